@@ -1,1 +1,14 @@
-export {};
+export { assertNever } from './assert-never.ts';
+export { byteOfLine, CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX, CHUNK_VERSION, lineRun } from './chunk.ts';
+export type { Chunk, LineRun } from './chunk.ts';
+export type { Compression } from './compression.ts';
+export { contentType, objectKey } from './object-key.ts';
+export type { ObjectIdentity } from './object-key.ts';
+export { partitionAt, partitionEndMs } from './partition.ts';
+export type { TimeInterval } from './partition.ts';
+export { RECEIPT_VERSION } from './receipt.ts';
+export type { Receipt } from './receipt.ts';
+export { backoffMs } from './retry.ts';
+export type { Backoff } from './retry.ts';
+export { parseRecord, RECORD_VERSION, RecordUnreadable, SEGMENT_SLICES_MAX } from './segment.ts';
+export type { SegmentRecord, Slice } from './segment.ts';

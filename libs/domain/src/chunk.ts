@@ -1,0 +1,67 @@
+/**
+ * A chunk: the events for one partition that ingest gathered in one tick, as one entry of a lane's stream.
+ * It is the unit of group commit: one append, one fsync, many acknowledgements.
+ */
+
+/** Bytes of NDJSON in one chunk. 1 MiB and more would cost a third more memory in Redis (its allocator's size classes). */
+export const CHUNK_BYTES_MAX = 1_000_000;
+/** Events in one chunk: bounds what one requests' loop settles at once. */
+export const CHUNK_EVENTS_MAX = 10_000;
+/** The version of the chunk's format; a chunk of a higher version is left untouched for a newer release. */
+export const CHUNK_VERSION = 1;
+
+const LF = 0x0a;
+
+/** A chunk as it was read from the stream. */
+export interface Chunk {
+  /** The id of its stream entry. */
+  readonly id: string;
+  readonly partition: string;
+  /** Events, one line each. */
+  readonly count: number;
+  /** Unix time of acceptance, in milliseconds, by ingest's clock. */
+  readonly acceptedAtMs: number;
+  /** The lines, each ending in LF. */
+  readonly body: Buffer;
+}
+
+/** A run of whole lines of a chunk's body. */
+export interface LineRun {
+  readonly events: number;
+  /** Where in the body the run ends (exclusive). */
+  readonly endByte: number;
+}
+
+/** The byte at which line `index` starts, counted from line `fromLine` at `fromByte`; -1 when the body ends before it. */
+export function byteOfLine(body: Buffer, index: number, fromLine = 0, fromByte = 0): number {
+  let byte = fromByte;
+  for (let line = fromLine; line < index; line++) {
+    const end = body.indexOf(LF, byte);
+    if (end === -1) return -1;
+    byte = end + 1;
+  }
+  return byte;
+}
+
+/**
+ * The longest run of whole lines from `startByte` with at most `eventsMax` lines and `bytesMax` bytes. One line that is
+ * longer than `bytesMax` makes a run of its own when `oversized` allows it, so that no event is too large to move.
+ */
+export function lineRun(
+  body: Buffer,
+  startByte: number,
+  limits: { eventsMax: number; bytesMax: number; oversized: boolean },
+): LineRun {
+  let events = 0;
+  let endByte = startByte;
+  while (events < limits.eventsMax && endByte < body.length) {
+    const end = body.indexOf(LF, endByte);
+    if (end === -1) break;
+    const fits = end + 1 - startByte <= limits.bytesMax;
+    if (!fits && !(limits.oversized && events === 0)) break;
+    events += 1;
+    endByte = end + 1;
+    if (!fits) break;
+  }
+  return { events, endByte };
+}

@@ -1,0 +1,89 @@
+import type { Compression } from './compression.ts';
+
+/**
+ * A segment: the events of one object. Which events those are is decided once, when the segment is sealed; its record in
+ * Redis then rules every upload of it, so that every retry writes the same key with the same bytes.
+ */
+
+/** Slices in one segment: bounds one seal or commit script to some tens of milliseconds. */
+export const SEGMENT_SLICES_MAX = 4_000;
+export const RECORD_VERSION = 1;
+
+/** Events `from` (inclusive) to `to` (exclusive) of the chunk with this id. */
+export type Slice = readonly [chunkId: string, from: number, to: number];
+
+export interface SegmentRecord {
+  readonly v: typeof RECORD_VERSION;
+  /** New at every attempt to seal: a segment id is never used for other content. */
+  readonly id: string;
+  readonly key: string;
+  readonly partition: string;
+  /** Each chunk at most once, in the order of the lines in the object. */
+  readonly slices: readonly Slice[];
+  readonly count: number;
+  /** Bytes of uncompressed content. */
+  readonly bytes: number;
+  /** SHA-256 of the uncompressed content, hex. */
+  readonly sha256: string;
+  readonly compression: Compression;
+  readonly compressionLevel?: number;
+  /** The batcher instance in whose spool folder the segment file is. */
+  readonly spool: string;
+  /** Unix times in milliseconds: the oldest acceptance of an event in it, and the seal. */
+  readonly acceptedAtMs: number;
+  readonly sealedAtMs: number;
+}
+
+export class RecordUnreadable extends Error {
+  readonly code: 'record_version' | 'record_damaged';
+  readonly retryable = false;
+  constructor(code: RecordUnreadable['code'], message: string) {
+    super(`reading a segment record: ${message}`);
+    this.name = 'RecordUnreadable';
+    this.code = code;
+  }
+}
+
+/**
+ * The record in its stored form.
+ * @throws RecordUnreadable for a version of a newer release, or a record that is none; both are left where they are.
+ */
+export function parseRecord(json: string): SegmentRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw new RecordUnreadable('record_damaged', 'it is not JSON');
+  }
+  if (typeof value !== 'object' || value === null) throw new RecordUnreadable('record_damaged', 'it is not an object');
+  const version = 'v' in value ? value.v : undefined;
+  if (version !== RECORD_VERSION) {
+    throw new RecordUnreadable(
+      'record_version',
+      `version ${JSON.stringify(version)} is not ${RECORD_VERSION}; a newer release wrote it`,
+    );
+  }
+  if (!isRecord(value)) throw new RecordUnreadable('record_damaged', 'a field is missing or has another type');
+  return value;
+}
+
+function isRecord(value: object): value is SegmentRecord {
+  const field = value as Partial<Record<keyof SegmentRecord, unknown>>;
+  return (
+    [field.id, field.key, field.partition, field.sha256, field.spool].every((text) => typeof text === 'string') &&
+    [field.count, field.bytes, field.acceptedAtMs, field.sealedAtMs].every(Number.isSafeInteger) &&
+    (field.compression === 'none' || field.compression === 'gzip' || field.compression === 'zstd') &&
+    Array.isArray(field.slices) &&
+    field.slices.every(isSlice)
+  );
+}
+
+function isSlice(value: unknown): value is Slice {
+  return (
+    Array.isArray(value) &&
+    value.length === 3 &&
+    typeof value[0] === 'string' &&
+    Number.isSafeInteger(value[1]) &&
+    Number.isSafeInteger(value[2])
+  );
+}
