@@ -1,1 +1,10 @@
-export {};
+export { IoredisPort } from './ioredis-port.ts';
+export { GROUP, laneKeys, lanesKey, leaseKey } from './keys.ts';
+export type { LaneKeys } from './keys.ts';
+export { assertReached, Lane } from './lane.ts';
+export type { AppendAnswer, AppendRequest, CommitAnswer, Durability, SealAnswer } from './lane.ts';
+export { rememberLanes } from './lanes.ts';
+export { RedisInDoubt, RedisRefused, UnexpectedAnswer } from './port.ts';
+export type { Argument, RedisPort } from './port.ts';
+export type { StreamEntry } from './reply.ts';
+export type { Script } from './scripts/script.ts';

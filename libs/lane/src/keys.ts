@@ -1,0 +1,49 @@
+/**
+ * The keys of one lane. All stand under one hash tag, so that a lane lives on one node of a Redis Cluster and its scripts
+ * may touch all of them; the sink's name comes first, so that several sinks share one Redis.
+ */
+export interface LaneKeys {
+  /** Stream: the chunks, until every event in them is in S3. */
+  readonly chunks: string;
+  /** Hash, chunk id -> `taken/count`: events taken into sealed segments. */
+  readonly taken: string;
+  /** Hash, chunk id -> `left cost`: events not yet in S3, and the chunk's share of the backlog's bytes. */
+  readonly left: string;
+  /** Hash, segment id -> record: sealed, not yet committed. */
+  readonly records: string;
+  /** Hash, writer id -> `sequence answer usedAtMs`. */
+  readonly writers: string;
+  /** Hash: `events` and `bytes` that the lane holds in Redis. */
+  readonly backlog: string;
+  /** Stream, capped: one receipt an object. */
+  readonly receipts: string;
+  /** Hash: format version, uid, counter of writers. */
+  readonly meta: string;
+}
+
+/** The consumer group of a lane's stream. */
+export const GROUP = 'batchers';
+
+export function laneKeys(sinkName: string, lane: number): LaneKeys {
+  const key = (name: string): string => `{${sinkName}:${lane}}:${name}`;
+  return {
+    chunks: key('chunks'),
+    taken: key('taken'),
+    left: key('left'),
+    records: key('records'),
+    writers: key('writers'),
+    backlog: key('backlog'),
+    receipts: key('receipts'),
+    meta: key('meta'),
+  };
+}
+
+/** String with expiry: a batcher instance is alive. */
+export function leaseKey(keys: LaneKeys, consumer: string): string {
+  return keys.meta.replace(/meta$/, `lease:${consumer}`);
+}
+
+/** Set: the numbers of all lanes a sink ever used, so that one that is configured away still drains. */
+export function lanesKey(sinkName: string): string {
+  return `{${sinkName}}:lanes`;
+}

@@ -1,0 +1,253 @@
+import { parseRecord, type Receipt, type SegmentRecord } from '@sink/domain';
+import { GROUP, type LaneKeys, laneKeys, leaseKey } from './keys.ts';
+import { RedisRefused, type RedisPort, UnexpectedAnswer } from './port.ts';
+import { asFields, asList, asText, parseEntry, type StreamEntry } from './reply.ts';
+import { append } from './scripts/append.ts';
+import { claim } from './scripts/claim.ts';
+import { commit } from './scripts/commit.ts';
+import { takeLease } from './scripts/lease.ts';
+import { open } from './scripts/open.ts';
+import { scrub } from './scripts/scrub.ts';
+import { seal } from './scripts/seal.ts';
+import { registerWriter, retireWriters } from './scripts/writer.ts';
+
+const LANE_VERSION = '1';
+/** Chunks a claim takes over, or a scrub or retirement looks at, in one script: bounds the time Redis is blocked. */
+const PAGE = 100;
+/** What a chunk costs in Redis beside its body, and a record beside its JSON (with its upload job), in bytes (measured). */
+const CHUNK_OVERHEAD_BYTES = 400;
+const RECORD_OVERHEAD_BYTES = 1_500;
+
+export interface AppendRequest {
+  readonly writer: string;
+  readonly sequence: number;
+  readonly partition: string;
+  readonly count: number;
+  /** NDJSON; every line ends in LF. */
+  readonly body: string;
+  readonly bytes: number;
+  /** Bytes that must fit beside this chunk for the requests that go on in the next ones. */
+  readonly furtherBytes: number;
+  readonly acceptedAtMs: number;
+  readonly backlogBytesMax: number;
+}
+export type AppendAnswer = 'stored' | 'full' | 'stale' | 'unknown_writer';
+export type SealAnswer = { readonly kind: 'sealed' } | { readonly kind: 'refused'; readonly chunks: readonly string[] };
+export type CommitAnswer = 'committed' | 'gone';
+
+/** An answer asked for durability that was not reached in time; the write itself was answered. */
+export interface Durability {
+  /** Ask for the fsync of the append-only file with WAITAOF (Redis ≥ 7.2). */
+  readonly waitaof: boolean;
+  /** Replicas that must have it too. */
+  readonly replicas: number;
+  readonly timeoutMs: number;
+}
+
+/** The steps that change one lane (design, section 3), and what is read beside them. Nothing else changes a lane. */
+export class Lane {
+  readonly number: number;
+  readonly keys: LaneKeys;
+  readonly #redis: RedisPort;
+
+  constructor(redis: RedisPort, sinkName: string, lane: number) {
+    this.number = lane;
+    this.keys = laneKeys(sinkName, lane);
+    this.#redis = redis;
+  }
+
+  /** Makes what the lane needs in Redis, and returns its uid. `uid` is used if it has none yet. */
+  async open(uid: string): Promise<string> {
+    const [kind, value] = asList(
+      await this.#redis.run(open, [this.keys.chunks, this.keys.meta], [GROUP, uid, LANE_VERSION]),
+    );
+    if (kind === 'open' && typeof value === 'string') return value;
+    if (kind === 'version')
+      throw new RedisRefused(
+        `opening lane ${this.number}`,
+        `NEWER format ${asText(value) ?? ''}: a newer release wrote it; upgrade`,
+      );
+    throw new UnexpectedAnswer(`opening lane ${this.number}`, [kind, value]);
+  }
+
+  async registerWriter(): Promise<string> {
+    const writer = await this.#redis.run(registerWriter, [this.keys.meta, this.keys.writers], []);
+    if (typeof writer !== 'string') throw new UnexpectedAnswer('registering a writer', writer);
+    return writer;
+  }
+
+  async forgetWriter(writer: string): Promise<void> {
+    await this.#redis.call('HDEL', [this.keys.writers, writer]);
+  }
+
+  async append(request: AppendRequest): Promise<AppendAnswer> {
+    const cost = request.bytes + CHUNK_OVERHEAD_BYTES;
+    const { chunks, taken, left, writers, backlog } = this.keys;
+    const answer = await this.#redis.run(
+      append,
+      [chunks, taken, left, writers, backlog],
+      [
+        request.writer,
+        request.sequence,
+        request.partition,
+        request.count,
+        cost,
+        cost + request.furtherBytes,
+        request.backlogBytesMax,
+        request.acceptedAtMs,
+        request.body,
+      ],
+    );
+    switch (answer) {
+      case 'stored':
+      case 'full':
+      case 'stale':
+      case 'unknown_writer':
+        return answer;
+      default:
+        throw new UnexpectedAnswer('appending a chunk', answer);
+    }
+  }
+
+  /** Whether all this connection wrote so far is as durable as asked for. To be called after the write's answer. */
+  async reached(durability: Durability): Promise<boolean> {
+    const { waitaof, replicas, timeoutMs } = durability;
+    if (waitaof) {
+      const [local, remote] = asList(await this.#redis.call('WAITAOF', [1, replicas, timeoutMs]));
+      return Number(local) >= 1 && Number(remote) >= replicas;
+    }
+    if (replicas === 0) return true;
+    return Number(await this.#redis.call('WAIT', [replicas, timeoutMs])) >= replicas;
+  }
+
+  async seal(record: SegmentRecord, json: string): Promise<SealAnswer> {
+    const { chunks, taken, records, backlog } = this.keys;
+    const answer = asList(
+      await this.#redis.run(seal, [chunks, taken, records, backlog], [record.id, json, GROUP, RECORD_OVERHEAD_BYTES]),
+    );
+    if (answer[0] === 'sealed') return { kind: 'sealed' };
+    if (answer[0] === 'refused') return { kind: 'refused', chunks: answer.slice(1).map((id) => asText(id) ?? '') };
+    throw new UnexpectedAnswer('sealing a segment', answer);
+  }
+
+  async commit(receipt: Receipt, receiptsMax: number): Promise<CommitAnswer> {
+    const { chunks, taken, left, records, backlog, receipts } = this.keys;
+    const answer = await this.#redis.run(
+      commit,
+      [chunks, taken, left, records, backlog, receipts],
+      [receipt.id, JSON.stringify(receipt), receiptsMax, RECORD_OVERHEAD_BYTES],
+    );
+    if (answer === 'committed' || answer === 'gone') return answer;
+    throw new UnexpectedAnswer(`committing segment ${receipt.id}`, answer);
+  }
+
+  async record(segmentId: string): Promise<SegmentRecord | null> {
+    const json = await this.#redis.call('HGET', [this.keys.records, segmentId]);
+    return typeof json === 'string' ? parseRecord(json) : null;
+  }
+
+  async hasRecord(segmentId: string): Promise<boolean> {
+    return Number(await this.#redis.call('HEXISTS', [this.keys.records, segmentId])) === 1;
+  }
+
+  /** A page of the ids of sealed, uncommitted segments; the cursor is '0' at the end. An id may come twice. */
+  async recordIds(cursor: string): Promise<{ cursor: string; ids: string[] }> {
+    const [next, flat] = asList(await this.#redis.call('HSCAN', [this.keys.records, cursor, 'COUNT', PAGE]));
+    const ids = asList(flat).flatMap((value, index) => (index % 2 === 0 ? [asText(value) ?? ''] : []));
+    return { cursor: asText(next) ?? '0', ids };
+  }
+
+  async takeLease(consumer: string, ttlMs: number): Promise<'taken' | 'held'> {
+    const answer = await this.#redis.run(takeLease, [leaseKey(this.keys, consumer)], [consumer, ttlMs]);
+    return answer === 'taken' ? 'taken' : 'held';
+  }
+
+  /** False once the lease is gone: then somebody else may have taken over. */
+  async renewLease(consumer: string, ttlMs: number): Promise<boolean> {
+    return Number(await this.#redis.call('PEXPIRE', [leaseKey(this.keys, consumer), ttlMs])) === 1;
+  }
+
+  async dropLease(consumer: string): Promise<void> {
+    await this.#redis.call('DEL', [leaseKey(this.keys, consumer)]);
+  }
+
+  async leaseExists(consumer: string): Promise<boolean> {
+    return Number(await this.#redis.call('EXISTS', [leaseKey(this.keys, consumer)])) === 1;
+  }
+
+  /** Takes over a page of what a batcher without lease left pending; `more` until nothing is. */
+  async claim(dead: string, consumer: string): Promise<{ kind: 'alive' | 'more' | 'removed'; chunks: number }> {
+    const answer = asList(
+      await this.#redis.run(claim, [this.keys.chunks, leaseKey(this.keys, dead)], [GROUP, dead, consumer, PAGE]),
+    );
+    const [kind, chunks] = answer;
+    if (kind !== 'alive' && kind !== 'more' && kind !== 'removed') throw new UnexpectedAnswer('claiming', answer);
+    return { kind, chunks: Number(chunks) };
+  }
+
+  async scrub(consumer: string, cursor: string): Promise<{ cursor: string; restored: number }> {
+    const [next, restored] = asList(
+      await this.#redis.run(scrub, [this.keys.chunks, this.keys.taken], [GROUP, consumer, cursor, PAGE]),
+    );
+    return { cursor: asText(next) ?? '0', restored: Number(restored) };
+  }
+
+  async retireWriters(cursor: string, idleMs: number): Promise<{ cursor: string; retired: number }> {
+    const [next, retired] = asList(await this.#redis.run(retireWriters, [this.keys.writers], [cursor, idleMs, PAGE]));
+    return { cursor: asText(next) ?? '0', retired: Number(retired) };
+  }
+
+  /** Names of all batchers the group knows, dead ones among them. */
+  async consumers(): Promise<string[]> {
+    const consumers = asList(await this.#redis.call('XINFO', ['CONSUMERS', this.keys.chunks, GROUP]));
+    return consumers.map((info) => asText(asFields(info)['name']) ?? '');
+  }
+
+  /** Chunks never delivered to anybody yet, at most `count`; waits up to `blockMs` for the first (0: not at all). */
+  async read(consumer: string, count: number, blockMs: number): Promise<StreamEntry[]> {
+    const block = blockMs > 0 ? ['BLOCK', blockMs] : [];
+    const args = ['GROUP', GROUP, consumer, 'COUNT', count, ...block, 'STREAMS', this.keys.chunks, '>'];
+    const reply = await this.#redis.callBuffer('XREADGROUP', args);
+    if (reply === null) return [];
+    const entries = Array.isArray(reply) ? asList(asList(reply[0])[1]) : Object.values(asFields(reply))[0];
+    return asList(entries).map(parseEntry);
+  }
+
+  /** Ids of a page of the consumer's pending list after `after` ('' from its beginning). */
+  async pending(consumer: string, after: string): Promise<string[]> {
+    const start = after === '' ? '-' : `(${after}`;
+    const page = asList(await this.#redis.call('XPENDING', [this.keys.chunks, GROUP, start, '+', PAGE, consumer]));
+    return page.map((entry) => asText(asList(entry)[0]) ?? '');
+  }
+
+  async entry(id: string): Promise<StreamEntry> {
+    const [entry] = asList(await this.#redis.callBuffer('XRANGE', [this.keys.chunks, id, id]));
+    return entry === undefined ? { kind: 'deleted', id } : parseEntry(entry);
+  }
+
+  /** Events of each chunk that stand in sealed segments; `null` when the chunk has no counter: it is gone, or not ours. */
+  async taken(ids: readonly string[]): Promise<(number | null)[]> {
+    if (ids.length === 0) return [];
+    const values = asList(await this.#redis.call('HMGET', [this.keys.taken, ...ids]));
+    return values.map((value) => (typeof value === 'string' ? Number(value.split('/', 1)[0]) : null));
+  }
+
+  async acknowledge(id: string): Promise<void> {
+    await this.#redis.call('XACK', [this.keys.chunks, GROUP, id]);
+  }
+
+  async backlog(): Promise<{ events: number; bytes: number; segments: number; receipts: number }> {
+    const [values, segments, receipts] = await Promise.all([
+      this.#redis.call('HMGET', [this.keys.backlog, 'events', 'bytes']),
+      this.#redis.call('HLEN', [this.keys.records]),
+      this.#redis.call('XLEN', [this.keys.receipts]),
+    ]);
+    const [events, bytes] = asList(values).map(Number);
+    return { events: events ?? 0, bytes: bytes ?? 0, segments: Number(segments), receipts: Number(receipts) };
+  }
+}
+
+/** Throws for a durability that was asked for and not reached; used where the caller retries the whole step. */
+export function assertReached(reached: boolean, action: string): void {
+  if (!reached) throw new RedisRefused(action, 'NOTDURABLE the durability asked for was not reached in time');
+}

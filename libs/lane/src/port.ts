@@ -1,0 +1,46 @@
+import type { Script } from './scripts/script.ts';
+
+export type Argument = string | number | Buffer;
+
+/**
+ * What a lane needs of a Redis connection. A call either answers, or throws `RedisRefused` (Redis answered with an error:
+ * nothing was changed), or `RedisInDoubt` (no answer: it may have been executed, or may be later).
+ */
+export interface RedisPort {
+  run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown>;
+  call(command: string, args: readonly Argument[]): Promise<unknown>;
+  /** As `call`, with bulk strings as Buffers: event bytes are never decoded. */
+  callBuffer(command: string, args: readonly Argument[]): Promise<unknown>;
+}
+
+/** Redis answered with an error; the command changed nothing. */
+export class RedisRefused extends Error {
+  /** The error's first word: OOM, READONLY, LOADING, NOGROUP, … */
+  readonly code: string;
+  readonly retryable = true;
+  constructor(action: string, reply: string, options?: ErrorOptions) {
+    super(`${action}: Redis refused: ${reply}`, options);
+    this.name = 'RedisRefused';
+    this.code = reply.split(' ', 1)[0] ?? 'ERR';
+  }
+}
+
+/** No answer: the connection was cut or the deadline passed. The command may have been, or may yet be, executed. */
+export class RedisInDoubt extends Error {
+  readonly code = 'in_doubt';
+  readonly retryable = true;
+  constructor(action: string, options?: ErrorOptions) {
+    super(`${action}: no answer from Redis`, options);
+    this.name = 'RedisInDoubt';
+  }
+}
+
+/** An answer that no release of this software gives: broken invariant, never retried in silence. */
+export class UnexpectedAnswer extends Error {
+  readonly code = 'unexpected_answer';
+  readonly retryable = false;
+  constructor(action: string, answer: unknown) {
+    super(`${action}: unexpected answer ${JSON.stringify(answer)}`);
+    this.name = 'UnexpectedAnswer';
+  }
+}

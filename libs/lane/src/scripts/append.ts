@@ -1,0 +1,46 @@
+import { script } from './script.ts';
+
+/**
+ * append: stores a chunk once, however often it is sent.
+ *
+ * A writer's sequence rises. The last sequence again: the stored answer again (with a write, because WAIT and WAITAOF
+ * only cover writes of their connection, and one that is allowed at maxmemory, so that a repeat is answered even there).
+ * An older one, or a writer that is not registered: refused, nothing changes. Only then is the backlog looked at, and a
+ * refusal for a full backlog is remembered like any other answer: a late copy of the request can not store it after all.
+ *
+ * No shebang: the stored answer is looked up before the first write that maxmemory denies.
+ */
+export const append = script(
+  'append',
+  `
+local chunks, taken, left, writers, backlog = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local writer, seq, partition, count = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local cost, room, limit, acceptedAt, body = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
+
+local state = redis.call('HGET', writers, writer)
+if not state then return 'unknown_writer' end
+local last, answer = string.match(state, '^(%d+) (.-) %d+$')
+last = tonumber(last)
+if seq == last then
+  redis.call('PEXPIRE', writers, 86400000)
+  redis.call('PERSIST', writers)
+  return answer
+end
+if seq < last then return 'stale' end
+
+local now = redis.call('TIME')
+local usedAt = now[1] .. string.format('%03d', math.floor(tonumber(now[2]) / 1000))
+local used = tonumber(redis.call('HGET', backlog, 'bytes') or '0')
+if used + room > limit then
+  redis.call('HSET', writers, writer, seq .. ' full ' .. usedAt)
+  return 'full'
+end
+local id = redis.call('XADD', chunks, '*', 'v', '1', 'p', partition, 'n', count, 't', acceptedAt, 'b', body)
+redis.call('HSET', taken, id, '0/' .. count)
+redis.call('HSET', left, id, count .. ' ' .. cost)
+redis.call('HINCRBY', backlog, 'events', count)
+redis.call('HINCRBY', backlog, 'bytes', cost)
+redis.call('HSET', writers, writer, seq .. ' stored ' .. usedAt)
+return 'stored'
+`,
+);

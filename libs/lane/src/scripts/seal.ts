@@ -1,0 +1,45 @@
+import { drainingScript } from './script.ts';
+
+/**
+ * seal: decides, once, which events go into which object.
+ *
+ * The identical record under that id: sealed already. Another one: refused. Every slice must begin where its chunk was
+ * taken up to, no chunk may come twice; else nothing changes and the answer names the slices. A missing counter is no
+ * zero: the chunk was committed. Chunks that are wholly taken leave the pending list, so that list holds exactly what was
+ * delivered and is not wholly sealed.
+ */
+export const seal = drainingScript(
+  'seal',
+  `
+local chunks, taken, records, backlog = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local segment, json, group, overhead = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+
+local stored = redis.call('HGET', records, segment)
+if stored then
+  if stored ~= json then return {'refused'} end
+  redis.call('HSET', records, segment, json)
+  return {'sealed'}
+end
+
+local slices = cjson.decode(json).slices
+local answer, seen, counts = {'refused'}, {}, {}
+for i, slice in ipairs(slices) do
+  local chunk, from, to = slice[1], slice[2], slice[3]
+  local state = redis.call('HGET', taken, chunk)
+  local at, count
+  if state then at, count = string.match(state, '^(%d+)/(%d+)$') end
+  counts[i] = tonumber(count)
+  if not at or tonumber(at) ~= from or seen[chunk] or to <= from or to > counts[i] then answer[#answer + 1] = chunk end
+  seen[chunk] = true
+end
+if #answer > 1 or #slices == 0 then return answer end
+
+for i, slice in ipairs(slices) do
+  redis.call('HSET', taken, slice[1], string.format('%d/%d', slice[3], counts[i]))
+  if slice[3] == counts[i] then redis.call('XACK', chunks, group, slice[1]) end
+end
+redis.call('HSET', records, segment, json)
+redis.call('HINCRBY', backlog, 'bytes', #json + overhead)
+return {'sealed'}
+`,
+);
