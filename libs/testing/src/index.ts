@@ -1,1 +1,10 @@
-export {};
+export { eventually } from './eventually.ts';
+export type { EventuallyOptions } from './eventually.ts';
+export { freePort } from './free-port.ts';
+export { startProcess } from './process.ts';
+export type { ManagedProcess, ProcessExit, ProcessOptions } from './process.ts';
+export { startProxy } from './proxy.ts';
+export type { Proxy, ProxyDirection } from './proxy.ts';
+export { startRedis } from './redis.ts';
+export type { RedisOptions, RedisServer } from './redis.ts';
+export { temporaryDirectory } from './temporary-directory.ts';

@@ -1,0 +1,39 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface EventuallyOptions {
+  /** Default 5,000. */
+  readonly timeoutMs?: number;
+  /** Pause between two checks; default 20. */
+  readonly intervalMs?: number;
+}
+
+/**
+ * Repeats `check` until it neither throws nor answers false, and gives its answer. When time is up it throws what the
+ * check threw last, so that a failed `expect` inside shows its difference.
+ */
+export async function eventually<T>(
+  check: () => T | Promise<T>,
+  options: EventuallyOptions = {},
+): Promise<Exclude<T, false>> {
+  const { timeoutMs = 5_000, intervalMs = 20 } = options;
+  const deadline = performance.now() + timeoutMs;
+  let failure: unknown = new Error(`waiting for a condition: one check took longer than ${timeoutMs} ms`);
+  for (;;) {
+    const leftMs = deadline - performance.now();
+    const timer = new AbortController();
+    const outOfTime = Symbol('out of time');
+    try {
+      const attempt = Promise.resolve().then(check);
+      const result = await Promise.race([attempt, sleep(leftMs, outOfTime, { signal: timer.signal })]);
+      if (result === outOfTime) throw failure;
+      if (result !== false) return result as Exclude<T, false>;
+      failure = new Error(`waiting for a condition: still false after ${timeoutMs} ms`);
+    } catch (error) {
+      failure = error;
+    } finally {
+      timer.abort();
+    }
+    if (performance.now() + intervalMs >= deadline) throw failure;
+    await sleep(intervalMs);
+  }
+}
