@@ -1,1 +1,13 @@
-export {};
+export { Counter, Gauge, Histogram, Registry } from 'prom-client';
+export { systemClock } from './clock.ts';
+export type { Clock } from './clock.ts';
+export { createLogger, describeError } from './logger.ts';
+export type { Logger, LoggerOptions } from './logger.ts';
+export { listen, startOpsServer } from './ops-server.ts';
+export type { OpsServer, OpsServerOptions } from './ops-server.ts';
+export { Readiness } from './readiness.ts';
+export { redactLine, secretsIn } from './secrets.ts';
+export { EXIT_CONFIG, EXIT_FAILED, EXIT_OK, parseArguments, runService } from './service.ts';
+export type { ServiceArguments, ServiceContext, ServiceName } from './service.ts';
+export { Shutdown } from './shutdown.ts';
+export type { ShutdownOptions } from './shutdown.ts';

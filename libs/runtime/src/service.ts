@@ -1,0 +1,165 @@
+import { parseArgs } from 'node:util';
+import { ConfigError, loadConfig, readEnvironment } from '@sink/config';
+import type { SinkConfig } from '@sink/config';
+import { assertNever } from '@sink/domain';
+import { Registry, collectDefaultMetrics } from 'prom-client';
+import { systemClock } from './clock.ts';
+import type { Clock } from './clock.ts';
+import { createLogger } from './logger.ts';
+import type { Logger } from './logger.ts';
+import { startOpsServer } from './ops-server.ts';
+import { Readiness } from './readiness.ts';
+import { secretsIn } from './secrets.ts';
+import { Shutdown } from './shutdown.ts';
+
+export type ServiceName = 'ingest' | 'batcher' | 'uploader';
+
+/** The command line of a service. */
+export interface ServiceArguments {
+  /** `--config FILE`: the configuration file; without it the usual places are looked at. */
+  configFile: string | null;
+  /** `--also-ready URL,URL`: `/readyz` addresses of other services that ingest's main port answers for too. */
+  alsoReady: readonly string[];
+}
+
+/** All that a service gets from outside. */
+export interface ServiceContext {
+  service: ServiceName;
+  args: ServiceArguments;
+  config: SinkConfig;
+  log: Logger;
+  clock: Clock;
+  registry: Registry;
+  readiness: Readiness;
+  shutdown: Shutdown;
+  /** Aborts when stopping begins, before the first releaser runs. */
+  signal: AbortSignal;
+  /** Ends the service for a reason that only a new process can heal: stops in order, exits 1. */
+  fail(error: unknown): void;
+}
+
+/** Exit codes: stopped as asked; failed; the command line or the configuration is wrong (sysexits.h EX_CONFIG). */
+export const EXIT_OK = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_CONFIG = 78;
+
+/**
+ * Runs one service as this process, from reading its configuration to exit.
+ *
+ * A wrong configuration is printed whole and exits 78; a failed start exits 1; SIGTERM or SIGINT stops everything in
+ * order within `stopGraceMs` and exits 0 (1 where a part failed to stop). A repeated signal changes nothing: a terminal
+ * and a supervisor both send one for the same Ctrl-C.
+ */
+export async function runService(
+  service: ServiceName,
+  start: (context: ServiceContext) => Promise<void>,
+): Promise<void> {
+  const loaded = loadOrExit();
+  const { args, config } = loaded;
+  const log = createLogger({ service, level: config.logLevel, secrets: secretsIn(config) });
+  const stopping = new AbortController();
+  const readiness = new Readiness();
+  const registry = new Registry();
+  const shutdown = new Shutdown({ deadlineMs: config.stopGraceMs, clock: systemClock, log });
+
+  let exitCode = EXIT_OK;
+  const stop = async (code: number): Promise<void> => {
+    exitCode = Math.max(exitCode, code);
+    if (stopping.signal.aborted) return;
+    readiness.set('stopping', 'the service is stopping');
+    stopping.abort();
+    await shutdown.run();
+    if (!shutdown.clean) exitCode = Math.max(exitCode, EXIT_FAILED);
+    log.info({ exitCode }, 'stopped');
+    process.exit(exitCode);
+  };
+  const fail = (error: unknown): void => {
+    log.fatal({ err: error }, `${service} failed`);
+    void stop(EXIT_FAILED);
+  };
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (!stopping.signal.aborted) log.info({ signal: name }, 'stopping');
+      void stop(EXIT_OK);
+    });
+  }
+  crashOnBrokenInvariants(log);
+
+  const context: ServiceContext = {
+    service,
+    args,
+    config,
+    log,
+    clock: systemClock,
+    registry,
+    readiness,
+    shutdown,
+    signal: stopping.signal,
+    fail,
+  };
+  try {
+    collectDefaultMetrics({ register: registry });
+    const ops = await startOpsServer({ host: config.host, port: opsPort(service, config), readiness, registry, log });
+    shutdown.add('operations port', () => ops.close());
+    await start(context);
+    readiness.set('starting', null);
+    log.info({ opsPort: ops.port }, 'started');
+  } catch (error) {
+    if (stopping.signal.aborted) {
+      log.warn({ err: error }, 'starting was broken off by a signal');
+      return;
+    }
+    process.stderr.write(`${service}: ${error instanceof Error ? error.message : String(error)}\n`);
+    fail(error);
+  }
+}
+
+/** A bug must not go on half-dead: all that was acknowledged is durable, and a new process takes over from there. */
+function crashOnBrokenInvariants(log: Logger): void {
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      log.fatal({ err: error, event }, 'a broken invariant ends this process');
+      process.exit(EXIT_FAILED);
+    });
+  }
+}
+
+function loadOrExit(): { args: ServiceArguments; config: SinkConfig } {
+  try {
+    const args = parseArguments(process.argv.slice(2));
+    const env = readEnvironment();
+    const config = loadConfig(args.configFile === null ? { env } : { file: args.configFile, env });
+    return { args, config };
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(error instanceof ConfigError || isArgumentError(error) ? EXIT_CONFIG : EXIT_FAILED);
+  }
+}
+
+/** @throws the TypeError of node:util's parseArgs for anything unknown */
+export function parseArguments(argv: readonly string[]): ServiceArguments {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { config: { type: 'string' }, 'also-ready': { type: 'string' } },
+    allowPositionals: false,
+  });
+  const alsoReady = (values['also-ready'] ?? '').split(',').filter((url) => url !== '');
+  return { configFile: values.config ?? null, alsoReady };
+}
+
+function isArgumentError(error: unknown): boolean {
+  return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+}
+
+function opsPort(service: ServiceName, config: SinkConfig): number {
+  switch (service) {
+    case 'ingest':
+      return config.ingestOpsPort;
+    case 'batcher':
+      return config.batcherOpsPort;
+    case 'uploader':
+      return config.uploaderOpsPort;
+    default:
+      return assertNever(service);
+  }
+}
