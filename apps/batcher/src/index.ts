@@ -1,0 +1,6 @@
+export { BatcherInstance } from './instance.ts';
+export { tidySpool } from './janitor.ts';
+export type { SpoolFolders } from './janitor.ts';
+export { LaneBatcher } from './lane-batcher.ts';
+export type { SegmentWriterPort, SpoolPort, UploadsPort } from './ports.ts';
+export { Sealer } from './sealer.ts';

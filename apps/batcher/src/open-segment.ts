@@ -1,0 +1,73 @@
+import { type Chunk, lineRun, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
+import type { SegmentWriterPort } from './ports.ts';
+
+export interface SegmentLimits {
+  /** Events in an object that is closed by size. */
+  readonly flushSize: number;
+  /** Bytes of uncompressed content in an object; one larger event is an object of its own. */
+  readonly flushBytes: number;
+}
+
+/** Where a chunk is being read: everything before `line` (at `byte` of its body) stands in a segment already. */
+export interface ChunkCursor {
+  readonly chunk: Chunk;
+  line: number;
+  byte: number;
+}
+
+/** A segment that is being filled: the slices it holds so far, and the file their lines go to. */
+export class OpenSegment {
+  readonly segmentId: string;
+  readonly partition: string;
+  readonly file: SegmentWriterPort;
+  /** Monotonic time at which it is closed even if it is not full. */
+  readonly deadlineMs: number;
+  readonly slices: Slice[] = [];
+  /** Chunks whose last event is in this segment: its seal takes them out of the pending list. */
+  readonly finishedChunks: string[] = [];
+  acceptedAtMs = Number.MAX_SAFE_INTEGER;
+  count = 0;
+  bytes = 0;
+  readonly #limits: SegmentLimits;
+
+  constructor(
+    segment: { segmentId: string; partition: string; file: SegmentWriterPort; deadlineMs: number },
+    limits: SegmentLimits,
+  ) {
+    this.segmentId = segment.segmentId;
+    this.partition = segment.partition;
+    this.file = segment.file;
+    this.deadlineMs = segment.deadlineMs;
+    this.#limits = limits;
+  }
+
+  /** Takes as much of the chunk as fits, and moves the cursor behind it; true when the segment is full. */
+  async fill(cursor: ChunkCursor): Promise<boolean> {
+    const { chunk } = cursor;
+    const eventsMax = Math.min(chunk.count - cursor.line, this.#limits.flushSize - this.count);
+    const bytesMax = this.#limits.flushBytes - this.bytes;
+    const restBytes = chunk.body.length - cursor.byte;
+    const whole = eventsMax === chunk.count - cursor.line && restBytes <= bytesMax;
+    const run = whole
+      ? { events: eventsMax, endByte: chunk.body.length }
+      : lineRun(chunk.body, cursor.byte, { eventsMax, bytesMax, oversized: this.count === 0 });
+    if (run.events > 0) {
+      const from = cursor.line;
+      const content = chunk.body.subarray(cursor.byte, run.endByte);
+      cursor.line += run.events;
+      cursor.byte = run.endByte;
+      this.slices.push([chunk.id, from, cursor.line]);
+      if (cursor.line === chunk.count) this.finishedChunks.push(chunk.id);
+      this.count += run.events;
+      this.bytes += content.length;
+      this.acceptedAtMs = Math.min(this.acceptedAtMs, chunk.acceptedAtMs);
+      await this.file.write(content);
+    }
+    return (
+      cursor.line < chunk.count ||
+      this.count >= this.#limits.flushSize ||
+      this.bytes >= this.#limits.flushBytes ||
+      this.slices.length >= SEGMENT_SLICES_MAX
+    );
+  }
+}

@@ -1,0 +1,194 @@
+import { BatcherInstance, LaneBatcher, Sealer, tidySpool } from '@sink/batcher';
+import { GroupCommit, LaneWriter } from '@sink/ingest';
+import { type Durability, Lane, type RedisPort } from '@sink/lane';
+import { uploadSegment } from '@sink/uploader';
+import type { Jobs } from './jobs.ts';
+import { type Bucket, scheduledRedis, type SpoolDisk } from './ports.ts';
+import type { Random } from './random.ts';
+import type { Actor, Scheduler } from './scheduler.ts';
+
+/** What all actors of a world share. */
+export interface WorldParts {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly redis: RedisPort;
+  readonly sinkName: string;
+  readonly bucket: Bucket;
+  readonly jobs: Jobs;
+  readonly disks: readonly SpoolDisk[];
+  readonly flushSize: number;
+  /** The name under which each batcher runs now. */
+  readonly consumers: Map<Actor, string>;
+  readonly newId: (kind: string) => string;
+  readonly crash: (actor: Actor, error: unknown) => void;
+}
+
+export interface Ingest {
+  readonly actor: Actor;
+  readonly commit: GroupCommit;
+}
+
+const DURABILITY: Durability = { waitaof: false, replicas: 0, timeoutMs: 0 };
+/** Leases never lapse by time here: the world removes them when it likes, as a clock that no rule may rest on. */
+const LEASE_MS = 100_000_000;
+const WRITERS = 2;
+
+function clockOf(parts: WorldParts, actor: Actor) {
+  const { scheduler } = parts;
+  return {
+    wallMs: () => scheduler.nowMs,
+    monotonicMs: () => scheduler.nowMs,
+    sleep: (ms: number, signal?: AbortSignal) => scheduler.sleep(actor, ms, signal),
+    soon: (callback: () => void) => void scheduler.after(actor, 0, callback),
+    after: (ms: number, callback: () => void) => scheduler.after(actor, ms, callback),
+  };
+}
+
+function laneOf(parts: WorldParts, actor: Actor): Lane {
+  return new Lane(scheduledRedis(parts.scheduler, actor, parts.redis), parts.sinkName, 0);
+}
+
+/** The shipped group commit on the shipped writers. */
+export function startIngest(parts: WorldParts, actor: Actor): Ingest {
+  const clock = clockOf(parts, actor);
+  const options = { durability: DURABILITY, backlogBytesMax: 1e9, retryWaitMs: 50, newUid: () => parts.newId('uid') };
+  const writers = Array.from({ length: WRITERS }, () => new LaneWriter(laneOf(parts, actor), clock, options));
+  const crash = (error: unknown): void => parts.crash(actor, error);
+  return { actor, commit: new GroupCommit(writers, clock, { timeInterval: 'HOURLY', holdMaxMs: 2_000 }, crash) };
+}
+
+/** The shipped batcher instance; a new one under a new name when its lease was lost. `stop` ends it in order. */
+export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal): Promise<void> {
+  return guarded(parts, actor, async () => {
+    while (!stop.aborted) await runInstance(parts, actor, stop);
+  });
+}
+
+async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): Promise<void> {
+  const consumer = parts.newId(actor.name);
+  parts.consumers.set(actor, consumer);
+  const disk = diskOf(parts, actor);
+  const lane = laneOf(parts, actor);
+  const clock = clockOf(parts, actor);
+  const spool = disk.spool(parts.scheduler, actor, consumer);
+  const sealer = new Sealer(
+    {
+      lane,
+      spool,
+      uploads: parts.jobs.port(parts.scheduler, actor),
+      clock,
+      newUid: () => parts.newId('uid'),
+      sealed: () => undefined,
+    },
+    { prefix: '', compression: 'none', durability: DURABILITY },
+  );
+  const batcher = new LaneBatcher(
+    {
+      reader: lane,
+      lane,
+      spool,
+      sealer,
+      clock,
+      newSegmentId: () => parts.newId('segment'),
+      events: {
+        foreign: (_lane, id, problem) => parts.crash(actor, new Error(`foreign entry ${id}: ${problem}`)),
+        claimed: (_lane, from, chunks) => parts.scheduler.note(`${consumer} claimed ${chunks} of ${from}`),
+        restored: (_lane, chunks) => parts.scheduler.note(`${consumer} restored ${chunks}`),
+        recovering: (_lane, reason) => parts.scheduler.note(`${consumer} recovers: ${String(reason)}`),
+      },
+    },
+    {
+      consumer,
+      flushSize: parts.flushSize,
+      flushBytes: 10_000,
+      scheduledIntervalMs: 150,
+      compression: 'none',
+      openFilesMax: 2,
+      readChunksMax: 3,
+      readBlockMs: 20,
+      claimEveryMs: 120,
+      auditEveryMs: 300,
+      scrubEveryMs: 200,
+    },
+  );
+  const ended = new AbortController();
+  const tidying = guarded(parts, actor, async () => {
+    while (!ended.signal.aborted) {
+      await clock.sleep(400);
+      await tidySpool(disk.janitor(parts.scheduler, actor), [lane], {
+        instance: consumer,
+        inUse: (id) => sealer.isClosing(id),
+      }).catch(ignoreDoubt);
+    }
+  });
+  await new BatcherInstance([{ lane, sealer, batcher }], clock, { consumer, leaseMs: LEASE_MS, renewEveryMs: 100 }).run(
+    stop,
+  );
+  ended.abort();
+  await tidying;
+}
+
+/** Uploads jobs one after the other with the shipped upload; sweeps for records without a job. */
+export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
+  const { scheduler, random, jobs } = parts;
+  const lane = laneOf(parts, actor);
+  const spool = diskOf(parts, actor).uploader(scheduler, actor);
+  const store = parts.bucket.store(scheduler, actor, () => random.next());
+  const compress = async (content: readonly Buffer[]): Promise<{ body: Buffer; crc32: number }> => ({
+    body: Buffer.concat(content),
+    crc32: 0,
+  });
+  return guarded(parts, actor, async () => {
+    for (;;) {
+      await scheduler.sleep(actor, 5);
+      const id = jobs.take(actor, (ids) => random.pick(ids));
+      if (id === undefined) {
+        if (random.chance(0.2)) await sweep(lane, jobs).catch(ignoreDoubt);
+        continue;
+      }
+      try {
+        await uploadSegment(
+          id,
+          { lane, store, spool, compress, wallMs: () => scheduler.nowMs, receiptsMax: 1_000 },
+          new AbortController().signal,
+        );
+        await scheduler.local(actor, 'complete job', () => jobs.done(actor, id));
+      } catch (error) {
+        scheduler.note(`${actor.name} failed ${id}: ${String(error)}`);
+        if (!(error instanceof Error && 'retryable' in error && error.retryable === true)) throw error;
+        if ('code' in error && (error.code === 'content_missing' || error.code === 'content_differs'))
+          parts.crash(actor, error);
+        await scheduler.local(actor, 'fail job', () => jobs.fail(actor, id));
+      }
+    }
+  });
+}
+
+async function sweep(lane: Lane, jobs: Jobs): Promise<void> {
+  let cursor = '0';
+  do {
+    const page = await lane.recordIds(cursor);
+    for (const id of page.ids) jobs.add(lane.number, id);
+    cursor = page.cursor;
+  } while (cursor !== '0');
+  jobs.reviveFailed();
+}
+
+function diskOf(parts: WorldParts, actor: Actor): SpoolDisk {
+  const disk = parts.disks[actor.host];
+  if (!disk) throw new Error(`no disk for host ${actor.host}`);
+  return disk;
+}
+
+/** An exception that reaches the top of an actor is a broken invariant, in the model as in a process. */
+async function guarded(parts: WorldParts, actor: Actor, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    parts.crash(actor, error);
+  }
+}
+
+function ignoreDoubt(error: unknown): void {
+  if (!(error instanceof Error && 'retryable' in error && error.retryable === true)) throw error;
+}

@@ -1,0 +1,78 @@
+import { parseRecord } from '@sink/domain';
+import type { LaneKeys, RedisPort } from '@sink/lane';
+import type { WorldParts } from './actors.ts';
+import type { Bucket } from './ports.ts';
+
+/** Knows every event that was ever submitted, which were acknowledged, and what must be true in the end. */
+export class Oracle {
+  readonly violations: string[] = [];
+  readonly #acknowledged = new Set<string>();
+  #submitted = 0;
+
+  get events(): number {
+    return this.#submitted;
+  }
+
+  newEvent(): string {
+    return `"event-${this.#submitted++}"`;
+  }
+
+  acknowledge(lines: readonly string[]): void {
+    for (const line of lines) this.#acknowledged.add(line);
+  }
+
+  violate(violation: string): void {
+    if (!this.violations.includes(violation)) this.violations.push(violation);
+  }
+
+  /** Invariant 1: at every moment an event of a stored chunk is in at most one sealed segment. */
+  async checkSealedOnce(redis: RedisPort, recordsKey: string, bucket: Bucket): Promise<void> {
+    const values = await redis.call('HVALS', [recordsKey]);
+    const seen = new Set<string>();
+    for (const value of Array.isArray(values) ? values : []) {
+      for (const [chunk, from, to] of parseRecord(String(value)).slices) {
+        for (let event = from; event < to; event++) {
+          const place = `${chunk}/${event}`;
+          if (seen.has(place)) this.violate('invariant 1: event in two sealed segments');
+          seen.add(place);
+        }
+      }
+    }
+    this.#countEvents(bucket);
+  }
+
+  /** What is still on the way, or was left behind. */
+  async leftovers(redis: RedisPort, keys: LaneKeys, parts: WorldParts): Promise<string[]> {
+    const number = async (command: string, key: string): Promise<number> => Number(await redis.call(command, [key]));
+    const backlog = await redis.call('HVALS', [keys.backlog]);
+    const pending = await redis.call('XPENDING', [keys.chunks, 'batchers']).catch(() => [0]);
+    const left: Record<string, number> = {
+      chunks: await number('XLEN', keys.chunks),
+      taken: await number('HLEN', keys.taken),
+      left: await number('HLEN', keys.left),
+      records: await number('HLEN', keys.records),
+      backlog: (Array.isArray(backlog) ? backlog : []).filter((value) => Number(value) !== 0).length,
+      pending: Array.isArray(pending) ? Number(pending[0]) : 0,
+      jobs: parts.jobs.all.size,
+      files: parts.disks.reduce((sum, disk) => sum + disk.files, 0),
+    };
+    return Object.keys(left).filter((name) => left[name] !== 0);
+  }
+
+  /** Every acknowledged event stands in exactly one object, and no event stands twice. */
+  judge(bucket: Bucket): void {
+    const stored = this.#countEvents(bucket);
+    for (const line of this.#acknowledged) if (!stored.has(line)) this.violate('LOST acknowledged event');
+  }
+
+  #countEvents(bucket: Bucket): Set<string> {
+    const stored = new Set<string>();
+    for (const body of bucket.objects.values()) {
+      for (const line of body.toString().split('\n').slice(0, -1)) {
+        if (stored.has(line)) this.violate('DOUBLED event');
+        stored.add(line);
+      }
+    }
+    return stored;
+  }
+}

@@ -1,0 +1,160 @@
+import type { SegmentWriterPort, SpoolFolders, SpoolPort } from '@sink/batcher';
+import type { Argument, RedisPort, Script } from '@sink/lane';
+import type { ObjectStore, ObjectToPut } from '@sink/objects';
+import type { SpoolFilesPort } from '@sink/uploader';
+import { createHash } from 'node:crypto';
+import type { Actor, Scheduler } from './scheduler.ts';
+
+/** An actor's connection to the real Redis, by way of the scheduler. Reads never block: the scheduler waits instead. */
+export function scheduledRedis(scheduler: Scheduler, actor: Actor, redis: RedisPort): RedisPort {
+  const unblocked = (args: readonly Argument[]): Argument[] => {
+    const at = args.indexOf('BLOCK');
+    return at === -1 ? [...args] : [...args.slice(0, at), ...args.slice(at + 2)];
+  };
+  return {
+    run: (script: Script, keys, args) => scheduler.remote(actor, script.name, () => redis.run(script, keys, args)),
+    call: (command, args) => scheduler.remote(actor, command, () => redis.call(command, args)),
+    callBuffer: (command, args) => scheduler.remote(actor, command, () => redis.callBuffer(command, unblocked(args))),
+  };
+}
+
+interface SpoolFile {
+  content: Buffer;
+  sealed: boolean;
+}
+
+/** A machine's disk: what was sealed survives its processes. */
+export class SpoolDisk {
+  readonly folders = new Map<string, Map<string, SpoolFile>>();
+
+  get files(): number {
+    return [...this.folders.values()].reduce((sum, folder) => sum + folder.size, 0);
+  }
+
+  /** The disk of one instance, as the batcher uses it. */
+  spool(scheduler: Scheduler, actor: Actor, instance: string): SpoolPort {
+    const folder = new Map<string, SpoolFile>();
+    this.folders.set(instance, folder);
+    return {
+      instance,
+      createSegment: ({ segmentId }) =>
+        scheduler.local(actor, 'create segment file', () => {
+          const file: SpoolFile = { content: Buffer.alloc(0), sealed: false };
+          folder.set(segmentId, file);
+          return segmentWriter(scheduler, actor, folder, segmentId, file);
+        }),
+      removeSealed: (segmentId) =>
+        scheduler.local(actor, 'remove refused file', () => {
+          folder.delete(segmentId);
+        }),
+    };
+  }
+
+  /** As the janitor sees it. */
+  janitor(scheduler: Scheduler, actor: Actor): SpoolFolders {
+    return {
+      instances: () => scheduler.local(actor, 'list spool', () => [...this.folders.keys()]),
+      files: (instance) =>
+        scheduler.local(actor, 'list folder', () =>
+          [...(this.folders.get(instance) ?? [])].map(([segmentId, file]) => ({ segmentId, sealed: file.sealed })),
+        ),
+      remove: (instance, segmentId) =>
+        scheduler.local(actor, 'tidy file', () => {
+          this.folders.get(instance)?.delete(segmentId);
+        }),
+      removeFolderIfEmpty: async () => undefined,
+    };
+  }
+
+  /** As the uploader reads it. */
+  uploader(scheduler: Scheduler, actor: Actor): SpoolFilesPort {
+    return {
+      open: (instance, segmentId) =>
+        scheduler.local(actor, 'open segment file', () => {
+          const file = this.folders.get(instance)?.get(segmentId);
+          return file?.sealed ? { body: file.content, objectBytes: file.content.length, crc32: 0 } : null;
+        }),
+      remove: (instance, segmentId) =>
+        scheduler.local(actor, 'remove segment file', () => {
+          this.folders.get(instance)?.delete(segmentId);
+        }),
+    };
+  }
+}
+
+function segmentWriter(
+  scheduler: Scheduler,
+  actor: Actor,
+  folder: Map<string, SpoolFile>,
+  segmentId: string,
+  file: SpoolFile,
+): SegmentWriterPort {
+  return {
+    write: (ndjson) => {
+      file.content = Buffer.concat([file.content, ndjson]);
+    },
+    finish: () =>
+      scheduler.local(actor, 'finish segment file', () => ({
+        sha256: sha256(file.content),
+        contentBytes: file.content.length,
+        objectBytes: file.content.length,
+        crc32: 0,
+      })),
+    seal: () =>
+      scheduler.local(actor, 'seal segment file', () => {
+        if (!folder.has(segmentId))
+          throw Object.assign(new Error('the folder is gone'), { code: 'spool_gone', retryable: true });
+        file.sealed = true;
+      }),
+    discard: () =>
+      scheduler.local(actor, 'discard segment file', () => {
+        folder.delete(segmentId);
+      }),
+  };
+}
+
+export class PutLost extends Error {
+  readonly retryable = true;
+}
+
+/** The bucket: it keeps conditional puts, and remembers when a key was offered other bytes. */
+export class Bucket {
+  readonly objects = new Map<string, Buffer>();
+  readonly #onViolation: (violation: string) => void;
+
+  constructor(onViolation: (violation: string) => void) {
+    this.#onViolation = onViolation;
+  }
+
+  store(scheduler: Scheduler, actor: Actor, fate: () => number): ObjectStore {
+    return {
+      put: async (object) => {
+        const body = object.body;
+        if (!Buffer.isBuffer(body)) throw new Error('the model puts buffers');
+        const outcome = scheduler.calm ? 1 : fate();
+        if (outcome < 0.08) return scheduler.local(actor, 'PUT fails', () => lost());
+        const existed = await scheduler.local(actor, 'PUT', () => this.#put(object, body));
+        if (outcome < 0.16) return scheduler.local(actor, 'PUT answer lost', () => lost());
+        return { etag: 'etag', existed };
+      },
+      check: () => Promise.reject(new Error('the model checks no bucket')),
+      close: () => undefined,
+    };
+  }
+
+  #put(object: ObjectToPut, body: Buffer): boolean {
+    if (sha256(body) !== object.contentHash) this.#onViolation(`PUT of other bytes than were sealed: ${object.key}`);
+    const stands = this.objects.get(object.key);
+    if (stands && !stands.equals(body)) this.#onViolation(`key with two contents: ${object.key}`);
+    this.objects.set(object.key, body);
+    return stands !== undefined;
+  }
+}
+
+function lost(): never {
+  throw new PutLost('putting object: connection lost');
+}
+
+function sha256(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
+}

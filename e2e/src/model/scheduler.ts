@@ -1,0 +1,166 @@
+import { RedisInDoubt } from '@sink/lane';
+import type { Random } from './random.ts';
+
+/** A process of the simulated world. Killed, it never gets another answer, and nothing it asks for is done any more. */
+export interface Actor {
+  readonly name: string;
+  readonly kind: 'ingest' | 'batcher' | 'uploader';
+  readonly host: number;
+  alive: boolean;
+  /** Steps for which it is suspended (a zombie): what it sent before may still be executed. */
+  pausedSteps: number;
+}
+
+/** What an actor waits for: nothing goes on in the world but by the scheduler's choice of one of these. */
+interface Parked {
+  readonly actor: Actor;
+  readonly name: string;
+  readonly remote: boolean;
+  readonly dueMs: number;
+  readonly execute: () => Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface Faults {
+  readonly lostRequest: number;
+  readonly lostReply: number;
+  readonly late: number;
+  readonly doubled: number;
+}
+
+/**
+ * Runs the shipped code of all services in one process under a schedule that a seed fixes. Every await point of that code
+ * ends in a port, every port parks here; one parked call at a time is chosen and executed on the real Redis, then the code
+ * runs until everybody is parked again. On the way a call may get lost before or after it is executed, be executed twice,
+ * or much later.
+ */
+export class Scheduler {
+  nowMs = 1_790_000_000_000;
+  calm = false;
+  readonly #random: Random;
+  readonly #faults: Faults;
+  readonly #parked: Parked[] = [];
+  readonly #late: (() => Promise<unknown>)[] = [];
+  readonly #trace: ((line: string) => void) | null;
+
+  constructor(random: Random, faults: Faults, trace: ((line: string) => void) | null) {
+    this.#random = random;
+    this.#faults = faults;
+    this.#trace = trace;
+  }
+
+  /** A call to Redis. */
+  remote(actor: Actor, name: string, execute: () => Promise<unknown>): Promise<unknown> {
+    return this.#park(actor, name, true, this.nowMs, execute);
+  }
+
+  /** A call on the actor's own machine, or to a world that answers in order: it is a crash point, but is never lost. */
+  async local<T>(actor: Actor, name: string, execute: () => T): Promise<T> {
+    let result: { value: T } | undefined;
+    await this.#park(actor, name, false, this.nowMs, async () => {
+      result = { value: execute() };
+    });
+    if (!result) throw new Error(`${name} was not executed`);
+    return result.value;
+  }
+
+  async sleep(actor: Actor, ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return;
+    await this.#park(actor, 'sleep', false, this.nowMs + ms, async () => undefined);
+  }
+
+  /** A callback later; the returned function takes it back. */
+  after(actor: Actor, ms: number, callback: () => void): () => void {
+    let wanted = true;
+    void this.sleep(actor, ms).then(() => {
+      if (wanted) callback();
+    });
+    return () => {
+      wanted = false;
+    };
+  }
+
+  note(line: string): void {
+    this.#trace?.(line);
+  }
+
+  kill(actor: Actor): void {
+    this.note(`KILL ${actor.name}`);
+    actor.alive = false;
+    for (let i = this.#parked.length - 1; i >= 0; i--) {
+      const parked = this.#parked[i];
+      if (parked?.actor !== actor) continue;
+      // What was sent may still arrive.
+      if (parked.remote && !this.calm && this.#random.chance(0.3)) this.#late.push(parked.execute);
+      this.#parked.splice(i, 1);
+    }
+  }
+
+  /** Lets one parked call happen; false when nobody can go on. */
+  async step(): Promise<boolean> {
+    for (const actor of new Set(this.#parked.map((parked) => parked.actor)))
+      if (actor.pausedSteps > 0) actor.pausedSteps -= 1;
+    const awake = this.#parked.filter((parked) => parked.actor.pausedSteps === 0);
+    if (awake.length === 0) return this.#parked.length > 0;
+    this.nowMs += this.#random.below(20);
+    let ready = awake.filter((parked) => parked.dueMs <= this.nowMs);
+    if (ready.length === 0) {
+      this.nowMs = Math.min(...awake.map((parked) => parked.dueMs));
+      ready = awake.filter((parked) => parked.dueMs <= this.nowMs);
+    }
+    const chosen = this.#random.pick(ready);
+    if (!chosen) return false;
+    this.#parked.splice(this.#parked.indexOf(chosen), 1);
+    await this.#perform(chosen);
+    await settled();
+    return true;
+  }
+
+  /** Executes one of the calls that were held up on the way, now. */
+  async deliverLate(): Promise<void> {
+    const [late] = this.#late.splice(this.#random.below(this.#late.length), 1);
+    if (!late) return;
+    this.note('late call is executed');
+    await late().catch(() => undefined);
+  }
+
+  async deliverAllLate(): Promise<void> {
+    while (this.#late.length > 0) await this.deliverLate();
+  }
+
+  async #perform(call: Parked): Promise<void> {
+    this.note(`${call.actor.name} ${call.name}`);
+    const fate = this.calm || !call.remote ? 1 : this.#random.next();
+    const { lostRequest, lostReply, late, doubled } = this.#faults;
+    if (fate < lostRequest) return this.#lose(call, 'request lost');
+    if (fate < lostRequest + late) {
+      this.#late.push(call.execute);
+      return this.#lose(call, 'held up');
+    }
+    try {
+      const value = await call.execute();
+      if (fate < lostRequest + late + lostReply) return this.#lose(call, 'reply lost');
+      if (fate < lostRequest + late + lostReply + doubled) this.#late.push(call.execute);
+      call.resolve(value);
+    } catch (error) {
+      call.reject(error);
+    }
+  }
+
+  #lose(call: Parked, how: string): void {
+    this.note(`  ${how}`);
+    call.reject(new RedisInDoubt(call.name));
+  }
+
+  #park(actor: Actor, name: string, remote: boolean, dueMs: number, execute: () => Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (actor.alive) this.#parked.push({ actor, name, remote, dueMs, execute, resolve, reject });
+    });
+  }
+}
+
+/** Resolves when all code that can run has run until its next port. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
