@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto';
+
+/** What a PUT brings. */
+export interface S3Upload {
+  readonly body: Buffer;
+  readonly contentType: string;
+  readonly contentEncoding: string | null;
+  /** `x-amz-meta-*` without that prefix. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Base64, as `x-amz-checksum-crc32` carries it; null when the client sent none. */
+  readonly crc32: string | null;
+}
+
+/** An object as it stands in the fake. */
+export interface S3Object extends S3Upload {
+  readonly key: string;
+  /** With its quotes. */
+  readonly etag: string;
+  readonly sha256: string;
+  readonly lastModifiedMs: number;
+}
+
+/** One PUT that took effect. `other_bytes` is what the sink must never do: an object overwritten with other content. */
+export interface S3Write {
+  readonly key: string;
+  readonly outcome: 'created' | 'same_bytes' | 'other_bytes';
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly atMs: number;
+}
+
+/** The objects of the fake's one bucket, in memory, with every write that ever took effect. */
+export class S3Objects {
+  readonly #objects = new Map<string, S3Object>();
+  readonly #writes: S3Write[] = [];
+
+  get(key: string): S3Object | undefined {
+    return this.#objects.get(key);
+  }
+
+  has(key: string): boolean {
+    return this.#objects.has(key);
+  }
+
+  /** All objects in the order of S3: by the bytes of their keys. */
+  list(): S3Object[] {
+    return [...this.#objects.values()].sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
+  }
+
+  writes(): readonly S3Write[] {
+    return this.#writes;
+  }
+
+  put(key: string, upload: S3Upload, atMs: number): S3Object {
+    const before = this.#objects.get(key);
+    const object = this.plant(key, upload, atMs);
+    const { sha256, metadata } = object;
+    const outcome = before === undefined ? 'created' : before.sha256 === sha256 ? 'same_bytes' : 'other_bytes';
+    this.#writes.push({ key, outcome, sha256, sizeBytes: upload.body.length, metadata, atMs });
+    return object;
+  }
+
+  /** As if somebody else had written the object: no write of ours. */
+  plant(key: string, upload: S3Upload, atMs: number): S3Object {
+    const sha256 = createHash('sha256').update(upload.body).digest('hex');
+    const etag = `"${createHash('md5').update(upload.body).digest('hex')}"`;
+    const object = { ...upload, key, etag, sha256, lastModifiedMs: atMs };
+    this.#objects.set(key, object);
+    return object;
+  }
+
+  /** As if somebody had deleted the object in the bucket. */
+  remove(key: string): void {
+    this.#objects.delete(key);
+  }
+
+  clear(): void {
+    this.#objects.clear();
+    this.#writes.length = 0;
+  }
+}

@@ -1,0 +1,266 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { handleAdmin } from './s3-admin.ts';
+import { answer, errorAnswer, listAnswer, objectAnswer } from './s3-answers.ts';
+import type { S3Answer } from './s3-answers.ts';
+import { S3Faults } from './s3-faults.ts';
+import type { S3Fault, S3Operation, S3RequestFacts } from './s3-faults.ts';
+import { S3Objects } from './s3-objects.ts';
+import type { S3Object, S3Write } from './s3-objects.ts';
+import { factsOf, readBody, refuseBody, refusePut } from './s3-request.ts';
+import { verifySignature } from './s3-signature.ts';
+import type { S3Credentials } from './s3-signature.ts';
+
+/** What the fake's one key may do. `put_only`: s3:PutObject and nothing else, so HEAD, GET and LIST answer 403. */
+export type S3Permissions = 'all' | 'put_only' | 'none';
+
+export interface S3Options extends S3Credentials {
+  readonly bucket: string;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 0: a free one. */
+  readonly port?: number;
+  /** When given, requests signed for another region are refused as S3 does. */
+  readonly region?: string;
+  readonly permissions?: S3Permissions;
+  /** How far the fake's clock is ahead of this machine's, for tests of clock skew. */
+  readonly clockOffsetMs?: number;
+}
+
+/** One request the fake has seen. Status 0: it was never answered (hung, reset, or the client went away). */
+export interface S3Request {
+  readonly operation: S3Operation;
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly status: number;
+  /** The client's end of the connection: the same for requests on one connection. */
+  readonly clientPort: number;
+}
+
+/**
+ * An S3 server for tests: the real protocol over node:http, one bucket, objects in memory. It is stricter than many
+ * real servers: signatures, payload hashes, CRC32 and MD5 are verified, `If-None-Match: *` is enforced, a PUT needs a
+ * Content-Length and takes effect only when the whole body has come, `aws-chunked` bodies are refused (501).
+ */
+export interface FakeS3 extends S3Credentials {
+  readonly bucket: string;
+  readonly region: string;
+  readonly host: string;
+  readonly port: number;
+  /** `http://host:port`; the endpoint for path-style clients. */
+  readonly url: string;
+  objects(): S3Object[];
+  object(key: string): S3Object | undefined;
+  /** As if somebody else had written the object; not one of the writes. */
+  plant(key: string, body: Buffer, metadata?: Readonly<Record<string, string>>): void;
+  remove(key: string): void;
+  /** Every PUT that took effect, oldest first. */
+  writes(): readonly S3Write[];
+  /** Those that replaced an object with other bytes: must stay empty. */
+  overwrites(): S3Write[];
+  /** The last 10,000 requests, oldest first. */
+  requests(): readonly S3Request[];
+  addFault(fault: S3Fault): number;
+  removeFault(id: number): void;
+  clearFaults(): void;
+  faultHits(id: number): number;
+  setPermissions(permissions: S3Permissions): void;
+  /** false: the bucket answers NoSuchBucket (AccessDenied to a put-only key); the objects stay. */
+  setBucketExists(exists: boolean): void;
+  /** Forgets objects, writes, requests and faults. */
+  clear(): void;
+  stop(): Promise<void>;
+}
+
+const requestsMax = 10_000;
+
+/** Starts the fake in this process. */
+export async function startS3(options: S3Options): Promise<FakeS3> {
+  const host = options.host ?? '127.0.0.1';
+  const region = options.region ?? 'us-east-1';
+  const objects = new S3Objects();
+  const faults = new S3Faults();
+  const requests: S3Request[] = [];
+  let permissions: S3Permissions = options.permissions ?? 'all';
+  let bucketExists = true;
+  const nowMs = (): number => Date.now() + (options.clockOffsetMs ?? 0);
+
+  /** What can be said from the headers alone: S3 refuses before it takes the body. */
+  function refuse(request: IncomingMessage, facts: S3RequestFacts): S3Answer | null {
+    const refusal = verifySignature(request, options, options.region ?? null, nowMs());
+    if (refusal !== null) {
+      const details: Record<string, string> = refusal.region === undefined ? {} : { Region: refusal.region };
+      return errorAnswer(refusal.status, refusal.code, refusal.message, {}, details);
+    }
+    const denied = permissions === 'none' || (permissions === 'put_only' && facts.operation !== 'PutObject');
+    const bucketKnown = bucketExists && facts.bucket === options.bucket;
+    if (denied || (!bucketKnown && permissions !== 'all')) return errorAnswer(403, 'AccessDenied', 'Access Denied');
+    if (!bucketKnown) return errorAnswer(404, 'NoSuchBucket', 'The specified bucket does not exist');
+    return null;
+  }
+
+  async function serve(request: IncomingMessage, facts: S3RequestFacts, url: URL, damage: boolean, go: () => void) {
+    const refusal = refuse(request, facts);
+    if (refusal !== null) return refusal;
+    const withChecksum = request.headers['x-amz-checksum-mode'] === 'ENABLED';
+    switch (facts.operation) {
+      case 'HeadBucket':
+        return answer(200, { 'x-amz-bucket-region': region });
+      case 'ListObjectsV2':
+        return listAnswer(options.bucket, objects.list(), url.searchParams);
+      case 'HeadObject':
+      case 'GetObject': {
+        const object = objects.get(facts.key);
+        if (object === undefined) return errorAnswer(404, 'NoSuchKey', 'The specified key does not exist.');
+        return objectAnswer(object, facts.operation === 'GetObject', withChecksum);
+      }
+      case 'PutObject':
+        return put(request, facts.key, damage, go);
+      case 'Other':
+        return errorAnswer(501, 'NotImplemented', 'The fake does not implement this request.');
+    }
+  }
+
+  async function put(request: IncomingMessage, key: string, damage: boolean, go: () => void): Promise<S3Answer> {
+    const { headers } = request;
+    const early = refusePut(request) ?? preconditionFailed(headers['if-none-match'], key);
+    if (early !== null) return early;
+    go();
+    const body = await readBody(request);
+    if (damage && body.length > 0) body.writeUInt8(body.readUInt8(0) ^ 0xff, 0);
+    const refusal = refuseBody(request, body) ?? preconditionFailed(headers['if-none-match'], key);
+    if (refusal !== null) return refusal;
+    const metadata: Record<string, string> = {};
+    for (const [name, value] of Object.entries(headers)) {
+      if (name.startsWith('x-amz-meta-')) metadata[name.slice('x-amz-meta-'.length)] = String(value);
+    }
+    const sent = headers['x-amz-checksum-crc32'];
+    const upload = {
+      body,
+      metadata,
+      contentType: headers['content-type'] ?? 'binary/octet-stream',
+      contentEncoding: headers['content-encoding'] ?? null,
+      crc32: typeof sent === 'string' ? sent : null,
+    };
+    const { etag } = objects.put(key, upload, nowMs());
+    return answer(200, { etag, ...(typeof sent === 'string' ? { 'x-amz-checksum-crc32': sent } : {}) });
+  }
+
+  function preconditionFailed(ifNoneMatch: string | undefined, key: string): S3Answer | null {
+    if (ifNoneMatch === undefined || !objects.has(key)) return null;
+    const message = 'At least one of the pre-conditions you specified did not hold';
+    return errorAnswer(412, 'PreconditionFailed', message, {}, { Condition: 'If-None-Match' });
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse, go: () => void): Promise<void> {
+    const url = new URL(request.url ?? '/', `http://${host}`);
+    const facts = factsOf(request, url, options.bucket);
+    const clientPort = request.socket.remotePort ?? 0;
+    const send = (given: S3Answer): void => {
+      record(facts, given.status, clientPort);
+      if (response.destroyed) return;
+      // A body nobody took is drained by Node; a client that waits for 100 Continue must not send it any more.
+      if (!request.complete && request.headers.expect !== undefined) response.shouldKeepAlive = false;
+      const body = request.method === 'HEAD' ? undefined : given.body;
+      response.writeHead(given.status, {
+        date: new Date(nowMs()).toUTCString(),
+        'content-length': String(given.body.length),
+        ...given.headers,
+      });
+      response.end(body);
+      request.resume();
+    };
+    const drop = (kind: 'hang' | 'reset'): void => {
+      record(facts, 0, clientPort);
+      if (kind === 'reset') request.socket.resetAndDestroy();
+      else request.resume();
+    };
+    const effect = faults.next(facts);
+    if (effect?.kind === 'slow') await sleep(effect.delayMs, undefined, { ref: false });
+    const ruined = effect?.kind === 'error' || effect?.kind === 'hang' || effect?.kind === 'reset' ? effect : null;
+    let given: S3Answer | null = null;
+    if (ruined === null || ruined.applied === true) {
+      given = await serve(request, facts, url, effect?.kind === 'damage', go);
+    }
+    if (ruined?.kind === 'error') {
+      return send(errorAnswer(ruined.status, ruined.code, ruined.message ?? ruined.code, ruined.headers));
+    }
+    if (ruined !== null || given === null) return drop(ruined?.kind ?? 'reset');
+    if (effect?.kind === 'wrong_etag' && 'etag' in given.headers) {
+      return send({ ...given, headers: { ...given.headers, etag: '"00000000000000000000000000000000"' } });
+    }
+    send(given);
+  }
+
+  function record({ operation, key, headers }: S3RequestFacts, status: number, clientPort: number): void {
+    const kept = Object.entries(headers).map(([name, value]) => [name, String(value)] as const);
+    requests.push({ operation, key, status, clientPort, headers: Object.fromEntries(kept) });
+    if (requests.length > requestsMax) requests.shift();
+  }
+
+  const listen = (request: IncomingMessage, response: ServerResponse, go: () => void): void => {
+    request.on('error', () => undefined);
+    const done = request.url?.startsWith('/_fake/')
+      ? handleAdmin(fake, request, response)
+      : handle(request, response, go);
+    done.catch((error: unknown) => {
+      // The client went away in the middle of its body: nothing took effect.
+      if (response.headersSent || request.destroyed) return void request.socket.destroy();
+      response.writeHead(500).end(String(error));
+    });
+  };
+  const server = createServer((request, response) => listen(request, response, () => undefined));
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+    listen(request, response, () => response.writeContinue()),
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, host, resolve);
+  });
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+
+  const fake: FakeS3 = {
+    bucket: options.bucket,
+    accessKeyId: options.accessKeyId,
+    secretAccessKey: options.secretAccessKey,
+    ...(options.sessionToken === undefined ? {} : { sessionToken: options.sessionToken }),
+    region,
+    host,
+    port,
+    url: `http://${host}:${port}`,
+    objects: () => objects.list(),
+    object: (key) => objects.get(key),
+    plant: (key, body, metadata = {}) => {
+      objects.plant(key, { body, metadata, contentType: 'text/plain', contentEncoding: null, crc32: null }, nowMs());
+    },
+    remove: (key) => {
+      objects.remove(key);
+    },
+    writes: () => objects.writes(),
+    overwrites: () => objects.writes().filter(({ outcome }) => outcome === 'other_bytes'),
+    requests: () => requests,
+    addFault: (fault) => faults.add(fault),
+    removeFault: (id) => faults.remove(id),
+    clearFaults: () => faults.clear(),
+    faultHits: (id) => faults.hits(id),
+    setPermissions: (given) => {
+      permissions = given;
+    },
+    setBucketExists: (exists) => {
+      bucketExists = exists;
+    },
+    clear: () => {
+      objects.clear();
+      faults.clear();
+      requests.length = 0;
+    },
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+  return fake;
+}
