@@ -1,0 +1,245 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { link, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { addAbortSignal } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { BodyDamaged, BodyUnreadable, openBody } from './checked-body.ts';
+import { classifyFileFailure, fileCode } from './file-failure.ts';
+import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut } from './object-store.ts';
+import { abortedError, keyTaken, ObjectStoreError } from './object-store-error.ts';
+
+/** Objects as plain files. */
+export interface FileBucketSettings {
+  readonly kind: 'file';
+  /** Absolute; made when it is not there. */
+  readonly directory: string;
+}
+
+/** Where files are while they are written: below the bucket, so that they can be linked into place. */
+const incomingName = '.incoming';
+
+/** What a crash left in `.incoming` is removed when it is older than any attempt can live. */
+const leftoverAgeMsMin = 24 * 60 * 60 * 1000;
+
+/**
+ * Objects as files `<directory>/<key>`, with the same meaning as in S3: an object appears whole and durable (written
+ * aside, fsynced, linked into place without overwriting, directories fsynced) or not at all. What is not the content
+ * of an object is nowhere to be seen but in `.incoming`, which is empty when nothing is being written; whether a file
+ * that is already there is ours is found by hashing its (decompressed) content.
+ */
+export class FileObjectStore implements ObjectStore {
+  readonly #directory: string;
+  readonly #incoming: string;
+
+  constructor(bucket: FileBucketSettings) {
+    this.#directory = resolve(bucket.directory);
+    this.#incoming = join(this.#directory, incomingName);
+  }
+
+  async put(object: ObjectToPut, signal: AbortSignal): Promise<ObjectPut> {
+    const where = `putting object [bucket=file://${this.#directory}, key=${object.key}]`;
+    const path = this.#pathOf(object.key, where);
+    return this.#guarded(where, signal, async () => {
+      const existing = await this.#compareExisting(path, object, signal, where);
+      if (existing !== null) return existing;
+      await makeDurableDirectory(this.#incoming);
+      const temporary = join(this.#incoming, randomUUID());
+      try {
+        await writeDurably(temporary, object, signal);
+        await makeDurableDirectory(dirname(path));
+        signal.throwIfAborted();
+        if (!(await placeWithoutOverwriting(temporary, path))) {
+          const raced = await this.#compareExisting(path, object, signal, where);
+          if (raced !== null) return raced;
+          throw new ObjectStoreError(`${where}: it was there, and is gone`, { code: 'vanished', kind: 'transient' });
+        }
+      } finally {
+        await rm(temporary, { force: true });
+      }
+      await this.#syncUpwards(dirname(path));
+      return { etag: etagOf(object), existed: false };
+    });
+  }
+
+  /** Makes the directory if need be, writes and removes a small file in it; removes what crashes left long ago. */
+  async check(signal: AbortSignal): Promise<ObjectStoreCheck> {
+    const where = `trying the directory [bucket=file://${this.#directory}]`;
+    return this.#guarded(where, signal, async () => {
+      await makeDurableDirectory(this.#incoming);
+      const probe = join(this.#incoming, randomUUID());
+      try {
+        const file = await open(probe, 'wx');
+        try {
+          await file.writeFile('probe\n');
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+      } finally {
+        await rm(probe, { force: true });
+      }
+      await this.#removeLeftovers(signal);
+      return { location: this.#directory, warnings: [] };
+    });
+  }
+
+  close(): void {
+    // Nothing is open between two calls.
+  }
+
+  /** Keys come from our own records, but a record is foreign input too: no way out of the directory. */
+  #pathOf(key: string, where: string): string {
+    const parts = key.split('/');
+    const bad = parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'));
+    if (bad || parts[0] === incomingName) {
+      const remedy = 'Correct `prefix`: a file bucket takes no empty part, `.` or `..` in a key.';
+      throw new ObjectStoreError(`${where}: not a key of files`, { code: 'bad_key', kind: 'operator', remedy });
+    }
+    return join(this.#directory, ...parts);
+  }
+
+  /** Null: nothing is there. Throws `key_taken` when the file has other content. */
+  async #compareExisting(
+    path: string,
+    object: ObjectToPut,
+    signal: AbortSignal,
+    where: string,
+  ): Promise<ObjectPut | null> {
+    const found = await lstat(path).catch(unlessMissing);
+    if (found === null) return null;
+    const same = found.isFile() && (await contentHashOf(path, signal)) === object.contentHash;
+    if (!same) throw new ObjectStoreError(`${where}: another file stands under this key`, keyTaken);
+    // An earlier attempt may have died between linking the file and making its name durable.
+    await this.#syncUpwards(dirname(path));
+    return { etag: etagOf(object), existed: true };
+  }
+
+  /** Makes the names durable from a directory up to the bucket itself. */
+  async #syncUpwards(from: string): Promise<void> {
+    for (let directory = from; directory.length >= this.#directory.length; directory = dirname(directory)) {
+      await syncDirectory(directory);
+      if (directory === dirname(directory)) return;
+    }
+  }
+
+  async #removeLeftovers(signal: AbortSignal): Promise<void> {
+    for (const name of await readdir(this.#incoming)) {
+      signal.throwIfAborted();
+      const path = join(this.#incoming, name);
+      const found = await stat(path).catch(unlessMissing);
+      if (found !== null && Date.now() - found.mtimeMs > leftoverAgeMsMin) await rm(path, { force: true });
+    }
+  }
+
+  async #guarded<T>(where: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    try {
+      signal.throwIfAborted();
+      return await work();
+    } catch (error) {
+      if (error instanceof ObjectStoreError) throw error;
+      if (signal.aborted) throw abortedError(where, signal);
+      if (error instanceof BodyDamaged || error instanceof BodyUnreadable) {
+        const code = error instanceof BodyDamaged ? 'body_damaged' : 'body_unreadable';
+        throw new ObjectStoreError(`${where}: ${error.message}`, { code, kind: 'damaged' }, error);
+      }
+      const message = error instanceof Error ? error.message : String(error);
+      throw new ObjectStoreError(`${where}: ${message}`, classifyFileFailure(error, this.#directory), error);
+    }
+  }
+}
+
+/** Quoted like an ETag of S3, and as good: equal for equal content. */
+function etagOf(object: ObjectToPut): string {
+  return `"${object.contentHash.slice(0, 32)}"`;
+}
+
+async function writeDurably(path: string, object: ObjectToPut, signal: AbortSignal): Promise<void> {
+  const body = openBody(object);
+  const file = await open(path, 'wx');
+  try {
+    if (Buffer.isBuffer(body.content)) {
+      await file.writeFile(body.content, { signal });
+    } else {
+      for await (const piece of addAbortSignal(signal, body.content)) await file.writeFile(piece as Buffer);
+    }
+    await file.sync();
+  } catch (error) {
+    throw body.failed.aborted && !signal.aborted ? body.failed.reason : error;
+  } finally {
+    body.close();
+    await file.close();
+  }
+}
+
+/** False: something stands there already. */
+async function placeWithoutOverwriting(temporary: string, path: string): Promise<boolean> {
+  try {
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    const code = fileCode(error);
+    if (code === 'EEXIST') return false;
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error;
+  }
+  // A file system without hard links (exFAT, some network mounts): between the look and the rename somebody else could
+  // place the same key; that is the same content then, because the key carries its hash.
+  if ((await lstat(path).catch(unlessMissing)) !== null) return false;
+  await rename(temporary, path);
+  return true;
+}
+
+/** Makes a directory and its parents, and the names of those it made durable. */
+async function makeDurableDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let directory = path; directory.length >= first.length; directory = dirname(directory)) {
+    await syncDirectory(dirname(directory));
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } catch (error) {
+    // Some file systems know no fsync of directories; they make names durable by themselves, or not at all.
+    if (!['EINVAL', 'ENOTSUP', 'EBADF'].includes(fileCode(error))) throw error;
+  } finally {
+    await directory.close();
+  }
+}
+
+/** SHA-256 in hex of a file's content, decompressed; null when it cannot be decompressed. */
+async function contentHashOf(path: string, signal: AbortSignal): Promise<string | null> {
+  const hash = createHash('sha256');
+  const magic = await firstBytes(path);
+  const source = createReadStream(path);
+  if (!magic.startsWith('1f8b') && magic !== '28b52ffd') {
+    await pipeline(source, hash, { signal });
+    return hash.digest('hex');
+  }
+  try {
+    await pipeline(source, magic === '28b52ffd' ? createZstdDecompress() : createGunzip(), hash, { signal });
+    return hash.digest('hex');
+  } catch (error) {
+    if (fileCode(error).startsWith('Z_') || fileCode(error).startsWith('ZSTD_')) return null;
+    throw error;
+  }
+}
+
+async function firstBytes(path: string): Promise<string> {
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    return buffer.toString('hex', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+function unlessMissing(error: unknown): null {
+  if (fileCode(error) === 'ENOENT') return null;
+  throw error;
+}

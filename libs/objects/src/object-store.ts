@@ -1,0 +1,51 @@
+import type { Readable } from 'node:stream';
+
+/** One object, wholly decided before it gets here: every attempt puts the same bytes under the same key. */
+export interface ObjectToPut {
+  /** Relative, `/` between its parts, no `.` or `..` among them. */
+  readonly key: string;
+  /** The object's bytes, or a function that opens them anew for each attempt. The store ends the stream it opened. */
+  readonly body: Buffer | (() => Readable);
+  /** Exactly the length of the body; at most 5 GB (the limit of a single S3 PUT). */
+  readonly objectBytes: number;
+  /** CRC-32 of the body as an unsigned number (`zlib.crc32`). */
+  readonly crc32: number;
+  readonly contentType: string;
+  /** SHA-256 of the uncompressed content in hex: two objects with the same are the same. */
+  readonly contentHash: string;
+  readonly segmentId: string;
+}
+
+export interface ObjectPut {
+  /** As the store gave it, with its quotes; empty where the object existed and we may not look at it. */
+  readonly etag: string;
+  /** The object was there already, with our content: an earlier attempt had come through. */
+  readonly existed: boolean;
+}
+
+export interface ObjectStoreCheck {
+  /** Where objects go, for people: `s3://bucket/prefix` or a directory. */
+  readonly location: string;
+  /** What works, but not as it should; one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Where objects go. Adapters throw ObjectStoreError and nothing else; no client type gets through here.
+ *
+ * Every call ends when its signal is aborted, and leaves nothing half-written that could be taken for an object.
+ * Nothing is retried here: the caller decides by `error.kind`.
+ */
+export interface ObjectStore {
+  /**
+   * Puts the object; resolves when it is durable in the store. An object that exists is never overwritten with other
+   * content (design section 4, invariant 3): with ours it is a success, with another one it is `key_taken`.
+   */
+  put(object: ObjectToPut, signal: AbortSignal): Promise<ObjectPut>;
+  /**
+   * Tries the permission that `put` needs and no more. Leaves nothing behind (see each adapter for the one exception).
+   */
+  check(signal: AbortSignal): Promise<ObjectStoreCheck>;
+  /** Closes connections. Idempotent; calls in flight should be aborted first. */
+  close(): void;
+}

@@ -1,0 +1,209 @@
+import { HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { BodyDamaged, BodyUnreadable, openBody } from './checked-body.ts';
+import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut } from './object-store.ts';
+import { abortedError, keyTaken, ObjectStoreError } from './object-store-error.ts';
+import type { Failure } from './object-store-error.ts';
+import { classifyS3Failure, describeS3Failure, statusOf } from './s3-failure.ts';
+import type { S3Place } from './s3-failure.ts';
+
+/** Where and how to reach a bucket of S3, or of a server that speaks its protocol. */
+export interface S3BucketSettings {
+  readonly kind: 's3';
+  readonly name: string;
+  /** Absent: of the AWS profile; with an endpoint: us-east-1, which most other servers take. */
+  readonly region?: string | undefined;
+  /** Absent: AWS itself. */
+  readonly endpoint?: string | undefined;
+  readonly forcePathStyle: boolean;
+  /** Absent: the AWS default chain (environment, profile, web identity, instance role). */
+  readonly credentials?:
+    | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string | undefined }
+    | undefined;
+}
+
+export interface S3StoreOptions {
+  /** `auto`: PUT only where nothing stands. `off`: for servers that refuse the condition; the key has the hash. */
+  readonly ifNoneMatch: 'auto' | 'off';
+  /** What all keys begin with; for `check` and for remedies only. */
+  readonly prefix?: string | undefined;
+  /** Ends an attempt on which nothing moved for so long; default 60 s. The whole attempt's deadline is the caller's. */
+  readonly idleTimeoutMs?: number | undefined;
+}
+
+const connectTimeoutMs = 10_000;
+const idleTimeoutDefaultMs = 60_000;
+/** Well above any upload concurrency that makes sense; more requests than this wait for a connection. */
+const socketsMax = 64;
+
+/** Ends in no event, and query engines skip names that begin with an underscore. */
+const probeName = '_sink-aws-s3-check';
+
+/** Objects in a bucket of S3. Opens no connection by itself. */
+export class S3ObjectStore implements ObjectStore {
+  readonly #client: S3Client;
+  readonly #bucket: string;
+  readonly #condition: { IfNoneMatch?: string };
+  readonly #place: S3Place;
+
+  constructor(bucket: S3BucketSettings, options: S3StoreOptions) {
+    const region = bucket.region ?? (bucket.endpoint === undefined ? undefined : 'us-east-1');
+    this.#bucket = bucket.name;
+    this.#condition = options.ifNoneMatch === 'off' ? {} : { IfNoneMatch: '*' };
+    this.#place = { bucket: bucket.name, prefix: options.prefix ?? '', endpoint: bucket.endpoint, region };
+    const agent = { keepAlive: true, maxSockets: socketsMax };
+    this.#client = new S3Client({
+      ...(region === undefined ? {} : { region }),
+      ...(bucket.endpoint === undefined ? {} : { endpoint: bucket.endpoint }),
+      ...(bucket.credentials === undefined ? {} : { credentials: staticCredentials(bucket.credentials) }),
+      forcePathStyle: bucket.forcePathStyle,
+      // The queue is the only one that retries: two that do multiply.
+      maxAttempts: 1,
+      // We give the CRC-32 ourselves; anything the SDK computes would turn streams into aws-chunked bodies.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      customUserAgent: 'sink-aws-s3',
+      // What it has to say comes with the error, too, and the log is not its console.
+      logger: silent,
+      // Agents as options, not as instances: only then the SDK waits for 100 Continue before it sends a large body,
+      // and an early 403 or 503 is read instead of lost in a reset connection.
+      requestHandler: new NodeHttpHandler({
+        connectionTimeout: connectTimeoutMs,
+        socketTimeout: options.idleTimeoutMs ?? idleTimeoutDefaultMs,
+        httpAgent: agent,
+        httpsAgent: agent,
+      }),
+    });
+  }
+
+  async put(object: ObjectToPut, signal: AbortSignal): Promise<ObjectPut> {
+    const where = `putting object [bucket=${this.#bucket}, key=${object.key}]`;
+    let etag: string | undefined;
+    try {
+      etag = await this.#putOnce(object, signal);
+    } catch (error) {
+      if (statusOf(error) === 412) return this.#compareExisting(object, signal, where, error);
+      throw this.#failure(where, error, signal);
+    }
+    if (etag === undefined) {
+      // A captive portal or a web server says 200 to anything; S3 always gives an ETag.
+      const remedy = 'What answers at `endpoint` does not seem to be an S3 server.';
+      throw new ObjectStoreError(`${where}: success without an ETag`, {
+        code: 'unexpected',
+        kind: 'transient',
+        remedy,
+      });
+    }
+    return { etag, existed: false };
+  }
+
+  async #putOnce(object: ObjectToPut, signal: AbortSignal): Promise<string | undefined> {
+    signal.throwIfAborted();
+    const body = openBody(object);
+    try {
+      const command = new PutObjectCommand({
+        Bucket: this.#bucket,
+        Key: object.key,
+        Body: body.content,
+        ContentLength: object.objectBytes,
+        ContentType: object.contentType,
+        ChecksumCRC32: crc32Base64(object.crc32),
+        Metadata: { 'content-sha256': object.contentHash, 'segment-id': object.segmentId },
+        ...this.#condition,
+      });
+      const abortSignal = AbortSignal.any([signal, body.failed]);
+      return (await this.#client.send(command, { abortSignal })).ETag;
+    } catch (error) {
+      // What the SDK throws then is a mere AbortError, or the store's refusal of half a body.
+      throw body.failed.aborted ? body.failed.reason : error;
+    } finally {
+      body.close();
+    }
+  }
+
+  /** The key is taken (412): by us, earlier, or by somebody else. */
+  async #compareExisting(
+    object: ObjectToPut,
+    signal: AbortSignal,
+    where: string,
+    refusal: unknown,
+  ): Promise<ObjectPut> {
+    try {
+      const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: object.key });
+      const found = await this.#client.send(command, { abortSignal: signal });
+      if (found.Metadata?.['content-sha256'] === object.contentHash) return { etag: found.ETag ?? '', existed: true };
+    } catch (error) {
+      const status = statusOf(error);
+      // A key that may only put cannot look. The key carries the content's hash: what stands there is ours.
+      if (status === 403) return { etag: '', existed: true };
+      if (status === 404) throw new ObjectStoreError(`${where}: it was there, and is gone`, vanished, error);
+      throw this.#failure(`looking at existing object [bucket=${this.#bucket}, key=${object.key}]`, error, signal);
+    }
+    throw new ObjectStoreError(`${where}: another object stands under this key`, keyTaken, refusal);
+  }
+
+  /**
+   * Puts a few bytes under `<prefix>_sink-aws-s3-check` with a checksum that is wrong on purpose: S3 looks at
+   * credentials, permission and bucket first, then refuses the body (BadDigest). So the one permission we need is
+   * tried, s3:PutObject, and nothing is left behind. A server that does not verify checksums keeps the probe, once (it
+   * is never overwritten), and gets a warning. A KMS key's permission is not tried by this.
+   */
+  async check(signal: AbortSignal): Promise<ObjectStoreCheck> {
+    const { bucket, prefix } = this.#place;
+    const key = `${prefix}${probeName}`;
+    const location = `s3://${bucket}/${prefix}`;
+    const body = Buffer.from('{}\n');
+    const command = new PutObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      Body: body,
+      ContentLength: body.length,
+      ContentType: 'text/plain',
+      ChecksumCRC32: crc32Base64(0),
+      ...this.#condition,
+    });
+    try {
+      await this.#client.send(command, { abortSignal: signal });
+    } catch (error) {
+      const failure = classifyS3Failure(error, this.#place);
+      if (failure.code === 'bad_digest') return { location, warnings: [] };
+      if (statusOf(error) !== 412)
+        throw this.#failure(`trying the bucket [bucket=${bucket}, key=${key}]`, error, signal);
+    }
+    const warning = `the store does not verify checksums: bytes damaged on the way to it are not noticed (the probe ${key} stays there)`;
+    return { location, warnings: [warning] };
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+
+  #failure(where: string, error: unknown, signal: AbortSignal): ObjectStoreError {
+    if (error instanceof BodyDamaged || error instanceof BodyUnreadable) {
+      const code = error instanceof BodyDamaged ? 'body_damaged' : 'body_unreadable';
+      return new ObjectStoreError(`${where}: ${error.message}`, { code, kind: 'damaged' }, error);
+    }
+    if (signal.aborted) return abortedError(where, signal);
+    const failure = classifyS3Failure(error, this.#place);
+    return new ObjectStoreError(`${where}: ${describeS3Failure(error)}`, failure, error);
+  }
+}
+
+const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+function ignore(): void {
+  // Nothing.
+}
+
+const vanished: Failure = { code: 'vanished', kind: 'transient' };
+
+function staticCredentials({ sessionToken, ...keys }: NonNullable<S3BucketSettings['credentials']>) {
+  return sessionToken === undefined ? keys : { ...keys, sessionToken };
+}
+
+/** As `x-amz-checksum-crc32` wants it: four bytes, big-endian, in base64. */
+function crc32Base64(checksum: number): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(checksum);
+  return bytes.toString('base64');
+}
