@@ -1,5 +1,5 @@
 import { parseRecord } from '@sink/domain';
-import type { LaneKeys, RedisPort } from '@sink/lane';
+import { GROUP, type LaneKeys, type RedisPort } from '@sink/lane';
 import type { WorldParts } from './actors.ts';
 import type { Bucket } from './ports.ts';
 
@@ -25,9 +25,9 @@ export class Oracle {
     if (!this.violations.includes(violation)) this.violations.push(violation);
   }
 
-  /** Invariant 1: at every moment an event of a stored chunk is in at most one sealed segment. */
-  async checkSealedOnce(redis: RedisPort, recordsKey: string, bucket: Bucket): Promise<void> {
-    const values = await redis.call('HVALS', [recordsKey]);
+  /** What must be true at every moment: invariant 1, and a pending list that holds only what is not wholly sealed. */
+  async checkAlways(redis: RedisPort, keys: LaneKeys, bucket: Bucket): Promise<void> {
+    const values = await redis.call('HVALS', [keys.records]);
     const seen = new Set<string>();
     for (const value of Array.isArray(values) ? values : []) {
       for (const [chunk, from, to] of parseRecord(String(value)).slices) {
@@ -38,6 +38,12 @@ export class Oracle {
         }
       }
     }
+    const pending: unknown = await redis.call('XPENDING', [keys.chunks, GROUP, '-', '+', 1_000]).catch(() => []);
+    for (const entry of Array.isArray(pending) ? pending : []) {
+      const taken = await redis.call('HGET', [keys.taken, String((entry as unknown[])[0])]);
+      const [at, count] = typeof taken === 'string' ? taken.split('/') : [];
+      if (at !== undefined && at === count) this.violate('pending although wholly sealed');
+    }
     this.#countEvents(bucket);
   }
 
@@ -45,7 +51,7 @@ export class Oracle {
   async leftovers(redis: RedisPort, keys: LaneKeys, parts: WorldParts): Promise<string[]> {
     const number = async (command: string, key: string): Promise<number> => Number(await redis.call(command, [key]));
     const backlog = await redis.call('HVALS', [keys.backlog]);
-    const pending = await redis.call('XPENDING', [keys.chunks, 'batchers']).catch(() => [0]);
+    const pending = await redis.call('XPENDING', [keys.chunks, GROUP]).catch(() => [0]);
     const left: Record<string, number> = {
       chunks: await number('XLEN', keys.chunks),
       taken: await number('HLEN', keys.taken),

@@ -88,9 +88,9 @@ class World {
       await this.#scheduler.step();
       if (this.#random.chance(0.08)) this.#submit();
       await this.#disturb();
-      if (step % 50 === 0) await this.#oracle.checkSealedOnce(this.#redis, this.#keys.records, this.#parts.bucket);
+      if (step % 50 === 0) await this.#oracle.checkAlways(this.#redis, this.#keys, this.#parts.bucket);
     }
-    await this.#oracle.checkSealedOnce(this.#redis, this.#keys.records, this.#parts.bucket);
+    await this.#oracle.checkAlways(this.#redis, this.#keys, this.#parts.bucket);
   }
 
   /** No more faults: the living finish the work, alone. */
@@ -200,6 +200,7 @@ class World {
     if (random.chance(0.02)) this.#parts.jobs.stall(() => random.chance(0.5));
     if (random.chance(0.1)) await this.#scheduler.deliverLate();
     if (random.chance(0.004)) await this.#forgetPending();
+    if (random.chance(0.006)) await this.#redis.call('DEL', [this.#keys.writers]);
   }
 
   async #dropLease(): Promise<void> {

@@ -1,0 +1,163 @@
+/** A rule of the protocol left out, as edits of the shipped sources; the model must notice within a few hundred seeds. */
+export interface Mutation {
+  readonly name: string;
+  readonly edits: readonly { readonly file: string; readonly from: string; readonly to: string }[];
+  /** How it shows: a broken promise or something that is never finished, not an accident of the edit. */
+  readonly shows: RegExp;
+}
+
+const APPEND = 'libs/lane/src/scripts/append.ts';
+const SEAL = 'libs/lane/src/scripts/seal.ts';
+const COMMIT = 'libs/lane/src/scripts/commit.ts';
+const CLAIM = 'libs/lane/src/scripts/claim.ts';
+const KEY = 'libs/domain/src/object-key.ts';
+const WRITER = 'apps/ingest/src/lane-writer.ts';
+const BATCHER = 'apps/batcher/src/lane-batcher.ts';
+const UPLOAD = 'apps/uploader/src/upload-segment.ts';
+const WORLD = 'e2e/src/model/world.ts';
+
+const UNFINISHED = /leak|LOST/;
+const NO_SCRUB = { file: BATCHER, from: 'nowMs - this.#lastScrubMs >= this.#options.scrubEveryMs', to: 'false' };
+const NO_FORGOTTEN_PENDING = { file: WORLD, from: 'if (random.chance(0.004)) await this.#forgetPending();', to: '' };
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'append stores a repeated sequence again',
+    edits: [{ file: APPEND, from: 'if seq == last then', to: 'if seq == last and false then' }],
+    shows: /DOUBLED/,
+  },
+  {
+    name: 'append stores an older sequence',
+    edits: [{ file: APPEND, from: "if seq < last then return 'stale' end", to: '' }],
+    shows: /DOUBLED/,
+  },
+  {
+    name: 'a writer sends a chunk in doubt under the next sequence',
+    edits: [
+      {
+        file: WRITER,
+        from: 'if (error instanceof RedisInDoubt) inDoubt = true;',
+        to: 'if (error instanceof RedisInDoubt) inDoubt = fresh = true;',
+      },
+    ],
+    shows: /DOUBLED/,
+  },
+  {
+    name: 'a writer that was forgotten sends a chunk in doubt under another id',
+    edits: [{ file: WRITER, from: "if (inDoubt || answer === 'stale') return 'in_doubt';", to: 'fresh = true;' }],
+    shows: /DOUBLED/,
+  },
+  {
+    name: 'a chunk in doubt is acknowledged',
+    edits: [{ file: WRITER, from: "return inDoubt ? 'in_doubt' : reason;", to: "return inDoubt ? 'stored' : reason;" }],
+    shows: /LOST/,
+  },
+  {
+    name: 'seal reads a missing counter as zero',
+    edits: [
+      {
+        file: SEAL,
+        from: "local state = redis.call('HGET', taken, chunk)",
+        to: "local state = redis.call('HGET', taken, chunk) or ('0/' .. to)",
+      },
+    ],
+    shows: /DOUBLED|leak|crash/,
+  },
+  {
+    name: 'seal does not look where a chunk was taken up to',
+    edits: [{ file: SEAL, from: 'tonumber(at) ~= from or ', to: '' }],
+    shows: /DOUBLED|invariant 1|damaged/,
+  },
+  {
+    name: 'seal takes another record under the same id for the same',
+    edits: [
+      { file: SEAL, from: "if stored ~= json then return {'refused'} end", to: '' },
+      {
+        file: BATCHER,
+        from: 'const segmentId = newSegmentId();',
+        to: 'const segmentId = newSegmentId() && `s-${chunk.id}`;',
+      },
+    ],
+    shows: /DOUBLED|LOST|leak/,
+  },
+  {
+    name: 'seal leaves wholly taken chunks in the pending list',
+    edits: [{ file: SEAL, from: "redis.call('XACK', chunks, group, slice[1])", to: "redis.call('EXISTS', chunks)" }],
+    shows: /pending although wholly sealed/,
+  },
+  {
+    name: 'commit removes a chunk of which events are left',
+    edits: [{ file: COMMIT, from: 'if rest[i] == 0 then', to: 'if true then' }],
+    shows: /LOST|crash|leak/,
+  },
+  {
+    name: 'commit keeps the record, so that it counts down twice',
+    edits: [{ file: COMMIT, from: "redis.call('HDEL', records, segment)", to: "redis.call('EXISTS', records)" }],
+    shows: UNFINISHED,
+  },
+  {
+    name: 'the commit comes before the PUT',
+    edits: [
+      {
+        file: UPLOAD,
+        from: 'const { etag } = await store.put(',
+        to: "await lane.commit({ v: RECEIPT_VERSION, id: record.id, key: '', etag: '', count: 0, bytes: 0, objectBytes: 0, sha256: '', acceptedAtMs: 0, sealedAtMs: 0, storedAtMs: 0 }, 10);\n  const { etag } = await store.put(",
+      },
+    ],
+    shows: /LOST/,
+  },
+  {
+    name: 'a key says neither offset nor content',
+    edits: [
+      { file: KEY, from: '-${chunkId}-${offset}-${object.sha256.slice(0, KEY_HASH_DIGITS)}`', to: '-${chunkId}`' },
+    ],
+    shows: /key with two contents|LOST/,
+  },
+  {
+    name: 'a claim removes a consumer that still has chunks pending',
+    edits: [
+      {
+        file: CLAIM,
+        from: "if #redis.call('XPENDING', chunks, group, '-', '+', 1, dead) > 0 then return {'more', #pending} end",
+        to: '',
+      },
+      { file: CLAIM, from: "'-', '+', page, dead)", to: "'-', '+', 1, dead)" },
+      NO_SCRUB,
+      NO_FORGOTTEN_PENDING,
+    ],
+    shows: UNFINISHED,
+  },
+  {
+    name: "nothing puts chunks back that are in nobody's pending list",
+    edits: [NO_SCRUB],
+    shows: UNFINISHED,
+  },
+  {
+    name: 'lost reads are never read again',
+    edits: [
+      {
+        file: BATCHER,
+        from: 'this.#auditDue = true;\n      await this.#ports.clock.sleep',
+        to: 'await this.#ports.clock.sleep',
+      },
+      {
+        file: BATCHER,
+        from: 'if (nowMs - this.#lastAuditMs >= this.#options.auditEveryMs) this.#auditDue = true;',
+        to: '',
+      },
+      NO_SCRUB,
+      NO_FORGOTTEN_PENDING,
+    ],
+    shows: UNFINISHED,
+  },
+  {
+    name: 'recovery reads chunks from their beginning',
+    edits: [{ file: BATCHER, from: '{ chunk, line: taken, byte }', to: '{ chunk, line: 0 * byte, byte: 0 }' }],
+    shows: UNFINISHED,
+  },
+  {
+    name: 'after a refused seal what is open is kept',
+    edits: [{ file: BATCHER, from: 'this.#held.clear();', to: '' }],
+    shows: UNFINISHED,
+  },
+];
