@@ -25,7 +25,7 @@ const CAUSE_DEPTH_MAX = 5;
  * Lines are written synchronously, so that what a process says last is not lost with it.
  */
 export function createLogger({ service, level, secrets = [], destination }: LoggerOptions): Logger {
-  return pino(
+  const log = pino(
     {
       level,
       base: { service, pid: process.pid },
@@ -33,13 +33,18 @@ export function createLogger({ service, level, secrets = [], destination }: Logg
       serializers: { err: describeError, error: describeError },
       formatters: {
         level: (label) => ({ level: label }),
-        bindings: redactObject,
         log: redactObject,
       },
       hooks: { streamWrite: (line) => redactLine(line, secrets) },
     },
     destination ?? standardOutput(),
   );
+  // pino leaves the bindings of child loggers unformatted; children inherit this method from their parent.
+  const inherited = Reflect.get(log, 'child') as (this: unknown, bindings: object, options?: object) => unknown;
+  Reflect.set(log, 'child', function (this: unknown, bindings: Record<string, unknown>, options?: object) {
+    return inherited.call(this, redactObject(bindings), options);
+  });
+  return log;
 }
 
 function standardOutput(): DestinationStream {

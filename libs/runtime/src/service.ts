@@ -35,7 +35,7 @@ export interface ServiceContext {
   /** Aborts when stopping begins, before the first releaser runs. */
   signal: AbortSignal;
   /** Ends the service for a reason that only a new process can heal: stops in order, exits 1. */
-  fail(error: unknown): void;
+  fail: (error: unknown) => void;
 }
 
 /** Exit codes: stopped as asked; failed; the command line or the configuration is wrong (sysexits.h EX_CONFIG). */

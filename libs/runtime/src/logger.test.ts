@@ -1,0 +1,102 @@
+import { expect, test } from 'vitest';
+import { createLogger } from './logger.ts';
+import { secretsIn } from './secrets.ts';
+
+function setup(secrets: readonly string[] = []) {
+  const lines: string[] = [];
+  const log = createLogger({
+    service: 'uploader',
+    level: 'info',
+    secrets,
+    destination: { write: (line) => lines.push(line) },
+  });
+  return { log, lines, last: () => JSON.parse(lines.at(-1) ?? '') as Record<string, unknown> };
+}
+
+test('a line is JSON with time, level by name, service and message', () => {
+  const { log, last } = setup();
+  log.info({ segments: 3 }, 'sealed');
+  expect(last()).toMatchObject({ level: 'info', service: 'uploader', segments: 3, msg: 'sealed' });
+  expect(last()['time']).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
+});
+
+test('fields with secret-looking names are redacted at every depth, in arrays and in child loggers', () => {
+  const { log, lines } = setup();
+  log.child({ secretAccessKey: 'hush-1' }).info(
+    {
+      redis: { password: 'hush-2', nodes: [{ Authorization: 'hush-3' }] },
+      sessionToken: 'hush-4',
+      secret_access_Key: 'hush-5',
+    },
+    'config',
+  );
+  expect(lines.join('')).not.toContain('hush');
+  expect(lines.join('').match(/\[redacted\]/g)).toHaveLength(5);
+});
+
+test('object keys and segment ids are no secrets', () => {
+  const { log, last } = setup();
+  log.info({ objectKey: '2026/11/a', partition: 'p', tokens: 3, keys: 2 }, 'x');
+  expect(last()).toMatchObject({ objectKey: '2026/11/a', partition: 'p', tokens: 3, keys: 2 });
+});
+
+test('credentials in URLs are redacted wherever they stand', () => {
+  const { log, lines, last } = setup();
+  log.warn({ url: 'rediss://user:pa%40ss@redis:6379/0' }, 'connecting to redis://:hunter2@redis:6379 failed');
+  expect(lines.join('')).not.toMatch(/pa%40ss|hunter2/);
+  expect(last()).toMatchObject({
+    url: 'rediss://[redacted]@redis:6379/0',
+    msg: 'connecting to redis://[redacted]@redis:6379 failed',
+  });
+});
+
+test('an address without credentials, and an @ in other text, stay readable', () => {
+  const { log, last } = setup();
+  log.info('see http://localhost:8080/a and mail me@example.com');
+  expect(last()['msg']).toBe('see http://localhost:8080/a and mail me@example.com');
+});
+
+test('errors show code, retryable, remedy and cause, and nothing a client hung onto them', () => {
+  const { log, lines, last } = setup();
+  const cause = Object.assign(new Error('WRONGPASS'), { command: { name: 'auth', args: ['hush-hush'] } });
+  const error = Object.assign(new Error('connecting to Redis', { cause }), {
+    code: 'redis_auth',
+    retryable: false,
+    remedy: 'set redis.password',
+    request: { headers: {} },
+  });
+  log.error({ err: error }, 'start');
+  expect(lines.join('')).not.toContain('hush');
+  expect(last()['err']).toMatchObject({
+    type: 'Error',
+    message: 'connecting to Redis',
+    code: 'redis_auth',
+    retryable: false,
+    remedy: 'set redis.password',
+    cause: { message: 'WRONGPASS' },
+  });
+  log.error(cause);
+  expect(lines.join('')).not.toContain('hush');
+});
+
+test('the secrets of a configuration are redacted by value, escaped or not', () => {
+  const config = {
+    bucket: { credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalr"XUtn/FEMI' } },
+    redis: { password: 'correct horse', target: { url: 'redis://u:battery%20staple@h' } },
+    sinkName: 'sink-aws-s3',
+  };
+  const secrets = secretsIn(config);
+  expect(secrets).not.toContain('sink-aws-s3');
+  const { log, lines } = setup(secrets);
+  log.error(new Error('server said: unknown secret wJalr"XUtn/FEMI'));
+  log.info('correct horse');
+  log.info({ note: 'battery staple battery%20staple' }, 'sink-aws-s3');
+  expect(lines.join('')).not.toMatch(/wJalr|horse|staple/);
+  expect(lines.join('')).toContain('sink-aws-s3');
+});
+
+test('nothing is logged below the level', () => {
+  const { log, lines } = setup();
+  log.debug('detail');
+  expect(lines).toEqual([]);
+});

@@ -1,0 +1,65 @@
+import { afterEach, expect, test } from 'vitest';
+import { Counter, Registry } from 'prom-client';
+import { createLogger } from './logger.ts';
+import { startOpsServer } from './ops-server.ts';
+import type { OpsServer } from './ops-server.ts';
+import { Readiness } from './readiness.ts';
+
+const log = createLogger({ service: 'test', level: 'silent' });
+const opened: OpsServer[] = [];
+afterEach(async () => {
+  for (const server of opened.splice(0)) await server.close();
+});
+
+async function start(readiness = new Readiness(), registry = new Registry()) {
+  const server = await startOpsServer({ host: '127.0.0.1', port: 0, readiness, registry, log });
+  opened.push(server);
+  return (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.port}${path}`, init);
+}
+
+test('it is alive from the first moment, and ready only when no problem is left', async () => {
+  const readiness = new Readiness();
+  const get = await start(readiness);
+  expect((await get('/healthz')).status).toBe(200);
+
+  const starting = await get('/readyz');
+  expect(starting.status).toBe(503);
+  expect(await starting.json()).toEqual({ ready: false, problems: { starting: 'the service is starting' } });
+
+  readiness.set('starting', null);
+  readiness.set('redis', 'redis is away');
+  readiness.set('bucket', 'access denied');
+  readiness.set('bucket', null);
+  const away = await get('/readyz');
+  expect(away.status).toBe(503);
+  expect(await away.json()).toEqual({ ready: false, problems: { redis: 'redis is away' } });
+
+  readiness.set('redis', null);
+  const ready = await get('/readyz');
+  expect(ready.status).toBe(200);
+  expect(await ready.json()).toEqual({ ready: true, problems: {} });
+});
+
+test('metrics come in the Prometheus text format', async () => {
+  const registry = new Registry();
+  new Counter({ name: 'sink_things_total', help: 'Things.', registers: [registry] }).inc(3);
+  const get = await start(new Readiness(), registry);
+  const answer = await get('/metrics');
+  expect(answer.headers.get('content-type')).toContain('version=0.0.4');
+  expect(await answer.text()).toContain('sink_things_total 3');
+});
+
+test('anything else is 404, and closing ends kept connections', async () => {
+  const get = await start();
+  expect((await get('/')).status).toBe(404);
+  const [server] = opened.splice(0);
+  await server?.close();
+  await expect(get('/healthz')).rejects.toThrow();
+});
+
+test('a taken port is an error that says which one', async () => {
+  await start();
+  const port = opened[0]?.port ?? 0;
+  const again = startOpsServer({ host: '127.0.0.1', port, readiness: new Readiness(), registry: new Registry(), log });
+  await expect(again).rejects.toThrow(`listening on 127.0.0.1:${port}: listen EADDRINUSE`);
+});
