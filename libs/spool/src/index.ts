@@ -1,1 +1,10 @@
-export {};
+export { compressContent } from './compress-content.ts';
+export type { CompressedContent } from './compress-content.ts';
+export { COMPRESSION_LEVEL_DEFAULT } from './compressor.ts';
+export { openSegment } from './segment-file.ts';
+export type { SegmentFile } from './segment-file.ts';
+export type { SegmentContent, SegmentWriter } from './segment-writer.ts';
+export { listInstance, listInstances, openSpool, removeFile, removeInstanceIfEmpty } from './spool.ts';
+export type { SegmentOptions, Spool } from './spool.ts';
+export { SpoolError } from './spool-error.ts';
+export type { SpoolErrorCode } from './spool-error.ts';

@@ -1,0 +1,163 @@
+import { assertNever } from '@sink/domain';
+import type { Compression } from '@sink/domain';
+import type { Transform } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { constants, createGzip, createZstdCompress } from 'node:zlib';
+import { Intake } from './intake.ts';
+import { toSpoolError } from './spool-error.ts';
+
+/**
+ * What the codec gets at a time. Its output may depend on how its input was cut, and the same content has to become
+ * the same bytes in every process: so it is always cut like this. A zstd block is as large.
+ */
+const BLOCK_BYTES = 128 * 1024;
+const OUTPUT_BYTES = 64 * 1024;
+const HELD_BYTES_MAX = 1024 * 1024;
+
+/**
+ * Used where no level is given. On events the higher levels cost two to four times the time for a few percent of
+ * size. A change here changes the bytes (never the content) of objects that are rebuilt after an upgrade.
+ */
+export const COMPRESSION_LEVEL_DEFAULT: Readonly<Record<Exclude<Compression, 'none'>, number>> = { gzip: 1, zstd: 1 };
+
+const LEVEL_MAX: Readonly<Record<Exclude<Compression, 'none'>, number>> = { gzip: 9, zstd: 22 };
+
+/** Where compressed bytes go. `room` may fail: then the compressor fails with the same error. */
+export interface CompressedOutput {
+  append(bytes: Buffer): void;
+  room(): Promise<void> | undefined;
+}
+
+/**
+ * Compresses on the thread pool. The bytes that come out follow from the content, the codec and the level alone: not
+ * from how the content was divided into appends, nor from timing.
+ */
+export class Compressor {
+  readonly #codec: Transform;
+  readonly #output: CompressedOutput;
+  readonly #intake = new Intake(HELD_BYTES_MAX);
+  readonly #blocks: Buffer[] = [];
+  #partial = Buffer.alloc(0);
+  #partialBytes = 0;
+  #compressing = false;
+  #compressed: Promise<void> = Promise.resolve();
+
+  /** @throws RangeError for a level the codec does not have: 1..9 with gzip, 1..22 with zstd. */
+  constructor(compression: Exclude<Compression, 'none'>, level: number | undefined, output: CompressedOutput) {
+    this.#codec = createCodec(compression, level ?? COMPRESSION_LEVEL_DEFAULT[compression]);
+    this.#output = output;
+    this.#codec.on('data', (bytes: Buffer) => {
+      try {
+        output.append(bytes);
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+    this.#codec.on('error', (error) => this.#fail(error));
+  }
+
+  /** Buffers that hold whole blocks are not copied: they must not be changed afterwards. */
+  append(bytes: Buffer): void {
+    this.#intake.took(bytes.length);
+    let offset = 0;
+    while (offset < bytes.length) {
+      if (this.#partialBytes === 0 && bytes.length - offset >= BLOCK_BYTES) {
+        this.#blocks.push(bytes.subarray(offset, offset + BLOCK_BYTES));
+        offset += BLOCK_BYTES;
+        continue;
+      }
+      if (this.#partialBytes === 0) this.#partial = Buffer.allocUnsafe(BLOCK_BYTES);
+      const copied = bytes.copy(this.#partial, this.#partialBytes, offset);
+      offset += copied;
+      this.#partialBytes += copied;
+      if (this.#partialBytes === BLOCK_BYTES) this.#closePartial();
+    }
+    if (this.#blocks.length > 0) this.#run();
+  }
+
+  room(): Promise<void> | undefined {
+    return this.#intake.room();
+  }
+
+  /** Resolves when the last compressed byte was given to the output. Rejects when the codec or the output failed. */
+  async end(): Promise<void> {
+    if (this.#partialBytes > 0) this.#closePartial();
+    while (this.#blocks.length > 0 || this.#compressing) {
+      this.#run();
+      await this.#compressed;
+    }
+    // Throws what the codec or the output failed with.
+    this.#intake.took(0);
+    // Only now: a codec that learns of the end while it has input treats that input in another way.
+    this.#codec.end();
+    await finished(this.#codec).catch((error: unknown) => this.#fail(error));
+    this.#intake.took(0);
+  }
+
+  /** Drops what is held and resolves when the codec works no more. Never rejects. */
+  async abort(): Promise<void> {
+    this.#fail(new Error('it was discarded'));
+    await this.#compressed;
+  }
+
+  #closePartial(): void {
+    this.#blocks.push(this.#partial.subarray(0, this.#partialBytes));
+    this.#partialBytes = 0;
+  }
+
+  #fail(error: unknown): void {
+    this.#intake.fail(toSpoolError('compressing', error));
+    this.#blocks.length = 0;
+    this.#codec.destroy();
+  }
+
+  #run(): void {
+    if (this.#compressing) return;
+    this.#compressing = true;
+    this.#compressed = this.#compress();
+  }
+
+  /** Never rejects: a failure is kept in the intake, where every later call meets it. */
+  async #compress(): Promise<void> {
+    try {
+      for (;;) {
+        const block = this.#blocks.shift();
+        if (!block) return;
+        await this.#output.room();
+        await this.#writeBlock(block);
+        this.#intake.passedOn(block.length);
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#compressing = false;
+    }
+  }
+
+  #writeBlock(block: Buffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#codec.write(block, (error) => {
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  }
+}
+
+function createCodec(compression: Exclude<Compression, 'none'>, level: number): Transform {
+  if (!Number.isInteger(level) || level < 1 || level > LEVEL_MAX[compression]) {
+    throw new RangeError(`compressing with ${compression}: level ${level} is not 1 to ${LEVEL_MAX[compression]}`);
+  }
+  switch (compression) {
+    case 'gzip':
+      return createGzip({ level, chunkSize: OUTPUT_BYTES });
+    case 'zstd':
+      return createZstdCompress({
+        chunkSize: OUTPUT_BYTES,
+        // With the frame's own checksum, readers of the object see damage too.
+        params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
+      });
+    default:
+      return assertNever(compression);
+  }
+}

@@ -1,0 +1,162 @@
+import type { Compression } from '@sink/domain';
+import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
+import { Compressor } from './compressor.ts';
+import { FileSink } from './file-sink.ts';
+import { encodeFooter } from './segment-format.ts';
+import { attempting } from './spool-error.ts';
+
+/** What a segment came to. */
+export interface SegmentContent {
+  /** SHA-256 of the uncompressed content, hex. */
+  readonly sha256: string;
+  /** Bytes of uncompressed content. */
+  readonly contentBytes: number;
+  readonly objectBytes: number;
+  /** CRC32 of the object's bytes. */
+  readonly crc32: number;
+}
+
+export interface SegmentWriterPorts {
+  readonly segmentId: string;
+  readonly compression: Compression;
+  readonly compressionLevel: number | undefined;
+  /** Open for writing, empty; the writer closes it. */
+  readonly file: FileHandle;
+  readonly openPath: string;
+  readonly sealedPath: string;
+  /** Makes the rename durable. */
+  readonly syncDirectory: () => Promise<void>;
+  /** The file is sealed or gone: the writer needs no more care. */
+  readonly onSettled: () => void;
+}
+
+/**
+ * Writes one segment: write()…, finish(), seal(); or discard() at any moment. Memory stays at a few MiB whatever the
+ * size of the segment. After an error only discard() is left to do: a file whose fsync failed once is never trusted.
+ */
+export class SegmentWriter {
+  readonly segmentId: string;
+  readonly #ports: SegmentWriterPorts;
+  readonly #action: string;
+  readonly #sha256 = createHash('sha256');
+  readonly #sink: FileSink;
+  readonly #compressor: Compressor | null;
+  #contentBytes = 0;
+  #objectBytes = 0;
+  #crc32 = 0;
+  #finished: Promise<SegmentContent> | undefined;
+  #sealing: Promise<void> | undefined;
+  #discarding: Promise<void> | undefined;
+  #sealed = false;
+
+  /** @throws RangeError for a compression level the codec does not have */
+  constructor(ports: SegmentWriterPorts) {
+    this.segmentId = ports.segmentId;
+    this.#ports = ports;
+    this.#action = `writing segment file ${ports.openPath}`;
+    this.#sink = new FileSink(ports.file, this.#action);
+    this.#compressor =
+      ports.compression === 'none'
+        ? null
+        : new Compressor(ports.compression, ports.compressionLevel, {
+            append: (bytes) => this.#appendObjectBytes(bytes),
+            room: () => this.#sink.room(),
+          });
+  }
+
+  /** Bytes of uncompressed content so far. */
+  get contentBytes(): number {
+    return this.#contentBytes;
+  }
+
+  /**
+   * Adds lines. The buffer is not copied and must not be changed afterwards. A promise means: wait for it before the
+   * next write, the disk or the codec is behind. Throws or rejects with SpoolError, also for an earlier write.
+   */
+  write(ndjson: Buffer): Promise<void> | undefined {
+    if (this.#finished || this.#discarding) throw new Error(`${this.#action}: write after finish or discard`);
+    this.#sha256.update(ndjson);
+    this.#contentBytes += ndjson.length;
+    if (this.#compressor) {
+      this.#compressor.append(ndjson);
+      return this.#compressor.room();
+    }
+    this.#appendObjectBytes(ndjson);
+    return this.#sink.room();
+  }
+
+  /** No more content: resolves when all of it is compressed and written, though not yet synced. Rejects with SpoolError. */
+  finish(): Promise<SegmentContent> {
+    this.#finished ??= attempting(this.#action, () => this.#finish());
+    return this.#finished;
+  }
+
+  /**
+   * After finish(): adds the record, makes the file durable, gives it its final name, makes that durable too.
+   * @param recordJson Opaque; openSegment() gives it back as it is. At most some 16 MB.
+   * @throws SpoolError `spool_gone` when the directory was removed, `disk_full`, `record_too_large`, …
+   */
+  seal(recordJson: string): Promise<void> {
+    if (!this.#finished || this.#sealing || this.#discarding) {
+      throw new Error(`${this.#action}: seal before finish, twice, or after discard`);
+    }
+    const finished = this.#finished;
+    this.#sealing = attempting(`sealing segment file ${this.#ports.sealedPath}`, async () => {
+      await this.#seal(await finished, recordJson);
+    });
+    return this.#sealing;
+  }
+
+  /** Removes the file, whatever state it is in, unless it is sealed. May be repeated. */
+  discard(): Promise<void> {
+    this.#discarding ??= attempting(`discarding segment file ${this.#ports.openPath}`, () => this.#discard());
+    return this.#discarding;
+  }
+
+  async #finish(): Promise<SegmentContent> {
+    await this.#compressor?.end();
+    await this.#sink.flush();
+    return {
+      sha256: this.#sha256.digest('hex'),
+      contentBytes: this.#contentBytes,
+      objectBytes: this.#objectBytes,
+      crc32: this.#crc32,
+    };
+  }
+
+  async #seal(content: SegmentContent, record: string): Promise<void> {
+    const { segmentId, compression, file, openPath, sealedPath } = this.#ports;
+    this.#sink.append(
+      encodeFooter({ segmentId, compression, ...content, record }, `sealing segment file ${sealedPath}`),
+    );
+    await this.#sink.flush();
+    await file.sync();
+    await file.close();
+    await rename(openPath, sealedPath);
+    await this.#ports.syncDirectory();
+    this.#sealed = true;
+    this.#ports.onSettled();
+  }
+
+  async #discard(): Promise<void> {
+    // A seal under way comes to its end first: it decides which name the file has.
+    await this.#sealing?.catch(() => undefined);
+    if (this.#sealed) return;
+    await this.#compressor?.abort();
+    await this.#sink.abort();
+    await this.#ports.file.close().catch(() => undefined);
+    await rm(this.#ports.openPath, { force: true });
+    // Where only the sync of the directory failed, it has its final name already.
+    if (this.#sealing) await rm(this.#ports.sealedPath, { force: true });
+    this.#ports.onSettled();
+  }
+
+  #appendObjectBytes(bytes: Buffer): void {
+    this.#crc32 = crc32(bytes, this.#crc32);
+    this.#objectBytes += bytes.length;
+    this.#sink.append(bytes);
+  }
+}

@@ -1,0 +1,103 @@
+import { temporaryDirectory } from '@sink/testing';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { listInstance, openSpool, removeFile, removeInstanceIfEmpty } from './spool.ts';
+
+const none = { compression: 'none' } as const;
+
+describe('a spool', () => {
+  test('lists its instances and their files, and passes over what is not ours', async () => {
+    const directory = join(temporaryDirectory('spool'), 'made', 'here');
+    const spool = await openSpool(directory, 'batcher-1');
+    await openSpool(directory, 'batcher-2');
+    writeFileSync(join(directory, 'a-file'), '');
+    mkdirSync(join(directory, 'lost+found'));
+    expect((await spool.instances()).sort()).toEqual(['batcher-1', 'batcher-2']);
+
+    const open = await spool.createSegment({ segmentId: 'open-1', ...none });
+    const sealed = await spool.createSegment({ segmentId: 'sealed-1', ...none });
+    await sealed.finish();
+    await sealed.seal('{}');
+    for (const name of ['notes.txt', '.open', '.segment', 'a b.segment']) {
+      writeFileSync(join(directory, 'batcher-1', name), '');
+    }
+    expect((await listInstance(directory, 'batcher-1')).sort((a, b) => a.segmentId.localeCompare(b.segmentId))).toEqual(
+      [
+        { segmentId: 'open-1', sealed: false },
+        { segmentId: 'sealed-1', sealed: true },
+      ],
+    );
+    expect(await listInstance(directory, 'batcher-2')).toEqual([]);
+    expect(await listInstance(directory, 'nobody')).toEqual([]);
+    await open.discard();
+  });
+
+  test('discardAll removes what is open, and nothing that is sealed or a neighbour’s', async () => {
+    const directory = temporaryDirectory('spool');
+    const spool = await openSpool(directory, 'batcher-1');
+    const neighbour = await openSpool(directory, 'batcher-2');
+    const theirs = await neighbour.createSegment({ segmentId: 'theirs', ...none });
+    const sealed = await spool.createSegment({ segmentId: 'sealed', ...none });
+    await sealed.finish();
+    await sealed.seal('{}');
+    for (const segmentId of ['a', 'b', 'c']) {
+      const writer = await spool.createSegment({ segmentId, compression: 'zstd' });
+      await writer.write(Buffer.alloc(500_000));
+    }
+    await spool.discardAll();
+    expect(await listInstance(directory, 'batcher-1')).toEqual([{ segmentId: 'sealed', sealed: true }]);
+    expect(await listInstance(directory, 'batcher-2')).toEqual([{ segmentId: 'theirs', sealed: false }]);
+    await theirs.discard();
+  });
+
+  test('close leaves the sealed, and no empty directory', async () => {
+    const directory = temporaryDirectory('spool');
+    const spool = await openSpool(directory, 'batcher-1');
+    const sealed = await spool.createSegment({ segmentId: 'sealed', ...none });
+    await sealed.finish();
+    await sealed.seal('{}');
+    await spool.createSegment({ segmentId: 'open', ...none });
+    await spool.close();
+    expect(await listInstance(directory, 'batcher-1')).toEqual([{ segmentId: 'sealed', sealed: true }]);
+
+    expect(await removeInstanceIfEmpty(directory, 'batcher-1')).toBe(false);
+    await removeFile(directory, 'batcher-1', 'sealed', true);
+    await removeFile(directory, 'batcher-1', 'sealed', true);
+    expect(await removeInstanceIfEmpty(directory, 'batcher-1')).toBe(true);
+    expect(await removeInstanceIfEmpty(directory, 'batcher-1')).toBe(true);
+    expect(existsSync(join(directory, 'batcher-1'))).toBe(false);
+  });
+
+  test('a segment id is used once', async () => {
+    const spool = await openSpool(temporaryDirectory('spool'), 'batcher-1');
+    const writer = await spool.createSegment({ segmentId: 's', ...none });
+    const again = { code: 'segment_exists', retryable: false };
+    await expect(spool.createSegment({ segmentId: 's', ...none })).rejects.toMatchObject(again);
+    await writer.finish();
+    await writer.seal('{}');
+    await expect(spool.createSegment({ segmentId: 's', ...none })).rejects.toMatchObject(again);
+    expect(await listInstance(spool.directory, 'batcher-1')).toEqual([{ segmentId: 's', sealed: true }]);
+  });
+
+  test('many segments sealed at once are all there', async () => {
+    const directory = temporaryDirectory('spool');
+    const spool = await openSpool(directory, 'batcher-1');
+    await Promise.all(
+      Array.from({ length: 40 }, async (_, index) => {
+        const writer = await spool.createSegment({ segmentId: `s${index}`, compression: 'gzip' });
+        await writer.write(Buffer.from(`{"id":"${index}"}\n`));
+        await writer.finish();
+        await writer.seal('{}');
+      }),
+    );
+    const files = await listInstance(directory, 'batcher-1');
+    expect(files.filter((file) => file.sealed)).toHaveLength(40);
+  });
+
+  test('an instance name that leads elsewhere is refused', async () => {
+    for (const name of ['..', 'a/b', '', 'a.b']) {
+      await expect(openSpool(temporaryDirectory('spool'), name)).rejects.toMatchObject({ code: 'bad_name' });
+    }
+  });
+});
