@@ -1,0 +1,127 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { MessageError } from '@sink/cloudevents';
+import { assertNever } from '@sink/domain';
+import type { AppendOutcome } from './appender.ts';
+import type { RefusalReason } from './metrics.ts';
+
+/** A request that gets no 2xx. `message` is one short line: brokers keep it beside the event in their dead letters. */
+export interface Refusal {
+  status: 400 | 405 | 413 | 415 | 431 | 500 | 503;
+  reason: RefusalReason;
+  message: string;
+  headers?: Record<string, string>;
+}
+
+const MESSAGE_CHARACTERS_MAX = 400;
+/** A 503 is over when Redis is back; brokers that read it spread their retries by themselves. */
+const RETRY_AFTER = { 'Retry-After': '5' };
+/** An unread rest up to this size is read and dropped, to keep the connection. */
+const DROPPED_REST_BYTES_MAX = 65_536;
+/** How long a client that is still sending may take to see the answer before its connection goes. */
+const LINGER_MAX_MS = 2000;
+const LINGER_MAX_BYTES = 64 * 1024 * 1024;
+
+export function unavailable(reason: RefusalReason, message: string): Refusal {
+  return { status: 503, reason, message, headers: RETRY_AFTER };
+}
+
+export function bodyTooLarge(maxBodyBytes: number): Refusal {
+  return { status: 413, reason: 'body_too_large', message: `the body is larger than ${maxBodyBytes} bytes` };
+}
+
+/** What a message that cannot be decoded is answered with; anything but a MessageError is a bug of ours, to be retried. */
+export function refusalOfDecoding(error: unknown): Refusal {
+  if (error instanceof MessageError) return { status: error.status, reason: error.code, message: error.message };
+  return { status: 500, reason: 'internal', message: 'the request could not be handled' };
+}
+
+/** The answer for events that could not be stored: always one that makes the producer send them again. */
+export function refusalOfOutcome(outcome: Exclude<AppendOutcome, 'stored'>): Refusal {
+  switch (outcome) {
+    case 'backlog_full':
+      return unavailable(outcome, 'the backlog is full: nothing of this request was stored');
+    case 'redis_away':
+      return unavailable(outcome, 'the event store is away: nothing of this request was stored');
+    case 'in_doubt':
+      return unavailable(outcome, 'the event store did not confirm: send this request again');
+    case 'stopping':
+      return unavailable(outcome, 'this instance is stopping: nothing of this request was stored');
+    default:
+      return assertNever(outcome);
+  }
+}
+
+/** A 2xx with an empty body: some brokers take a body for a reply event. */
+export function sendEmpty(res: ServerResponse, status: 200 | 202, headers: Record<string, string>): void {
+  res.writeHead(status, headers);
+  res.end();
+}
+
+export const NO_BODY = { 'Content-Length': '0' };
+export const NO_BODY_AND_CLOSE = { 'Content-Length': '0', Connection: 'close' };
+
+/**
+ * Answers, whether or not the body was read. A client in the middle of sending a large one gets the answer, and time to
+ * read it: a connection that is closed over unread data is reset, and takes the answer with it.
+ */
+export function sendRefusal(req: IncomingMessage, res: ServerResponse, refusal: Refusal, closing: boolean): void {
+  if (res.destroyed || res.headersSent) return;
+  const body = oneLine(refusal.message);
+  const rest = unreadRest(req);
+  const headers: Record<string, string> = {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(body)),
+    ...refusal.headers,
+  };
+  if (closing || rest !== 'none') headers['Connection'] = 'close';
+  res.writeHead(refusal.status, headers);
+  if (rest !== 'being sent') {
+    res.end(body);
+    return;
+  }
+  res.write(body);
+  linger(req, res);
+}
+
+/** The raw bytes of an answer to something that never became a request. */
+export function rawRefusal(refusal: Refusal, statusText: string): string {
+  const body = oneLine(refusal.message);
+  const headers = Object.entries({
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(body)),
+    Connection: 'close',
+    ...refusal.headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${refusal.status} ${statusText}\r\n${headers.join('')}\r\n${body}`;
+}
+
+function oneLine(message: string): string {
+  const line = message.replace(/[\r\n]+/g, ' ');
+  return `${line.length > MESSAGE_CHARACTERS_MAX ? `${line.slice(0, MESSAGE_CHARACTERS_MAX)}…` : line}\n`;
+}
+
+/** Whether a rest of the body is unread: none worth mentioning, one the client will not send, or one it is sending. */
+function unreadRest(req: IncomingMessage): 'none' | 'not sent' | 'being sent' {
+  const { 'content-length': length, 'transfer-encoding': coding, expect } = req.headers;
+  if (req.complete || req.destroyed || (length === undefined && coding === undefined)) return 'none';
+  if (expect !== undefined && !req.readableDidRead) return 'not sent';
+  // Node reads and drops what is left of a request once it has been answered.
+  return Number(length ?? Infinity) <= DROPPED_REST_BYTES_MAX ? 'none' : 'being sent';
+}
+
+function linger(req: IncomingMessage, res: ServerResponse): void {
+  let droppedBytes = 0;
+  const close = (): void => {
+    clearTimeout(timer);
+    res.end();
+  };
+  const timer = setTimeout(close, LINGER_MAX_MS);
+  req.removeAllListeners('data');
+  req.on('data', (chunk: Buffer) => {
+    droppedBytes += chunk.length;
+    if (droppedBytes > LINGER_MAX_BYTES) close();
+  });
+  req.once('end', close);
+  req.once('close', close);
+  req.resume();
+}

@@ -1,0 +1,102 @@
+import type { MessageErrorCode } from '@sink/cloudevents';
+import { Counter, Gauge, Histogram } from '@sink/runtime';
+import type { Registry } from '@sink/runtime';
+import type { AppendOutcome } from './appender.ts';
+
+/** Why a request got no 2xx: a closed set, because it is a metric label. */
+export type RefusalReason =
+  | MessageErrorCode
+  | Exclude<AppendOutcome, 'stored'>
+  | 'body_too_large'
+  | 'header_too_large'
+  | 'content_encoding'
+  | 'compressed_data'
+  | 'method'
+  | 'malformed_http'
+  | 'too_slow'
+  | 'in_flight_full'
+  | 'disconnected'
+  | 'internal';
+
+/** Figures that are read off when somebody asks for them. */
+export interface IngestGauges {
+  inFlightBytes(): number;
+  waitingRequests(): number;
+}
+
+const ACK_SECONDS_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/**
+ * What ingest counts. Requests are counted in plain numbers, and handed to prom-client when the metrics are read: its
+ * labelled counters hash their labels at every call, which shows at tens of thousands of requests a second.
+ */
+export class IngestMetrics {
+  #acceptedEvents = 0;
+  readonly #requests = new Map<number, number>();
+  readonly #refused = new Map<RefusalReason, number>();
+  readonly #ackSeconds: Histogram;
+
+  constructor(registry: Registry, gauges: IngestGauges) {
+    const registers = [registry];
+    const accepted = new Counter({
+      name: 'sink_ingest_events_accepted_total',
+      help: 'Events that were stored durably and answered with a 2xx.',
+      registers,
+      collect: () => {
+        accepted.reset();
+        accepted.inc(this.#acceptedEvents);
+      },
+    });
+    const requests: Counter = new Counter({
+      name: 'sink_ingest_requests_total',
+      help: 'Requests by the status they were answered with.',
+      labelNames: ['status'],
+      registers,
+      collect: () => {
+        requests.reset();
+        for (const [status, count] of this.#requests) requests.inc({ status: String(status) }, count);
+      },
+    });
+    const refused: Counter = new Counter({
+      name: 'sink_ingest_requests_refused_total',
+      help: 'Requests that were not answered with a 2xx, by reason.',
+      labelNames: ['reason'],
+      registers,
+      collect: () => {
+        refused.reset();
+        for (const [reason, count] of this.#refused) refused.inc({ reason }, count);
+      },
+    });
+    const inFlight: Gauge = new Gauge({
+      name: 'sink_ingest_in_flight_bytes',
+      help: 'Bytes of requests whose body is being read or that wait for Redis.',
+      registers,
+      collect: () => inFlight.set(gauges.inFlightBytes()),
+    });
+    const waiting: Gauge = new Gauge({
+      name: 'sink_ingest_waiting_requests',
+      help: 'Requests that are held because too many bytes are in flight.',
+      registers,
+      collect: () => waiting.set(gauges.waitingRequests()),
+    });
+    this.#ackSeconds = new Histogram({
+      name: 'sink_ingest_ack_seconds',
+      help: 'Seconds from the head of a request to its 2xx.',
+      buckets: ACK_SECONDS_BUCKETS,
+      registers,
+    });
+  }
+
+  accepted(events: number, durationMs: number): void {
+    this.#acceptedEvents += events;
+    this.#ackSeconds.observe(durationMs / 1000);
+  }
+
+  answered(status: number): void {
+    this.#requests.set(status, (this.#requests.get(status) ?? 0) + 1);
+  }
+
+  refused(reason: RefusalReason): void {
+    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+  }
+}
