@@ -1,1 +1,3 @@
-export {};
+export { decodeMessage } from './decode-message.ts';
+export { MessageError } from './message-error.ts';
+export type { MessageErrorCode } from './message-error.ts';

@@ -1,0 +1,157 @@
+/** Binary mode (HTTP binding 1.0.2, section 3.1). */
+import { isUtf8 } from 'node:buffer';
+import { checkName, checkRequired, checkString, checkValue, invalidValue, isBase64 } from './attributes.ts';
+import { decodeHeaderValue, isPlain } from './header-value.ts';
+import { compactJson, hasLoneSurrogate } from './json-scan.ts';
+import { loneSurrogate, parseJson } from './json-text.ts';
+import { dataKind, parseMediaType } from './media-type.ts';
+import type { DataKind } from './media-type.ts';
+import { MessageError, shown } from './message-error.ts';
+
+const LETTER_C = 0x63;
+const LETTER_E = 0x65;
+const HYPHEN = 0x2d;
+const PREFIX_CHARACTERS = 3;
+
+/** The attributes of a message in binary mode, but for datacontenttype. */
+interface HeaderAttributes {
+  /** As members of a JSON object, in the order of the headers. */
+  readonly members: string;
+  readonly isLegacy: boolean;
+  /** Of specversion 0.3; null in others, where it is an extension like any. */
+  readonly contentEncoding: string | null;
+}
+
+/**
+ * The event in `ce-` headers and a body, written in the JSON format: attributes in the order of the headers, then
+ * datacontenttype, then the data.
+ *
+ * @param contentType the Content-Type header as it was received, null when there is none
+ * @throws MessageError
+ */
+export function decodeBinary(rawHeaders: readonly string[], contentType: string | null, body: Buffer): string {
+  const attributes = readAttributes(rawHeaders);
+  if (contentType === null) return `{${attributes.members}${data(attributes, 'unknown', body)}}`;
+  const { value, kind } = readContentType(contentType);
+  return `{${attributes.members},"datacontenttype":${JSON.stringify(value)}${data(attributes, kind, body)}}`;
+}
+
+function readAttributes(rawHeaders: readonly string[]): HeaderAttributes {
+  const names = new Set<string>();
+  let members = '';
+  let isLegacy = false;
+  let contentEncoding: string | null = null;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const header = rawHeaders[at] ?? '';
+    if (!isAttributeHeader(header)) continue;
+    const name = header.slice(PREFIX_CHARACTERS).toLowerCase();
+    checkHeaderName(name);
+    if (names.has(name)) throw new MessageError('duplicate_attribute', `header ${shown(header)} is given twice`);
+    names.add(name);
+
+    const raw = rawHeaders[at + 1] ?? '';
+    let value = raw;
+    if (isPlain(raw)) {
+      checkValue(name, raw);
+      members += `,"${name}":"${raw}"`;
+    } else {
+      value = decodeAttribute(name, raw);
+      members += `,"${name}":${JSON.stringify(value)}`;
+    }
+    if (name === 'specversion') isLegacy = value === '0.3';
+    else if (name === 'datacontentencoding') contentEncoding = value;
+  }
+  checkRequired((name) => names.has(name));
+  return { members: members.slice(1), isLegacy, contentEncoding: isLegacy ? contentEncoding : null };
+}
+
+function isAttributeHeader(header: string): boolean {
+  return (
+    header.charCodeAt(2) === HYPHEN &&
+    (header.charCodeAt(0) | 0x20) === LETTER_C &&
+    (header.charCodeAt(1) | 0x20) === LETTER_E
+  );
+}
+
+function checkHeaderName(name: string): void {
+  checkName(name);
+  if (name === 'datacontenttype') {
+    throw new MessageError('attribute_name', 'ce-datacontenttype must not be sent: Content-Type takes its place');
+  }
+  if (name === 'data') throw new MessageError('attribute_name', 'ce-data must not be sent: data is the body');
+}
+
+function decodeAttribute(name: string, raw: string): string {
+  const value = decodeHeaderValue(raw);
+  if (value === null) throw new MessageError('utf8', `attribute ${shown(name)}: not valid UTF-8`);
+  checkString(name, value);
+  return value;
+}
+
+/** Neither unquoted nor percent-decoded: the value is a media type, with a grammar of its own. */
+function readContentType(raw: string): { value: string; kind: DataKind } {
+  let value = raw;
+  if (!isPlain(raw)) {
+    const bytes = Buffer.from(raw, 'latin1');
+    if (!isUtf8(bytes)) throw new MessageError('utf8', 'header Content-Type is not valid UTF-8');
+    value = bytes.toString('utf8');
+    checkString('datacontenttype', value);
+  }
+  const mediaType = parseMediaType(value);
+  if (mediaType === null) throw new MessageError('content_type', `Content-Type ${shown(value)} is not a media type`);
+  return { value, kind: dataKind(mediaType) };
+}
+
+/** The last member of the event, with the comma before it; nothing for an empty body, which is no data. */
+function data(attributes: HeaderAttributes, kind: DataKind | 'unknown', body: Buffer): string {
+  if (attributes.contentEncoding !== null) return encodedData(attributes.contentEncoding, body);
+  if (body.length === 0) return '';
+  switch (kind) {
+    case 'json':
+      return `,"data":${declaredJson(body)}`;
+    case 'text':
+      return isUtf8(body) ? `,"data":${JSON.stringify(body.toString('utf8'))}` : bytes(attributes, body);
+    case 'unknown': {
+      const json = undeclaredJson(body);
+      return json === null ? bytes(attributes, body) : `,"data":${json}`;
+    }
+    case 'binary':
+      return bytes(attributes, body);
+  }
+}
+
+function bytes({ isLegacy }: HeaderAttributes, body: Buffer): string {
+  const base64 = body.toString('base64');
+  return isLegacy ? `,"datacontentencoding":"base64","data":"${base64}"` : `,"data_base64":"${base64}"`;
+}
+
+function declaredJson(body: Buffer): string {
+  const { text } = parseJson(body, 'the body, declared as JSON,');
+  if (hasLoneSurrogate(text)) throw loneSurrogate('the body');
+  return compactJson(text);
+}
+
+/**
+ * Data without a Content-Type. In the JSON format an event without datacontenttype has JSON in `data` (section 3.1.1),
+ * so that is where it goes if it is JSON; real brokers send such. If it is not, nothing was declared that it violates:
+ * null, and it is kept as bytes (as a string it would read as a JSON string, which are other bytes).
+ */
+function undeclaredJson(body: Buffer): string | null {
+  if (!isUtf8(body)) return null;
+  const text = body.toString('utf8');
+  try {
+    JSON.parse(text);
+  } catch {
+    return null;
+  }
+  return hasLoneSurrogate(text) ? null : compactJson(text);
+}
+
+/** CloudEvents 0.3: the body is Base64 text already. */
+function encodedData(encoding: string, body: Buffer): string {
+  if (encoding.toLowerCase() !== 'base64') throw invalidValue('datacontentencoding', 'only "base64" is known');
+  if (body.length === 0) return '';
+  const text = body.toString('latin1');
+  if (!isBase64(text)) throw new MessageError('data', 'the body is not padded Base64, as ce-datacontentencoding says');
+  return `,"data":"${text}"`;
+}

@@ -1,0 +1,50 @@
+import { decodeBinary } from './binary.ts';
+import { isUtf8Charset, parseMediaType } from './media-type.ts';
+import { MessageError, shown } from './message-error.ts';
+import { decodeBatch, decodeStructured } from './structured.ts';
+
+const CLOUDEVENTS_PREFIX = 'application/cloudevents';
+const STRUCTURED_JSON = 'application/cloudevents+json';
+const BATCHED_JSON = 'application/cloudevents-batch+json';
+const CONTENT_TYPE_CHARACTERS = 'content-type'.length;
+
+/**
+ * The CloudEvents in one HTTP message, each as one line of compact JSON in the CloudEvents JSON format, without LF: one
+ * line in binary and structured mode, any number in batched mode. Which mode it is follows from Content-Type (HTTP
+ * binding 1.0.2, section 3). Nothing is rewritten: the bytes of data and of JSON events are kept, less the whitespace
+ * outside of JSON strings.
+ *
+ * @param rawHeaders names and values by turns, as `IncomingMessage.rawHeaders` has them
+ * @param body without Content-Encoding; its size is limited by the caller
+ * @throws MessageError when the message is no valid CloudEvent (400) or in a format that is not understood (415)
+ */
+export function decodeMessage(rawHeaders: readonly string[], body: Buffer): string[] {
+  const contentType = findContentType(rawHeaders);
+  if (contentType === null || !hasCloudEventsPrefix(contentType)) return [decodeBinary(rawHeaders, contentType, body)];
+
+  const mediaType = parseMediaType(contentType);
+  const essence = mediaType?.essence;
+  if (mediaType === null || (essence !== STRUCTURED_JSON && essence !== BATCHED_JSON)) {
+    throw new MessageError('event_format', `Content-Type ${shown(contentType)}: only CloudEvents in JSON are taken`);
+  }
+  if (!isUtf8Charset(mediaType.charset)) {
+    throw new MessageError('charset', `Content-Type ${shown(contentType)}: CloudEvents in JSON must be UTF-8`);
+  }
+  return essence === BATCHED_JSON ? decodeBatch(body) : decodeStructured(body);
+}
+
+/** Null when there is none, or an empty one. */
+function findContentType(rawHeaders: readonly string[]): string | null {
+  let found: string | null = null;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const header = rawHeaders[at] ?? '';
+    if (header.length !== CONTENT_TYPE_CHARACTERS || header.toLowerCase() !== 'content-type') continue;
+    if (found !== null) throw new MessageError('content_type', 'header Content-Type is given twice');
+    found = rawHeaders[at + 1] ?? '';
+  }
+  return found === '' ? null : found;
+}
+
+function hasCloudEventsPrefix(contentType: string): boolean {
+  return contentType.slice(0, CLOUDEVENTS_PREFIX.length).toLowerCase() === CLOUDEVENTS_PREFIX;
+}

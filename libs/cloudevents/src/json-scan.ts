@@ -1,0 +1,166 @@
+/**
+ * Scans over JSON text that JSON.parse has accepted: they find boundaries and whitespace, and judge nothing. That is
+ * what makes decoding lossless: events and data are cut out of the text, never written anew. None of them recurses, so
+ * no depth of nesting can exhaust the stack.
+ */
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const SPACE = 0x20;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+
+export interface ScannedObject {
+  /** The object's own text without whitespace outside of strings: one line. */
+  readonly line: string;
+  /** Index after the closing brace. */
+  readonly end: number;
+  /** Members of the object itself; more than JSON.parse kept means that a name stands there twice. */
+  readonly memberCount: number;
+  /** Whether a member of the object itself, other than `data`, may be a number with a fraction or an exponent. */
+  readonly hasNonInteger: boolean;
+}
+
+export interface Member {
+  readonly name: string;
+  /** The value's text, from its first character on, up to the end of the member. */
+  readonly text: string;
+}
+
+/** Index of the first character at or after `at` that is no whitespace. */
+export function skipWhitespace(text: string, at: number): number {
+  let next = at;
+  while (text.charCodeAt(next) <= SPACE) next++;
+  return next;
+}
+
+/** Index after the string that starts at `at`. */
+function stringEnd(text: string, at: number): number {
+  for (let quote = text.indexOf('"', at + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
+    let before = quote - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before--;
+    if ((quote - before) % 2 === 1) return quote + 1;
+  }
+  throw new Error('scanning JSON: a string without end');
+}
+
+/** A JSON text without the whitespace outside of its strings; the very same text where there is none. */
+export function compactJson(text: string): string {
+  let compact = '';
+  let from = 0;
+  let at = 0;
+  while (at < text.length) {
+    const character = text.charCodeAt(at);
+    if (character === QUOTE) {
+      at = stringEnd(text, at);
+    } else if (character <= SPACE) {
+      compact += text.slice(from, at);
+      from = at = skipWhitespace(text, at);
+    } else {
+      at++;
+    }
+  }
+  return from === 0 ? text : compact + text.slice(from);
+}
+
+/** The object that starts at `start` (at its opening brace). */
+export function scanObject(text: string, start: number): ScannedObject {
+  let line = '';
+  let from = start;
+  let at = start;
+  let depth = 0;
+  let memberCount = 0;
+  let hasNonInteger = false;
+  let stringAt = start;
+  while (at < text.length) {
+    const character = text.charCodeAt(at);
+    if (character === QUOTE) {
+      stringAt = at;
+      at = stringEnd(text, at);
+      continue;
+    }
+    if (character <= SPACE) {
+      line += text.slice(from, at);
+      from = at = skipWhitespace(text, at);
+      continue;
+    }
+    at++;
+    if (character === OPEN_BRACE || character === OPEN_BRACKET) {
+      depth++;
+    } else if (character === CLOSE_BRACE || character === CLOSE_BRACKET) {
+      depth--;
+      if (depth === 0) return { line: line + text.slice(from, at), end: at, memberCount, hasNonInteger };
+    } else if (character === COLON && depth === 1) {
+      memberCount++;
+      hasNonInteger ||= startsNonInteger(text, skipWhitespace(text, at)) && !text.startsWith('"data"', stringAt);
+    }
+  }
+  throw new Error('scanning JSON: an object without end');
+}
+
+function startsNonInteger(text: string, at: number): boolean {
+  const first = text.charCodeAt(at);
+  if (first !== MINUS && (first < ZERO || first > NINE)) return false;
+  let next = at + 1;
+  while (text.charCodeAt(next) >= ZERO && text.charCodeAt(next) <= NINE) next++;
+  const after = text.charAt(next);
+  return after === '.' || after === 'e' || after === 'E';
+}
+
+/** True when the text of a JSON value is a number with a fraction or an exponent. */
+export function isNonInteger(valueText: string): boolean {
+  return startsNonInteger(valueText, 0);
+}
+
+/** The members of an object given as its line, duplicates included. For error messages: not fast. */
+export function membersOf(line: string): Member[] {
+  const members: Member[] = [];
+  let at = 1;
+  while (line.charCodeAt(at) === QUOTE) {
+    const nameEnd = stringEnd(line, at);
+    const valueEnd = memberEnd(line, nameEnd + 1);
+    members.push({ name: String(JSON.parse(line.slice(at, nameEnd))), text: line.slice(nameEnd + 1, valueEnd) });
+    at = valueEnd + 1;
+  }
+  return members;
+}
+
+/** Index of the comma or brace that ends the member whose value starts at `at`. */
+function memberEnd(line: string, at: number): number {
+  let depth = 0;
+  let next = at;
+  while (next < line.length) {
+    const character = line.charCodeAt(next);
+    if (character === QUOTE) {
+      next = stringEnd(line, next);
+      continue;
+    }
+    if (depth === 0 && (character === COMMA || character === CLOSE_BRACE)) return next;
+    if (character === OPEN_BRACE || character === OPEN_BRACKET) depth++;
+    if (character === CLOSE_BRACE || character === CLOSE_BRACKET) depth--;
+    next++;
+  }
+  throw new Error('scanning JSON: a member without end');
+}
+
+/**
+ * Every escape of a JSON text, in turn, so that the backslashes of an escaped backslash are never taken for another
+ * escape. A pair of surrogates is one match; what group 1 catches is an escaped surrogate alone.
+ */
+const ESCAPE = /\\(?:[^u]|u[dD][89abAB]..\\u[dD][c-fC-F]..|u([dD][89a-fA-F]..)|u....)/g;
+
+/** Whether a string in a JSON text has an escaped surrogate that is not part of a pair. */
+export function hasLoneSurrogate(text: string): boolean {
+  if (!text.includes('\\u') || !/\\u[dD][89a-fA-F]/.test(text)) return false;
+  for (const [, lone] of text.matchAll(ESCAPE)) {
+    if (lone !== undefined) return true;
+  }
+  return false;
+}

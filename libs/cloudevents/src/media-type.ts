@@ -1,0 +1,48 @@
+/** Media types (RFC 2046, RFC 9110 section 8.3), as far as decoding a message depends on them. */
+
+/** How the bytes of `data` relate to the media type they are declared as. */
+export type DataKind = 'json' | 'text' | 'binary';
+
+export interface MediaType {
+  /** type/subtype in lower case, without parameters. */
+  readonly essence: string;
+  /** In lower case; null where none is given. */
+  readonly charset: string | null;
+}
+
+const MEDIA_TYPE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(;.*)?$/s;
+const PARAMETER = /;[ \t]*([^=; \t"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;" \t]*))/gs;
+const UTF8_CHARSETS = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii']);
+
+/** Null when `value` is no media type. Parameters other than charset are not looked at. */
+export function parseMediaType(value: string): MediaType | null {
+  const parts = MEDIA_TYPE.exec(value);
+  const essence = parts?.[1];
+  if (essence === undefined) return null;
+  return { essence: essence.toLowerCase(), charset: charsetOf(parts?.[2]) };
+}
+
+function charsetOf(parameters: string | undefined): string | null {
+  if (parameters === undefined) return null;
+  for (const [, name, quoted, token] of parameters.matchAll(PARAMETER)) {
+    if (name?.toLowerCase() !== 'charset') continue;
+    return (quoted?.replace(/\\(.)/gs, '$1') ?? token ?? '').toLowerCase();
+  }
+  return null;
+}
+
+/** No charset, UTF-8, or its subset US-ASCII. */
+export function isUtf8Charset(charset: string | null): boolean {
+  return charset === null || UTF8_CHARSETS.has(charset);
+}
+
+/**
+ * `json` for the types of the JSON event format, section 3.1.1 (subtype `json`, or any with the suffix `+json`), `text`
+ * for `text/*`. Whatever is declared in another charset than UTF-8 is `binary`: as a JSON string it would name other
+ * bytes than those that were sent.
+ */
+export function dataKind({ essence, charset }: MediaType): DataKind {
+  if (!isUtf8Charset(charset)) return 'binary';
+  if (essence.endsWith('/json') || essence.endsWith('+json')) return 'json';
+  return essence.startsWith('text/') ? 'text' : 'binary';
+}

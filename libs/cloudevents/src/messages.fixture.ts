@@ -1,0 +1,41 @@
+/** Messages for the tests, as node:http would hand them over. */
+import { decodeMessage } from './decode-message.ts';
+import { MessageError } from './message-error.ts';
+
+export type Outcome = readonly string[] | { readonly status: number; readonly code: string; readonly message: string };
+
+/** Header text as bytes on the wire: UTF-8, seen by Node as latin1. */
+export function onTheWire(value: string): string {
+  return Buffer.from(value, 'utf8').toString('latin1');
+}
+
+export function decode(headers: readonly (readonly [string, string])[], body: string | Buffer): Outcome {
+  try {
+    return decodeMessage(headers.flat(), typeof body === 'string' ? Buffer.from(body) : body);
+  } catch (error) {
+    if (!(error instanceof MessageError)) throw error;
+    return { status: error.status, code: error.code, message: error.message };
+  }
+}
+
+export const REQUIRED_HEADERS = [
+  ['Ce-Specversion', '1.0'],
+  ['Ce-Id', '1'],
+  ['Ce-Source', '/s'],
+  ['Ce-Type', 't'],
+] as const;
+
+/** What the required headers become. */
+export const REQUIRED_LINE = '{"specversion":"1.0","id":"1","source":"/s","type":"t"';
+
+export function decodeBinaryWith(headers: readonly (readonly [string, string])[], body: string | Buffer = ''): Outcome {
+  return decode([...REQUIRED_HEADERS, ...headers], body);
+}
+
+export function decodeStructuredText(body: string | Buffer, contentType = 'application/cloudevents+json'): Outcome {
+  return decode([['Content-Type', contentType]], body);
+}
+
+export function decodeBatchText(body: string | Buffer, contentType = 'application/cloudevents-batch+json'): Outcome {
+  return decode([['Content-Type', contentType]], body);
+}

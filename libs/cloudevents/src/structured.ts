@@ -1,0 +1,42 @@
+/** Structured and batched mode (HTTP binding 1.0.2, sections 3.2 and 3.3) in the JSON format. */
+import { readJsonEvent } from './json-event.ts';
+import type { JsonEvent } from './json-event.ts';
+import { hasLoneSurrogate, skipWhitespace } from './json-scan.ts';
+import { loneSurrogate, parseJson } from './json-text.ts';
+import { MessageError } from './message-error.ts';
+
+/** @throws MessageError */
+export function decodeStructured(body: Buffer): string[] {
+  const { text, value } = parseJson(body, 'the event');
+  if (hasLoneSurrogate(text)) throw loneSurrogate('the event');
+  return [readJsonEvent(text, skipWhitespace(text, 0), value).line];
+}
+
+/**
+ * All events of a batch, or none. `[]` is a valid batch.
+ *
+ * @throws MessageError whose message names the first bad element by its index, counted from 0
+ */
+export function decodeBatch(body: Buffer): string[] {
+  const { text, value } = parseJson(body, 'the batch');
+  if (!Array.isArray(value)) throw new MessageError('json', 'a batch must be a JSON array');
+  const elements: readonly unknown[] = value;
+  const events: JsonEvent[] = [];
+  const someLoneSurrogate = hasLoneSurrogate(text);
+  let at = skipWhitespace(text, 0) + 1;
+  for (const element of elements) {
+    try {
+      const event = readJsonEvent(text, skipWhitespace(text, at), element);
+      if (someLoneSurrogate && hasLoneSurrogate(event.line)) throw loneSurrogate('the event');
+      if (event.version !== (events[0] ?? event).version) {
+        throw new MessageError('batch', 'specversion must be the same in all events of a batch');
+      }
+      events.push(event);
+      at = skipWhitespace(text, event.end) + 1; // The comma, or the bracket that ends the batch.
+    } catch (error) {
+      if (!(error instanceof MessageError)) throw error;
+      throw new MessageError(error.code, `batch element ${events.length}: ${error.message}`, { cause: error });
+    }
+  }
+  return events.map(({ line }) => line);
+}

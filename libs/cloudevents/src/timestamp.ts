@@ -1,0 +1,61 @@
+/**
+ * Timestamps as CloudEvents have them: RFC 3339 section 5.6 `date-time`, with any offset and any number of digits in
+ * the fraction. They are checked, never rewritten.
+ */
+
+const DATE_TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+const OFFSET_CHARACTERS = 6;
+const MINUTES_PER_DAY = 24 * 60;
+
+/**
+ * True for a date that exists, at a time that exists. Second 60 is a leap second, which ends a UTC month (RFC 3339
+ * section 5.7): it is accepted there, at 23:59:60 by UTC, in every month of every year, because the table of past and
+ * coming leap seconds is not ours to keep.
+ */
+export function isTimestamp(value: string): boolean {
+  if (!DATE_TIME.test(value)) return false;
+  const year = twoDigits(value, 0) * 100 + twoDigits(value, 2);
+  const month = twoDigits(value, 5);
+  const day = twoDigits(value, 8);
+  const hour = twoDigits(value, 11);
+  const minute = twoDigits(value, 14);
+  const second = twoDigits(value, 17);
+  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return false;
+  if (hour > 23 || minute > 59 || second > 60) return false;
+
+  const offsetMinutes = offsetOf(value);
+  if (offsetMinutes === null) return false;
+  return second < 60 || endsUtcMonth(year, month, day, hour * 60 + minute - offsetMinutes);
+}
+
+function twoDigits(value: string, at: number): number {
+  return (value.charCodeAt(at) - 0x30) * 10 + value.charCodeAt(at + 1) - 0x30;
+}
+
+/** Minutes east of UTC, null when out of range. */
+function offsetOf(value: string): number | null {
+  const last = value.charCodeAt(value.length - 1);
+  if (last === 0x5a || last === 0x7a) return 0;
+  const at = value.length - OFFSET_CHARACTERS;
+  const hours = twoDigits(value, at + 1);
+  const minutes = twoDigits(value, at + 4);
+  if (hours > 23 || minutes > 59) return null;
+  return (value.charAt(at) === '-' ? -1 : 1) * (hours * 60 + minutes);
+}
+
+/** `minuteOfDay` counts from midnight of the given day by UTC, and may lie outside of that day. */
+function endsUtcMonth(year: number, month: number, day: number, minuteOfDay: number): boolean {
+  switch (minuteOfDay) {
+    case MINUTES_PER_DAY - 1:
+      return day === daysIn(year, month);
+    case -1:
+      return day === 1;
+    default:
+      return false;
+  }
+}
+
+function daysIn(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+}
