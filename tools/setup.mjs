@@ -1,0 +1,40 @@
+/**
+ * Makes a checkout ready to run: dependencies, Node 24, a redis-server. Prints the path of the redis-server on
+ * stdout, everything else on stderr. Does nothing, and asks no registry, when everything is there.
+ *
+ *   node tools/setup.mjs         stops with one line if any of the three cannot be had
+ *   node tools/setup.mjs start   goes on without a redis-server: a sink with `redis.url` needs none
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { installDependencies } from './dependencies.mjs';
+import { withLock } from './lock.mjs';
+import { provideRedisServer } from './redis-server.mjs';
+import { endWithParent, root, say, SetupError } from './shell.mjs';
+
+const NODE_MAJOR_MIN = 20;
+
+async function setup(redisIsOptional) {
+  if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
+    throw new SetupError(`Node ${NODE_MAJOR_MIN} or newer is needed, this is ${process.version}`);
+  }
+  const cache = join(root, '.cache');
+  mkdirSync(cache, { recursive: true });
+  await withLock(join(cache, 'setup.lock'), async () => {
+    await installDependencies(cache);
+    try {
+      process.stdout.write(`${await provideRedisServer(cache)}\n`);
+    } catch (error) {
+      if (!redisIsOptional || !(error instanceof SetupError)) throw error;
+      say(`${error.message} (not needed with redis.url in the configuration)`);
+    }
+  });
+}
+
+endWithParent();
+try {
+  await setup(process.argv[2] === 'start');
+} catch (error) {
+  say(error instanceof SetupError || error.code !== undefined ? error.message : error.stack);
+  process.exitCode = 1;
+}

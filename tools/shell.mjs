@@ -1,0 +1,89 @@
+/**
+ * What the scripts around the product share: saying something, failing with one line, running a program.
+ * Plain JavaScript without dependencies: it runs before anything is installed, on Node 20.
+ */
+import { spawn } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The checkout. */
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** A failure the user can act on: its message is the one line that is shown. */
+export class SetupError extends Error {}
+
+/** Progress goes to stderr: stdout of setup.mjs is its result. */
+export function say(line) {
+  process.stderr.write(`sink: ${line}\n`);
+}
+
+/** Says every ten seconds that `what` is still going on, for installations that print nothing by themselves. */
+export async function withHeartbeat(what, work) {
+  const startedMs = Date.now();
+  const timer = setInterval(() => say(`still ${what}, ${Math.round((Date.now() - startedMs) / 1000)} s`), 10_000);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+const running = new Set();
+
+/**
+ * Runs a program to its end, without a terminal and without input. Resolves in every case; `code` is null when it
+ * could not be started, was killed, or took longer than `timeoutMs`.
+ */
+export function run(command, args, { cwd = root, env = process.env, timeoutMs = 600_000 } = {}) {
+  return new Promise((resolve) => {
+    let output = '';
+    let stdout = '';
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs });
+    running.add(child);
+    child.stdout.on('data', (data) => {
+      output += data;
+      stdout += data;
+    });
+    child.stderr.on('data', (data) => (output += data));
+    const settle = (code) => {
+      running.delete(child);
+      resolve({ code, output, stdout });
+    };
+    child.on('error', (error) => {
+      output += error.message;
+      settle(null);
+    });
+    child.on('close', settle);
+  });
+}
+
+/**
+ * Ends this process when the shell that started it is gone (npm hands SIGTERM to that shell only), and what it runs
+ * along with it.
+ */
+export function endWithParent() {
+  const parent = process.ppid;
+  const end = (code) => {
+    for (const child of running) child.kill('SIGTERM');
+    process.exit(code);
+  };
+  process.once('SIGTERM', () => end(143));
+  process.once('SIGINT', () => end(130));
+  setInterval(() => process.ppid !== parent && end(143), 250).unref();
+}
+
+/** The full path of a program on PATH, or null. `node_modules/.bin` does not count: it is ours. */
+export function onPath(name) {
+  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
+    if (directory === '' || directory.endsWith(join('node_modules', '.bin'))) continue;
+    const file = join(directory, name);
+    try {
+      accessSync(file, constants.X_OK);
+      if (statSync(file).isFile()) return file;
+    } catch {
+      // not here
+    }
+  }
+  return null;
+}
