@@ -1,6 +1,19 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { findAwsRegion } from './aws-region.ts';
 import { ConfigError } from './config-error.ts';
+import { readConfigFile, type ReadText } from './config-file.ts';
 import type { Environment } from './environment.ts';
+import type { Given } from './given.ts';
+import { environmentLayer, type Layer, mergeLayers, treeLayer, valueKeyOf } from './layer.ts';
+import { Problems } from './problems.ts';
+import { resolveBucket } from './resolve-bucket.ts';
+import { resolveRedis } from './resolve-redis.ts';
+import { resolveConfig } from './resolve.ts';
+import { readSettings, settingPaths, settings, type SettingPath } from './settings.ts';
 import type { SinkConfig } from './sink-config.ts';
+
+const FILE_BYTES_MAX = 1024 * 1024;
 
 /** Where the configuration comes from. */
 export interface ConfigSources {
@@ -9,12 +22,95 @@ export interface ConfigSources {
   readonly env: Environment;
   /** Values that beat file and environment; keys as in the file, also flat (`redis.url`). */
   readonly overrides?: Readonly<Record<string, unknown>>;
+  /** How files are read; for tests. */
+  readonly readText?: ReadText;
 }
 
 /**
- * Reads, checks and freezes the configuration.
+ * Reads, checks and freezes the configuration: defaults, then the file, then the environment, then `overrides`; what
+ * comes later wins, key by key.
  * @throws ConfigError with all mistakes at once
  */
 export function loadConfig(sources: ConfigSources): SinkConfig {
-  throw new ConfigError([{ key: sources.file ?? '', given: 'nothing yet', allowed: 'nothing yet' }]);
+  const readText = sources.readText ?? readTextFile;
+  const file = readConfigFile(sources.file, sources.env, readText);
+  const layers: readonly Layer[] = [
+    ...(file.kind === 'read' ? [treeLayer(file.tree, file.path)] : []),
+    environmentLayer(sources.env),
+    treeLayer(sources.overrides ?? {}, 'command line'),
+  ];
+  const given = mergeLayers(layers);
+  const problems = new Problems(given);
+  if (file.kind === 'unusable') problems.addOther(file.problem);
+  for (const problem of layers.flatMap((layer) => layer.problems)) problems.addOther(problem);
+
+  const readNamedFile = (path: SettingPath, name: string): string | undefined => {
+    const content = readText(name);
+    if (typeof content === 'object' && 'text' in content && content.text.trim() !== '') return content.text;
+    problems.add(path, describeUnreadable(content));
+    return undefined;
+  };
+  readSecretFiles(given, readNamedFile);
+  checkValues(given, problems);
+
+  const read = readSettings(Object.fromEntries([...given].map(([path, { value }]) => [path, value])));
+  const dataDir = resolve(read.data_dir);
+  const bucket = resolveBucket(read, dataDir, () => findAwsRegion(sources.env, readText), problems);
+  const redis = resolveRedis(read, readNamedFile, problems);
+  const config = resolveConfig(read, dataDir, bucket, redis, problems);
+  if (problems.all().length > 0) throw new ConfigError(problems.all());
+  return deepFreeze(config);
+}
+
+/** Puts the content of `…_file` where the value belongs. Line breaks at its end are those of the editor. */
+function readSecretFiles(
+  given: Map<SettingPath, Given>,
+  readNamedFile: (path: SettingPath, name: string) => string | undefined,
+): void {
+  for (const [path, { value, origin }] of [...given]) {
+    const target = valueKeyOf(path);
+    if (target === undefined || typeof value !== 'string') continue;
+    const text = readNamedFile(path, value);
+    if (text !== undefined) given.set(target, { value: text.replace(/[\r\n]+$/, ''), origin: `${path}, ${origin}` });
+  }
+}
+
+/** Checks each value by itself. A wrong one is taken out, so that the rest can still be checked. */
+function checkValues(given: Map<SettingPath, Given>, problems: Problems): void {
+  const wrong = settingPaths.filter((path) => {
+    const value = given.get(path)?.value;
+    return value !== undefined && !settings[path].schema.safeParse(value).success;
+  });
+  for (const path of wrong) {
+    const value = given.get(path)?.value;
+    const unquoted = typeof value !== 'string' && settings[path].schema.safeParse(String(value)).success;
+    problems.add(path, unquoted ? `${settings[path].allowed}; as text: put it in quotes` : settings[path].allowed);
+  }
+  for (const path of wrong) given.delete(path);
+}
+
+function describeUnreadable(content: ReturnType<ReadText>): string {
+  if (content === 'missing') return 'the path of a file that exists';
+  return 'failure' in content ? `a file that can be read (${content.failure})` : 'a file that is not empty';
+}
+
+function readTextFile(path: string): ReturnType<ReadText> {
+  try {
+    const bytes = readFileSync(path);
+    if (bytes.length > FILE_BYTES_MAX) return { failure: 'larger than 1 MiB' };
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    // A folder of the path that is missing shows as ENOENT too, one that is a file as ENOTDIR.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
+    return { failure: code };
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
 }

@@ -1,0 +1,79 @@
+import { LineCounter, parseAllDocuments } from 'yaml';
+import type { ConfigProblem } from './config-error.ts';
+import type { Environment } from './environment.ts';
+import { isTree } from './layer.ts';
+
+/** Where a file is looked for when neither --config nor CONNECTOR_CONFIG names one, in this order. */
+export const DEFAULT_PLACES: readonly string[] = [
+  '/vanus-connect/config/config.yml',
+  '/vanus-connector/config/config.yml',
+  '/vance/config/config.json',
+];
+
+/** Reads a text file. `missing` is only said when it does not exist. */
+export type ReadText = (path: string) => { readonly text: string } | 'missing' | { readonly failure: string };
+
+/** A file that was read, or what is wrong with it. */
+export type ConfigFile =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'read'; readonly path: string; readonly tree: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'unusable'; readonly problem: ConfigProblem };
+
+/** Finds and parses the configuration file: the named one must be there, of the default places the first that is. */
+export function readConfigFile(named: string | undefined, env: Environment, readText: ReadText): ConfigFile {
+  const fromEnvironment = env['CONNECTOR_CONFIG'];
+  const path = named ?? (fromEnvironment === '' ? undefined : fromEnvironment);
+  if (path !== undefined) return readOne(path, readText, named === undefined ? 'CONNECTOR_CONFIG' : '--config');
+  for (const place of DEFAULT_PLACES) {
+    const file = readOne(place, readText, undefined);
+    if (file.kind !== 'none') return file;
+  }
+  return { kind: 'none' };
+}
+
+function readOne(path: string, readText: ReadText, namedBy: string | undefined): ConfigFile {
+  const content = readText(path);
+  if (content === 'missing') {
+    if (namedBy === undefined) return { kind: 'none' };
+    return unusable(path, `a file that does not exist (${namedBy})`, 'the path of a readable YAML or JSON file');
+  }
+  if ('failure' in content) return unusable(path, `a file that can not be read: ${content.failure}`, 'a readable file');
+  const tree = parseTree(content.text);
+  return typeof tree === 'string'
+    ? unusable(path, tree, 'YAML or JSON: one mapping of keys to values')
+    : { kind: 'read', path, tree };
+}
+
+function unusable(key: string, given: string, allowed: string): ConfigFile {
+  return { kind: 'unusable', problem: { key, given, allowed } };
+}
+
+/**
+ * YAML 1.2, of which JSON is a part. A string says what is wrong: with the line, never with its content, which may be
+ * a secret.
+ */
+function parseTree(text: string): Readonly<Record<string, unknown>> | string {
+  const lineCounter = new LineCounter();
+  const documents = parseAllDocuments(text.replace(/^\uFEFF/, ''), {
+    lineCounter,
+    prettyErrors: false,
+    logLevel: 'error',
+    stringKeys: true,
+  });
+  const [document, ...more] = 'empty' in documents ? [] : documents;
+  if (document === undefined) return {};
+  const [error] = [document, ...more].flatMap(({ errors }) => errors);
+  if (error) {
+    const { line, col } = lineCounter.linePos(error.pos[0]);
+    const what = error.code === 'DUPLICATE_KEY' ? 'a key that is there twice' : 'neither YAML nor JSON';
+    return `${what}, line ${line}, column ${col}`;
+  }
+  if (more.length > 0) return 'several YAML documents in one file';
+  try {
+    const tree: unknown = document.toJS({ maxAliasCount: 100 });
+    if (tree === null || tree === undefined) return {};
+    return isTree(tree) ? tree : 'something else than keys with values';
+  } catch {
+    return 'YAML with aliases that can not be resolved';
+  }
+}

@@ -1,0 +1,196 @@
+import { z } from 'zod';
+import { parseHostPort } from './host-port.ts';
+import type { HostPort } from './redis-settings.ts';
+import { BYTES_PATTERN, DURATION_PATTERN, formatBytes, formatDuration, parseBytes, parseDurationMs } from './units.ts';
+
+/** One key of the configuration: how its value is read, and what is said about it. */
+export interface Field<Schema extends z.ZodType = z.ZodType> {
+  readonly schema: Schema;
+  /** One sentence or two for the reference. */
+  readonly description: string;
+  /** What is allowed: in the reference, and in the error when something else is given. */
+  readonly allowed: string;
+  /** Never printed. */
+  readonly secret: boolean;
+}
+
+function field<Schema extends z.ZodType>(
+  schema: Schema,
+  allowed: string,
+  description: string,
+  secret = false,
+): Field<Schema> {
+  return { schema: schema.meta({ description }), allowed, description, secret };
+}
+
+/** Numbers may be text: the older JSON file and the environment have nothing else. */
+function numberFromText(given: unknown): unknown {
+  return typeof given === 'string' && /^\s*[+-]?\d+(\.\d+)?\s*$/.test(given) ? Number(given) : given;
+}
+
+function booleanFromText(given: unknown): unknown {
+  if (typeof given !== 'string') return given;
+  switch (given.trim().toLowerCase()) {
+    case 'true':
+    case 'yes':
+    case 'on':
+    case '1':
+      return true;
+    case 'false':
+    case 'no':
+    case 'off':
+    case '0':
+      return false;
+    default:
+      return given;
+  }
+}
+
+function listFromText(given: unknown): unknown {
+  if (typeof given !== 'string') return given;
+  return given
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+function integerSchema(min: number, max: number) {
+  return z.preprocess(numberFromText, z.int().min(min).max(max));
+}
+
+function integerAllowed(min: number, max: number, more: string): string {
+  return `a whole number from ${min} to ${max}${more}`;
+}
+
+/** A whole number with a default. */
+export function integer(min: number, max: number, initial: number, description: string) {
+  return field(integerSchema(min, max).prefault(initial), integerAllowed(min, max, ''), description);
+}
+
+/** A whole number that may be absent. */
+export function optionalInteger(min: number, max: number, description: string) {
+  return field(integerSchema(min, max).optional(), integerAllowed(min, max, ''), description);
+}
+
+/** A TCP port with a default. */
+export function port(initial: number, description: string) {
+  const allowed = integerAllowed(0, 65_535, ' (0: a free one)');
+  return field(integerSchema(0, 65_535).prefault(initial), allowed, description);
+}
+
+function quantitySchema(
+  pattern: RegExp,
+  parse: (given: unknown) => number | undefined,
+  min: number,
+  max: number,
+  allowed: string,
+) {
+  return z.union([z.number(), z.string().regex(pattern)]).transform((given, context) => {
+    const quantity = parse(given);
+    if (quantity !== undefined && quantity >= min && quantity <= max) return quantity;
+    context.addIssue({ code: 'custom', message: allowed });
+    return z.NEVER;
+  });
+}
+
+function bytesAllowed(min: number, max: number): string {
+  return `bytes as a number, or with a unit (kB, MB, GB, KiB, MiB, GiB), from ${formatBytes(min)} to ${formatBytes(max)}`;
+}
+
+/** A size -> bytes. */
+export function bytes(min: number, max: number, initial: string, description: string) {
+  const allowed = bytesAllowed(min, max);
+  return field(quantitySchema(BYTES_PATTERN, parseBytes, min, max, allowed).prefault(initial), allowed, description);
+}
+
+/** A size that may be absent. */
+export function optionalBytes(min: number, max: number, description: string) {
+  const allowed = bytesAllowed(min, max);
+  return field(quantitySchema(BYTES_PATTERN, parseBytes, min, max, allowed).optional(), allowed, description);
+}
+
+/** A duration -> milliseconds. A bare number is seconds, as the original connector has it. */
+export function duration(minMs: number, maxMs: number, initial: number | string, description: string) {
+  const range = `from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
+  const allowed = `seconds as a number, or with a unit (ms, s, m, h), ${range}`;
+  const schema = quantitySchema(DURATION_PATTERN, parseDurationMs, minMs, maxMs, allowed);
+  return field(schema.prefault(initial), allowed, description);
+}
+
+/** One of a few words, in any case. */
+export function choice<const Word extends string>(words: readonly Word[], initial: Word, description: string) {
+  const inAnyCase = (given: unknown): unknown =>
+    words.find((word) => typeof given === 'string' && word.toLowerCase() === given.trim().toLowerCase()) ?? given;
+  return field(z.preprocess(inAnyCase, z.enum(words)).prefault(initial), words.join(', '), description);
+}
+
+/** true or false that may be absent. */
+export function optionalBoolean(description: string) {
+  return field(z.preprocess(booleanFromText, z.boolean()).optional(), 'true or false', description);
+}
+
+/** Text with a default. */
+export function text(pattern: RegExp, initial: string, allowed: string, description: string) {
+  return field(z.string().regex(pattern).prefault(initial), allowed, description);
+}
+
+/** Text that may be absent. */
+export function optionalText(pattern: RegExp, allowed: string, description: string) {
+  return field(z.string().regex(pattern).optional(), allowed, description);
+}
+
+/** Text that is never printed, and may be absent. */
+export function secretText(description: string, allowed = 'text without line breaks') {
+  return field(
+    z
+      .string()
+      .regex(/^[^\r\n\0]+$/)
+      .optional(),
+    allowed,
+    description,
+    true,
+  );
+}
+
+/** The path of a file. */
+export function filePath(description: string) {
+  return field(z.string().min(1).optional(), 'the path of a readable file', description);
+}
+
+/** Addresses: a list, or text with commas. */
+export function addresses(defaultPort: number, description: string) {
+  const allowed = `a list of "host:port" (port ${defaultPort} when left out), or the same as text with commas`;
+  const schema = z.preprocess(listFromText, z.array(z.string()).min(1).max(100)).transform((given, context) => {
+    const parsed = given.map((address) => parseHostPort(address, defaultPort));
+    const good = parsed.filter((address): address is HostPort => address !== undefined);
+    if (good.length !== parsed.length) context.addIssue({ code: 'custom', message: allowed });
+    return good;
+  });
+  return field(schema.optional(), allowed, description);
+}
+
+function mapFromText(given: unknown): unknown {
+  const pairs = listFromText(given);
+  if (!Array.isArray(pairs)) return given;
+  const entries: unknown[] = pairs;
+  return Object.fromEntries(
+    entries.map((pair) => {
+      const [from = '', to = ''] = String(pair).split('=');
+      return [from.trim(), to.trim()] as const;
+    }),
+  );
+}
+
+/** A mapping of addresses to addresses, or text: `from=to,from=to`. */
+export function addressMap(description: string) {
+  const allowed = 'a mapping of "host:port" to "host:port", or text "host:port=host:port,…"';
+  const schema = z.preprocess(mapFromText, z.record(z.string(), z.string())).transform((given, context) => {
+    const entries = Object.entries(given).flatMap(([from, to]) => {
+      const address = parseHostPort(to, undefined);
+      return address && parseHostPort(from, undefined) ? [[from, address] as const] : [];
+    });
+    if (entries.length !== Object.keys(given).length) context.addIssue({ code: 'custom', message: allowed });
+    return Object.fromEntries(entries);
+  });
+  return field(schema.optional(), allowed, description);
+}

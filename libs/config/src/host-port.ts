@@ -1,0 +1,10 @@
+import type { HostPort } from './redis-settings.ts';
+
+/** `host:port`, `host`, `[v6]:port`, `[v6]` -> its parts; undefined: not an address, or a port is missing. */
+export function parseHostPort(given: string, defaultPort: number | undefined): HostPort | undefined {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?$/i.exec(given.trim());
+  const host = match?.[1] ?? match?.[2];
+  const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
+  if (host === undefined || port === undefined || port < 1 || port > 65_535) return undefined;
+  return { host, port };
+}

@@ -1,0 +1,75 @@
+import { settingPaths, type SettingPath } from './settings.ts';
+
+/** The keys of the older JSON configuration that are not just another spelling. */
+const OLDER_NAMES: Readonly<Record<string, SettingPath>> = { v_port: 'port', bucketName: 'bucket' };
+
+/** The sections of a configuration file. */
+export const sectionNames: readonly string[] = [
+  ...new Set(settingPaths.flatMap((path) => (path.includes('.') ? path.split('.').slice(0, 1) : []))),
+];
+
+/** Keys are compared without regard to case, `_`, `-` and dots: `flushSize`, `FLUSH_SIZE` and `flush_size` are one. */
+export function normalizeKey(key: string): string {
+  return key.toLowerCase().replace(/[_.-]/g, '');
+}
+
+const pathOfKey: ReadonlyMap<string, SettingPath> = new Map([
+  ...settingPaths.map((path) => [normalizeKey(path), path] as const),
+  ...Object.entries(OLDER_NAMES).map(([name, path]) => [normalizeKey(name), path] as const),
+]);
+
+/** The section a key of the top level opens (`aws`, `redis`), in any spelling. */
+export function findSection(key: string): string | undefined {
+  return sectionNames.find((name) => normalizeKey(name) === normalizeKey(key));
+}
+
+/** The setting a key means. Inside a section only its own keys count; outside, nested ones can be written flat. */
+export function findSetting(key: string, section?: string): SettingPath | undefined {
+  if (section === undefined) return pathOfKey.get(normalizeKey(key));
+  return settingPaths.find(
+    (path) => path.startsWith(`${section}.`) && normalizeKey(path) === normalizeKey(section) + normalizeKey(key),
+  );
+}
+
+/** The name of a setting in the environment: `redis.url` -> `SINK_REDIS_URL`. */
+export function environmentName(path: SettingPath): string {
+  return `SINK_${path.toUpperCase().replaceAll('.', '_')}`;
+}
+
+/** The known key that differs least from an unknown one. */
+export function nearestSetting(key: string): SettingPath {
+  const wanted = normalizeKey(key);
+  let nearest: SettingPath = 'port';
+  let least = Infinity;
+  for (const path of settingPaths) {
+    // A right name in the wrong section is nearer than another name.
+    const leaf = path.slice(path.indexOf('.') + 1);
+    const wantedLeaf = normalizeKey(key.slice(key.indexOf('.') + 1));
+    const distance = Math.min(
+      editDistance(wanted, normalizeKey(path)),
+      editDistance(wantedLeaf, normalizeKey(leaf)) + 0.5,
+    );
+    if (distance < least) {
+      least = distance;
+      nearest = path;
+    }
+  }
+  return nearest;
+}
+
+/** Insertions, deletions and substitutions between two words (Levenshtein). Bounded: longer words are cut. */
+function editDistance(from: string, to: string): number {
+  const [left, right] = [from.slice(0, 64), to.slice(0, 64)];
+  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= left.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= right.length; column++) {
+      const substituted = (previous[column - 1] ?? 0) + (left[row - 1] === right[column - 1] ? 0 : 1);
+      const removed = (previous[column] ?? 0) + 1;
+      const inserted = (current[column - 1] ?? 0) + 1;
+      current.push(Math.min(substituted, removed, inserted));
+    }
+    previous = current;
+  }
+  return previous[right.length] ?? 0;
+}

@@ -1,0 +1,143 @@
+import type { ConfigProblem } from './config-error.ts';
+import type { Environment } from './environment.ts';
+import type { Given, GivenSettings } from './given.ts';
+import { environmentName, findSection, findSetting, nearestSetting } from './keys.ts';
+import { isSettingPath, settingPaths, type SettingPath } from './settings.ts';
+
+/** Everything one source gives, by key; and what is wrong with its keys. */
+export interface Layer {
+  readonly given: GivenSettings;
+  readonly problems: readonly ConfigProblem[];
+}
+
+/** `SINK_…` names that are not settings. */
+const OTHER_NAMES: readonly string[] = ['SINK_REDIS_SERVER'];
+
+/** Collects the settings of one source and complains about unknown and doubled keys. */
+class LayerBuilder implements Layer {
+  readonly given = new Map<SettingPath, Given>();
+  readonly problems: ConfigProblem[] = [];
+  readonly #spelling = new Map<SettingPath, string>();
+
+  add(path: SettingPath, spelling: string, value: unknown, origin: string): void {
+    // A key without a value (`region:` in YAML) is a key that is not there.
+    if (value === null || value === undefined) return;
+    const other = this.#spelling.get(path);
+    if (other !== undefined) {
+      this.problems.push({
+        key: path,
+        given: `twice, as ${other} and as ${spelling} (${origin})`,
+        allowed: 'one of the two',
+      });
+      return;
+    }
+    this.#spelling.set(path, spelling);
+    this.given.set(path, { value, origin });
+  }
+
+  unknown(key: string, origin: string, nearest: string): void {
+    // The value is not shown: this may be a secret with a mistake in its key.
+    this.problems.push({ key, given: `a key that does not exist (${origin})`, allowed: `did you mean ${nearest}?` });
+  }
+
+  /** A secret and the file that holds it exclude each other. */
+  finish(): Layer {
+    for (const [path, given] of this.given) {
+      const file = fileKeyOf(path);
+      if (file === undefined || !this.given.has(file)) continue;
+      this.problems.push({
+        key: path,
+        given: `together with ${file} (${given.origin})`,
+        allowed: 'one of the two',
+      });
+    }
+    return this;
+  }
+}
+
+/** The key whose file holds the value of this one. */
+export function fileKeyOf(path: SettingPath): SettingPath | undefined {
+  const file = `${path}_file`;
+  return isSettingPath(file) ? file : undefined;
+}
+
+/** The key whose value the file of this one holds. */
+export function valueKeyOf(path: SettingPath): SettingPath | undefined {
+  const value = path.replace(/_file$/, '');
+  return value !== path && isSettingPath(value) ? value : undefined;
+}
+
+/** Settings of a parsed file, or of the caller's own. */
+export function treeLayer(tree: Readonly<Record<string, unknown>>, origin: string): Layer {
+  const layer = new LayerBuilder();
+  for (const [key, value] of Object.entries(tree)) {
+    const section = findSection(key);
+    const path = findSetting(key);
+    if (section !== undefined && isTree(value)) {
+      for (const [inner, innerValue] of Object.entries(value)) {
+        const spelling = `${key}.${inner}`;
+        const innerPath = findSetting(inner, section);
+        if (innerPath) layer.add(innerPath, spelling, innerValue, origin);
+        else layer.unknown(spelling, origin, nearestSetting(spelling));
+      }
+    } else if (section !== undefined) {
+      if (value !== null) {
+        const inside = settingPaths.filter((candidate) => candidate.startsWith(`${section}.`));
+        layer.problems.push({
+          key: section,
+          given: `a single value (${origin})`,
+          allowed: `a section with ${inside.slice(0, 3).join(', ')}, …`,
+        });
+      }
+    } else if (path !== undefined) {
+      layer.add(path, key, value, origin);
+    } else if (key !== '$schema') {
+      layer.unknown(key, origin, nearestSetting(key));
+    }
+  }
+  return layer.finish();
+}
+
+/** Settings of the environment. An empty variable counts as not set, as Compose files leave it. */
+export function environmentLayer(env: Environment): Layer {
+  const layer = new LayerBuilder();
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith('SINK_') || value === undefined || value === '') continue;
+    if (OTHER_NAMES.includes(name) || isServiceLink(name, value)) continue;
+    const key = name.slice('SINK_'.length);
+    const path = findSetting(key);
+    if (path) layer.add(path, name, value, `environment ${name}`);
+    else layer.unknown(name, 'environment', environmentName(nearestSetting(key)));
+  }
+  return layer.finish();
+}
+
+/**
+ * Kubernetes and Docker links set variables for every service: one named `sink` gives SINK_PORT=tcp://10.0.0.1:80,
+ * the `sink-aws-s3` of the original connector's example gives SINK_AWS_S3_SERVICE_HOST. These are no settings.
+ */
+function isServiceLink(name: string, value: string): boolean {
+  return (
+    /_SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?$/.test(name) ||
+    /_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name) ||
+    (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value))
+  );
+}
+
+/** Later layers beat earlier ones; a secret and its file count as one key. */
+export function mergeLayers(layers: readonly Layer[]): Map<SettingPath, Given> {
+  const merged = new Map<SettingPath, Given>();
+  for (const layer of layers) {
+    for (const [path, given] of layer.given) {
+      const partner = fileKeyOf(path) ?? valueKeyOf(path);
+      if (partner !== undefined) merged.delete(partner);
+      merged.set(path, given);
+    }
+  }
+  return merged;
+}
+
+/** A plain object, as YAML and JSON give them. */
+export function isTree(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

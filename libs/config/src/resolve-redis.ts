@@ -1,0 +1,123 @@
+import type { Problems } from './problems.ts';
+import { parseRedisUrl, type RedisUrl } from './redis-url.ts';
+import type { RedisSettings, RedisTarget, RedisTls } from './redis-settings.ts';
+import { settingPaths, type SettingPath, type Settings } from './settings.ts';
+
+/** Reads the text of a file a key names; adds the problem and returns undefined when it can't. */
+export type ReadNamedFile = (path: SettingPath, file: string) => string | undefined;
+
+const ADDRESSES = ['redis.url', 'redis.sentinels', 'redis.cluster_nodes'] as const;
+const TLS_DETAILS = [
+  'redis.tls_ca_file',
+  'redis.tls_cert_file',
+  'redis.tls_key_file',
+  'redis.tls_server_name',
+  'redis.tls_verify',
+] as const;
+
+/** How to connect to Redis; null: the sink runs its own. Mistakes are added to `problems`. */
+export function resolveRedis(settings: Settings, readFile: ReadNamedFile, problems: Problems): RedisSettings | null {
+  const [address, second] = ADDRESSES.filter((path) => settings[path] !== undefined);
+  if (address === undefined) {
+    const orphan = settingPaths.find((path) => path.startsWith('redis.') && settings[path] !== undefined);
+    if (orphan !== undefined) {
+      problems.add('redis.url', `the address of the Redis that ${orphan} is for`, [orphan, ...ADDRESSES]);
+    }
+    return null;
+  }
+  if (second !== undefined) {
+    problems.add(second, 'only one of redis.url, redis.sentinels and redis.cluster_nodes', [address]);
+    return null;
+  }
+
+  const url = readUrl(settings, problems);
+  const target = resolveTarget(settings, url, problems);
+  const username = settings['redis.username'] ?? url?.username;
+  const password = settings['redis.password'] ?? url?.password;
+  const db = settings['redis.db'] ?? url?.db ?? 0;
+  if (username !== undefined && password === undefined) {
+    problems.add('redis.password', 'the password of the user', ['redis.username', 'redis.url']);
+  }
+  if (target?.kind === 'cluster' && db !== 0) problems.add('redis.db', '0: a Redis Cluster has no other databases');
+  if (target === undefined) return null;
+  return {
+    target,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    db,
+    tls: resolveTls(settings, target, url, readFile, problems),
+    natMap: settings['redis.nat_map'] ?? {},
+  };
+}
+
+function readUrl(settings: Settings, problems: Problems): RedisUrl | undefined {
+  const given = settings['redis.url'];
+  if (given === undefined) return undefined;
+  const url = parseRedisUrl(given);
+  if (typeof url !== 'string') return url;
+  problems.add('redis.url', url);
+  return undefined;
+}
+
+function resolveTarget(settings: Settings, url: RedisUrl | undefined, problems: Problems): RedisTarget | undefined {
+  const sentinels = settings['redis.sentinels'];
+  const masterName = settings['redis.sentinel_master'];
+  if (sentinels === undefined) {
+    const orphan = settingPaths.find((path) => path.startsWith('redis.sentinel_') && settings[path] !== undefined);
+    if (orphan) problems.add('redis.sentinels', `the addresses of the Sentinels that ${orphan} is for`, [orphan]);
+    const nodes = settings['redis.cluster_nodes'];
+    return nodes === undefined ? url?.target : { kind: 'cluster', nodes };
+  }
+  if (masterName === undefined) {
+    problems.add('redis.sentinel_master', 'the name of the master the Sentinels watch, such as mymaster');
+    return undefined;
+  }
+  const username = settings['redis.sentinel_username'];
+  const password = settings['redis.sentinel_password'];
+  return {
+    kind: 'sentinel',
+    sentinels,
+    masterName,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    tls: settings['redis.sentinel_tls'] ?? false,
+  };
+}
+
+function resolveTls(
+  settings: Settings,
+  target: RedisTarget,
+  url: RedisUrl | undefined,
+  readFile: ReadNamedFile,
+  problems: Problems,
+): RedisTls | null {
+  const detail = TLS_DETAILS.find((path) => settings[path] !== undefined);
+  const wanted = settings['redis.tls'] ?? (url?.tls === true || detail !== undefined);
+  if (url?.tls === true && !wanted) problems.add('redis.tls', 'true with rediss://, or a redis:// address');
+  if (!wanted) return null;
+  if (target.kind === 'socket') {
+    problems.add(detail ?? 'redis.tls', 'no TLS with a unix socket', ['redis.url']);
+    return null;
+  }
+  const text = (path: (typeof TLS_DETAILS)[0 | 1 | 2]): string | undefined => {
+    const file = settings[path];
+    return file === undefined ? undefined : readFile(path, file);
+  };
+  const certFile = settings['redis.tls_cert_file'];
+  const keyFile = settings['redis.tls_key_file'];
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    const absent = certFile === undefined ? 'redis.tls_cert_file' : 'redis.tls_key_file';
+    problems.add(absent, 'both redis.tls_cert_file and redis.tls_key_file, or neither');
+  }
+  const ca = text('redis.tls_ca_file');
+  const cert = text('redis.tls_cert_file');
+  const key = text('redis.tls_key_file');
+  const serverName = settings['redis.tls_server_name'];
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(serverName === undefined ? {} : { serverName }),
+    verify: settings['redis.tls_verify'] ?? true,
+  };
+}
