@@ -46,8 +46,16 @@ export class BatcherInstance {
     const halt = AbortSignal.any([stop, lost.signal]);
     const renewing = this.#renew(lost, ended.signal);
     try {
-      const runs = this.#lanes.map(({ batcher }) => batcher.run(halt, lost.signal));
-      await Promise.all(runs);
+      // A lane that fails ends the instance: the others throw away what is open, and another instance reads it again.
+      const runs = this.#lanes.map(({ batcher, sealer }) =>
+        batcher.run(halt, lost.signal).catch((error: unknown) => {
+          sealer.abandon();
+          lost.abort();
+          throw error;
+        }),
+      );
+      const failed = (await Promise.allSettled(runs)).find((run) => run.status === 'rejected');
+      if (failed) throw failed.reason;
     } finally {
       ended.abort();
       await renewing;
@@ -77,10 +85,10 @@ export class BatcherInstance {
   async #renew(lost: AbortController, ended: AbortSignal): Promise<void> {
     while (!ended.aborted && !lost.signal.aborted) {
       await this.#clock.sleep(this.#options.renewEveryMs, ended);
-      for (const { lane, sealer } of this.#lanes) {
+      for (const { lane } of this.#lanes) {
         try {
           if (await lane.renewLease(this.#options.consumer, this.#options.leaseMs)) continue;
-          sealer.abandon();
+          for (const other of this.#lanes) other.sealer.abandon();
           lost.abort();
         } catch (error) {
           if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) throw error;

@@ -1,1 +1,4 @@
-export {};
+import { runService } from '@sink/runtime';
+import { startBatcher } from './start.ts';
+
+await runService('batcher', startBatcher);

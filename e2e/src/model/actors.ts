@@ -1,7 +1,7 @@
 import { BatcherInstance, LaneBatcher, Sealer, tidySpool } from '@sink/batcher';
 import { GroupCommit, LaneWriter } from '@sink/ingest';
 import { type Durability, Lane, type RedisPort } from '@sink/lane';
-import { uploadSegment } from '@sink/uploader';
+import { type ObjectBuilderPort, uploadSegment } from '@sink/uploader';
 import type { Jobs } from './jobs.ts';
 import { type Bucket, scheduledRedis, type SpoolDisk } from './ports.ts';
 import type { Random } from './random.ts';
@@ -134,10 +134,14 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
   const lane = laneOf(parts, actor);
   const spool = diskOf(parts, actor).uploader(scheduler, actor);
   const store = parts.bucket.store(scheduler, actor, () => random.next());
-  const compress = async (content: readonly Buffer[]): Promise<{ body: Buffer; crc32: number }> => ({
-    body: Buffer.concat(content),
-    crc32: 0,
-  });
+  const builder: ObjectBuilderPort = {
+    build: async (_record, content) => {
+      const slices: Buffer[] = [];
+      for await (const slice of content) slices.push(slice);
+      const body = Buffer.concat(slices);
+      return { body, objectBytes: body.length, crc32: 0 };
+    },
+  };
   return guarded(parts, actor, async () => {
     for (;;) {
       await scheduler.sleep(actor, 5);
@@ -149,7 +153,7 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
       try {
         await uploadSegment(
           id,
-          { lane, store, spool, compress, wallMs: () => scheduler.nowMs, receiptsMax: 1_000 },
+          { lane, store, spool, builder, wallMs: () => scheduler.nowMs, receiptsMax: 1_000 },
           new AbortController().signal,
         );
         await scheduler.local(actor, 'complete job', () => jobs.done(actor, id));

@@ -69,12 +69,12 @@ export class SpoolDisk {
   /** As the uploader reads it. */
   uploader(scheduler: Scheduler, actor: Actor): SpoolFilesPort {
     return {
-      open: (instance, segmentId) =>
+      open: ({ spool: instance, id: segmentId }) =>
         scheduler.local(actor, 'open segment file', () => {
           const file = this.folders.get(instance)?.get(segmentId);
           return file?.sealed ? { body: file.content, objectBytes: file.content.length, crc32: 0 } : null;
         }),
-      remove: (instance, segmentId) =>
+      remove: ({ spool: instance, id: segmentId }) =>
         scheduler.local(actor, 'remove segment file', () => {
           this.folders.get(instance)?.delete(segmentId);
         }),

@@ -1,0 +1,3 @@
+export type { AppendOutcome, EventAppender } from './appender.ts';
+export { GroupCommit } from './group-commit.ts';
+export { LaneWriter } from './lane-writer.ts';

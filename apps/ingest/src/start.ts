@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { type Durability, IoredisPort, Lane, rememberLanes } from '@sink/lane';
+import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
+import { describeError, Gauge, type ServiceContext } from '@sink/runtime';
+import { GroupCommit, type GroupCommitClock } from './group-commit.ts';
+import { LaneWriter } from './lane-writer.ts';
+import { Spread } from './spread.ts';
+import { startIngestServer } from './server.ts';
+
+/** Appends in flight per lane: the next chunk travels while the one before it is fsynced. */
+const WRITERS_PER_LANE = 2;
+/** The wait before a chunk is offered again, in milliseconds, while Redis is away or full. */
+const RETRY_WAIT_MS = 100;
+/** How long an append waits for the durability asked for, before it asks again. */
+const DURABILITY_TIMEOUT_MS = 1_000;
+const READINESS_EVERY_MS = 2_000;
+
+/** Starts ingest: HTTP in, chunks out. */
+export async function startIngest(context: ServiceContext): Promise<void> {
+  const { args, config, log, clock, registry, readiness, shutdown, signal } = context;
+  const settings = requireRedis(config.redis);
+  const onError = (error: Error): void => log.debug({ err: describeError(error) }, 'redis connection');
+  const commands = connectRedis(settings, 'commands', { onError });
+  shutdown.add('redis', async () => commands.disconnect());
+  const { features, backlogBytesMax } = await awaitRedis(commands, config, { log, readiness, signal, clock });
+  const port = new IoredisPort(commands);
+  await rememberLanes(port, config.sinkName, config.lanes);
+
+  const durability: Durability = {
+    waitaof: config.durability === 'fsync' && features.waitaof,
+    replicas: config.replicas,
+    timeoutMs: DURABILITY_TIMEOUT_MS,
+  };
+  const options = {
+    durability,
+    backlogBytesMax: Math.floor(backlogBytesMax / config.lanes),
+    retryWaitMs: RETRY_WAIT_MS,
+    newUid: () => randomBytes(8).toString('hex'),
+  };
+  const commits = Array.from({ length: config.lanes }, (_, number) => {
+    const writers = Array.from({ length: WRITERS_PER_LANE }, () => {
+      const connection = connectRedis(settings, 'append', { onError });
+      shutdown.add('append connection', async () => connection.disconnect());
+      return new LaneWriter(new Lane(new IoredisPort(connection), config.sinkName, number), clock, options);
+    });
+    return new GroupCommit(writers, groupCommitClock, config, (error) => context.fail(error));
+  });
+  shutdown.add('group commit', async () => {
+    await Promise.all(commits.map((commit) => commit.stop()));
+  });
+
+  new Gauge({
+    name: 'sink_durability_info',
+    help: 'What a 2xx rests on: 1 for the durability in force.',
+    labelNames: ['durability', 'waitaof', 'replicas'],
+    registers: [registry],
+  }).set({ durability: config.durability, waitaof: String(durability.waitaof), replicas: String(config.replicas) }, 1);
+
+  const watching = watchRedis(context, port);
+  shutdown.add('redis watch', () => watching);
+  const server = await startIngestServer({
+    config,
+    appender: new Spread(commits),
+    readiness,
+    alsoReady: args.alsoReady,
+    registry,
+    clock,
+    log,
+  });
+  shutdown.add('http', () => server.close());
+  log.info({ port: server.port, durability }, 'taking events');
+}
+
+/** Not ready while Redis does not answer: a load balancer then prefers a replica that can store. */
+async function watchRedis({ clock, readiness, signal }: ServiceContext, port: IoredisPort): Promise<void> {
+  while (!signal.aborted) {
+    const answered = await port.call('PING', []).then(
+      () => true,
+      () => false,
+    );
+    readiness.set('redis', answered ? null : 'Redis does not answer; events are held, then refused with 503');
+    await clock.sleep(READINESS_EVERY_MS, signal);
+  }
+}
+
+const groupCommitClock: GroupCommitClock = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  soon: (callback) => void setImmediate(callback),
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};

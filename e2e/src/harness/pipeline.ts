@@ -1,0 +1,170 @@
+import { join } from 'node:path';
+import { laneKeys } from '@sink/lane';
+import {
+  eventually,
+  freePort,
+  type ManagedProcess,
+  type RedisServer,
+  type S3Process,
+  startProcess,
+  startRedis,
+  startS3Process,
+  temporaryDirectory,
+} from '@sink/testing';
+import { Redis } from 'ioredis';
+
+const REPOSITORY = join(import.meta.dirname, '../../..');
+const BUCKET = 'mybucket';
+const CREDENTIALS = {
+  accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+};
+
+export type ServiceKind = 'ingest' | 'batcher' | 'uploader';
+
+export interface PipelineOptions {
+  readonly ingests?: number;
+  readonly batchers?: number;
+  readonly uploaders?: number;
+  /** Environment of every service: `SINK_FLUSH_SIZE` and the like. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** One service process; after a kill it is started again with the same ports. */
+export interface Service {
+  readonly kind: ServiceKind;
+  /** Where it takes events (ingest). */
+  readonly url: string;
+  readonly opsUrl: string;
+  process: ManagedProcess;
+}
+
+/** The whole sink as real processes: a Redis with fsync, an S3 server, and any number of each service. */
+export class Pipeline {
+  readonly redis: RedisServer;
+  readonly s3: S3Process;
+  readonly services: Service[] = [];
+  readonly dataDir: string;
+  readonly #settings: Readonly<Record<string, string>>;
+  readonly sinkName = 'e2e';
+
+  private constructor(redis: RedisServer, s3: S3Process, settings: Readonly<Record<string, string>>) {
+    this.redis = redis;
+    this.s3 = s3;
+    this.dataDir = temporaryDirectory('pipeline');
+    this.#settings = settings;
+  }
+
+  static async start(options: PipelineOptions = {}): Promise<Pipeline> {
+    const [redis, s3] = await Promise.all([startRedis(), startS3Process({ bucket: BUCKET, ...CREDENTIALS })]);
+    const pipeline = new Pipeline(redis, s3, options.settings ?? {});
+    const counts = { ingest: options.ingests ?? 1, batcher: options.batchers ?? 1, uploader: options.uploaders ?? 1 };
+    for (const kind of ['batcher', 'uploader', 'ingest'] as const) {
+      for (let i = 0; i < counts[kind]; i++) await pipeline.add(kind);
+    }
+    await Promise.all(pipeline.services.map((service) => ready(service)));
+    return pipeline;
+  }
+
+  async add(kind: ServiceKind): Promise<Service> {
+    const [port, opsPort] = [await freePort(), await freePort()];
+    const env = this.#environment(kind, port, opsPort);
+    const service: Service = {
+      kind,
+      url: `http://127.0.0.1:${port}`,
+      opsUrl: `http://127.0.0.1:${opsPort}`,
+      process: await this.#spawn(kind, env),
+    };
+    this.services.push(service);
+    return service;
+  }
+
+  of(kind: ServiceKind): Service[] {
+    return this.services.filter((service) => service.kind === kind);
+  }
+
+  /** SIGKILL, and the same service again at once, as a supervisor does. */
+  async crash(service: Service): Promise<void> {
+    await service.process.kill('SIGKILL');
+    const [port, opsPort] = [new URL(service.url).port, new URL(service.opsUrl).port];
+    service.process = await this.#spawn(service.kind, this.#environment(service.kind, Number(port), Number(opsPort)));
+  }
+
+  /** Resolves when nothing is on its way any more: no chunk, no record, no counter. */
+  async drained(timeoutMs = 60_000): Promise<void> {
+    const client = new Redis(this.redis.url);
+    try {
+      await eventually(
+        async () => {
+          const left = await this.leftInRedis(client);
+          if (Object.values(left).some((count) => count !== 0))
+            throw new Error(`still in Redis: ${JSON.stringify(left)}`);
+        },
+        { timeoutMs },
+      );
+    } finally {
+      client.disconnect();
+    }
+  }
+
+  async leftInRedis(client: Redis): Promise<Record<string, number>> {
+    const keys = laneKeys(this.sinkName, 0);
+    const backlog = await client.hvals(keys.backlog);
+    return {
+      chunks: await client.xlen(keys.chunks),
+      taken: await client.hlen(keys.taken),
+      left: await client.hlen(keys.left),
+      records: await client.hlen(keys.records),
+      backlog: backlog.filter((value) => Number(value) !== 0).length,
+    };
+  }
+
+  /** The lines of all objects, by key. */
+  async objects(): Promise<Map<string, string[]>> {
+    const objects = await this.s3.control.objects();
+    return new Map(objects.map(({ key, body }) => [key, body.toString('utf8').split('\n').slice(0, -1)]));
+  }
+
+  /** SIGTERM in order, as a supervisor does. */
+  async stop(): Promise<void> {
+    for (const kind of ['ingest', 'batcher', 'uploader'] as const) {
+      await Promise.all(this.of(kind).map(({ process }) => process.kill('SIGTERM')));
+    }
+    await Promise.all([this.redis.stop(), this.s3.stop()]);
+  }
+
+  #environment(kind: ServiceKind, port: number, opsPort: number): Record<string, string> {
+    return {
+      SINK_HOST: '127.0.0.1',
+      SINK_PORT: String(port),
+      [`SINK_${kind.toUpperCase()}_OPS_PORT`]: String(opsPort),
+      SINK_SINK_NAME: this.sinkName,
+      SINK_DATA_DIR: this.dataDir,
+      SINK_REDIS_URL: this.redis.url,
+      SINK_BUCKET: BUCKET,
+      SINK_REGION: 'us-west-2',
+      SINK_ENDPOINT: this.s3.url,
+      SINK_AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+      SINK_AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+      SINK_SCHEDULED_INTERVAL: '1',
+      SINK_LEASE: '2s',
+      ...this.#settings,
+    };
+  }
+
+  #spawn(kind: ServiceKind, env: Record<string, string>): Promise<ManagedProcess> {
+    const main = join(REPOSITORY, 'apps', kind, 'src/main.ts');
+    return startProcess({ command: process.execPath, args: [main], env });
+  }
+}
+
+async function ready(service: Service): Promise<void> {
+  await eventually(
+    async () => {
+      const response = await fetch(`${service.opsUrl}/readyz`);
+      if (!response.ok)
+        throw new Error(`${service.kind} is not ready: ${await response.text()}\n${service.process.output()}`);
+    },
+    { timeoutMs: 20_000 },
+  );
+}
