@@ -1,0 +1,119 @@
+import { Queue } from 'bullmq';
+import type { Cluster, Redis } from 'ioredis';
+import { withDeadline } from './deadline.ts';
+import { ErrorValve, type UploadLog } from './error-valve.ts';
+import { jobOptions, QUEUE_NAME, queuePrefix, type UploadJob } from './upload-job.ts';
+
+/** Ids in one pipeline, and jobs moved in one script: bounds the time Redis is busy with one request. */
+const PAGE = 200;
+/** Entries kept of BullMQ's stream of events, which nobody here reads. */
+const EVENTS_MAX = 100;
+const ANSWER_TIMEOUT_MS = 5_000;
+
+export interface UploadQueueOptions {
+  /** Hears of errors around the queue, one a second at most. */
+  readonly log: UploadLog;
+  /** How long one request waits for an answer; default 5,000. */
+  readonly answerTimeoutMs?: number;
+}
+
+export interface UploadCounts {
+  /** Ready to be taken by a worker. */
+  readonly waiting: number;
+  readonly active: number;
+  /** Waiting for their next try. */
+  readonly delayed: number;
+  /** Only bugs put a job here; the sweep revives it. */
+  readonly failed: number;
+}
+
+/**
+ * The queue of uploads: one BullMQ job a sealed segment, whose id is the segment's id, so that adding twice is adding once.
+ * All requests throw UploadQueueInDoubt without an answer in time, or what Redis said; all of them may be repeated.
+ */
+export class UploadQueue {
+  readonly #queue: Queue<UploadJob>;
+  readonly #connection: Redis | Cluster;
+  readonly #timeoutMs: number;
+
+  /** @param connection of the role `queue`; it is the queue's own from now on, and `close` ends it */
+  constructor(connection: Redis | Cluster, sinkName: string, options: UploadQueueOptions) {
+    this.#connection = connection;
+    this.#timeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
+    const errors = new ErrorValve((error, suppressed) => {
+      options.log.warn({ err: error, suppressed }, 'upload queue');
+    });
+    this.#queue = new Queue<UploadJob>(QUEUE_NAME, {
+      connection,
+      prefix: queuePrefix(sinkName),
+      defaultJobOptions: jobOptions,
+      streams: { events: { maxLen: EVENTS_MAX } },
+    });
+    this.#queue.on('error', (error) => errors.pass(error));
+  }
+
+  /** Gives a sealed segment its job. Only for a seal that is as durable as asked for (design, invariant 4). */
+  async add(lane: number, segmentId: string): Promise<void> {
+    await this.#ask(`queueing the upload of segment ${segmentId}`, () =>
+      this.#queue.add('upload', { lane }, { jobId: segmentId }),
+    );
+  }
+
+  /** Whether each of these segments has a job, in whatever state. */
+  async has(segmentIds: readonly string[]): Promise<boolean[]> {
+    const found: boolean[] = [];
+    for (let start = 0; start < segmentIds.length; start += PAGE) {
+      const pipeline = this.#connection.pipeline();
+      for (const id of segmentIds.slice(start, start + PAGE)) pipeline.exists(this.#queue.toKey(id));
+      const answers = await this.#ask('looking for upload jobs', () => pipeline.exec());
+      for (const [error, answer] of answers ?? []) {
+        if (error) throw error;
+        found.push(answer === 1);
+      }
+    }
+    return found;
+  }
+
+  /** Puts failed jobs back to work, a page at a time. @returns how many there were */
+  async reviveFailed(): Promise<number> {
+    const { failed } = await this.counts();
+    if (failed > 0) {
+      await this.#ask('reviving failed uploads', () => this.#queue.retryJobs({ state: 'failed', count: PAGE }));
+    }
+    return failed;
+  }
+
+  /** Ends the waits of all delayed jobs: for when the store is back, or there is no time to wait. */
+  async promoteDelayed(): Promise<void> {
+    await this.#ask('promoting delayed uploads', () => this.#queue.promoteJobs({ count: PAGE }));
+  }
+
+  /** No worker of this queue, in any process, takes a job for so long; jobs that run go on. It ends by itself. */
+  async holdFor(holdMs: number): Promise<void> {
+    await this.#ask('holding uploads', () => this.#queue.rateLimit(holdMs));
+  }
+
+  async counts(): Promise<UploadCounts> {
+    const counts = await this.#ask('counting uploads', () =>
+      this.#queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed'),
+    );
+    const sum = (...states: string[]): number => states.reduce((total, state) => total + (counts[state] ?? 0), 0);
+    return {
+      waiting: sum('wait', 'prioritized'),
+      active: sum('active'),
+      delayed: sum('delayed'),
+      failed: sum('failed'),
+    };
+  }
+
+  /** Ends the connection; requests under way end in doubt. */
+  async close(): Promise<void> {
+    const closing = this.#queue.close();
+    this.#connection.disconnect();
+    await closing.catch(() => undefined);
+  }
+
+  #ask<T>(action: string, request: () => Promise<T>): Promise<T> {
+    return withDeadline(action, this.#timeoutMs, request());
+  }
+}
