@@ -3,7 +3,23 @@ export interface AdmissionOptions {
   limitBytes: number;
   /** How long a request is held while there is no room, in milliseconds. */
   holdMaxMs: number;
+  nowMs: () => number;
 }
+
+/** A request whose body is being read. */
+export interface Reader {
+  /** Since when, and how many bytes have come since. */
+  sinceMs: number;
+  bytes: number;
+  /** True while it waits for room itself, and is not to blame. */
+  paused: boolean;
+  evict: () => void;
+}
+
+/** While others wait for room, a body has to come at this speed, or makes way for them. */
+const BYTES_PER_SECOND_MIN = 256 * 1024;
+const READING_MS_MIN = 1000;
+const EVICTION_EVERY_MS = 250;
 
 interface Waiter {
   bytes: number;
@@ -20,14 +36,17 @@ interface Waiter {
  * heads of their requests, and what Node has read of their bodies by then).
  *
  * Requests that have been let in and grow (chunked, compressed) come before new ones: they can only give back what they
- * hold by getting done.
+ * hold by getting done. And while anybody waits, bodies that trickle in are sent away, the slowest first: a few slow
+ * clients must not keep all others out.
  */
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #growing = new Set<Waiter>();
   readonly #arriving = new Set<Waiter>();
+  readonly #readers = new Set<Reader>();
   #usedBytes = 0;
   #waitingBytes = 0;
+  #eviction: NodeJS.Timeout | null = null;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -39,6 +58,11 @@ export class Admission {
 
   get waitingRequests(): number {
     return this.#growing.size + this.#arriving.size;
+  }
+
+  /** The clock that `Reader.sinceMs` is read from. */
+  nowMs(): number {
+    return this.#options.nowMs();
   }
 
   /** Takes the bytes if there is room and nobody waits. */
@@ -78,6 +102,14 @@ export class Admission {
     if (this.#growing.size > 0 || this.#arriving.size > 0) this.#letIn();
   }
 
+  startReading(reader: Reader): void {
+    this.#readers.add(reader);
+  }
+
+  stopReading(reader: Reader): void {
+    this.#readers.delete(reader);
+  }
+
   #fits(bytes: number, ownBytes: number): boolean {
     return this.#usedBytes + bytes <= this.#options.limitBytes || this.#usedBytes === ownBytes;
   }
@@ -97,6 +129,7 @@ export class Admission {
     const waiter: Waiter = { ...wish, timer };
     queue.add(waiter);
     this.#waitingBytes += waiter.costBytes;
+    this.#eviction ??= setInterval(() => this.#evictSlowest(), EVICTION_EVERY_MS);
     return cancel;
   }
 
@@ -111,5 +144,24 @@ export class Admission {
         waiter.granted();
       }
     }
+  }
+
+  #evictSlowest(): void {
+    if (this.waitingRequests === 0) {
+      clearInterval(this.#eviction ?? undefined);
+      this.#eviction = null;
+      return;
+    }
+    const nowMs = this.#options.nowMs();
+    let slowest: Reader | null = null;
+    let lowest = BYTES_PER_SECOND_MIN;
+    for (const reader of this.#readers) {
+      const readingMs = nowMs - reader.sinceMs;
+      const bytesPerSecond = (reader.bytes / readingMs) * 1000;
+      if (reader.paused || readingMs < READING_MS_MIN || bytesPerSecond >= lowest) continue;
+      slowest = reader;
+      lowest = bytesPerSecond;
+    }
+    slowest?.evict();
   }
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip as gunzipCallback } from 'node:zlib';
-import type { Admission } from './admission.ts';
+import type { Admission, Reader } from './admission.ts';
 import { bodyTooLarge, unavailable } from './answers.ts';
 import type { Refusal } from './answers.ts';
 
@@ -71,6 +71,7 @@ function unknownEncoding(header: string): Refusal {
 }
 
 const NO_ROOM = unavailable('in_flight_full', 'too many requests are in flight: nothing of this request was stored');
+const TOO_SLOW = unavailable('too_slow', 'the body came too slowly while other requests waited for room');
 
 class Reception {
   readonly #req: IncomingMessage;
@@ -88,6 +89,7 @@ class Reception {
   #complete = false;
   #finished = false;
   #stopWaiting: (() => void) | null = null;
+  #reader: Reader | null = null;
 
   constructor(
     req: IncomingMessage,
@@ -142,6 +144,13 @@ class Reception {
 
   #read(): void {
     const req = this.#req;
+    this.#reader = {
+      sinceMs: this.#admission.nowMs(),
+      bytes: 0,
+      paused: false,
+      evict: () => this.#refuse(TOO_SLOW),
+    };
+    this.#admission.startReading(this.#reader);
     // The client has asked whether to send the body at all: now there is room for it.
     if (req.headers.expect !== undefined && req.httpVersion === '1.1') this.#res.writeContinue();
     req.on('data', (chunk: Buffer) => this.#take(chunk));
@@ -151,6 +160,7 @@ class Reception {
   #take(chunk: Buffer): void {
     if (this.#finished) return;
     this.#receivedBytes += chunk.length;
+    if (this.#reader !== null) this.#reader.bytes += chunk.length;
     if (this.#receivedBytes > this.#maxBodyBytes) {
       this.#refuse(bodyTooLarge(this.#maxBodyBytes));
       return;
@@ -162,7 +172,12 @@ class Reception {
     const more = nextRoomBytes - this.#roomBytes;
     this.#roomBytes = nextRoomBytes;
     this.#req.pause();
-    this.#grow(more, () => this.#req.resume());
+    if (this.#reader !== null) this.#reader.paused = true;
+    this.#grow(more, () => {
+      if (this.#reader !== null)
+        Object.assign(this.#reader, { sinceMs: this.#admission.nowMs(), bytes: 0, paused: false });
+      this.#req.resume();
+    });
   }
 
   /** Takes more room, waiting for it if need be, and goes on with `then`. */
@@ -187,6 +202,7 @@ class Reception {
   #readToEnd(): void {
     if (this.#finished) return;
     this.#complete = true;
+    this.#stopReading();
     const [first, second] = this.#chunks;
     const body = second === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks, this.#receivedBytes);
     this.#chunks = [];
@@ -229,9 +245,15 @@ class Reception {
     if (this.#finished) return;
     this.#finished = true;
     this.#stopWaiting?.();
+    this.#stopReading();
     this.#chunks = [];
     if (received.kind !== 'body') this.#release();
     this.#done(received);
+  }
+
+  #stopReading(): void {
+    if (this.#reader !== null) this.#admission.stopReading(this.#reader);
+    this.#reader = null;
   }
 
   #release(): void {

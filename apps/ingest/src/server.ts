@@ -69,7 +69,11 @@ export interface IngestServer {
 export async function startIngestServer(options: IngestServerOptions): Promise<IngestServer> {
   const { appender, clock, config, log, registry } = options;
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
-  const admission = new Admission({ limitBytes: config.maxInFlightBytes, holdMaxMs: config.holdMaxMs });
+  const admission = new Admission({
+    limitBytes: config.maxInFlightBytes,
+    holdMaxMs: config.holdMaxMs,
+    nowMs: () => clock.monotonicMs(),
+  });
   const metrics = new IngestMetrics(registry, {
     inFlightBytes: () => admission.usedBytes,
     waitingRequests: () => admission.waitingRequests,

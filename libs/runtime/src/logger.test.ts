@@ -100,3 +100,11 @@ test('nothing is logged below the level', () => {
   log.debug('detail');
   expect(lines).toEqual([]);
 });
+
+test('what is thrown and is no error is shown as it is, less its secrets', () => {
+  const { log, last } = setup();
+  log.error({ err: { code: 'x', password: 'hush' } }, 'failed');
+  expect(last()['err']).toEqual({ code: 'x', password: '[redacted]' });
+  log.error({ err: 'just text' }, 'failed');
+  expect(last()['err']).toBe('just text');
+});

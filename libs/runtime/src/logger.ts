@@ -56,9 +56,9 @@ function redactObject(object: Record<string, unknown>): Record<string, unknown> 
   return Object.fromEntries(Object.entries(redactByName({ ...object }) as Record<string, unknown>));
 }
 
-/** What a log line shows of an error; anything that is not an error is shown as its string. */
+/** What a log line shows of an error; anything else is shown as it is, less its secrets. */
 export function describeError(error: unknown, depth = 0): unknown {
-  if (!(error instanceof Error)) return typeof error === 'string' ? error : JSON.stringify(error);
+  if (!(error instanceof Error)) return redactByName(error);
   const shown: Record<string, unknown> = { type: error.name, message: error.message, stack: error.stack };
   for (const key of ['code', 'retryable', 'remedy'] as const) {
     const value: unknown = Reflect.get(error, key);

@@ -1,0 +1,320 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { binary, RAW_BINARY, RawClient, send, startIngest } from './test/harness.ts';
+import type { Answer, Ingest } from './test/harness.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const POST = `POST / HTTP/1.1\r\n${RAW_BINARY}`;
+const inFlight = ({ metric }: Ingest) => metric('sink_ingest_in_flight_bytes');
+const refused = ({ metric }: Ingest, reason: string) =>
+  metric(`sink_ingest_requests_refused_total{reason="${reason}"}`);
+const waiting = ({ metric }: Ingest) => metric('sink_ingest_waiting_requests');
+
+test('a body that is announced too large gets its 413 before a byte of it is sent', async () => {
+  const ingest = await startIngest({ config: { maxBodyBytes: 1000 } });
+  const client = new RawClient(ingest.port);
+  client.send(`${POST}Content-Length: 1001\r\n\r\n`);
+  const answer = await client.until(/bytes\n/);
+  expect(answer).toMatch(/^HTTP\/1\.1 413 [^]*the body is larger than 1000 bytes\n$/);
+  expect(await inFlight(ingest)).toBe(0);
+});
+
+test('a client that sends a large body whatever we say still gets to read its 413', async () => {
+  const ingest = await startIngest({ config: { maxBodyBytes: 100 * KIB } });
+  for (const headers of [binary({ 'Content-Length': 8 * MIB }), binary({ 'Transfer-Encoding': 'chunked' })]) {
+    const answer = await send(ingest.port, { headers, body: Buffer.alloc(8 * MIB) });
+    expect(answer).toMatchObject({ status: 413, headers: { connection: 'close' } });
+  }
+  expect(await refused(ingest, 'body_too_large')).toBe(2);
+});
+
+test('a body of the largest size is taken, one byte more is not, sent in one piece or in chunks', async () => {
+  const ingest = await startIngest({ config: { maxBodyBytes: 200 * KIB } });
+  for (const more of [{}, { 'Transfer-Encoding': 'chunked' }]) {
+    expect(await send(ingest.port, { headers: binary(more), body: Buffer.alloc(200 * KIB) })).toMatchObject({
+      status: 202,
+    });
+    expect(await send(ingest.port, { headers: binary(more), body: Buffer.alloc(200 * KIB + 1) })).toMatchObject({
+      status: 413,
+    });
+  }
+});
+
+test('a body that inflates beyond the limit is 413, and never takes more memory than the limit', async () => {
+  const ingest = await startIngest({ config: { maxBodyBytes: MIB } });
+  const honest = gzipSync(Buffer.alloc(64 * MIB));
+  // Several members: the length at the end is that of the last one only.
+  const lying = Buffer.concat([honest, gzipSync('x')]);
+  for (const body of [honest, lying]) {
+    const answer = await send(ingest.port, { headers: binary({ 'Content-Encoding': 'gzip' }), body });
+    expect(answer).toMatchObject({ status: 413 });
+  }
+});
+
+test('a large compressed body arrives whole', async () => {
+  const ingest = await startIngest();
+  const data = randomBytes(3 * MIB).toString('hex');
+  const headers = binary({ 'Content-Encoding': 'gzip', 'Content-Type': 'text/plain' });
+  expect(await send(ingest.port, { headers, body: gzipSync(data) })).toMatchObject({ status: 202 });
+  expect(ingest.appender.lines[0]).toContain(data);
+});
+
+test('header fields up to the limit are taken, larger ones get 431 and one line, even while more is sent', async () => {
+  const ingest = await startIngest();
+  const client = new RawClient(ingest.port);
+  client.send(`${POST}Ce-Large: ${'x'.repeat(60 * KIB)}\r\nContent-Length: 0\r\n\r\n`);
+  await client.until(/^HTTP\/1\.1 202/);
+
+  const greedy = new RawClient(ingest.port);
+  greedy.send(`${POST}Ce-Large: ${'x'.repeat(4 * MIB)}`);
+  expect(await greedy.until(/bytes\n/)).toMatch(/^HTTP\/1\.1 431 [^]*header fields are larger than 65536 bytes\n$/);
+  await greedy.closed;
+  expect(await refused(ingest, 'header_too_large')).toBe(1);
+});
+
+test('a client that asks first is told to go on, and then answered', async () => {
+  const ingest = await startIngest();
+  const client = new RawClient(ingest.port);
+  client.send(`${POST}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n`);
+  await client.until(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
+  client.send('ok');
+  await client.until(/HTTP\/1\.1 202/);
+});
+
+test('a client that asks first is refused without sending its body', async () => {
+  const ingest = await startIngest({ config: { maxBodyBytes: 10 } });
+  const client = new RawClient(ingest.port);
+  client.send(`${POST}Expect: 100-continue\r\nContent-Length: 11\r\n\r\n`);
+  await client.closed;
+  expect(client.text).toMatch(/^HTTP\/1\.1 413 /);
+});
+
+/** A request that holds all room there is until the appender lets go. */
+async function fill(ingest: Ingest, bytes: number): Promise<{ answer: Promise<Answer> }> {
+  ingest.appender.hold();
+  const answer = send(ingest.port, { headers: binary(), body: Buffer.alloc(bytes) });
+  await expect.poll(() => ingest.appender.held?.length).toBe(1);
+  return { answer };
+}
+
+test('without room a request is held before its body is read, and goes on as soon as there is room', async () => {
+  const ingest = await startIngest({ config: { maxInFlightBytes: 10 * KIB, holdMaxMs: 20_000 } });
+  const first = await fill(ingest, 9900);
+  const client = new RawClient(ingest.port);
+  client.send(`${POST}Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n`);
+  await expect.poll(() => waiting(ingest)).toBe(1);
+  expect(client.text).toBe('');
+  ingest.appender.letGo();
+  await client.until(/100 Continue/);
+  client.send(Buffer.alloc(1000));
+  await client.until(/HTTP\/1\.1 202/);
+  expect(await first.answer).toMatchObject({ status: 202 });
+});
+
+test('a request that finds no room within the hold gets 503 and Retry-After', async () => {
+  const ingest = await startIngest({ config: { maxInFlightBytes: 10 * KIB, holdMaxMs: 100 } });
+  const first = await fill(ingest, 9900);
+  const answer = await send(ingest.port, { headers: binary(), body: Buffer.alloc(1000) });
+  expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+  expect(await refused(ingest, 'in_flight_full')).toBe(1);
+  expect(ingest.appender.lines).toHaveLength(1);
+  ingest.appender.letGo();
+  expect(await first.answer).toMatchObject({ status: 202 });
+});
+
+test('bodies of unknown length that block each other are refused in time', async () => {
+  const ingest = await startIngest({ config: { maxInFlightBytes: 150 * KIB, holdMaxMs: 100 } });
+  const part = `${(70 * KIB).toString(16)}\r\n${'x'.repeat(70 * KIB)}\r\n`;
+  const clients = [1, 2].map(() => {
+    const client = new RawClient(ingest.port);
+    client.send(`${POST}Transfer-Encoding: chunked\r\n\r\n${part}`);
+    return client;
+  });
+  await Promise.race(clients.map((client) => client.until(/HTTP\/1\.1 503/)));
+  for (const client of clients) client.send(`${part}0\r\n\r\n`);
+  await Promise.all(clients.map((client) => client.until(/HTTP\/1\.1 (202|503)/)));
+});
+
+test('a slow client makes way while others wait for the room it holds', async () => {
+  const ingest = await startIngest({ config: { maxInFlightBytes: MIB, holdMaxMs: 20_000 } });
+  const slow = new RawClient(ingest.port);
+  slow.send(`${POST}Content-Length: ${MIB}\r\n\r\nx`);
+  await expect.poll(() => inFlight(ingest)).toBeGreaterThan(MIB);
+  expect(await send(ingest.port, { headers: binary() })).toMatchObject({ status: 202 });
+  await slow.until(/HTTP\/1\.1 503/);
+  expect(await refused(ingest, 'too_slow')).toBe(1);
+});
+
+test('ten times as many connections as there is room for leave nothing behind', async () => {
+  const ingest = await startIngest({ config: { maxInFlightBytes: 50 * KIB, holdMaxMs: 200 } });
+  ingest.appender.hold();
+  const clients = Array.from({ length: 400 }, () => send(ingest.port, { headers: binary(), body: Buffer.alloc(KIB) }));
+  await expect.poll(() => refused(ingest, 'in_flight_full')).toBeGreaterThan(300);
+  expect(await inFlight(ingest)).toBeLessThanOrEqual(50 * KIB);
+  ingest.appender.letGo();
+  const answers = await Promise.all(clients);
+  const stored = answers.filter(({ status }) => status === 202).length;
+  expect(stored).toBe(ingest.appender.lines.length);
+  expect(answers.every(({ status }) => status === 202 || status === 503)).toBe(true);
+});
+
+test('a client that goes away in the middle of its body leaves nothing behind', async () => {
+  const ingest = await startIngest();
+  for (const framing of ['Content-Length: 100000\r\n\r\n', 'Transfer-Encoding: chunked\r\n\r\nffff\r\n']) {
+    const client = new RawClient(ingest.port);
+    client.send(`${POST}${framing}some of it`);
+    await expect.poll(() => inFlight(ingest)).toBeGreaterThan(0);
+    client.socket.destroy();
+    await expect.poll(() => inFlight(ingest)).toBe(0);
+  }
+  expect(await refused(ingest, 'disconnected')).toBe(2);
+  expect(ingest.appender.lines).toEqual([]);
+});
+
+test('a client that goes away while it is held stops waiting; one whose events are on their way is stored', async () => {
+  const ingest = await startIngest({ config: { maxInFlightBytes: 10 * KIB, holdMaxMs: 20_000 } });
+  ingest.appender.hold();
+  const first = new RawClient(ingest.port);
+  first.send(`${POST}Content-Length: 9900\r\n\r\n${'x'.repeat(9900)}`);
+  await expect.poll(() => ingest.appender.held?.length).toBe(1);
+  const second = new RawClient(ingest.port);
+  second.send(`${POST}Content-Length: 1000\r\n\r\n${'x'.repeat(1000)}`);
+  await expect.poll(() => waiting(ingest)).toBe(1);
+  second.socket.destroy();
+  await expect.poll(() => waiting(ingest)).toBe(0);
+  first.socket.destroy();
+  await first.closed;
+  ingest.appender.letGo();
+  await expect.poll(() => ingest.metric('sink_ingest_events_accepted_total')).toBe(1);
+  expect(await inFlight(ingest)).toBe(0);
+});
+
+test('header fields that do not come to an end close the connection, without an answer somebody could misread', async () => {
+  const ingest = await startIngest({ timeouts: { headersTimeoutMs: 100, requestTimeoutMs: 200 } });
+  const silent = new RawClient(ingest.port);
+  const slow = new RawClient(ingest.port);
+  slow.send(POST);
+  await Promise.all([silent.closed, slow.closed]);
+  expect(silent.text + slow.text).toBe('');
+});
+
+test('a body that does not arrive in time is 503: a 4xx would be taken for the fault of the event', async () => {
+  const ingest = await startIngest({ timeouts: { headersTimeoutMs: 100, requestTimeoutMs: 200 } });
+  const client = new RawClient(ingest.port);
+  client.send(`${POST}Content-Length: 100\r\n\r\nx`);
+  await client.closed;
+  expect(client.text).toMatch(/^HTTP\/1\.1 503 [^]*Retry-After[^]*did not arrive in time\n$/);
+  await expect.poll(() => inFlight(ingest)).toBe(0);
+});
+
+test('what is no HTTP, or HTTP with two lengths, is 400 with one line', async () => {
+  const ingest = await startIngest();
+  for (const bytes of [
+    '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+    'POST / HTTP/1.1\r\nHost h\r\n\r\n',
+    `${POST}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    `${POST}Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx`,
+    `${POST}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
+  ]) {
+    const client = new RawClient(ingest.port);
+    client.send(Buffer.from(bytes, 'latin1'));
+    await client.closed;
+    expect(client.text).toMatch(/^HTTP\/1\.1 400 [^]*\r\n\r\nmalformed HTTP: [^\n]+\n$/);
+  }
+  expect(ingest.appender.lines).toEqual([]);
+});
+
+test('garbage after a sound request takes nothing from that request', async () => {
+  const ingest = await startIngest();
+  ingest.appender.hold();
+  const client = new RawClient(ingest.port);
+  client.send(`${POST}Content-Length: 0\r\n\r\n\x16\x03garbage\r\n\r\n`);
+  await expect.poll(() => ingest.appender.held?.length).toBe(1);
+  ingest.appender.letGo();
+  await client.closed;
+  expect(client.text).toMatch(/^HTTP\/1\.1 202 /);
+  expect(client.text).not.toContain('HTTP/1.1 400');
+});
+
+test('requests that are pipelined are answered in order', async () => {
+  const ingest = await startIngest();
+  const client = new RawClient(ingest.port);
+  client.send(`${POST}Content-Length: 0\r\n\r\nPUT / HTTP/1.1\r\nHost: h\r\n\r\n${POST}Content-Length: 0\r\n\r\n`);
+  await client.until(/ 202 [^]* 405 [^]* 202 /);
+});
+
+test('HTTP/1.0 without a Host is taken', async () => {
+  const ingest = await startIngest();
+  const client = new RawClient(ingest.port);
+  client.send(`${POST.replace('HTTP/1.1', 'HTTP/1.0').replace('Host: h\r\n', '')}Content-Length: 0\r\n\r\n`);
+  await client.closed;
+  expect(client.text).toMatch(/^HTTP\/1\.1 202 /);
+});
+
+test('a refused event keeps the connection; idle ones are kept longer than the 90 s of Go clients', async () => {
+  const ingest = await startIngest();
+  const client = new RawClient(ingest.port);
+  client.send(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nxx`);
+  const [, seconds] = /Keep-Alive: timeout=(\d+)/.exec(await client.until(/ 400 [^]*\n$/)) ?? [];
+  expect(Number(seconds)).toBeGreaterThan(90);
+  client.send(`${POST}Content-Length: 0\r\n\r\n`);
+  await client.until(/ 202 /);
+});
+
+test('stopping answers what is in flight, ends its connections, closes idle ones and takes no new ones', async () => {
+  const ingest = await startIngest({ timeouts: { drainMaxMs: 20_000 } });
+  const idle = new RawClient(ingest.port);
+  idle.send(`${POST}Content-Length: 0\r\n\r\n`);
+  await idle.until(/ 202 /);
+
+  ingest.appender.hold();
+  const busy = new RawClient(ingest.port);
+  busy.send(`${POST}Content-Length: 0\r\n\r\n`);
+  const sending = new RawClient(ingest.port);
+  sending.send(`${POST}Content-Length: 4\r\n\r\nha`);
+  await expect.poll(() => ingest.appender.held?.length).toBe(1);
+  await expect.poll(() => inFlight(ingest)).toBeGreaterThan(0);
+
+  const closed = ingest.server.close();
+  await idle.closed;
+  await expect(send(ingest.port, { headers: binary() })).rejects.toThrow('ECONNREFUSED');
+  sending.send('lf');
+  await expect.poll(() => ingest.appender.held?.length).toBe(2);
+  ingest.appender.letGo();
+  await closed;
+  for (const client of [busy, sending]) {
+    await client.closed;
+    expect(client.text).toMatch(/^HTTP\/1\.1 202 [^]*Connection: close/);
+  }
+});
+
+test('stopping does not wait for a client that never finishes', async () => {
+  const ingest = await startIngest({ timeouts: { drainMaxMs: 100 } });
+  const client = new RawClient(ingest.port);
+  client.send(`${POST}Content-Length: 4\r\n\r\nha`);
+  await expect.poll(() => inFlight(ingest)).toBeGreaterThan(0);
+  await ingest.server.close();
+  await client.closed;
+  await expect.poll(() => inFlight(ingest)).toBe(0);
+});
+
+test('a connection carries many requests', async () => {
+  const ingest = await startIngest();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const sockets = new Set<unknown>();
+  for (let sent = 0; sent < 20; sent += 1) {
+    const outgoing = request({ port: ingest.port, host: '127.0.0.1', method: 'POST', agent, headers: binary() });
+    outgoing.end('x');
+    const [incoming] = (await once(outgoing, 'response')) as [NodeJS.ReadableStream];
+    sockets.add(outgoing.socket);
+    incoming.resume();
+    await once(incoming, 'end');
+  }
+  agent.destroy();
+  expect(sockets.size).toBe(1);
+  expect(ingest.appender.lines).toHaveLength(20);
+});

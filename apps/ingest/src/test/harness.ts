@@ -1,0 +1,175 @@
+import { request } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
+import { expect, onTestFinished } from 'vitest';
+import type { AppendOutcome, EventAppender } from '../appender.ts';
+import { startIngestServer } from '../server.ts';
+import type { IngestServer, IngestServerConfig, IngestTimeouts } from '../server.ts';
+
+/** Stands in for group commit: answers as the test says, at once or when the test lets it. */
+export class ScriptedAppender implements EventAppender {
+  readonly lines: string[] = [];
+  outcome: AppendOutcome = 'stored';
+  held: (() => void)[] | null = null;
+
+  submit(lines: readonly string[], settled: (outcome: AppendOutcome) => void): void {
+    this.lines.push(...lines);
+    const settle = (): void => settled(this.outcome);
+    if (this.held === null) setImmediate(settle);
+    else this.held.push(settle);
+  }
+
+  /** From now on submissions wait for `letGo`. */
+  hold(): void {
+    this.held = [];
+  }
+
+  letGo(): void {
+    const held = this.held ?? [];
+    this.held = null;
+    for (const settle of held) settle();
+  }
+}
+
+export interface Ingest {
+  port: number;
+  server: IngestServer;
+  appender: ScriptedAppender;
+  readiness: Readiness;
+  /** The value of one metric line, such as `sink_ingest_requests_total{status="202"}`; 0 when it is not there. */
+  metric: (line: string) => Promise<number>;
+}
+
+export interface IngestSettings {
+  config?: Partial<IngestServerConfig>;
+  timeouts?: Partial<IngestTimeouts>;
+  alsoReady?: readonly string[];
+}
+
+/** A server on a free port, closed at the end of the test; it must have let go of every byte by then. */
+export async function startIngest({
+  config = {},
+  timeouts = {},
+  alsoReady = [],
+}: IngestSettings = {}): Promise<Ingest> {
+  const appender = new ScriptedAppender();
+  const readiness = new Readiness();
+  readiness.set('starting', null);
+  const registry = new Registry();
+  const server = await startIngestServer({
+    config: {
+      host: '127.0.0.1',
+      port: 0,
+      maxBodyBytes: 16 * 1024 * 1024,
+      maxHeaderBytes: 65_536,
+      maxInFlightBytes: 64 * 1024 * 1024,
+      holdMaxMs: 4000,
+      ...config,
+    },
+    appender,
+    readiness,
+    alsoReady,
+    registry,
+    clock: systemClock,
+    log: createLogger({ service: 'ingest', level: 'error' }),
+    timeouts: { drainMaxMs: 500, checkIntervalMs: 20, ...timeouts },
+  });
+  const metric = async (line: string): Promise<number> => {
+    const found = (await registry.metrics()).split('\n').find((text) => text.startsWith(`${line} `));
+    return Number(found?.slice(line.length + 1) ?? 0);
+  };
+  onTestFinished(async () => {
+    appender.letGo();
+    await server.close();
+    await expect.poll(() => metric('sink_ingest_in_flight_bytes'), { message: 'bytes still in flight' }).toBe(0);
+    await expect.poll(() => metric('sink_ingest_waiting_requests'), { message: 'requests still waiting' }).toBe(0);
+  });
+  return { port: server.port, server, appender, readiness, metric };
+}
+
+export interface Answer {
+  status: number;
+  headers: NodeJS.Dict<string | string[]>;
+  body: string;
+}
+
+export interface Message {
+  method?: string;
+  path?: string;
+  headers?: OutgoingHttpHeaders;
+  body?: Buffer | string;
+}
+
+/** One request on a connection of its own. */
+export function send(port: number, { method = 'POST', path = '/', headers = {}, body = '' }: Message): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (incoming) => {
+      const chunks: Buffer[] = [];
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+      incoming.once('end', () => {
+        resolve({
+          status: incoming.statusCode ?? 0,
+          headers: incoming.headers,
+          body: Buffer.concat(chunks).toString(),
+        });
+      });
+    });
+    outgoing.once('error', reject);
+    outgoing.end(body);
+  });
+}
+
+/** The header fields of a valid event in binary mode, with more or other ones. */
+export function binary(more: OutgoingHttpHeaders = {}): OutgoingHttpHeaders {
+  return { 'Ce-Id': '1', 'Ce-Source': '/s', 'Ce-Specversion': '1.0', 'Ce-Type': 't', ...more };
+}
+
+export const RAW_BINARY = 'Host: h\r\nCe-Id: 1\r\nCe-Source: /s\r\nCe-Specversion: 1.0\r\nCe-Type: t\r\n';
+
+/** A bare connection, for clients that behave badly. */
+export class RawClient {
+  readonly socket: Socket;
+  readonly closed: Promise<void>;
+  #text = '';
+  #changed: (() => void)[] = [];
+
+  constructor(port: number) {
+    this.socket = connect({ host: '127.0.0.1', port });
+    this.socket.setEncoding('latin1');
+    this.socket.on('data', (text: string) => {
+      this.#text += text;
+      this.#notify();
+    });
+    this.socket.on('error', () => undefined);
+    this.closed = new Promise((resolve) => {
+      this.socket.once('close', () => {
+        this.#notify();
+        resolve();
+      });
+    });
+    onTestFinished(() => void this.socket.destroy());
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+
+  send(text: string | Buffer): void {
+    this.socket.write(text);
+  }
+
+  /** Waits until what came back matches; rejects when the connection ends before. */
+  async until(pattern: RegExp): Promise<string> {
+    while (!pattern.test(this.#text)) {
+      if (this.socket.destroyed) throw new Error(`the connection ended with: ${this.#text}`);
+      await new Promise<void>((resolve) => this.#changed.push(resolve));
+    }
+    return this.#text;
+  }
+
+  #notify(): void {
+    for (const resolve of this.#changed.splice(0)) resolve();
+  }
+}
