@@ -12,12 +12,19 @@ export function partitionAt(acceptedAtMs: number, interval: TimeInterval): strin
   return interval === 'HOURLY' ? `${day}/${time.slice(0, 2)}` : day;
 }
 
-/** The first millisecond (Unix time) after a partition, or `null` when `partition` is not one: it never becomes a key. */
-export function partitionEndMs(partition: string): number | null {
+/** A partition's span of Unix time in milliseconds: from `startMs` to before `endMs`. */
+export interface PartitionSpan {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** The span of a partition, or `null` when `partition` is none: such a text never becomes part of a key. */
+export function partitionSpan(partition: string): PartitionSpan | null {
   const match = PARTITION.exec(partition);
   if (!match) return null;
   const [, year, month, day, hour] = match;
   const startMs = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour ?? 0));
   const interval: TimeInterval = hour === undefined ? 'DAILY' : 'HOURLY';
-  return partitionAt(startMs, interval) === partition ? startMs + (hour === undefined ? DAY_MS : HOUR_MS) : null;
+  if (partitionAt(startMs, interval) !== partition) return null;
+  return { startMs, endMs: startMs + (interval === 'DAILY' ? DAY_MS : HOUR_MS) };
 }

@@ -1,8 +1,12 @@
-import { type Cluster, type Redis, ReplyError } from 'ioredis';
+import { Cluster, Command, type Redis, ReplyError } from 'ioredis';
 import { type Argument, RedisInDoubt, RedisRefused, type RedisPort } from './port.ts';
 import type { Script } from './scripts/script.ts';
 
-/** The port on an ioredis connection (which must neither resend, nor retry, nor queue while offline: design, "Connections"). */
+/**
+ * The port on an ioredis connection (which must neither resend, nor retry, nor queue while offline: design, "Connections").
+ * Command names go out in lower case: that is how ioredis knows which replies differ between RESP2 and RESP3, and which
+ * commands block.
+ */
 export class IoredisPort implements RedisPort {
   readonly #redis: Redis | Cluster;
 
@@ -23,9 +27,10 @@ export class IoredisPort implements RedisPort {
     }
   }
 
-  async call(command: string, args: readonly Argument[]): Promise<unknown> {
+  async call(command: string, args: readonly Argument[], key?: string): Promise<unknown> {
     try {
-      return await this.#redis.call(command, ...args);
+      if (key !== undefined && this.#redis instanceof Cluster) return await callAtKey(this.#redis, command, args, key);
+      return await this.#redis.call(command.toLowerCase(), ...args);
     } catch (error) {
       throw translate(command, error);
     }
@@ -33,12 +38,26 @@ export class IoredisPort implements RedisPort {
 
   async callBuffer(command: string, args: readonly Argument[]): Promise<unknown> {
     try {
-      return await this.#redis.callBuffer(command, ...args);
+      return await this.#redis.callBuffer(command.toLowerCase(), ...args);
     } catch (error) {
       throw translate(command, error);
     }
   }
 }
+
+/**
+ * In a Cluster, a command without a key goes to any node: WAIT would ask one that saw no write. This one goes the way that
+ * `key` goes; what has no answer is not sent elsewhere.
+ */
+function callAtKey(cluster: Cluster, name: string, args: readonly Argument[], key: string): unknown {
+  const slot = new Command('GET', [key]).getSlot();
+  const command = new Command(name.toLowerCase(), [...args], { replyEncoding: 'utf8' });
+  void cluster.sendCommand(command, undefined, { slot });
+  return command.promise;
+}
+
+/** What ioredis says when it did not send a command: the offline queue is off, and there is no connection. */
+const NOT_SENT = /^(Stream isn't writeable|Cluster isn't ready) and enableOfflineQueue options is false$/;
 
 function isReplyError(error: unknown): error is Error {
   return error instanceof ReplyError || (error instanceof Error && error.name === 'ReplyError');
@@ -47,5 +66,8 @@ function isReplyError(error: unknown): error is Error {
 function translate(action: string, error: unknown): Error {
   // UNBLOCKED and EXECABORT aside, an error reply means the command did nothing; a script checks all before it writes.
   if (isReplyError(error)) return new RedisRefused(action, error.message, { cause: error });
+  if (error instanceof Error && NOT_SENT.test(error.message)) {
+    return new RedisRefused(action, 'AWAY there is no connection', { cause: error });
+  }
   return new RedisInDoubt(action, { cause: error });
 }

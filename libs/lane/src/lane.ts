@@ -1,11 +1,14 @@
 import { parseRecord, type Receipt, type SegmentRecord } from '@sink/domain';
+import { chunkCostBytes, RECORD_OVERHEAD_BYTES } from './cost.ts';
 import { GROUP, type LaneKeys, laneKeys, leaseKey } from './keys.ts';
 import { RedisRefused, type RedisPort, UnexpectedAnswer } from './port.ts';
-import { asFields, asList, asText, parseEntry, type StreamEntry } from './reply.ts';
+import { asFields, asInteger, asList, asText, entriesRead, parseEntry, type StreamEntry } from './reply.ts';
 import { append } from './scripts/append.ts';
+import { barrier } from './scripts/barrier.ts';
 import { claim } from './scripts/claim.ts';
 import { commit } from './scripts/commit.ts';
 import { takeLease } from './scripts/lease.ts';
+import { oldestUnsealed } from './scripts/oldest.ts';
 import { open } from './scripts/open.ts';
 import { scrub } from './scripts/scrub.ts';
 import { seal } from './scripts/seal.ts';
@@ -14,9 +17,6 @@ import { registerWriter, retireWriters } from './scripts/writer.ts';
 const LANE_VERSION = '1';
 /** Chunks a claim takes over, or a scrub or retirement looks at, in one script: bounds the time Redis is blocked. */
 const PAGE = 100;
-/** What a chunk costs in Redis beside its body, and a record beside its JSON (with its upload job), in bytes (measured). */
-const CHUNK_OVERHEAD_BYTES = 400;
-const RECORD_OVERHEAD_BYTES = 1_500;
 
 export interface AppendRequest {
   readonly writer: string;
@@ -81,7 +81,8 @@ export class Lane {
   }
 
   async append(request: AppendRequest): Promise<AppendAnswer> {
-    const cost = request.bytes + CHUNK_OVERHEAD_BYTES;
+    const cost = chunkCostBytes(request.bytes);
+    const furtherCost = request.furtherBytes > 0 ? chunkCostBytes(request.furtherBytes) : 0;
     const { chunks, taken, left, writers, backlog } = this.keys;
     const answer = await this.#redis.run(
       append,
@@ -92,7 +93,7 @@ export class Lane {
         request.partition,
         request.count,
         cost,
-        cost + request.furtherBytes,
+        cost + furtherCost,
         request.backlogBytesMax,
         request.acceptedAtMs,
         request.body,
@@ -113,11 +114,21 @@ export class Lane {
   async reached(durability: Durability): Promise<boolean> {
     const { waitaof, replicas, timeoutMs } = durability;
     if (waitaof) {
-      const [local, remote] = asList(await this.#redis.call('WAITAOF', [1, replicas, timeoutMs]));
+      const [local, remote] = asList(await this.#redis.call('WAITAOF', [1, replicas, timeoutMs], this.keys.chunks));
       return Number(local) >= 1 && Number(remote) >= replicas;
     }
     if (replicas === 0) return true;
-    return Number(await this.#redis.call('WAIT', [replicas, timeoutMs])) >= replicas;
+    return Number(await this.#redis.call('WAIT', [replicas, timeoutMs], this.keys.chunks)) >= replicas;
+  }
+
+  /**
+   * Whether everything that stands in the lane now, whoever wrote it, is as durable as asked for: a write of our own that
+   * got so far says it of all writes before it.
+   */
+  async reachedAfterWrite(durability: Durability): Promise<boolean> {
+    if (!durability.waitaof && durability.replicas === 0) return true;
+    await this.#redis.run(barrier, [this.keys.meta], []);
+    return this.reached(durability);
   }
 
   async seal(record: SegmentRecord, json: string): Promise<SealAnswer> {
@@ -208,9 +219,7 @@ export class Lane {
     const block = blockMs > 0 ? ['BLOCK', blockMs] : [];
     const args = ['GROUP', GROUP, consumer, 'COUNT', count, ...block, 'STREAMS', this.keys.chunks, '>'];
     const reply = await this.#redis.callBuffer('XREADGROUP', args);
-    if (reply === null) return [];
-    const entries = Array.isArray(reply) ? asList(asList(reply[0])[1]) : Object.values(asFields(reply))[0];
-    return asList(entries).map(parseEntry);
+    return entriesRead(reply).map(parseEntry);
   }
 
   /** Ids of a page of the consumer's pending list after `after` ('' from its beginning). */
@@ -229,11 +238,17 @@ export class Lane {
   async taken(ids: readonly string[]): Promise<(number | null)[]> {
     if (ids.length === 0) return [];
     const values = asList(await this.#redis.call('HMGET', [this.keys.taken, ...ids]));
-    return values.map((value) => (typeof value === 'string' ? Number(value.split('/', 1)[0]) : null));
+    return values.map((value) => asInteger(/^(\d+)\/\d+$/.exec(asText(value) ?? '')?.[1]));
   }
 
   async acknowledge(id: string): Promise<void> {
     await this.#redis.call('XACK', [this.keys.chunks, GROUP, id]);
+  }
+
+  /** Unix time in milliseconds, by Redis' clock, of the append of the oldest chunk not wholly sealed; `null` if there is none. */
+  async oldestUnsealedMs(): Promise<number | null> {
+    const id = asText(await this.#redis.run(oldestUnsealed, [this.keys.chunks], [GROUP]));
+    return id === null ? null : Number(id.split('-', 1)[0]);
   }
 
   async backlog(): Promise<{ events: number; bytes: number; segments: number; receipts: number }> {

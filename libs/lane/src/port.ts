@@ -8,14 +8,15 @@ export type Argument = string | number | Buffer;
  */
 export interface RedisPort {
   run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown>;
-  call(command: string, args: readonly Argument[]): Promise<unknown>;
+  /** `key`: for a command that names none, the key on whose node (and connection) it has to run in a Redis Cluster. */
+  call(command: string, args: readonly Argument[], key?: string): Promise<unknown>;
   /** As `call`, with bulk strings as Buffers: event bytes are never decoded. */
   callBuffer(command: string, args: readonly Argument[]): Promise<unknown>;
 }
 
-/** Redis answered with an error; the command changed nothing. */
+/** The command changed nothing: Redis answered with an error, or there was no connection to send it on. */
 export class RedisRefused extends Error {
-  /** The error's first word: OOM, READONLY, LOADING, NOGROUP, … */
+  /** The error's first word: OOM, READONLY, LOADING, NOGROUP, …; AWAY when it was never sent. */
   readonly code: string;
   readonly retryable = true;
   constructor(action: string, reply: string, options?: ErrorOptions) {

@@ -1,5 +1,5 @@
 /** Readers of Redis' replies: a reply is foreign input, and is parsed before it is used. */
-import { CHUNK_VERSION, type Chunk, partitionEndMs } from '@sink/domain';
+import { CHUNK_VERSION, type Chunk, partitionSpan } from '@sink/domain';
 
 export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
@@ -11,12 +11,32 @@ export function asText(value: unknown): string | null {
   return typeof value === 'number' ? String(value) : null;
 }
 
+/** A whole number that is not negative, as Redis or a script writes it; `null` for anything else. */
+export function asInteger(value: unknown): number | null {
+  const text = asText(value);
+  if (text === null || !/^\d{1,16}$/.test(text)) return null;
+  const integer = Number(text);
+  return Number.isSafeInteger(integer) ? integer : null;
+}
+
 /** A flat list of fields and values, or a map of them (RESP3), as an object. */
 export function asFields(value: unknown): Record<string, unknown> {
+  if (value instanceof Map) return Object.fromEntries(value) as Record<string, unknown>;
   if (!Array.isArray(value)) return typeof value === 'object' && value !== null ? { ...value } : {};
   const fields: Record<string, unknown> = {};
   for (let i = 0; i + 1 < value.length; i += 2) fields[asText(value[i]) ?? ''] = value[i + 1];
   return fields;
+}
+
+/**
+ * The entries of one stream in a reply of XREADGROUP: `[[key, entries]]` (RESP2), `[key, entries]` or a map (RESP3), or
+ * null when there are none.
+ */
+export function entriesRead(reply: unknown): readonly unknown[] {
+  if (reply === null || reply === undefined) return [];
+  if (!Array.isArray(reply)) return asList(Object.values(asFields(reply))[0]);
+  const [first, second] = reply as unknown[];
+  return asList(Array.isArray(first) ? first[1] : second);
 }
 
 /** What stands under an id of the stream: a chunk, nothing any more, or something that is not ours to touch. */
@@ -34,12 +54,12 @@ export function parseEntry(entry: unknown): StreamEntry {
   const version = asText(fields['v']);
   if (version !== String(CHUNK_VERSION)) return foreign(`version ${version ?? 'missing'} is not ${CHUNK_VERSION}`);
   const partition = asText(fields['p']);
-  const count = Number(asText(fields['n']));
-  const acceptedAtMs = Number(asText(fields['t']));
+  const count = asInteger(fields['n']);
+  const acceptedAtMs = asInteger(fields['t']);
   const body = fields['b'];
-  if (partition === null || partitionEndMs(partition) === null) return foreign('its partition is not a time slot');
-  if (!Number.isSafeInteger(count) || count < 1) return foreign('its count is not a positive integer');
-  if (!Number.isSafeInteger(acceptedAtMs)) return foreign('its time of acceptance is not an integer');
+  if (partition === null || partitionSpan(partition) === null) return foreign('its partition is not a time slot');
+  if (count === null || count === 0) return foreign('its count is not a positive integer');
+  if (acceptedAtMs === null) return foreign('its time of acceptance is not an integer');
   if (!Buffer.isBuffer(body) || body.at(-1) !== 0x0a) return foreign('its body does not end in LF');
   return { kind: 'chunk', id, chunk: { id, partition, count, acceptedAtMs, body } };
 }

@@ -8,7 +8,8 @@ import { script } from './script.ts';
  * An older one, or a writer that is not registered: refused, nothing changes. Only then is the backlog looked at, and a
  * refusal for a full backlog is remembered like any other answer: a late copy of the request can not store it after all.
  *
- * No shebang: the stored answer is looked up before the first write that maxmemory denies.
+ * No shebang: the stored answer is looked up before the first write that maxmemory denies. Everything that could fail is
+ * looked at before the first write too: a script that fails half-way keeps what it wrote.
  */
 export const append = script(
   'append',
@@ -19,7 +20,8 @@ local cost, room, limit, acceptedAt, body = tonumber(ARGV[5]), tonumber(ARGV[6])
 
 local state = redis.call('HGET', writers, writer)
 if not state then return 'unknown_writer' end
-local last, answer = string.match(state, '^(%d+) (.-) %d+$')
+local last, answer = string.match(state, '^(%d+) (%a+) %d+$')
+if not last then return redis.error_reply('FOREIGN the state of writer ' .. writer .. ' is not readable') end
 last = tonumber(last)
 if seq == last then
   redis.call('PEXPIRE', writers, 86400000)
@@ -28,10 +30,17 @@ if seq == last then
 end
 if seq < last then return 'stale' end
 
+redis.call('XLEN', chunks)
+redis.call('HLEN', taken)
+redis.call('HLEN', left)
+local counters = redis.call('HMGET', backlog, 'events', 'bytes')
+for i = 1, 2 do
+  if not string.match(counters[i] or '0', '^%-?%d+$') then return redis.error_reply('FOREIGN the backlog is not readable') end
+end
+
 local now = redis.call('TIME')
 local usedAt = now[1] .. string.format('%03d', math.floor(tonumber(now[2]) / 1000))
-local used = tonumber(redis.call('HGET', backlog, 'bytes') or '0')
-if used + room > limit then
+if tonumber(counters[2] or '0') + room > limit then
   redis.call('HSET', writers, writer, seq .. ' full ' .. usedAt)
   return 'full'
 end

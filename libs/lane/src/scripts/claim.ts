@@ -2,7 +2,8 @@ import { drainingScript } from './script.ts';
 
 /**
  * claim: takes over what a dead batcher left pending, a page at a time, only if its lease is gone. The consumer is removed
- * in the same step once nothing is pending: XGROUP DELCONSUMER drops what is.
+ * in the same step once nothing is pending: XGROUP DELCONSUMER drops what is. Nobody claims from itself: that page would
+ * never come to an end.
  */
 export const claim = drainingScript(
   'claim',
@@ -10,7 +11,7 @@ export const claim = drainingScript(
 local chunks, lease = KEYS[1], KEYS[2]
 local group, dead, me, page = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
-if redis.call('EXISTS', lease) == 1 then return {'alive', 0} end
+if dead == me or redis.call('EXISTS', lease) == 1 then return {'alive', 0} end
 local pending = redis.call('XPENDING', chunks, group, '-', '+', page, dead)
 for _, entry in ipairs(pending) do
   redis.call('XCLAIM', chunks, group, me, 0, entry[1], 'JUSTID')

@@ -12,7 +12,6 @@ local group, uid, version = ARGV[1], ARGV[2], ARGV[3]
 
 local stored = redis.call('HGET', meta, 'v')
 if stored and stored ~= version then return {'version', stored} end
-if not stored then redis.call('HSET', meta, 'v', version, 'uid', uid) end
 local found = false
 if redis.call('EXISTS', chunks) == 1 then
   for _, info in ipairs(redis.call('XINFO', 'GROUPS', chunks)) do
@@ -21,6 +20,8 @@ if redis.call('EXISTS', chunks) == 1 then
     end
   end
 end
+redis.call('HSETNX', meta, 'v', version)
+redis.call('HSETNX', meta, 'uid', uid)
 if not found then redis.call('XGROUP', 'CREATE', chunks, group, '0', 'MKSTREAM') end
 return {'open', redis.call('HGET', meta, 'uid')}
 `,

@@ -11,6 +11,7 @@ export const scrub = drainingScript(
 local chunks, taken = KEYS[1], KEYS[2]
 local group, me, cursor, page = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
+if redis.call('EXISTS', chunks) == 0 then return {'0', 0} end
 local delivered
 for _, info in ipairs(redis.call('XINFO', 'GROUPS', chunks)) do
   local fields = {}
@@ -18,22 +19,21 @@ for _, info in ipairs(redis.call('XINFO', 'GROUPS', chunks)) do
   if fields['name'] == group then delivered = fields['last-delivered-id'] end
 end
 if not delivered then return {'0', 0} end
-local function parts(id)
-  local ms, n = string.match(id, '^(%d+)-(%d+)$')
-  return tonumber(ms), tonumber(n)
+-- An id in a form that sorts as text: its halves have up to 20 digits, more than a Lua number holds exactly.
+local function order(id)
+  local ms, n = string.match(id, '^(%d+)%-(%d+)$')
+  return ms and string.rep('0', 20 - #ms) .. ms .. string.rep('0', 20 - #n) .. n
 end
-local deliveredMs, deliveredN = parts(delivered)
+local last = order(delivered)
 
 local scanned = redis.call('HSCAN', taken, cursor, 'COUNT', page)
 local restored = 0
 for i = 1, #scanned[2], 2 do
   local id = scanned[2][i]
   local at, count = string.match(scanned[2][i + 1], '^(%d+)/(%d+)$')
-  local ms, n = parts(id)
-  if at ~= count and (ms < deliveredMs or (ms == deliveredMs and n <= deliveredN))
-     and #redis.call('XPENDING', chunks, group, id, id, 1) == 0 then
-    redis.call('XCLAIM', chunks, group, me, 0, id, 'FORCE', 'JUSTID')
-    restored = restored + 1
+  local place = order(id)
+  if at ~= count and place and place <= last and #redis.call('XPENDING', chunks, group, id, id, 1) == 0 then
+    restored = restored + #redis.call('XCLAIM', chunks, group, me, 0, id, 'FORCE', 'JUSTID')
   end
 end
 return {scanned[1], restored}

@@ -5,7 +5,7 @@ import { drainingScript } from './script.ts';
  *
  * The identical record under that id: sealed already. Another one: refused. Every slice must begin where its chunk was
  * taken up to, no chunk may come twice; else nothing changes and the answer names the slices. A missing counter is no
- * zero: the chunk was committed. Chunks that are wholly taken leave the pending list, so that list holds exactly what was
+ * zero: the chunk was committed. Everything that could fail is looked at before the first write. Chunks that are wholly taken leave the pending list, so that list holds exactly what was
  * delivered and is not wholly sealed.
  */
 export const seal = drainingScript(
@@ -21,15 +21,21 @@ if stored then
   return {'sealed'}
 end
 
+redis.call('XLEN', chunks)
+if not string.match(redis.call('HGET', backlog, 'bytes') or '0', '^%-?%d+$') then
+  return redis.error_reply('FOREIGN the backlog is not readable')
+end
 local slices = cjson.decode(json).slices
 local answer, seen, counts = {'refused'}, {}, {}
 for i, slice in ipairs(slices) do
   local chunk, from, to = slice[1], slice[2], slice[3]
   local state = redis.call('HGET', taken, chunk)
   local at, count
-  if state then at, count = string.match(state, '^(%d+)/(%d+)$') end
+  if state and string.match(chunk, '^%d+%-%d+$') then at, count = string.match(state, '^(%d+)/(%d+)$') end
   counts[i] = tonumber(count)
-  if not at or tonumber(at) ~= from or seen[chunk] or to <= from or to > counts[i] then answer[#answer + 1] = chunk end
+  if not at or tonumber(at) ~= from or seen[chunk] or to <= from or to > counts[i] or to % 1 ~= 0 then
+    answer[#answer + 1] = chunk
+  end
   seen[chunk] = true
 end
 if #answer > 1 or #slices == 0 then return answer end
@@ -39,7 +45,7 @@ for i, slice in ipairs(slices) do
   if slice[3] == counts[i] then redis.call('XACK', chunks, group, slice[1]) end
 end
 redis.call('HSET', records, segment, json)
-redis.call('HINCRBY', backlog, 'bytes', #json + overhead)
+redis.call('HINCRBY', backlog, 'bytes', math.ceil(#json * 1.25) + overhead)
 return {'sealed'}
 `,
 );

@@ -10,6 +10,7 @@ export const registerWriter = script(
 local meta, writers = KEYS[1], KEYS[2]
 local uid = redis.call('HGET', meta, 'uid')
 if not uid then return redis.error_reply('NOLANE the lane was never opened, or Redis lost it') end
+redis.call('HLEN', writers)
 local now = redis.call('TIME')
 local writer = uid .. '.' .. redis.call('HINCRBY', meta, 'writers', 1)
 redis.call('HSET', writers, writer, '0 new ' .. now[1] .. string.format('%03d', math.floor(tonumber(now[2]) / 1000)))

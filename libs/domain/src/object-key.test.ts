@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+import { contentType, objectKey } from './object-key.ts';
+
+const object = {
+  prefix: 'raw/',
+  partition: '2026/11/23/10',
+  laneUid: 'f00d',
+  first: ['1795430000000-3', 12, 99] as const,
+  sha256: '0123456789abcdef'.repeat(4),
+  compression: 'none' as const,
+};
+
+describe('an object key', () => {
+  test('follows from what was sealed', () => {
+    expect(objectKey(object)).toBe(
+      'raw/2026/11/23/10/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson',
+    );
+    expect(objectKey({ ...object, prefix: '' })).toMatch(/^2026\/11\/23\/10\/eventing-/);
+  });
+
+  test.each([
+    ['none', '.ndjson', 'application/x-ndjson'],
+    ['gzip', '.ndjson.gz', 'application/gzip'],
+    ['zstd', '.ndjson.zst', 'application/zstd'],
+  ] as const)('%s shows in its extension and its content type', (compression, extension, type) => {
+    expect(objectKey({ ...object, compression }).endsWith(`cdef${extension}`)).toBe(true);
+    expect(contentType(compression)).toBe(type);
+  });
+
+  test('differs with the lane, the first chunk, the offset and the content', () => {
+    const keys = [
+      object,
+      { ...object, laneUid: 'beef' },
+      { ...object, first: ['1795430000000-4', 12, 99] as const },
+      { ...object, first: ['1795430000000-3', 13, 99] as const },
+      { ...object, sha256: 'f'.repeat(64) },
+    ].map(objectKey);
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+});

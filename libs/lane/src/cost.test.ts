@@ -1,0 +1,52 @@
+import { CHUNK_BYTES_MAX, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
+import { expect, test } from 'vitest';
+import { chunkCostBytes } from './cost.ts';
+import { LaneWorld, receiptOf } from './test/lane-world.ts';
+
+const world = new LaneWorld();
+
+async function usedBytes(): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await world.redis.info('memory'))?.[1]);
+}
+
+test.each([
+  [300, 2_000],
+  [3_000, 1_000],
+  [4_500, 1_000],
+  [20_000, 500],
+  [330_000, 60],
+  [530_000, 60],
+  [CHUNK_BYTES_MAX, 40],
+])('a chunk of %i bytes takes as much of Redis’ memory as it is counted for', async (bytes, chunks) => {
+  const { redis, lane } = world;
+  const body = `${'x'.repeat(bytes - 1)}\n`;
+  await redis.info('memory');
+  const before = await usedBytes();
+  for (let n = 0; n < chunks; n++) await lane.append(world.request(1, { body }));
+  // Delivered to somebody, but not through this connection's buffers.
+  await redis.eval(
+    `redis.call('XREADGROUP', 'GROUP', 'batchers', 'b1', 'STREAMS', KEYS[1], '>') return 1`,
+    1,
+    lane.keys.chunks,
+  );
+  const eachBytes = ((await usedBytes()) - before) / chunks;
+  expect((await lane.backlog()).bytes).toBe(chunks * chunkCostBytes(bytes));
+  expect(chunkCostBytes(bytes)).toBeGreaterThan(eachBytes * 0.95);
+  expect(chunkCostBytes(bytes)).toBeLessThan(eachBytes * 1.3);
+});
+
+test.each([1, 30, SEGMENT_SLICES_MAX / 4])(
+  'a record of %i slices is counted for no less than its memory',
+  async (chunks) => {
+    const { lane } = world;
+    const slices: Slice[] = [];
+    for (let n = 0; n < chunks; n++) slices.push([await world.append(2), 0, 1]);
+    const stored = (await lane.backlog()).bytes;
+    expect(await world.seal('s1', slices)).toBeNull();
+    const sealedBytes = (await lane.backlog()).bytes - stored;
+    const recordBytes = Number(await world.redis.memory('USAGE', lane.keys.records, 'SAMPLES', 0));
+    expect(sealedBytes).toBeGreaterThan(recordBytes);
+    await lane.commit(receiptOf('s1'), 10);
+    expect((await lane.backlog()).bytes).toBe(stored);
+  },
+);

@@ -1,0 +1,174 @@
+import { eventually, type RedisServer, startProxy, startRedis } from '@sink/testing';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { IoredisPort } from './ioredis-port.ts';
+import { assertReached, Lane } from './lane.ts';
+import type { RedisPort } from './port.ts';
+import { LaneWorld, ready, strictClient } from './test/lane-world.ts';
+
+const world = new LaneWorld();
+let replica: RedisServer;
+let waitaofKnown = false;
+
+beforeAll(async () => {
+  replica = await startRedis({ args: ['--replicaof', world.server.host, String(world.server.port)] });
+  const version = /redis_version:(\d+)\.(\d+)/.exec(await world.redis.info('server'));
+  waitaofKnown = Number(version?.[1]) * 100 + Number(version?.[2]) >= 702;
+});
+afterAll(async () => {
+  await replica.stop();
+});
+
+describe('invariant 4: durability with replicas', () => {
+  test('is reached when the replica has it, and not while it does not answer', async () => {
+    const wanted = { waitaof: false, replicas: 1, timeoutMs: 200 };
+    await eventually(async () => (await world.redis.info('replication')).includes('state=online'), {
+      timeoutMs: 20_000,
+    });
+    const request = world.request(1);
+    expect(await world.lane.append(request)).toBe('stored');
+    expect(await world.lane.reached({ ...wanted, timeoutMs: 10_000 })).toBe(true);
+
+    replica.signal('SIGSTOP');
+    expect(await world.lane.append(world.request(1))).toBe('stored');
+    expect(await world.lane.reached(wanted)).toBe(false);
+    expect(await world.lane.reached({ ...wanted, replicas: 0 })).toBe(true);
+    replica.signal('SIGCONT');
+    expect(await world.lane.reached({ ...wanted, timeoutMs: 10_000 })).toBe(true);
+  });
+
+  test('on a connection made after the append, the repeat of the append is what it waits for', async () => {
+    const wanted = { waitaof: false, replicas: 1, timeoutMs: 200 };
+    await eventually(async () => (await world.redis.info('replication')).includes('state=online'), {
+      timeoutMs: 20_000,
+    });
+    replica.signal('SIGSTOP');
+    const request = world.request(1);
+    expect(await world.lane.append(request)).toBe('stored');
+    const client = await ready(strictClient(world.server));
+    try {
+      const lane = new Lane(new IoredisPort(client), 'sink', 0);
+      expect(await lane.append(request)).toBe('stored');
+      expect(await lane.reached(wanted)).toBe(false);
+      replica.signal('SIGCONT');
+      expect(await lane.reached({ ...wanted, timeoutMs: 10_000 })).toBe(true);
+    } finally {
+      replica.signal('SIGCONT');
+      client.disconnect();
+    }
+  });
+
+  test('of what others wrote is reached with a write of our own', async () => {
+    const wanted = { waitaof: false, replicas: 1, timeoutMs: 200 };
+    await eventually(async () => (await world.redis.info('replication')).includes('state=online'), {
+      timeoutMs: 20_000,
+    });
+    replica.signal('SIGSTOP');
+    try {
+      await world.append(1);
+      expect(await world.lane.reachedAfterWrite(wanted)).toBe(false);
+      replica.signal('SIGCONT');
+      expect(await world.lane.reachedAfterWrite({ ...wanted, timeoutMs: 10_000 })).toBe(true);
+    } finally {
+      replica.signal('SIGCONT');
+    }
+  });
+
+  test('WAITAOF is answered by a server that knows it', async (context) => {
+    if (!waitaofKnown) return context.skip('this redis-server is older than 7.2 and has no WAITAOF');
+    await world.append(1);
+    expect(await world.lane.reached({ waitaof: true, replicas: 0, timeoutMs: 5_000 })).toBe(true);
+    expect(await world.lane.reached({ waitaof: true, replicas: 1, timeoutMs: 10_000 })).toBe(true);
+    expect(await world.lane.reached({ waitaof: true, replicas: 2, timeoutMs: 50 })).toBe(false);
+  });
+
+  test.each([
+    ['both are there', [1, 1], true],
+    ['the own file is not fsynced', [0, 1], false],
+    ['a replica is missing', [1, 0], false],
+    ['the answer is none', null, false],
+  ])('WAITAOF counts when %s: %o', async (_, answer, reached) => {
+    const calls: unknown[] = [];
+    const port: RedisPort = {
+      run: async () => null,
+      call: async (command, args) => {
+        calls.push([command, args]);
+        return answer;
+      },
+      callBuffer: async () => null,
+    };
+    expect(await new Lane(port, 'sink', 0).reached({ waitaof: true, replicas: 1, timeoutMs: 70 })).toBe(reached);
+    expect(calls).toEqual([['WAITAOF', [1, 1, 70]]]);
+  });
+
+  test('what was not reached is an error that is retried', () => {
+    expect(() => assertReached(true, 'sealing')).not.toThrow();
+    expect(() => assertReached(false, 'sealing')).toThrow(
+      expect.objectContaining({ code: 'NOTDURABLE', retryable: true }),
+    );
+  });
+});
+
+describe('the connection', () => {
+  async function behindProxy(
+    use: (lane: Lane, client: Redis, proxy: Awaited<ReturnType<typeof startProxy>>) => Promise<void>,
+  ) {
+    const proxy = await startProxy(world.server);
+    const client = await ready(strictClient(proxy, { commandTimeout: 150 }));
+    try {
+      await use(new Lane(new IoredisPort(client), 'sink', 0), client, proxy);
+    } finally {
+      client.disconnect();
+      await proxy.close();
+    }
+  }
+
+  test('a cut while an answer is outstanding leaves the step in doubt, and nothing is sent again by itself', async () => {
+    await behindProxy(async (lane, client, proxy) => {
+      await world.append(1);
+      const request = world.request(1);
+      proxy.blackhole(true, 'answers');
+      const appending = lane.append(request);
+      await eventually(async () => (await world.redis.xlen(world.lane.keys.chunks)) === 2);
+      proxy.cut();
+      proxy.blackhole(false);
+      await expect(appending).rejects.toMatchObject({ code: 'in_doubt' });
+      await ready(client);
+      expect(await lane.append(request)).toBe('stored');
+      expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(2);
+    });
+  });
+
+  test('no answer in time leaves the step in doubt, and a late execution is answered by its repeat', async () => {
+    await behindProxy(async (lane, _client, proxy) => {
+      const request = world.request(1);
+      proxy.blackhole(true, 'requests');
+      await expect(lane.append(request)).rejects.toMatchObject({ code: 'in_doubt' });
+      expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(0);
+      const repeat = lane.append(request);
+      proxy.blackhole(false);
+      expect(await repeat).toBe('stored');
+      expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(1);
+    });
+  });
+
+  test('what could not be sent at all is refused, not in doubt', async () => {
+    await behindProxy(async (lane, client, proxy) => {
+      await proxy.refuse(true);
+      proxy.cut();
+      await eventually(() => client.status !== 'ready');
+      await expect(lane.append(world.request(1))).rejects.toMatchObject({ code: 'AWAY' });
+      await expect(lane.consumers()).rejects.toMatchObject({ code: 'AWAY' });
+      await proxy.refuse(false);
+      await ready(client);
+      expect(await lane.consumers()).toEqual([]);
+    });
+  });
+
+  test('a script that Redis forgot is loaded again', async () => {
+    await world.append(1);
+    await world.redis.script('FLUSH');
+    await world.append(1);
+    expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(2);
+  });
+});

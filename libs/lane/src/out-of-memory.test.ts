@@ -1,0 +1,114 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Lane } from './lane.ts';
+import { rememberLanes } from './lanes.ts';
+import { LaneWorld, ndjson, receiptOf } from './test/lane-world.ts';
+
+const world = new LaneWorld({ args: ['--maxmemory', '12mb'] });
+
+/** Somebody else's keys fill Redis; what is asked for by `steps` goes on, and Redis is still full afterwards. */
+async function atMaxmemory(steps: () => Promise<void>): Promise<void> {
+  const full = () => expect(world.redis.set('probe', 'x'.repeat(1_000))).rejects.toThrow(/^OOM/);
+  await world.fillMemory();
+  await full();
+  // Scripts are not in Redis' cache either: after a restart there, each step is loaded at maxmemory.
+  await world.redis.script('FLUSH');
+  await steps();
+  await full();
+}
+
+describe('invariant 9: at maxmemory, filled by foreign keys', () => {
+  let ids: string[] = [];
+  beforeEach(async () => {
+    ids = [await world.append(2), await world.append(3), await world.append(4)];
+  });
+
+  test('chunks are read, sealed and committed, and what was there is gone then', async () => {
+    const { lane } = world;
+    const [a = '', b = '', c = ''] = ids;
+    await atMaxmemory(async () => {
+      expect(await lane.takeLease('b1', 60_000)).toBe('taken');
+      expect((await world.read('b1')).map((entry) => entry.id)).toEqual(ids);
+      expect(
+        await world.seal('s1', [
+          [a, 0, 2],
+          [b, 0, 1],
+        ]),
+      ).toBeNull();
+      expect(
+        await world.seal('s1', [
+          [a, 0, 2],
+          [b, 0, 1],
+        ]),
+      ).toBeNull();
+      expect(
+        await world.seal('s2', [
+          [b, 1, 3],
+          [c, 0, 4],
+        ]),
+      ).toBeNull();
+      expect(await lane.commit(receiptOf('s1'), 100)).toBe('committed');
+      expect(await lane.commit(receiptOf('s2'), 100)).toBe('committed');
+      expect(await lane.renewLease('b1', 60_000)).toBe(true);
+    });
+    expect(await lane.backlog()).toEqual({ events: 0, bytes: 0, segments: 0, receipts: 2 });
+  });
+
+  test('a batcher takes over, and puts back what is in nobody’s list', async () => {
+    const { lane, redis } = world;
+    await world.read('dead');
+    await atMaxmemory(async () => {
+      expect(await lane.claim('dead', 'b2')).toEqual({ kind: 'removed', chunks: 3 });
+      await redis.xgroup('DELCONSUMER', lane.keys.chunks, 'batchers', 'b2');
+      expect(await lane.scrub('b3', '0')).toEqual({ cursor: '0', restored: 3 });
+      expect((await lane.retireWriters('0', -1)).retired).toBe(1);
+    });
+  });
+
+  test('durability can be asked for, and the age of the backlog', async () => {
+    await atMaxmemory(async () => {
+      const wanted = { waitaof: false, replicas: 1, timeoutMs: 20 };
+      expect(await world.lane.reachedAfterWrite(wanted)).toBe(false);
+      expect(await world.lane.reachedAfterWrite({ ...wanted, replicas: 0 })).toBe(true);
+      expect(await world.lane.oldestUnsealedMs()).toBe(Number(ids[0]?.split('-', 1)[0]));
+    });
+  });
+
+  test('a lane that Redis does not have yet is opened', async () => {
+    await atMaxmemory(async () => {
+      const lane = new Lane(world.port, 'sink', 7);
+      expect(await lane.open('uid7')).toBe('uid7');
+      expect(await lane.read('b1', 1, 0)).toEqual([]);
+      expect(await rememberLanes(world.port, 'sink', 2)).toEqual([0, 1]);
+    });
+  });
+
+  test('an append is refused and changes nothing; its repeat is stored once there is room', async () => {
+    const { lane, redis } = world;
+    const request = world.request(1);
+    await atMaxmemory(async () => {
+      const before = await redis.dumpBuffer(lane.keys.writers);
+      await expect(lane.append(request)).rejects.toMatchObject({ code: 'OOM' });
+      expect((await redis.dumpBuffer(lane.keys.writers)).equals(before)).toBe(true);
+      expect(await redis.xlen(lane.keys.chunks)).toBe(3);
+      expect((await lane.backlog()).events).toBe(9);
+      await expect(lane.registerWriter()).rejects.toMatchObject({ code: 'OOM' });
+    });
+    await redis.config('SET', 'maxmemory', '100mb');
+    expect(await lane.append(request)).toBe('stored');
+    expect(await redis.xlen(lane.keys.chunks)).toBe(4);
+    await redis.config('SET', 'maxmemory', '12mb');
+  });
+
+  test('the repeat of an append that was stored before is answered', async () => {
+    const { lane, redis } = world;
+    const request = world.request(1, { body: ndjson(1) });
+    expect(await lane.append(request)).toBe('stored');
+    await atMaxmemory(async () => {
+      expect(await lane.append(request)).toBe('stored');
+      expect(await lane.append({ ...request, sequence: request.sequence - 1 })).toBe('stale');
+      expect(await lane.append({ ...request, writer: 'nobody' })).toBe('unknown_writer');
+      expect(await redis.xlen(lane.keys.chunks)).toBe(4);
+      expect(await redis.ttl(lane.keys.writers)).toBe(-1);
+    });
+  });
+});

@@ -1,0 +1,114 @@
+import { Redis } from 'ioredis';
+import { describe, expect, test } from 'vitest';
+import { IoredisPort } from './ioredis-port.ts';
+import { Lane } from './lane.ts';
+import { LaneWorld, ndjson, ready, strictClient } from './test/lane-world.ts';
+
+const world = new LaneWorld();
+
+describe.each([
+  ['RESP2', { protocol: 2 }],
+  ['RESP3, replies as in RESP2', { protocol: 3, replyMapping: 'legacy' }],
+  ['RESP3', { protocol: 3, replyMapping: 'resp3' }],
+] as const)('reading a lane over %s', (_, options) => {
+  async function withLane(use: (lane: Lane, client: Redis) => Promise<void>): Promise<void> {
+    const client = await ready(strictClient(world.server, options));
+    try {
+      await use(new Lane(new IoredisPort(client), 'sink', 0), client);
+    } finally {
+      client.disconnect();
+    }
+  }
+
+  test('chunks are delivered once, in order, with their bytes', async () => {
+    const ids = [await world.append(2, { body: ndjson(2, 'é') }), await world.append(3)];
+    await withLane(async (lane) => {
+      const [first, ...rest] = await lane.read('b1', 10, 0);
+      expect(first).toMatchObject({
+        kind: 'chunk',
+        id: ids[0],
+        chunk: {
+          partition: '2026/11/23/10',
+          count: 2,
+          acceptedAtMs: 1_795_430_000_000,
+          body: Buffer.from(ndjson(2, 'é')),
+        },
+      });
+      expect(rest.map((entry) => entry.id)).toEqual(ids.slice(1));
+      expect(await lane.read('b1', 10, 0)).toEqual([]);
+    });
+  });
+
+  test('a read that waits gets what is appended meanwhile, and ends by itself when nothing is', async () => {
+    await withLane(async (lane) => {
+      expect(await lane.read('b1', 10, 20)).toEqual([]);
+      const reading = lane.read('b1', 10, 20_000);
+      const id = await world.append(1);
+      expect((await reading).map((entry) => entry.id)).toEqual([id]);
+    });
+  });
+
+  test('consumers, pending ids, records and counters are read', async () => {
+    const ids: string[] = [];
+    for (let n = 0; n < 130; n++) ids.push(await world.append(2));
+    await world.read('b1');
+    await world.seal('s1', [[ids[0] ?? '', 0, 1]]);
+    await withLane(async (lane) => {
+      expect(await lane.consumers()).toEqual(['b1']);
+      const page = await lane.pending('b1', '');
+      expect([...page, ...(await lane.pending('b1', page.at(-1) ?? ''))]).toEqual(ids);
+      expect(await lane.pending('b2', '')).toEqual([]);
+      expect(await lane.recordIds('0')).toEqual({ cursor: '0', ids: ['s1'] });
+      expect((await lane.record('s1'))?.slices).toEqual([[ids[0], 0, 1]]);
+      expect([await lane.hasRecord('s1'), await lane.hasRecord('s2'), await lane.record('s2')]).toEqual([
+        true,
+        false,
+        null,
+      ]);
+      expect(await lane.taken([ids[0] ?? '', ids[1] ?? '', '9-9'])).toEqual([1, 0, null]);
+      expect(await lane.backlog()).toMatchObject({ events: 260, segments: 1, receipts: 0 });
+    });
+  });
+
+  test('the oldest chunk that is not wholly sealed is found, delivered or not', async () => {
+    const { lane, redis } = world;
+    await withLane(async (reader) => {
+      expect(await reader.oldestUnsealedMs()).toBeNull();
+      await redis.xadd(lane.keys.chunks, '1000-0', 'x', '1');
+      await redis.xadd(lane.keys.chunks, '2000-0', 'x', '1');
+      expect(await reader.oldestUnsealedMs()).toBe(1_000);
+      await reader.read('b1', 1, 0);
+      expect(await reader.oldestUnsealedMs()).toBe(1_000);
+      await reader.acknowledge('1000-0');
+      expect(await reader.oldestUnsealedMs()).toBe(2_000);
+      await redis.del(lane.keys.chunks);
+      expect(await reader.oldestUnsealedMs()).toBeNull();
+    });
+  });
+
+  test('a chunk that was deleted while it was pending is seen as deleted', async () => {
+    const id = await world.append(1);
+    await world.read('b1');
+    await world.redis.xdel(world.lane.keys.chunks, id);
+    await withLane(async (lane) => {
+      expect(await lane.entry(id)).toEqual({ kind: 'deleted', id });
+      expect(await lane.pending('b1', '')).toEqual([id]);
+      await lane.acknowledge(id);
+      expect(await lane.pending('b1', '')).toEqual([]);
+    });
+  });
+
+  test('steps answer the same', async () => {
+    await withLane(async (lane) => {
+      const id = await world.append(1);
+      expect(await lane.open('x')).toBe('uid1');
+      expect(await lane.registerWriter()).toMatch(/^uid1\.\d+$/);
+      expect(await lane.takeLease('b1', 60_000)).toBe('taken');
+      await lane.read('b1', 1, 0);
+      expect(await lane.scrub('b1', '0')).toEqual({ cursor: '0', restored: 0 });
+      expect(await lane.retireWriters('0', 60_000)).toEqual({ cursor: '0', retired: 0 });
+      expect(await lane.claim('b1', 'b2')).toEqual({ kind: 'alive', chunks: 0 });
+      expect(await lane.pending('b1', '')).toEqual([id]);
+    });
+  });
+});

@@ -1,0 +1,170 @@
+import { RECEIPT_VERSION, RECORD_VERSION, type Receipt, type SegmentRecord, type Slice } from '@sink/domain';
+import { type RedisOptions as ServerOptions, type RedisServer, startRedis } from '@sink/testing';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
+import { IoredisPort } from '../ioredis-port.ts';
+import { type AppendRequest, Lane } from '../lane.ts';
+import type { StreamEntry } from '../reply.ts';
+
+const SINK = 'sink';
+const UID = 'uid1';
+
+export interface ClientOptions {
+  readonly protocol?: 2 | 3;
+  readonly replyMapping?: 'legacy' | 'resp3';
+  readonly commandTimeout?: number;
+}
+
+/** A client as the services have it: it neither resends, nor retries, nor queues. */
+export function strictClient(server: { host: string; port: number }, options: ClientOptions = {}): Redis {
+  const client: Redis = new Redis({
+    host: server.host,
+    port: server.port,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    retryStrategy: () => 20,
+    ...options,
+  });
+  client.on('error', () => undefined);
+  return client;
+}
+
+export async function ready(client: Redis): Promise<Redis> {
+  if (client.status !== 'ready') await new Promise<void>((resolve) => client.once('ready', () => resolve()));
+  return client;
+}
+
+export function ndjson(count: number, text = 'event'): string {
+  return Array.from({ length: count }, (_, index) => `{"id":"${text}-${index}"}\n`).join('');
+}
+
+export function recordOf(id: string, slices: readonly Slice[], more: Partial<SegmentRecord> = {}): SegmentRecord {
+  return {
+    v: RECORD_VERSION,
+    id,
+    key: `2026/11/23/10/${id}`,
+    partition: '2026/11/23/10',
+    slices,
+    count: slices.reduce((sum, [, from, to]) => sum + to - from, 0),
+    bytes: 1,
+    sha256: 'ab'.repeat(32),
+    compression: 'none',
+    spool: 'b1',
+    acceptedAtMs: 1_795_430_000_000,
+    sealedAtMs: 1_795_430_000_001,
+    ...more,
+  };
+}
+
+export function receiptOf(id: string): Receipt {
+  return {
+    v: RECEIPT_VERSION,
+    id,
+    key: `2026/11/23/10/${id}`,
+    etag: '"e"',
+    count: 1,
+    bytes: 1,
+    objectBytes: 1,
+    sha256: 'ab'.repeat(32),
+    acceptedAtMs: 1,
+    sealedAtMs: 2,
+    storedAtMs: 3,
+  };
+}
+
+/** One lane on a real Redis of the test file; every test starts with an empty Redis and an open lane. */
+export class LaneWorld {
+  server!: RedisServer;
+  redis!: Redis;
+  lane!: Lane;
+  port!: IoredisPort;
+  writer = '';
+  #sequence = 0;
+
+  constructor(options: ServerOptions = {}) {
+    beforeAll(async () => {
+      this.server = await startRedis(options);
+      this.redis = await ready(strictClient(this.server));
+      this.port = new IoredisPort(this.redis);
+      this.lane = new Lane(this.port, SINK, 0);
+    });
+    beforeEach(async () => {
+      await this.redis.flushall();
+      await this.lane.open(UID);
+      this.writer = await this.lane.registerWriter();
+      this.#sequence = 0;
+    });
+    afterAll(async () => {
+      this.redis.disconnect();
+      await this.server.stop();
+    });
+  }
+
+  request(count: number, more: Partial<AppendRequest> = {}): AppendRequest {
+    this.#sequence += 1;
+    const body = more.body ?? ndjson(count, `${this.#sequence}`);
+    return {
+      writer: this.writer,
+      sequence: this.#sequence,
+      partition: '2026/11/23/10',
+      count,
+      body,
+      bytes: Buffer.byteLength(body),
+      furtherBytes: 0,
+      acceptedAtMs: 1_795_430_000_000,
+      backlogBytesMax: 100_000_000,
+      ...more,
+    };
+  }
+
+  /** Appends a chunk and returns its id. */
+  async append(count: number, more: Partial<AppendRequest> = {}): Promise<string> {
+    const answer = await this.lane.append(this.request(count, more));
+    if (answer !== 'stored') throw new Error(`append answered ${answer}`);
+    const [last] = await this.redis.xrevrange(this.lane.keys.chunks, '+', '-', 'COUNT', 1);
+    if (!last) throw new Error('nothing was appended');
+    return last[0];
+  }
+
+  async read(consumer = 'b1', count = 1_000): Promise<StreamEntry[]> {
+    return this.lane.read(consumer, count, 0);
+  }
+
+  /** Seals a segment of these slices; the chunks that the refusal names, or null when it is sealed. */
+  async seal(
+    id: string,
+    slices: readonly Slice[],
+    more: Partial<SegmentRecord> = {},
+  ): Promise<readonly string[] | null> {
+    const record = recordOf(id, slices, more);
+    const answer = await this.lane.seal(record, JSON.stringify(record));
+    return answer.kind === 'sealed' ? null : answer.chunks;
+  }
+
+  async pending(consumer?: string): Promise<string[]> {
+    const owner = consumer === undefined ? [] : [consumer];
+    const page = await this.redis.call('xpending', this.lane.keys.chunks, 'batchers', '-', '+', 10_000, ...owner);
+    return (page as [string][]).map(([id]) => id);
+  }
+
+  /** Everything that is in Redis, to see that a step changed nothing. */
+  async everything(): Promise<Record<string, string>> {
+    const keys = (await this.redis.keys('*')).sort();
+    const dumps = await Promise.all(keys.map((key) => this.redis.dumpBuffer(key)));
+    return Object.fromEntries(keys.map((key, index) => [key, dumps[index]?.toString('base64') ?? '']));
+  }
+
+  /** Fills Redis with keys of somebody else until it refuses more. */
+  async fillMemory(): Promise<void> {
+    for (const bytes of [100_000, 10_000, 100]) {
+      for (let n = 0; ; n++) {
+        const refused = await this.redis.set(`foreign:${bytes}:${n}`, 'x'.repeat(bytes)).then(
+          () => false,
+          (error: unknown) => error instanceof Error && error.message.startsWith('OOM'),
+        );
+        if (refused) break;
+      }
+    }
+  }
+}
