@@ -1,0 +1,110 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  eventually,
+  freePort,
+  type ManagedProcess,
+  type S3Process,
+  startProcess,
+  startS3Process,
+  temporaryDirectory,
+} from '@sink/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+
+const REPOSITORY = join(import.meta.dirname, '../../..');
+const CREDENTIALS = {
+  accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+};
+
+/** The configurations of the original connector's guide, to the letter. */
+const GUIDE_CONFIG = `port: 8080
+aws:
+  access_key_id: AKIAIOSFODNN7EXAMPLE
+  secret_access_key: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
+region: "us-west-2"
+bucket: "mybucket"
+scheduled_interval: 10
+`;
+const GUIDE_CONFIG_MAP = GUIDE_CONFIG.replace('secret_access_key', 'secret_access_Key');
+
+/** The event of its curl, as curl sends it. */
+const GUIDE_EVENT = `{
+     "id": "53d1c340-551a-11ed-96c7-8b504d95037c",
+    "source": "quickstart",
+    "specversion": "1.0",
+    "type": "quickstart",
+    "datacontenttype": "application/json",
+    "time": "2022-10-26T10:38:29.345Z",
+    "data": {
+        "myData": "simulation event data"
+    }
+}`;
+
+let sink: ManagedProcess | undefined;
+let s3: S3Process | undefined;
+afterEach(async () => {
+  await sink?.kill('SIGTERM');
+  await s3?.stop();
+});
+
+describe("the original connector's guide, unchanged but for the endpoint", () => {
+  for (const [name, config] of [
+    ['config.yml', GUIDE_CONFIG],
+    ['the ConfigMap with its misspelt key', GUIDE_CONFIG_MAP],
+  ] as const) {
+    it(
+      `${name}: one object under YYYY/MM/DD/HH/ with that event, within scheduled_interval + 1 s`,
+      { timeout: 60_000 },
+      async () => {
+        s3 = await startS3Process({ bucket: 'mybucket', ...CREDENTIALS });
+        const port = await startSink(`${config}endpoint: ${s3.url}\n`);
+        const sentAt = new Date();
+        const response = await fetch(`http://127.0.0.1:${port}`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/cloudevents+json' },
+          body: GUIDE_EVENT,
+        });
+        expect(response.status).toBe(202);
+        expect(await response.text()).toBe('');
+        const { control } = s3;
+        await eventually(async () => (await control.keys()).length === 1, { timeoutMs: 11_000 });
+        const [object] = await control.objects();
+        expect(object?.key).toMatch(/^\d{4}\/\d{2}\/\d{2}\/\d{2}\/eventing-[\w-]+\.ndjson$/);
+        const hour = sentAt.toISOString().slice(0, 13).replaceAll('-', '/').replace('T', '/');
+        expect(object?.key.slice(0, 13)).toBe(hour);
+        const event = JSON.stringify(JSON.parse(GUIDE_EVENT));
+        expect(object?.body.toString()).toBe(`${event}\n`);
+      },
+    );
+  }
+});
+
+/** The whole sink, as `npm start` runs it, with ports and folders of this test's own. */
+async function startSink(config: string): Promise<number> {
+  const directory = temporaryDirectory('guide');
+  const file = join(directory, 'config.yml');
+  await writeFile(file, config);
+  const port = await freePort();
+  sink = await startProcess({
+    command: process.execPath,
+    args: [join(REPOSITORY, 'apps/sink/src/main.ts')],
+    env: {
+      CONNECTOR_CONFIG: file,
+      SINK_HOST: '127.0.0.1',
+      SINK_PORT: String(port),
+      SINK_INGEST_OPS_PORT: String(await freePort()),
+      SINK_BATCHER_OPS_PORT: String(await freePort()),
+      SINK_UPLOADER_OPS_PORT: String(await freePort()),
+      SINK_REDIS_PORT: String(await freePort()),
+      SINK_DATA_DIR: join(directory, 'data'),
+    },
+  });
+  const running = sink;
+  await eventually(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok, { timeoutMs: 20_000 }).catch(
+    (error: unknown) => {
+      throw new Error(`the sink is not ready:\n${running.output()}`, { cause: error });
+    },
+  );
+  return port;
+}
