@@ -1,0 +1,6 @@
+export { UploaderMetrics } from './metrics.ts';
+export type { ObjectBody, ObjectBuilderPort, SpoolFilesPort } from './ports.ts';
+export { startUploader } from './start.ts';
+export type { UploaderTimes } from './start.ts';
+export { uploadSegment } from './upload-segment.ts';
+export type { UploadPorts, UploadResult } from './upload-segment.ts';

@@ -1,0 +1,74 @@
+import { Counter, Gauge, Histogram, type Registry } from '@sink/runtime';
+import type { FailureKind } from './failure.ts';
+
+/** `stored`: this try wrote the object; `existed`: an earlier one had; `gone`: committed before; `failed`: tried again. */
+export type UploadOutcome = 'stored' | 'existed' | 'gone' | 'failed';
+
+/** What the uploader tells Prometheus. */
+export class UploaderMetrics {
+  readonly sealedWaiting: Gauge<'lane'>;
+  readonly jobs: Gauge<'state'>;
+  readonly uploads: Counter<'result'>;
+  readonly uploadSeconds: Histogram;
+  readonly bytes: Counter;
+  readonly events: Counter;
+  readonly acceptedToStoredSeconds: Histogram;
+  readonly retries: Counter<'kind'>;
+  readonly rebuilt: Counter;
+  readonly jobsRestored: Counter;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.sealedWaiting = new Gauge({
+      name: 'sink_segments_sealed_waiting',
+      help: 'Sealed segments that are not yet committed to the bucket',
+      labelNames: ['lane'],
+      registers,
+    });
+    this.jobs = new Gauge({ name: 'sink_upload_jobs', help: 'Upload jobs by state', labelNames: ['state'], registers });
+    this.uploads = new Counter({
+      name: 'sink_uploads_total',
+      help: 'Tries to upload a segment, by what came of them',
+      labelNames: ['result'],
+      registers,
+    });
+    this.uploadSeconds = new Histogram({
+      name: 'sink_upload_seconds',
+      help: 'Time of one try, from the record to the commit',
+      buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300],
+      registers,
+    });
+    this.bytes = new Counter({ name: 'sink_uploaded_bytes_total', help: 'Bytes of committed objects', registers });
+    this.events = new Counter({ name: 'sink_uploaded_events_total', help: 'Events in committed objects', registers });
+    this.acceptedToStoredSeconds = new Histogram({
+      name: 'sink_accepted_to_stored_seconds',
+      help: "Time from the acceptance of a segment's oldest event until its object stood in the bucket",
+      buckets: [0.3, 1, 3, 10, 30, 60, 120, 300, 1_800, 7_200, 43_200],
+      registers,
+    });
+    this.retries = new Counter({
+      name: 'sink_upload_retries_total',
+      help: 'Tries that failed and are repeated, by kind of failure',
+      labelNames: ['kind'],
+      registers,
+    });
+    this.rebuilt = new Counter({
+      name: 'sink_segments_rebuilt_total',
+      help: 'Objects made from the chunks, because there was no sound spool file here',
+      registers,
+    });
+    this.jobsRestored = new Counter({
+      name: 'sink_upload_jobs_restored_total',
+      help: 'Jobs that the sweep gave back to sealed segments, or revived',
+      registers,
+    });
+    for (const result of ['stored', 'existed', 'gone', 'failed'] satisfies UploadOutcome[]) {
+      this.uploads.inc({ result }, 0);
+    }
+  }
+
+  failed(kind: FailureKind): void {
+    this.uploads.inc({ result: 'failed' satisfies UploadOutcome });
+    this.retries.inc({ kind });
+  }
+}

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SegmentRecord } from '@sink/domain';
+import {
+  compressContent,
+  listInstance,
+  listInstances,
+  openSegment,
+  openSpool,
+  removeFile,
+  removeInstanceIfEmpty,
+  type Spool,
+} from '@sink/spool';
+import type { ObjectBody, ObjectBuilderPort } from './ports.ts';
+
+/** Content up to this size is compressed in memory; more goes by way of a file, so that memory is bounded. */
+const IN_MEMORY_BYTES_MAX = 8 * 1024 * 1024;
+
+export interface ObjectBuilderOptions {
+  /** `<dataDir>/rebuilt`: beside the spool, whose folders belong to batchers. */
+  readonly directory: string;
+  /** For tests. */
+  readonly inMemoryBytesMax?: number;
+}
+
+/**
+ * Makes an object's bytes from its content, the same that the spool made. Large ones stand in a file of this process' own
+ * folder while they are uploaded; what a process that died left there, `tidy` of any other removes.
+ */
+export class ObjectBuilder implements ObjectBuilderPort {
+  readonly #directory: string;
+  readonly #inMemoryBytesMax: number;
+  readonly #instance = `u-${randomUUID()}`;
+  #spool: Promise<Spool> | null = null;
+  #files = 0;
+
+  constructor(options: ObjectBuilderOptions) {
+    this.#directory = options.directory;
+    this.#inMemoryBytesMax = options.inMemoryBytesMax ?? IN_MEMORY_BYTES_MAX;
+  }
+
+  async build(record: SegmentRecord, content: AsyncIterable<Buffer>): Promise<ObjectBody> {
+    if (record.bytes > this.#inMemoryBytesMax) return this.#buildFile(record, content);
+    const slices: Buffer[] = [];
+    for await (const slice of content) slices.push(slice);
+    const { body, crc32 } = await compressContent(slices, record.compression, record.compressionLevel);
+    return { body, objectBytes: body.length, crc32 };
+  }
+
+  /** Removes files of other processes that are older than any try can be. @returns how many */
+  async tidy(ageMinMs: number, nowMs: number): Promise<number> {
+    let removed = 0;
+    for (const instance of await listInstances(this.#directory)) {
+      if (instance === this.#instance) continue;
+      const folder = join(this.#directory, instance);
+      const names = await readdir(folder).catch(() => []);
+      const times = await Promise.all([folder, ...names.map((name) => join(folder, name))].map(modifiedMs));
+      if (nowMs - Math.max(...times) < ageMinMs) continue;
+      for (const { segmentId, sealed } of await listInstance(this.#directory, instance)) {
+        await removeFile(this.#directory, instance, segmentId, sealed);
+        removed += 1;
+      }
+      await removeInstanceIfEmpty(this.#directory, instance);
+    }
+    return removed;
+  }
+
+  async close(): Promise<void> {
+    await (await this.#spool)?.close();
+  }
+
+  async #buildFile(record: SegmentRecord, content: AsyncIterable<Buffer>): Promise<ObjectBody> {
+    const { compression, compressionLevel } = record;
+    // A name of its own for each try: one whose job was lost may still be at it.
+    const name = `r${++this.#files}`;
+    const spool = await this.#open();
+    const writer = await spool.createSegment({ segmentId: name, compression, compressionLevel });
+    try {
+      for await (const slice of content) await writer.write(slice);
+      await writer.finish();
+      await writer.seal(JSON.stringify(record));
+    } catch (error) {
+      // Whatever the directory became: the next try makes it again.
+      this.#spool = null;
+      await writer.discard().catch(() => undefined);
+      throw error;
+    }
+    const file = await openSegment(this.#directory, this.#instance, name);
+    if (file === null) throw new Error(`rebuilding segment ${record.id}: its file ${name} is gone again`);
+    const { objectBytes, crc32 } = file;
+    return { body: () => file.stream(), objectBytes, crc32, release: () => file.remove().catch(() => undefined) };
+  }
+
+  #open(): Promise<Spool> {
+    this.#spool ??= openSpool(this.#directory, this.#instance).catch((error: unknown) => {
+      this.#spool = null;
+      throw error;
+    });
+    return this.#spool;
+  }
+}
+
+async function modifiedMs(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch {
+    return 0;
+  }
+}

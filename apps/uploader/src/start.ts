@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import type { Durability } from '@sink/lane';
+import { IoredisPort } from '@sink/lane';
+import { createObjectStore } from '@sink/objects';
+import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
+import type { ServiceContext } from '@sink/runtime';
+import { RETRY_TIMES, type RetryTimes, UploadQueue, UploadWorker } from '@sink/uploads';
+import { BREAKER, type BreakerOptions } from './breaker.ts';
+import { UploaderMetrics } from './metrics.ts';
+import { ObjectBuilder } from './object-builder.ts';
+import { SpoolFiles } from './spool-files.ts';
+import { Uploader } from './uploader.ts';
+
+/** How fast the uploader acts; tests make it faster. */
+export interface UploaderTimes {
+  readonly sweepEveryMs: number;
+  readonly retry: RetryTimes;
+  readonly breaker: BreakerOptions;
+  /** Absent: the worker's own (15 s). */
+  readonly lockMs?: number;
+}
+
+const TIMES: UploaderTimes = { sweepEveryMs: 10_000, retry: RETRY_TIMES, breaker: BREAKER };
+const DURABILITY_TIMEOUT_MS = 1_000;
+/** Of the time to stop, what draining leaves for closing. */
+const CLOSE_MS = 3_000;
+
+/** Starts the uploader: upload jobs in, objects out. Stopping, it first drains, for as long as the stop may take. */
+export async function startUploader(context: ServiceContext, times: UploaderTimes = TIMES): Promise<void> {
+  const { config, log, clock, readiness, registry, shutdown, signal } = context;
+  const settings = requireRedis(config.redis);
+  const onError = (error: Error): void => log.debug({ err: error }, 'redis connection');
+
+  const commands = connectRedis(settings, 'commands', { onError });
+  shutdown.add('redis', async () => commands.disconnect());
+  const { features } = await awaitRedis(commands, config, { log, readiness, signal, clock });
+  const sweeping = connectRedis(settings, 'commands', { onError });
+  shutdown.add('redis of the sweep', async () => sweeping.disconnect());
+  const queue = new UploadQueue(connectRedis(settings, 'queue', { onError }), config.sinkName, { log });
+  shutdown.add('upload queue', () => queue.close());
+
+  const store = createObjectStore(config.bucket, { ifNoneMatch: config.ifNoneMatch });
+  shutdown.add('object store', async () => store.close());
+  const builder = new ObjectBuilder({ directory: join(config.dataDir, 'rebuilt') });
+  shutdown.add('rebuilt segments', () => builder.close());
+  const spool = new SpoolFiles(join(config.dataDir, 'spool'), ({ id, key }, problem) => {
+    log.warn({ segmentId: id, key, problem }, 'spool file not usable');
+  });
+
+  const durability: Durability = {
+    waitaof: config.durability === 'fsync' && features.waitaof,
+    replicas: config.replicas,
+    timeoutMs: DURABILITY_TIMEOUT_MS,
+  };
+  const uploader = new Uploader(
+    {
+      redis: new IoredisPort(commands),
+      sweepRedis: new IoredisPort(sweeping),
+      ...{ queue, store, spool, builder, readiness, log, clock },
+      metrics: new UploaderMetrics(registry),
+      random: Math.random,
+    },
+    {
+      ...{ sinkName: config.sinkName, lanes: config.lanes, durability, receiptsMax: config.receiptsMax },
+      ...{ uploadTimeoutMs: config.uploadTimeoutMs, sweepEveryMs: times.sweepEveryMs, breaker: times.breaker },
+    },
+  );
+  const worker = new UploadWorker(connectRedis(settings, 'queue', { onError }), config.sinkName, {
+    concurrency: config.uploadConcurrency,
+    upload: (lane, segmentId, lost) => uploader.upload(lane, segmentId, lost),
+    paceOf: (error) => uploader.paceOf(error),
+    retryTimes: times.retry,
+    log,
+    ...(times.lockMs === undefined ? {} : { lockMs: times.lockMs }),
+  });
+  worker.ended.catch((error: unknown) => context.fail(error));
+  const sweeps = uploader.sweepUntil(signal);
+  sweeps.catch((error: unknown) => context.fail(error));
+
+  const closeMs = Math.min(CLOSE_MS, config.stopGraceMs / 2);
+  shutdown.add('uploads', async () => {
+    await sweeps.catch(() => undefined);
+    const drained = await uploader.drain(config.stopGraceMs - closeMs);
+    if (drained === 'left') log.warn('stopping with segments left to upload: they stay in Redis for the next start');
+    await worker.close(closeMs / 3);
+  });
+}

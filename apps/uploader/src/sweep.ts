@@ -1,0 +1,47 @@
+import { type Durability, type Lane, RedisRefused } from '@sink/lane';
+import type { UploadQueue } from '@sink/uploads';
+
+export interface SweepResult {
+  /** Sealed segments that had no job and have one now. */
+  readonly restored: number;
+  /** Failed jobs that are back at work. */
+  readonly revived: number;
+}
+
+/**
+ * Gives sealed segments without a job their job again, page by page, and failed jobs another chance. A job may be lost
+ * (the batcher died between seal and queue, Redis failed over); a record is not.
+ *
+ * @param lanes on a connection of their own: waiting for durability holds up everything behind it
+ * @throws what Redis said, or that the durability was not reached: the next sweep tries again
+ */
+export async function sweep(lanes: readonly Lane[], queue: UploadQueue, durability: Durability): Promise<SweepResult> {
+  let restored = 0;
+  for (const lane of lanes) {
+    let cursor = '0';
+    do {
+      const page = await lane.recordIds(cursor);
+      restored += await restore(lane, page.ids, queue, durability);
+      cursor = page.cursor;
+    } while (cursor !== '0');
+  }
+  return { restored, revived: await queue.reviveFailed() };
+}
+
+async function restore(
+  lane: Lane,
+  ids: readonly string[],
+  queue: UploadQueue,
+  durability: Durability,
+): Promise<number> {
+  const found = await queue.has(ids);
+  const missing = ids.filter((_, index) => found[index] !== true);
+  if (missing.length === 0) return 0;
+  // An upload starts only after its seal is as durable as asked for (invariant 4). Whoever sealed may have died before he
+  // knew; a write behind the seal that reached it says the same of the seal.
+  if (!(await lane.reachedAfterWrite(durability))) {
+    throw new RedisRefused('restoring upload jobs', 'NOTDURABLE the durability asked for was not reached in time');
+  }
+  for (const id of missing) await queue.add(lane.number, id);
+  return missing.length;
+}

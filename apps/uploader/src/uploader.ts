@@ -1,0 +1,211 @@
+import { type Durability, Lane, type RedisPort, rememberLanes } from '@sink/lane';
+import type { ObjectStore } from '@sink/objects';
+import type { Clock, Logger, Readiness } from '@sink/runtime';
+import type { RetryPace, UploadQueue } from '@sink/uploads';
+import { Breaker, type BreakerOptions } from './breaker.ts';
+import { classify } from './failure.ts';
+import { UploadHealth } from './health.ts';
+import type { UploaderMetrics } from './metrics.ts';
+import type { ObjectBuilder } from './object-builder.ts';
+import type { SpoolFilesPort } from './ports.ts';
+import { sweep } from './sweep.ts';
+import { uploadSegment } from './upload-segment.ts';
+
+export interface UploaderPorts {
+  /** For records, chunks and commits. */
+  readonly redis: RedisPort;
+  /** For the sweep, which waits for durability on it. */
+  readonly sweepRedis: RedisPort;
+  readonly queue: UploadQueue;
+  readonly store: ObjectStore;
+  readonly spool: SpoolFilesPort;
+  readonly builder: ObjectBuilder;
+  readonly metrics: UploaderMetrics;
+  readonly readiness: Readiness;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+export interface UploaderOptions {
+  readonly sinkName: string;
+  /** Lanes of the configuration; all that the sink ever used are swept. */
+  readonly lanes: number;
+  readonly durability: Durability;
+  readonly receiptsMax: number;
+  /** The deadline of one try's PUT. */
+  readonly uploadTimeoutMs: number;
+  readonly sweepEveryMs: number;
+  readonly breaker: BreakerOptions;
+}
+
+/** The pause between two looks at what is left while draining. */
+const DRAIN_LOOK_MS = 100;
+/** A sweep is repeated in this time while draining. */
+const DRAIN_SWEEP_MS = 1_000;
+/** Rebuilt files of dead processes are this many upload deadlines old, and an hour at least. */
+const TIDY_DEADLINES = 4;
+const HOUR_MS = 3_600_000;
+
+/** The uploads of one process: what is done with a job, and the sweep beside it. The worker hands in the jobs. */
+export class Uploader {
+  readonly #ports: UploaderPorts;
+  readonly #options: UploaderOptions;
+  readonly #health: UploadHealth;
+  readonly #breaker: Breaker;
+  readonly #lanes = new Map<number, Lane>();
+  #sweptLanes: Lane[] = [];
+
+  constructor(ports: UploaderPorts, options: UploaderOptions) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#health = new UploadHealth(ports.log, ports.readiness, () => ports.clock.monotonicMs());
+    this.#breaker = new Breaker(options.breaker);
+  }
+
+  /** Tries one upload. Throws what made it fail: the queue tries again. */
+  async upload(laneNumber: number, segmentId: string, signal: AbortSignal): Promise<void> {
+    const { store, spool, builder, clock, metrics, log } = this.#ports;
+    const { receiptsMax, uploadTimeoutMs } = this.#options;
+    const lane = this.#lane(laneNumber);
+    const startedMs = clock.monotonicMs();
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(uploadTimeoutMs)]);
+    try {
+      const result = await uploadSegment(
+        segmentId,
+        { lane, store, spool, builder, wallMs: () => clock.wallMs(), receiptsMax },
+        limited,
+      );
+      if (result.kind === 'gone') {
+        metrics.uploads.inc({ result: 'gone' });
+        this.#health.resolved(segmentId);
+        return;
+      }
+      const { receipt, existed, source } = result;
+      metrics.uploads.inc({ result: existed ? 'existed' : 'stored' });
+      metrics.uploadSeconds.observe((clock.monotonicMs() - startedMs) / 1_000);
+      metrics.bytes.inc(receipt.objectBytes);
+      metrics.events.inc(receipt.count);
+      metrics.acceptedToStoredSeconds.observe(Math.max(0, receipt.storedAtMs - receipt.acceptedAtMs) / 1_000);
+      if (source === 'chunks') metrics.rebuilt.inc();
+      log.debug({ segmentId, key: receipt.key, events: receipt.count, source, existed }, 'object stored');
+      this.#succeeded(segmentId);
+    } catch (error) {
+      this.#failed(segmentId, error);
+      throw error;
+    }
+  }
+
+  paceOf(error: unknown): RetryPace {
+    return classify(error).pace;
+  }
+
+  /** Sweeps now and again until `stop`. */
+  async sweepUntil(stop: AbortSignal): Promise<void> {
+    const { clock, builder, log } = this.#ports;
+    const tidyAgeMs = Math.max(HOUR_MS, TIDY_DEADLINES * this.#options.uploadTimeoutMs);
+    let tidyAtMs = clock.monotonicMs();
+    while (!stop.aborted) {
+      await this.#sweep();
+      if (clock.monotonicMs() >= tidyAtMs) {
+        tidyAtMs = clock.monotonicMs() + HOUR_MS;
+        await builder.tidy(tidyAgeMs, clock.wallMs()).catch((error: unknown) => {
+          log.warn({ err: error }, 'tidying rebuilt segments failed; tried again in an hour');
+        });
+      }
+      await clock.sleep(this.#options.sweepEveryMs, stop);
+    }
+  }
+
+  /**
+   * Goes on until no sealed segment and no job is left, or for `drainMs`, or until it is clear that nothing more gets into
+   * the bucket before a person does something. What is left stays in Redis, for whoever comes next.
+   */
+  async drain(drainMs: number): Promise<'empty' | 'left'> {
+    const { clock, queue } = this.#ports;
+    const endMs = clock.monotonicMs() + drainMs;
+    let sweepAtMs = clock.monotonicMs();
+    await queue.promoteDelayed().catch(() => undefined);
+    while (clock.monotonicMs() < endMs && !this.#health.needsPerson) {
+      if (clock.monotonicMs() >= sweepAtMs) {
+        await this.#sweep();
+        sweepAtMs = clock.monotonicMs() + DRAIN_SWEEP_MS;
+      }
+      if (await this.#nothingLeft().catch(() => false)) return 'empty';
+      await clock.sleep(DRAIN_LOOK_MS);
+    }
+    return 'left';
+  }
+
+  async #nothingLeft(): Promise<boolean> {
+    const { waiting, active, delayed, failed } = await this.#ports.queue.counts();
+    if (waiting + active + delayed + failed > 0) return false;
+    const backlogs = await Promise.all(this.#sweptLanes.map((lane) => lane.backlog()));
+    return this.#sweptLanes.length > 0 && backlogs.every(({ segments }) => segments === 0);
+  }
+
+  async #sweep(): Promise<void> {
+    const { sweepRedis, queue, metrics, log } = this.#ports;
+    const { sinkName, lanes, durability } = this.#options;
+    try {
+      const numbers = await rememberLanes(sweepRedis, sinkName, lanes);
+      this.#sweptLanes = numbers.map((lane) => new Lane(sweepRedis, sinkName, lane));
+      const { restored, revived } = await sweep(this.#sweptLanes, queue, durability);
+      if (restored + revived > 0) {
+        metrics.jobsRestored.inc(restored + revived);
+        log.info({ restored, revived }, 'sweep gave sealed segments their upload jobs again');
+      }
+      await this.#measure();
+      await this.#lookAfterStuck();
+    } catch (error) {
+      log.warn({ err: error }, 'sweeping failed; it is tried again');
+    }
+  }
+
+  async #measure(): Promise<void> {
+    const { queue, metrics } = this.#ports;
+    for (const lane of this.#sweptLanes) {
+      metrics.sealedWaiting.set({ lane: String(lane.number) }, (await lane.backlog()).segments);
+    }
+    for (const [state, count] of Object.entries(await queue.counts())) metrics.jobs.set({ state }, Number(count));
+  }
+
+  /** Segments another uploader committed meanwhile are no longer our trouble. */
+  async #lookAfterStuck(): Promise<void> {
+    for (const segmentId of this.#health.stuck()) {
+      const waiting = await Promise.all(this.#sweptLanes.map((lane) => lane.hasRecord(segmentId)));
+      if (!waiting.includes(true)) this.#health.resolved(segmentId);
+    }
+  }
+
+  #succeeded(segmentId: string): void {
+    this.#health.succeeded(segmentId);
+    if (!this.#breaker.succeeded()) return;
+    // The store is back: what waits for its own next try need not.
+    this.#ports.queue.promoteDelayed().catch((error: unknown) => {
+      this.#ports.log.debug({ err: error }, 'promoting delayed uploads failed; they come when their time has come');
+    });
+  }
+
+  #failed(segmentId: string, error: unknown): void {
+    const { metrics, clock, queue, log, random } = this.#ports;
+    const failure = classify(error);
+    metrics.failed(failure.kind);
+    this.#health.failed(segmentId, failure);
+    const holdMs = this.#breaker.failed(failure.kind, clock.monotonicMs(), random());
+    if (holdMs === 0) return;
+    log.warn({ holdMs, kind: failure.kind, code: failure.code }, 'the store fails or asks for less: uploads are held');
+    queue.holdFor(holdMs).catch((cause: unknown) => {
+      log.debug({ err: cause }, 'holding uploads failed; each backs off by itself');
+    });
+  }
+
+  #lane(number: number): Lane {
+    let lane = this.#lanes.get(number);
+    if (!lane) {
+      lane = new Lane(this.#ports.redis, this.#options.sinkName, number);
+      this.#lanes.set(number, lane);
+    }
+    return lane;
+  }
+}
