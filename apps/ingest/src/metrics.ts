@@ -35,6 +35,7 @@ export class IngestMetrics {
   readonly #requests = new Map<number, number>();
   readonly #refused = new Map<RefusalReason, number>();
   readonly #ackSeconds: Histogram;
+  readonly #durability: Gauge<'durability' | 'waitaof' | 'replicas'>;
 
   constructor(registry: Registry, gauges: IngestGauges) {
     const registers = [registry];
@@ -85,6 +86,18 @@ export class IngestMetrics {
       buckets: ACK_SECONDS_BUCKETS,
       registers,
     });
+    this.#durability = new Gauge({
+      name: 'sink_durability_info',
+      help: 'What a 2xx rests on: 1 for the durability in force.',
+      labelNames: ['durability', 'waitaof', 'replicas'],
+      registers,
+    });
+  }
+
+  /** What stands behind each 2xx from now on. */
+  restsOn(durability: { durability: string; waitaof: boolean; replicas: number }): void {
+    const { durability: asked, waitaof, replicas } = durability;
+    this.#durability.set({ durability: asked, waitaof: String(waitaof), replicas: String(replicas) }, 1);
   }
 
   accepted(events: number, durationMs: number): void {

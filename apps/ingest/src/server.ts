@@ -58,6 +58,7 @@ const LINGER_MAX_MS = 1000;
 
 export interface IngestServer {
   port: number;
+  metrics: IngestMetrics;
   /**
    * Stops accepting, answers what is in flight (each answer ends its connection), then closes the rest. Resolves when
    * no connection is left, at the latest after `drainMaxMs`.
@@ -119,6 +120,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
   await listen(server, config.port, config.host);
   return {
     port: (server.address() as AddressInfo).port,
+    metrics,
     close: async () => {
       closing = true;
       await closeWithin(server, timeouts.drainMaxMs);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Durability, IoredisPort, Lane, rememberLanes } from '@sink/lane';
 import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
-import { describeError, Gauge, type ServiceContext } from '@sink/runtime';
+import { describeError, type ServiceContext } from '@sink/runtime';
 import { GroupCommit, type GroupCommitClock } from './group-commit.ts';
 import { LaneWriter } from './lane-writer.ts';
 import { Spread } from './spread.ts';
@@ -49,13 +49,6 @@ export async function startIngest(context: ServiceContext): Promise<void> {
     await Promise.all(commits.map((commit) => commit.stop()));
   });
 
-  new Gauge({
-    name: 'sink_durability_info',
-    help: 'What a 2xx rests on: 1 for the durability in force.',
-    labelNames: ['durability', 'waitaof', 'replicas'],
-    registers: [registry],
-  }).set({ durability: config.durability, waitaof: String(durability.waitaof), replicas: String(config.replicas) }, 1);
-
   const watching = watchRedis(context, port);
   shutdown.add('redis watch', () => watching);
   const server = await startIngestServer({
@@ -68,6 +61,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
     log,
   });
   shutdown.add('http', () => server.close());
+  server.metrics.restsOn({ ...durability, durability: config.durability });
   log.info({ port: server.port, durability }, 'taking events');
 }
 

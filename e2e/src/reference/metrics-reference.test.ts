@@ -1,0 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { metricsReference } from './metrics-reference.ts';
+
+it('docs/metrics.md says what the services register (else: npm run docs)', async () => {
+  const written = readFileSync(join(import.meta.dirname, '../../../docs/metrics.md'), 'utf8');
+  expect(written).toBe(await metricsReference());
+});
