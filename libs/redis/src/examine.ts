@@ -1,141 +1,206 @@
 import type { Durability } from '@sink/config';
 import { Cluster, type Redis } from 'ioredis';
-import { parseInfo, settingsOf } from './server-settings.ts';
-
-/** What is asked of Redis; the sink's own configuration says so. */
-export interface Requirements {
-  readonly durability: Durability;
-  /** Bytes the sink may keep in Redis over all lanes; null: as much as is right for this Redis. */
-  readonly maxBacklogBytes: number | null;
-  readonly receiptsMax: number;
-}
+import { backlogLimit } from './backlog-limit.ts';
+import { operatorProblem, RedisNotReady, type RedisProblem, RedisUnfit } from './redis-unfit.ts';
+import type { Requirements } from './requirements.ts';
+import { parseInfo, readServerSettings, type ServerSettings } from './server-settings.ts';
 
 export interface RedisExamination {
+  /** `redis 7.2.4` or `valkey 8.1.0`. */
   readonly version: string;
-  readonly features: { readonly waitaof: boolean };
+  readonly features: {
+    /** WAITAOF is there, on all masters (Redis and Valkey 7.2 and newer). */
+    readonly waitaof: boolean;
+  };
+  /** Bytes; 0: unlimited. Of the smallest master; null: it can't be seen. */
+  readonly maxmemoryBytes: number | null;
+  /** What the sink may keep in Redis, over all lanes, receipts not counted. */
   readonly backlogBytesMax: number;
   /** What the operator accepts on purpose, or should know. */
   readonly warnings: readonly string[];
 }
 
-/** This Redis can not keep what the configuration promises. Every problem says how to put it right. */
-export class RedisUnfit extends Error {
-  readonly code = 'redis_unfit';
-  readonly retryable = false;
-  readonly problems: readonly string[];
-  constructor(problems: readonly string[]) {
-    super(`examining Redis:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
-    this.name = 'RedisUnfit';
-    this.problems = problems;
-  }
-}
-
-/** The share of maxmemory that the sink's own data may fill: BullMQ can not work at maxmemory (design, section 6). */
-const MAXMEMORY_SHARE = 0.6;
-/** What one receipt takes in Redis, in bytes, rounded up. */
-const RECEIPT_BYTES = 512;
-const BACKLOG_BYTES_MIN = 8 * 1024 * 1024;
-/** The backlog where Redis' limit can not be seen and the configuration says none. */
-const BACKLOG_BYTES_UNSEEN = 512 * 1024 * 1024;
+const VERSION_MIN = '7.0';
+const WAITAOF_SINCE = '7.2';
 
 /**
- * Examines a Redis (every master of a Cluster) against what the configuration asks for.
- * @throws RedisUnfit when it can not keep it; whatever the connection throws when there is no answer
+ * Examines a Redis (every master of a Cluster, each of which has to hold everything by itself) against what the
+ * configuration asks for. Changes nothing.
+ * @throws RedisUnfit when it can't keep it; RedisNotReady when it is too early to tell; what the connection throws
  */
 export async function examineRedis(redis: Redis | Cluster, required: Requirements): Promise<RedisExamination> {
-  const servers = redis instanceof Cluster ? redis.nodes('master') : [redis];
+  const inCluster = redis instanceof Cluster;
+  const masters = inCluster ? redis.nodes('master') : [redis];
   const examinations: RedisExamination[] = [];
-  for (const server of servers) examinations.push(await examineServer(server, required));
+  for (const master of masters) examinations.push(await examineServer(master, required, inCluster));
   const [first] = examinations;
-  if (!first) throw new RedisUnfit(['the Cluster has no master; is it set up?']);
+  if (first === undefined) throw new RedisNotReady('examining Redis: the Cluster shows no master yet');
+  const limits = examinations.map(({ maxmemoryBytes }) => maxmemoryBytes).filter((limit) => limit !== null);
   return {
     version: first.version,
     features: { waitaof: examinations.every(({ features }) => features.waitaof) },
+    maxmemoryBytes: limits.length === 0 ? null : Math.min(...limits),
     backlogBytesMax: Math.min(...examinations.map(({ backlogBytesMax }) => backlogBytesMax)),
     warnings: [...new Set(examinations.flatMap(({ warnings }) => warnings))],
   };
 }
 
-async function examineServer(server: Redis, required: Requirements): Promise<RedisExamination> {
-  const info = parseInfo(await server.info());
-  const settings = await settingsOf(server, info);
-  const problems: string[] = [];
-  const warnings: string[] = [];
-  const managed = required.durability === 'managed';
-  const unseen = (name: string): void => {
-    if (managed) warnings.push(`${name} can not be seen; durability: managed says it is right`);
-    else problems.push(`${name} can not be seen (CONFIG is forbidden): set durability: managed if you vouch for it`);
-  };
-
-  const version = info.get('redis_version') ?? '0';
-  if (Number.parseInt(version, 10) < 7)
-    problems.push(`version ${version} is too old: Redis or Valkey 7.0 or newer is needed`);
-
-  const policy = settings.get('maxmemory-policy');
-  if (policy === undefined) unseen('maxmemory-policy');
-  else if (policy !== 'noeviction') {
-    problems.push(`maxmemory-policy is ${policy}: events could be evicted; set maxmemory-policy noeviction`);
+async function examineServer(server: Redis, required: Requirements, inCluster: boolean): Promise<RedisExamination> {
+  const info = parseInfo(await readInfo(server));
+  if (info.get('loading') === '1') throw new RedisNotReady('examining Redis: it is still loading its data');
+  if (info.get('role') === 'slave') {
+    throw new RedisNotReady('examining Redis: it is a replica; the sink needs the master');
   }
-
-  const backlogBytesMax = backlogLimit(Number(settings.get('maxmemory') ?? Number.NaN), required, problems, warnings);
-  examineDurability(required.durability, settings, unseen, problems, warnings);
+  const version = info.get('redis_version') ?? '';
+  if (!atLeast(version, VERSION_MIN)) {
+    throw new RedisUnfit([
+      {
+        code: 'version',
+        found: `its version is ${version === '' ? 'not shown' : version}`,
+        remedy: `use Redis or Valkey ${VERSION_MIN} or newer`,
+      },
+    ]);
+  }
+  const settings = await readServerSettings(server, info);
+  const memory = backlogLimit(info, settings, required);
+  const durability = examineDurability(required.durability, settings);
+  const problems = [
+    ...(inCluster ? [] : examineClustering(info)),
+    ...examinePolicy(required.durability, settings),
+    ...memory.problems,
+    ...durability.problems,
+  ];
   if (problems.length > 0) throw new RedisUnfit(problems);
-  return { version, features: { waitaof: atLeast(version, 7, 2) }, backlogBytesMax, warnings };
+  return {
+    version: info.has('valkey_version') ? `valkey ${info.get('valkey_version') ?? ''}` : `redis ${version}`,
+    features: { waitaof: await knowsWaitaof(server, version) },
+    maxmemoryBytes: memory.maxmemoryBytes,
+    backlogBytesMax: memory.backlogBytesMax,
+    warnings: [...memory.warnings, ...durability.warnings, ...examineState(info, required)],
+  };
 }
 
-function backlogLimit(maxmemory: number, required: Requirements, problems: string[], warnings: string[]): number {
-  const { maxBacklogBytes, durability, receiptsMax } = required;
-  if (Number.isNaN(maxmemory) || maxmemory === 0) {
-    if (maxmemory === 0 && durability !== 'managed') {
-      problems.push('maxmemory is not set: a full machine would kill Redis; set maxmemory, such as maxmemory 1gb');
-    } else warnings.push('maxmemory can not be seen or is not set; max_backlog_bytes is the only limit');
-    return maxBacklogBytes ?? BACKLOG_BYTES_UNSEEN;
+async function readInfo(server: Redis): Promise<string> {
+  try {
+    return await server.info();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const problem = operatorProblem(error);
+    if (problem) throw new RedisUnfit([problem], { cause: error });
+    if (!error.message.startsWith('NOPERM')) throw error;
+    const remedy = 'allow this user INFO (ACL SETUSER … +info): the start check needs it';
+    throw new RedisUnfit([{ code: 'info_forbidden', found: 'INFO is forbidden', remedy }], { cause: error });
   }
-  const limit = Math.floor(maxmemory * MAXMEMORY_SHARE) - receiptsMax * RECEIPT_BYTES;
-  if (limit < BACKLOG_BYTES_MIN) {
-    problems.push(
-      `maxmemory ${maxmemory} is too small: 60 % of it must hold ${receiptsMax} receipts of ${RECEIPT_BYTES} bytes and a backlog; raise maxmemory or lower receipts_max`,
-    );
-  } else if (maxBacklogBytes !== null && maxBacklogBytes > limit) {
-    problems.push(
-      `max_backlog_bytes ${maxBacklogBytes} is more than 60 % of maxmemory (${maxmemory}) less the receipts: at most ${limit}; lower it or raise maxmemory`,
-    );
-  }
-  return Math.min(maxBacklogBytes ?? limit, limit);
+}
+
+function examineClustering(info: ReadonlyMap<string, string>): RedisProblem[] {
+  if (info.get('cluster_enabled') !== '1') return [];
+  const remedy = 'list some of its nodes in redis.cluster_nodes, in place of redis.url';
+  return [{ code: 'cluster', found: 'it is a node of a Redis Cluster', remedy }];
+}
+
+function examinePolicy(durability: Durability, settings: ServerSettings): RedisProblem[] {
+  const policy = settings.get('maxmemory-policy');
+  if (policy === 'noeviction' || (policy === undefined && durability === 'managed')) return [];
+  if (policy === undefined) return [unseen('policy', 'maxmemory-policy')];
+  return [
+    {
+      code: 'policy',
+      found: `maxmemory-policy is ${policy}: Redis would throw events away to make room`,
+      remedy: 'redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf',
+    },
+  ];
 }
 
 function examineDurability(
   durability: Durability,
-  settings: ReadonlyMap<string, string>,
-  unseen: (name: string) => void,
-  problems: string[],
-  warnings: string[],
-): void {
-  if (durability === 'none') {
-    warnings.push('durability: none: a 2xx does not mean that the event survives Redis');
-    return;
-  }
-  const appendonly = settings.get('appendonly');
-  if (appendonly === undefined) unseen('appendonly');
-  else if (appendonly !== 'yes')
-    problems.push('appendonly is no: set appendonly yes, or accept losses with durability: none');
-  const fsync = settings.get('appendfsync');
-  if (durability === 'everysec') {
-    warnings.push('durability: everysec: about a second of acknowledged events can be lost with the machine');
-    if (fsync === 'no') problems.push('appendfsync is no: set appendfsync everysec or always, or durability: none');
-    return;
-  }
-  if (fsync === undefined) unseen('appendfsync');
-  else if (fsync !== 'always' && durability === 'fsync') {
-    problems.push(`appendfsync is ${fsync}: set appendfsync always, or accept losses with durability: everysec`);
-  }
-  const noFsyncOnRewrite = settings.get('no-appendfsync-on-rewrite');
-  if (noFsyncOnRewrite === 'yes' && durability === 'fsync') {
-    problems.push('no-appendfsync-on-rewrite is yes: nothing is fsynced during a rewrite; set it to no');
+  settings: ServerSettings,
+): { readonly problems: readonly RedisProblem[]; readonly warnings: readonly string[] } {
+  switch (durability) {
+    case 'none':
+      return { problems: [], warnings: ['durability is none: a 2xx does not mean that the event survives Redis'] };
+    case 'managed':
+      return { problems: [], warnings: ['durability is managed: what a 2xx means rests on your word alone'] };
+    case 'everysec':
+      return {
+        problems: fsyncProblems(['everysec', 'always'], 'none', settings),
+        warnings: ['durability is everysec: a crash of its machine can lose about a second of acknowledged events'],
+      };
+    case 'fsync':
+      return { problems: fsyncProblems(['always'], 'everysec', settings), warnings: [] };
   }
 }
 
-function atLeast(version: string, major: number, minor: number): boolean {
+/** `good` are the values of appendfsync that will do, the best last; `weaker` is the durability that asks for less. */
+function fsyncProblems(good: readonly string[], weaker: Durability, settings: ServerSettings): RedisProblem[] {
+  const problems: RedisProblem[] = [];
+  const best = good.at(-1) ?? 'always';
+  const check = (
+    code: RedisProblem['code'],
+    name: 'appendonly' | 'appendfsync' | 'no-appendfsync-on-rewrite',
+    allowed: readonly string[],
+    meaning: string,
+    otherwise: string,
+  ): void => {
+    const value = settings.get(name);
+    if (value === undefined) problems.push(unseen(code, name));
+    else if (!allowed.includes(value)) {
+      const wanted = allowed.includes(best) ? best : (allowed[0] ?? '');
+      const remedy = `redis-cli CONFIG SET ${name} ${wanted}, and the same in redis.conf; or ${otherwise}`;
+      problems.push({ code, found: `${name} is ${value}: ${meaning}`, remedy });
+    }
+  };
+  check('appendonly', 'appendonly', ['yes'], 'a restart loses acknowledged events', 'set durability: none');
+  // Without an append-only file the other two mean nothing.
+  if (settings.get('appendonly') === 'no') return problems;
+  check(
+    'appendfsync',
+    'appendfsync',
+    good,
+    'events are acknowledged before they are on disk',
+    `set durability: ${weaker}`,
+  );
+  check(
+    'no_fsync_on_rewrite',
+    'no-appendfsync-on-rewrite',
+    ['no'],
+    'nothing is fsynced while the append-only file is rewritten',
+    'set durability: none',
+  );
+  return problems;
+}
+
+function unseen(code: RedisProblem['code'], name: string): RedisProblem {
+  return {
+    code,
+    found: `${name} can not be seen (CONFIG is forbidden)`,
+    remedy: 'allow CONFIG GET; or, where the provider answers for it, set durability: managed',
+  };
+}
+
+function examineState(info: ReadonlyMap<string, string>, { replicas = 0 }: Requirements): string[] {
+  const connected = Number(info.get('connected_slaves') ?? 0);
+  return [
+    ...(connected < replicas
+      ? [`replicas is ${replicas}, but only ${connected} are connected: no event is acknowledged until they are`]
+      : []),
+    ...(info.get('aof_last_write_status') === 'err' ? ['writing the append-only file failed: is its disk full?'] : []),
+  ];
+}
+
+/** Asks for the command itself; where COMMAND is forbidden, the version decides. */
+async function knowsWaitaof(server: Redis, version: string): Promise<boolean> {
+  try {
+    const reply = await server.call('command', ['INFO', 'waitaof']);
+    return Array.isArray(reply) && reply[0] !== null && reply[0] !== undefined;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ReplyError') return atLeast(version, WAITAOF_SINCE);
+    throw error;
+  }
+}
+
+function atLeast(version: string, wanted: string): boolean {
   const [have = 0, haveMinor = 0] = version.split('.').map(Number);
-  return have > major || (have === major && haveMinor >= minor);
+  const [want = 0, wantMinor = 0] = wanted.split('.').map(Number);
+  return have > want || (have === want && haveMinor >= wantMinor);
 }

@@ -1,34 +1,54 @@
 import type { Redis } from 'ioredis';
 
-const SETTINGS = ['maxmemory', 'maxmemory-policy', 'appendonly', 'appendfsync', 'no-appendfsync-on-rewrite'];
+const NAMES = ['maxmemory', 'maxmemory-policy', 'appendonly', 'appendfsync', 'no-appendfsync-on-rewrite'] as const;
+
+export type SettingName = (typeof NAMES)[number];
+
+/** A server's settings; those that can't be seen are absent. */
+export type ServerSettings = ReadonlyMap<SettingName, string>;
 
 /** INFO's lines `name:value`. */
-export function parseInfo(text: string): Map<string, string> {
-  const lines = text.split('\r\n').filter((line) => line.includes(':') && !line.startsWith('#'));
+export function parseInfo(text: string): ReadonlyMap<string, string> {
+  const lines = text.split(/\r?\n/).filter((line) => line.includes(':') && !line.startsWith('#'));
   return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
 }
 
-/** A server's settings; where a managed Redis forbids CONFIG, those that INFO shows. */
-export async function settingsOf(server: Redis, info: ReadonlyMap<string, string>): Promise<Map<string, string>> {
+/** Settings from CONFIG GET; where that is forbidden, as managed services do, those that INFO shows. */
+export async function readServerSettings(server: Redis, info: ReadonlyMap<string, string>): Promise<ServerSettings> {
+  const settings = new Map<SettingName, string>();
+  const fromInfo: [SettingName, string | undefined][] = [
+    ['maxmemory', info.get('maxmemory')],
+    ['maxmemory-policy', info.get('maxmemory_policy')],
+    ['appendonly', { 0: 'no', 1: 'yes' }[info.get('aof_enabled') ?? '']],
+  ];
+  for (const [name, value] of [...fromInfo, ...pairs(await readConfig(server))]) {
+    const known = NAMES.find((candidate) => candidate === name);
+    if (known !== undefined && value !== undefined) settings.set(known, value);
+  }
+  return settings;
+}
+
+async function readConfig(server: Redis): Promise<unknown> {
   try {
-    const flat: unknown = await server.call('CONFIG', ['GET', ...SETTINGS]);
-    return pairs(flat);
+    return await server.call('config', ['GET', ...NAMES]);
   } catch (error) {
-    if (!(error instanceof Error) || !/NOPERM|unknown command/i.test(error.message)) throw error;
-    const seen = new Map<string, string>();
-    const copy = (from: string, to: string, map: (value: string) => string = (value) => value): void => {
-      const value = info.get(from);
-      if (value !== undefined) seen.set(to, map(value));
-    };
-    copy('maxmemory', 'maxmemory');
-    copy('maxmemory_policy', 'maxmemory-policy');
-    copy('aof_enabled', 'appendonly', (value) => (value === '1' ? 'yes' : 'no'));
-    return seen;
+    // Forbidden is said in many words (NOPERM, unknown command, not supported); everything else is no reply at all.
+    if (
+      error instanceof Error &&
+      error.name === 'ReplyError' &&
+      !/^(LOADING|MASTERDOWN|TRYAGAIN)\b/.test(error.message)
+    ) {
+      return [];
+    }
+    throw error;
   }
 }
 
-function pairs(reply: unknown): Map<string, string> {
-  if (!Array.isArray(reply)) return new Map(Object.entries(reply ?? {}).map(([name, value]) => [name, String(value)]));
+/** A map reply as RESP2 has it: names and values in turn. */
+function pairs(reply: unknown): [string, string][] {
+  if (!Array.isArray(reply)) return [];
   const values = reply.map(String);
-  return new Map(values.flatMap((name, index) => (index % 2 === 0 ? [[name, values[index + 1] ?? ''] as const] : [])));
+  return values.flatMap((name, index): [string, string][] =>
+    index % 2 === 0 ? [[name.toLowerCase(), values[index + 1] ?? '']] : [],
+  );
 }
