@@ -15,3 +15,4 @@ export type {
   SinkConfig,
 } from './sink-config.ts';
 export type { SettingPath } from './settings.ts';
+export { formatBytes, formatDuration } from './units.ts';
