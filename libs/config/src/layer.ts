@@ -37,7 +37,11 @@ class LayerBuilder implements Layer {
 
   unknown(key: string, origin: string, nearest: string): void {
     // The value is not shown: this may be a secret with a mistake in its key.
-    this.problems.push({ key, given: `a key that does not exist (${origin})`, allowed: `did you mean ${nearest}?` });
+    this.problems.push({
+      key,
+      given: `a key that does not exist (${origin})`,
+      allowed: `the keys of docs/configuration.md; did you mean ${nearest}?`,
+    });
   }
 
   /** A secret and the file that holds it exclude each other. */

@@ -160,14 +160,14 @@ test('a key given twice by two spellings is a mistake', () => {
 test('an unknown key is a mistake that names the nearest known one, and never its value', () => {
   const problems = problemsOf('flush_sise: 5\naws: { secret_acces_key: hunter2 }\nredis: { port: 6380 }\nauth: x');
   expect(problems.map(({ key, allowed }) => [key, allowed])).toEqual([
-    ['flush_sise', 'did you mean flush_size?'],
-    ['aws.secret_acces_key', 'did you mean aws.secret_access_key?'],
-    ['redis.port', 'did you mean redis_port?'],
+    ['flush_sise', 'the keys of docs/configuration.md; did you mean flush_size?'],
+    ['aws.secret_acces_key', 'the keys of docs/configuration.md; did you mean aws.secret_access_key?'],
+    ['redis.port', 'the keys of docs/configuration.md; did you mean redis_port?'],
     ['auth', expect.stringContaining('did you mean')],
   ]);
   expect(JSON.stringify(problems)).not.toContain('hunter2');
   expect(problemsOf({ env: { SINK_REDIS_URI: 'x' } })).toMatchObject([
-    { key: 'SINK_REDIS_URI', allowed: 'did you mean SINK_REDIS_URL?' },
+    { key: 'SINK_REDIS_URI', allowed: 'the keys of docs/configuration.md; did you mean SINK_REDIS_URL?' },
   ]);
 });
 
