@@ -1,0 +1,153 @@
+import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX } from '@sink/domain';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { AppendOutcome } from './appender.ts';
+import { ChunkBuilder, type PendingChunk } from './chunk-builder.ts';
+
+const times = { partition: '2026/11/23/10', acceptedAtMs: 1_000, deadlineMs: 5_000 };
+const lineOf = (bytes: number): string => 'x'.repeat(bytes - 1);
+
+function build(): { builder: ChunkBuilder; told: AppendOutcome[]; settle: (outcome: AppendOutcome) => void } {
+  const told: AppendOutcome[] = [];
+  return { builder: new ChunkBuilder(), told, settle: (outcome) => told.push(outcome) };
+}
+
+function takeAll(builder: ChunkBuilder): PendingChunk[] {
+  const chunks: PendingChunk[] = [];
+  for (let chunk = builder.take(); chunk; chunk = builder.take()) chunks.push(chunk);
+  return chunks;
+}
+
+const settleAll = (chunk: PendingChunk | undefined, outcome: AppendOutcome): void => {
+  for (const settle of chunk?.waiting ?? []) settle(outcome);
+};
+
+describe('gathering submissions into chunks', () => {
+  test('submissions share a chunk, in the order they came', () => {
+    const { builder, settle } = build();
+    builder.add(['a', 'b'], settle, times);
+    builder.add(['é'], settle, { ...times, acceptedAtMs: 1_050, deadlineMs: 5_050 });
+    const [chunk, ...others] = takeAll(builder);
+    expect(others).toEqual([]);
+    expect(chunk).toMatchObject({ ...times, lines: ['a', 'b', 'é'], bytes: 7, furtherBytes: 0 });
+    expect(chunk?.waiting).toHaveLength(2);
+  });
+
+  test('a chunk that was taken grows no more', () => {
+    const { builder, settle } = build();
+    builder.add(['a'], settle, times);
+    const first = builder.take();
+    builder.add(['b'], settle, times);
+    expect(first?.lines).toEqual(['a']);
+    expect(builder.take()?.lines).toEqual(['b']);
+    expect([builder.take(), builder.deadlineMs]).toEqual([null, null]);
+  });
+
+  test('a chunk has up to 1,000,000 bytes, LF included', () => {
+    const { builder, settle } = build();
+    builder.add([lineOf(CHUNK_BYTES_MAX - 10)], settle, times);
+    builder.add([lineOf(10)], settle, times);
+    builder.add([lineOf(2)], settle, times);
+    expect(takeAll(builder).map((chunk) => chunk.bytes)).toEqual([CHUNK_BYTES_MAX, 2]);
+  });
+
+  test('a line that is larger is a chunk of its own', () => {
+    const { builder, settle } = build();
+    builder.add(['a', lineOf(CHUNK_BYTES_MAX + 1), 'b'], settle, times);
+    expect(takeAll(builder).map((chunk) => chunk.bytes)).toEqual([2, CHUNK_BYTES_MAX + 1, 2]);
+  });
+
+  test('a chunk has a bounded number of events', () => {
+    const { builder, settle } = build();
+    builder.add(
+      Array.from({ length: CHUNK_EVENTS_MAX + 1 }, () => 'a'),
+      settle,
+      times,
+    );
+    expect(takeAll(builder).map((chunk) => chunk.lines.length)).toEqual([CHUNK_EVENTS_MAX, 1]);
+  });
+
+  test('partitions are never mixed, also when the clock goes back', () => {
+    const { builder, settle } = build();
+    for (const hour of ['10', '11', '10']) builder.add([hour], settle, { ...times, partition: `2026/11/23/${hour}` });
+    expect(takeAll(builder).map((chunk) => [chunk.partition, chunk.lines])).toEqual([
+      ['2026/11/23/10', ['10']],
+      ['2026/11/23/11', ['11']],
+      ['2026/11/23/10', ['10']],
+    ]);
+  });
+
+  test('who comes later than 100 ms after a waiting chunk is not given up with it', () => {
+    const { builder, settle } = build();
+    builder.add(['a'], settle, times);
+    builder.add(['b'], settle, { ...times, deadlineMs: 5_100 });
+    builder.add(['c'], settle, { ...times, deadlineMs: 5_101 });
+    expect(takeAll(builder).map((chunk) => [chunk.lines, chunk.deadlineMs])).toEqual([
+      [['a', 'b'], 5_000],
+      [['c'], 5_101],
+    ]);
+  });
+
+  test('a submission over several chunks is stored when all are, and asks for all its room first', () => {
+    const { builder, told, settle } = build();
+    const half = lineOf(CHUNK_BYTES_MAX / 2);
+    builder.add([half, half, half, half, 'rest'], settle, times);
+    const chunks = takeAll(builder);
+    expect(chunks.map((chunk) => chunk.furtherBytes)).toEqual([CHUNK_BYTES_MAX + 5, 0, 0]);
+    settleAll(chunks[2], 'stored');
+    settleAll(chunks[0], 'stored');
+    expect(told).toEqual([]);
+    settleAll(chunks[1], 'stored');
+    expect(told).toEqual(['stored']);
+  });
+
+  test.each<[AppendOutcome[], AppendOutcome]>([
+    [['backlog_full', 'backlog_full', 'redis_away'], 'backlog_full'],
+    [['stored', 'backlog_full', 'stored'], 'in_doubt'],
+    [['redis_away', 'stored', 'redis_away'], 'in_doubt'],
+    [['redis_away', 'in_doubt', 'redis_away'], 'in_doubt'],
+  ])('parts that ended %j make it %s: nothing is called not stored that may be', (outcomes, expected) => {
+    const { builder, told, settle } = build();
+    const large = lineOf(CHUNK_BYTES_MAX);
+    builder.add([large, large, large], settle, times);
+    for (const [index, chunk] of takeAll(builder).entries()) settleAll(chunk, outcomes[index] ?? 'stored');
+    expect(told).toEqual([expected]);
+  });
+
+  test('an empty submission is stored at once', () => {
+    const { builder, told, settle } = build();
+    builder.add([], settle, times);
+    expect([told, builder.take()]).toEqual([['stored'], null]);
+  });
+
+  test('every line is in one chunk, once, in order, and everybody is told once', () => {
+    const line = fc.oneof(
+      fc.string({ maxLength: 20 }),
+      fc.integer({ min: 1, max: 12 }).map((n) => 'é'.repeat(n * 50_000)),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(line, { maxLength: 8 }), { maxLength: 8 }),
+        fc.array(fc.boolean()),
+        (submissions, takes) => {
+          const { builder, told, settle } = build();
+          const chunks: PendingChunk[] = [];
+          for (const [index, lines] of submissions.entries()) {
+            builder.add(lines, settle, times);
+            const chunk = takes[index] === true ? builder.take() : null;
+            if (chunk) chunks.push(chunk);
+          }
+          chunks.push(...takeAll(builder));
+          expect(chunks.flatMap((chunk) => chunk.lines)).toEqual(submissions.flat());
+          for (const chunk of chunks) {
+            expect(chunk.bytes).toBe(Buffer.byteLength(`${chunk.lines.join('\n')}\n`));
+            expect(chunk.bytes <= CHUNK_BYTES_MAX || chunk.lines.length === 1).toBe(true);
+            settleAll(chunk, 'stored');
+          }
+          expect(told).toEqual(submissions.map(() => 'stored'));
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});

@@ -1,0 +1,84 @@
+import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX } from '@sink/domain';
+import { type Settle, settleTogether } from './submission.ts';
+
+/**
+ * How long a chunk gathers, in milliseconds, while it waits for a writer: all in it are given up at the deadline of its
+ * first submission, so nobody is held shorter than asked for by more than this.
+ */
+const GATHER_MS_MAX = 100;
+
+/** A chunk on its way to the lane, with everybody who waits for it. */
+export interface PendingChunk {
+  readonly partition: string;
+  /** NDJSON lines without their LF. */
+  readonly lines: string[];
+  readonly waiting: Settle[];
+  /** Bytes of the body, with each line's LF. */
+  bytes: number;
+  /** Bytes of its requests that stand in the chunks after it: room for them is asked for before the first is stored. */
+  furtherBytes: number;
+  /** Unix time of acceptance, and monotonic time after which nobody waits any more; both of its first submission. */
+  readonly acceptedAtMs: number;
+  readonly deadlineMs: number;
+}
+
+/**
+ * Gathers submissions into chunks of one partition: what arrives while the last chunk is on its way becomes the next one
+ * (group commit). A line that is larger than a chunk may be is a chunk of its own.
+ */
+export class ChunkBuilder {
+  readonly #full: PendingChunk[] = [];
+  #last: PendingChunk | null = null;
+
+  add(
+    lines: readonly string[],
+    settle: Settle,
+    times: { partition: string; acceptedAtMs: number; deadlineMs: number },
+  ): void {
+    const parts: PendingChunk[] = [];
+    const partBytes: number[] = [];
+    for (const line of lines) {
+      const bytes = Buffer.byteLength(line) + 1;
+      const chunk = this.#chunkFor(times, bytes);
+      if (parts.at(-1) !== chunk) {
+        parts.push(chunk);
+        partBytes.push(0);
+      }
+      chunk.lines.push(line);
+      chunk.bytes += bytes;
+      partBytes[partBytes.length - 1] = (partBytes.at(-1) ?? 0) + bytes;
+    }
+    const [first] = parts;
+    if (!first) return settle('stored');
+    first.furtherBytes += partBytes.slice(1).reduce((sum, bytes) => sum + bytes, 0);
+    const settlePart = parts.length === 1 ? settle : settleTogether(parts.length, settle);
+    for (const part of parts) part.waiting.push(settlePart);
+  }
+
+  /** The oldest chunk, full or not; nothing is added to it any more. */
+  take(): PendingChunk | null {
+    const full = this.#full.shift();
+    if (full) return full;
+    const last = this.#last;
+    this.#last = null;
+    return last;
+  }
+
+  /** Monotonic time at which the first of the waiting gives up; `null` when nobody waits. */
+  get deadlineMs(): number | null {
+    return (this.#full[0] ?? this.#last)?.deadlineMs ?? null;
+  }
+
+  #chunkFor(times: { partition: string; acceptedAtMs: number; deadlineMs: number }, bytes: number): PendingChunk {
+    const last = this.#last;
+    const fits =
+      last?.partition === times.partition &&
+      times.deadlineMs - last.deadlineMs <= GATHER_MS_MAX &&
+      last.lines.length < CHUNK_EVENTS_MAX &&
+      last.bytes + bytes <= CHUNK_BYTES_MAX;
+    if (fits) return last;
+    if (last) this.#full.push(last);
+    this.#last = { ...times, lines: [], waiting: [], bytes: 0, furtherBytes: 0 };
+    return this.#last;
+  }
+}

@@ -1,0 +1,305 @@
+import { eventually } from '@sink/testing';
+import { describe, expect, test } from 'vitest';
+import { commitWorld } from './test/commit-world.ts';
+
+const numbered = (count: number, name = 'e'): string[] =>
+  Array.from({ length: count }, (_, n) => `{"id":"${name}${n}"}`);
+
+describe('group commit', () => {
+  test('submissions of one tick share a chunk, and so one append', async () => {
+    const world = await commitWorld();
+    const lines = numbered(200);
+    const outcomes = await Promise.all(lines.map((line) => world.submit(line)));
+    expect(outcomes.every(({ outcome }) => outcome === 'stored')).toBe(true);
+    expect(await world.chunks()).toEqual([lines]);
+  });
+
+  test('what arrives while a chunk is on its way is the next one', async () => {
+    const world = await commitWorld();
+    expect((await world.submit('"warm"')).outcome).toBe('stored');
+    world.proxy.delay(20);
+    const first = world.submit('"a"');
+    await eventually(async () => (await world.redis.xlen(world.lane.keys.chunks)) === 2, { intervalMs: 1 });
+    const rest = numbered(50).map((line) => world.submit(line));
+    await Promise.all([first, ...rest]);
+    expect((await world.chunks()).slice(1)).toEqual([['"a"'], numbered(50)]);
+  });
+
+  test('several writers store side by side, each event once', async () => {
+    const world = await commitWorld({ writers: 3 });
+    for (let round = 0; round < 5; round++) {
+      const large = numbered(8, `r${round}-`).map((line) => line.replace('}', `,"x":"${'x'.repeat(400_000)}"}`));
+      const told = await Promise.all(large.map((line) => world.submit(line)));
+      expect(told.every(({ outcome }) => outcome === 'stored')).toBe(true);
+    }
+    const stored = (await world.chunks()).flat().map((line) => line.slice(0, 14));
+    expect(new Set(stored).size).toBe(40);
+    expect(stored).toHaveLength(40);
+  });
+
+  test('a request over several chunks is answered once all of them are durable', async () => {
+    const world = await commitWorld();
+    const lines = numbered(5).map((line) => line.replace('}', `,"x":"${'x'.repeat(600_000)}"}`));
+    expect((await world.submit(...lines)).outcome).toBe('stored');
+    expect((await world.chunks()).map((chunk) => chunk.length)).toEqual([1, 1, 1, 1, 1]);
+  });
+
+  test('a request for which there is no room is refused whole, before its first chunk', async () => {
+    const world = await commitWorld({ backlogBytesMax: 2_000_000, holdMaxMs: 200 });
+    const lines = numbered(4).map((line) => line.replace('}', `,"x":"${'x'.repeat(600_000)}"}`));
+    expect((await world.submit(...lines)).outcome).not.toBe('stored');
+    expect((await world.chunks()).length).toBeLessThan(4);
+    const [first] = await world.chunks();
+    expect(first?.[0]?.startsWith('{"id":"e0"')).not.toBe(true);
+  });
+
+  test('the turn of the hour is a turn of the chunk, though both are submitted in one tick', async () => {
+    const world = await commitWorld();
+    world.setWallMs(Date.UTC(2026, 10, 23, 10, 59, 59, 999));
+    const before = world.submit('"before"');
+    world.setWallMs(Date.UTC(2026, 10, 23, 11));
+    const after = world.submit('"after"');
+    world.setWallMs(Date.UTC(2026, 10, 23, 10, 59, 59, 990)); // the clock was set back
+    const back = world.submit('"back"');
+    await Promise.all([before, after, back]);
+    expect(await world.partitions()).toEqual(['2026/11/23/10', '2026/11/23/11', '2026/11/23/10']);
+    expect(await world.chunks()).toEqual([['"before"'], ['"after"'], ['"back"']]);
+  });
+
+  test('daily partitions turn at midnight', async () => {
+    const world = await commitWorld({ timeInterval: 'DAILY' });
+    world.setWallMs(Date.UTC(2026, 10, 23, 23, 59, 59, 999));
+    const before = world.submit('"before"');
+    world.setWallMs(Date.UTC(2026, 10, 24));
+    await Promise.all([before, world.submit('"after"')]);
+    expect(await world.partitions()).toEqual(['2026/11/23', '2026/11/24']);
+  });
+});
+
+describe('invariant 4: doubt about an append', () => {
+  test('a cut before the answer ends with one stored copy and a 2xx', async () => {
+    const world = await commitWorld();
+    await world.submit('"warm"');
+    world.proxy.blackhole(true, 'answers');
+    const pending = world.submit('"a"');
+    await eventually(async () => (await world.redis.xlen(world.lane.keys.chunks)) === 2);
+    world.proxy.cut();
+    world.proxy.blackhole(false);
+    expect((await pending).outcome).toBe('stored');
+    expect(await world.chunks()).toEqual([['"warm"'], ['"a"']]);
+  });
+
+  test('cuts at any moment never store an event twice, and every 2xx is stored', async () => {
+    const world = await commitWorld({ writers: 2 });
+    await world.submit('"warm"');
+    const stored: string[] = [];
+    const cutting = new AbortController();
+    const cuts = (async () => {
+      for (let n = 0; !cutting.signal.aborted; n++) {
+        await new Promise((resolve) => setTimeout(resolve, 3 + (n % 7)));
+        world.proxy.cut();
+      }
+    })();
+    for (let round = 0; round < 25; round++) {
+      const lines = numbered(3, `${round}-`);
+      const outcomes = await Promise.all(lines.map((line) => world.submit(line)));
+      for (const [n, { outcome }] of outcomes.entries()) if (outcome === 'stored') stored.push(lines[n] ?? '');
+    }
+    cutting.abort();
+    await cuts;
+    const all = (await world.chunks()).flat();
+    expect(new Set(all).size).toBe(all.length);
+    expect(stored.filter((line) => !all.includes(line))).toEqual([]);
+    expect(stored.length).toBeGreaterThan(30);
+  });
+
+  test('a request that arrives late, after its 503, changes nothing that was answered, and is there once at most', async () => {
+    const world = await commitWorld({ holdMaxMs: 250, commandTimeoutMs: 100 });
+    await world.submit('"warm"');
+    world.proxy.blackhole(true, 'requests');
+    expect((await world.submit('"late"')).outcome).toBe('in_doubt');
+    world.proxy.blackhole(false); // what was held goes through now, every copy of it
+    expect((await world.submit('"next"')).outcome).toBe('stored');
+    const lines = (await world.chunks()).flat();
+    expect(lines.filter((line) => line === '"late"').length).toBeLessThanOrEqual(1);
+    expect(lines.at(-1)).toBe('"next"');
+  });
+
+  test('stored, but not yet as durable as asked for, is no 2xx', async () => {
+    const world = await commitWorld({ holdMaxMs: 300, durability: { waitaof: false, replicas: 1, timeoutMs: 50 } });
+    expect((await world.submit('"a"')).outcome).toBe('in_doubt');
+    expect(await world.chunks()).toEqual([['"a"']]);
+    expect(world.problems).toContainEqual(expect.objectContaining({ code: 'NOTDURABLE' }));
+  });
+});
+
+describe('holding', () => {
+  const HOLD_MS = 400;
+  const inTime = { least: HOLD_MS - 150, most: HOLD_MS + 250 };
+
+  test('a Redis that does not answer at all: everybody is refused in time, in flight and behind it', async () => {
+    const world = await commitWorld({ holdMaxMs: HOLD_MS, commandTimeoutMs: 10_000 });
+    await world.submit('"warm"');
+    world.server.signal('SIGSTOP');
+    const first = world.submit('"first"');
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const second = world.submit('"second"');
+    for (const [submission, outcome] of [
+      [first, 'in_doubt'],
+      [second, 'redis_away'],
+    ] as const) {
+      const told = await submission;
+      expect(told.outcome).toBe(outcome);
+      expect(told.tookMs).toBeGreaterThan(inTime.least);
+      expect(told.tookMs).toBeLessThan(inTime.most);
+    }
+    world.server.signal('SIGCONT');
+    await eventually(async () => (await world.chunks()).length === 2);
+    expect((await world.submit('"third"')).outcome).toBe('stored');
+    expect((await world.chunks()).flat()).toEqual(['"warm"', '"first"', '"third"']);
+  });
+
+  test('a Redis that can not be reached: refused in time, as surely not stored', async () => {
+    const world = await commitWorld({ holdMaxMs: HOLD_MS });
+    await world.submit('"warm"');
+    await world.proxy.refuse(true);
+    world.proxy.cut();
+    await eventually(() => world.proxy.connections() === 0);
+    const told = await world.submit('"a"');
+    expect(told.outcome).toBe('redis_away');
+    expect(told.tookMs).toBeGreaterThan(inTime.least);
+    expect(told.tookMs).toBeLessThan(inTime.most);
+    await world.proxy.refuse(false);
+    expect((await world.submit('"b"')).outcome).toBe('stored');
+    expect((await world.chunks()).flat()).toEqual(['"warm"', '"b"']);
+  });
+
+  test('who came later is held as long, and stored when Redis is there again in time', async () => {
+    const world = await commitWorld({ holdMaxMs: 600 });
+    await world.submit('"warm"');
+    await world.proxy.refuse(true);
+    world.proxy.cut();
+    const early = [world.submit('"in flight"'), world.submit('"with it"')];
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const waiting = world.submit('"waiting"');
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    const late = world.submit('"late"');
+    expect((await waiting).outcome).toBe('redis_away');
+    await Promise.all(early);
+    await world.proxy.refuse(false);
+    expect((await late).outcome).toBe('stored');
+  });
+
+  test('a full backlog: refused in time as that, those behind it too, and stored as soon as there is room', async () => {
+    const world = await commitWorld({ holdMaxMs: HOLD_MS, backlogBytesMax: 10_000 });
+    expect((await world.submit(...numbered(5))).outcome).toBe('stored');
+    await world.redis.hset(world.lane.keys.backlog, 'bytes', 10_000);
+    const first = world.submit('"first"');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const second = world.submit('"second"');
+    expect([(await first).outcome, (await second).outcome]).toEqual(['backlog_full', 'backlog_full']);
+    expect((await first).tookMs).toBeLessThan(inTime.most);
+    const held = world.submit('"held"');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await world.redis.hset(world.lane.keys.backlog, 'bytes', 100);
+    expect((await held).outcome).toBe('stored');
+    expect((await world.chunks()).flat()).toEqual([...numbered(5), '"held"']);
+  });
+
+  test('a Redis at maxmemory counts as full, and goes on when there is room', async () => {
+    const world = await commitWorld({ holdMaxMs: HOLD_MS });
+    await world.submit('"warm"');
+    await world.redis.config('SET', 'maxmemory', '1');
+    expect((await world.submit('"a"')).outcome).toBe('backlog_full');
+    const held = world.submit('"b"');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await world.redis.config('SET', 'maxmemory', '256mb');
+    expect((await held).outcome).toBe('stored');
+    expect((await world.chunks()).flat()).toEqual(['"warm"', '"b"']);
+  });
+});
+
+describe('Redis comes back', () => {
+  test('after a crash: what was answered is there, what waited is stored once', async () => {
+    const world = await commitWorld();
+    await world.submit('"before"');
+    const during = world.submit('"during"');
+    await world.server.kill();
+    const waiting = world.submit('"waiting"');
+    await world.server.restart();
+    expect((await during).outcome).toBe('stored');
+    expect((await waiting).outcome).toBe('stored');
+    await eventually(() => world.redis.status === 'ready');
+    expect((await world.chunks()).flat().sort()).toEqual(['"before"', '"during"', '"waiting"']);
+  });
+
+  test('empty: the lane is opened again under another uid, and nothing is sent under an old number', async () => {
+    const world = await commitWorld();
+    await world.submit('"before"');
+    const uid = await world.redis.hget(world.lane.keys.meta, 'uid');
+    await world.redis.flushall();
+    expect((await world.submit('"after"')).outcome).toBe('stored');
+    expect(await world.chunks()).toEqual([['"after"']]);
+    const reopened = await world.redis.hget(world.lane.keys.meta, 'uid');
+    expect(reopened).toMatch(/^[0-9a-f]{16}$/);
+    expect(reopened).not.toBe(uid);
+    expect(await world.lane.read('b1', 10, 0)).toHaveLength(1);
+  });
+
+  test('empty while an append was in doubt: that one is answered with doubt and not sent again', async () => {
+    const world = await commitWorld({ holdMaxMs: 2_000 });
+    await world.submit('"before"');
+    world.proxy.blackhole(true, 'answers');
+    const doubtful = world.submit('"doubtful"');
+    await eventually(async () => (await world.redis.xlen(world.lane.keys.chunks)) === 2);
+    await world.redis.flushall();
+    world.proxy.cut();
+    world.proxy.blackhole(false);
+    expect((await doubtful).outcome).toBe('in_doubt');
+    expect((await world.submit('"after"')).outcome).toBe('stored');
+    expect((await world.chunks()).flat()).toEqual(['"after"']);
+  });
+});
+
+describe('stopping', () => {
+  test('settles what is in flight and what waits, forgets the writers, and takes nothing more', async () => {
+    const world = await commitWorld({ writers: 2 });
+    const submissions = numbered(20).map((line) => world.submit(line));
+    const stopped = world.commit.stop();
+    expect(world.commit.stop()).toBe(stopped);
+    expect((await world.submit('"too late"')).outcome).toBe('stopping');
+    await stopped;
+    expect((await Promise.all(submissions)).every(({ outcome }) => outcome === 'stored')).toBe(true);
+    expect(await world.redis.exists(world.lane.keys.writers)).toBe(0);
+    expect(world.crashes).toEqual([]);
+  });
+
+  test('when idle, ends at once', async () => {
+    const world = await commitWorld();
+    await world.commit.stop();
+    expect(await world.redis.exists(world.lane.keys.meta)).toBe(0);
+  });
+
+  test('with Redis away, ends when the last hold is over', async () => {
+    const world = await commitWorld({ holdMaxMs: 300 });
+    await world.proxy.refuse(true);
+    world.proxy.cut();
+    const submissions = [world.submit('"a"'), world.submit('"b"')];
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    submissions.push(world.submit('"c"'));
+    await world.commit.stop();
+    const outcomes = (await Promise.all(submissions)).map(({ outcome }) => outcome);
+    expect(outcomes.every((outcome) => outcome === 'redis_away' || outcome === 'in_doubt')).toBe(true);
+  });
+});
+
+describe('a broken invariant', () => {
+  test('is told as doubt to those who wait, and reported as a crash', async () => {
+    const world = await commitWorld();
+    await world.submit('"warm"');
+    const writer = (await world.redis.hkeys(world.lane.keys.writers))[0] ?? '';
+    await world.redis.hset(world.lane.keys.writers, writer, '2 nonsense 1');
+    expect((await world.submit('"a"')).outcome).toBe('in_doubt');
+    expect(world.crashes).toEqual([expect.objectContaining({ code: 'unexpected_answer' })]);
+  });
+});

@@ -1,0 +1,151 @@
+import { partitionAt, partitionSpan, type PartitionSpan, type TimeInterval } from '@sink/domain';
+import type { AppendOutcome, EventAppender } from './appender.ts';
+import { ChunkBuilder, type PendingChunk } from './chunk-builder.ts';
+import type { LaneWriter } from './lane-writer.ts';
+import type { Settle } from './submission.ts';
+
+export interface GroupCommitClock {
+  wallMs(): number;
+  monotonicMs(): number;
+  /** Calls back once, soon, when the events that are ready now were handled: one chunk a tick, not one a request. */
+  soon(callback: () => void): void;
+  /** Calls back once after `ms`; the returned function takes it back. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+export interface GroupCommitOptions {
+  readonly timeInterval: TimeInterval;
+  /** How long a submission is held up while Redis is away or full, in milliseconds, before it is refused. */
+  readonly holdMaxMs: number;
+}
+
+/**
+ * Group commit: submissions that arrive together share a chunk, and so one append and one fsync. Each of `writers` has one
+ * chunk in flight; what arrives meanwhile is the next chunk. Submissions are bounded by whoever submits (admission).
+ */
+export class GroupCommit implements EventAppender {
+  readonly #builder = new ChunkBuilder();
+  readonly #idle: LaneWriter[];
+  readonly #writers: readonly LaneWriter[];
+  readonly #clock: GroupCommitClock;
+  readonly #options: GroupCommitOptions;
+  readonly #onCrash: (error: unknown) => void;
+  #partition = '';
+  #span: PartitionSpan = { startMs: 0, endMs: 0 };
+  #ticking = false;
+  #stopExpiry: (() => void) | null = null;
+  #whenIdle: (() => void) | null = null;
+  #stopped: Promise<void> | null = null;
+
+  constructor(
+    writers: readonly LaneWriter[],
+    clock: GroupCommitClock,
+    options: GroupCommitOptions,
+    onCrash: (error: unknown) => void,
+  ) {
+    this.#writers = writers;
+    this.#idle = [...writers];
+    this.#clock = clock;
+    this.#options = options;
+    this.#onCrash = onCrash;
+  }
+
+  submit(lines: readonly string[], settle: Settle): void {
+    if (this.#stopped) return settle('stopping');
+    const acceptedAtMs = this.#clock.wallMs();
+    const deadlineMs = this.#clock.monotonicMs() + this.#options.holdMaxMs;
+    this.#builder.add(lines, settle, { partition: this.#partitionNow(acceptedAtMs), acceptedAtMs, deadlineMs });
+    this.#tickSoon();
+    this.#expireLater();
+  }
+
+  /** Takes nothing more, waits until everything in flight has settled, and forgets the writers in Redis. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#busy()) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    this.#stopExpiry?.();
+    await Promise.all(this.#writers.map((writer) => writer.close()));
+  }
+
+  #busy(): boolean {
+    return this.#idle.length < this.#writers.length || this.#builder.deadlineMs !== null;
+  }
+
+  /** The clock may jump back: a partition is entered again then, and no file ever mixes two. */
+  #partitionNow(nowMs: number): string {
+    if (nowMs < this.#span.startMs || nowMs >= this.#span.endMs) {
+      this.#partition = partitionAt(nowMs, this.#options.timeInterval);
+      this.#span = partitionSpan(this.#partition) ?? { startMs: nowMs, endMs: nowMs };
+    }
+    return this.#partition;
+  }
+
+  #tickSoon(): void {
+    if (this.#ticking || this.#idle.length === 0) return;
+    this.#ticking = true;
+    this.#clock.soon(() => {
+      this.#ticking = false;
+      this.#tick();
+    });
+  }
+
+  #tick(): void {
+    while (this.#idle.length > 0) {
+      const chunk = this.#builder.take();
+      if (!chunk) break;
+      const writer = this.#idle.pop();
+      if (writer) void this.#store(writer, chunk);
+    }
+    if (!this.#busy()) this.#whenIdle?.();
+  }
+
+  async #store(writer: LaneWriter, chunk: PendingChunk): Promise<void> {
+    const dropTimer = this.#clock.after(Math.max(0, chunk.deadlineMs - this.#clock.monotonicMs()), () =>
+      // Nobody waits longer than the hold, even when Redis does not answer at all.
+      settleAll(chunk, writer.outcomeNow),
+    );
+    try {
+      settleAll(chunk, await writer.store(chunk));
+    } catch (error) {
+      settleAll(chunk, 'in_doubt');
+      this.#onCrash(error);
+    } finally {
+      dropTimer();
+      this.#idle.push(writer);
+      this.#tick();
+    }
+  }
+
+  /** What holds up the chunks that no writer has taken yet. */
+  #heldBy(): AppendOutcome {
+    return this.#writers.some((writer) => writer.heldBy === 'backlog_full') ? 'backlog_full' : 'redis_away';
+  }
+
+  /** While all writers are busy, what waits behind them is refused in time too. */
+  #expireLater(): void {
+    const deadlineMs = this.#builder.deadlineMs;
+    if (this.#stopExpiry || deadlineMs === null) return;
+    this.#stopExpiry = this.#clock.after(Math.max(1, deadlineMs - this.#clock.monotonicMs()), () => {
+      this.#stopExpiry = null;
+      for (
+        let next = this.#builder.deadlineMs;
+        next !== null && next <= this.#clock.monotonicMs();
+        next = this.#builder.deadlineMs
+      ) {
+        const chunk = this.#builder.take();
+        if (chunk) settleAll(chunk, this.#heldBy());
+      }
+      this.#expireLater();
+      if (!this.#busy()) this.#whenIdle?.();
+    });
+  }
+}
+
+/** All who wait for a chunk, in one loop; nobody is told twice. */
+function settleAll(chunk: PendingChunk, outcome: AppendOutcome): void {
+  for (const settle of chunk.waiting.splice(0)) settle(outcome);
+}

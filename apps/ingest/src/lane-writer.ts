@@ -1,0 +1,136 @@
+import { type AppendAnswer, assertReached, type Durability, type Lane, RedisInDoubt, RedisRefused } from '@sink/lane';
+import { assertNever } from '@sink/domain';
+import type { AppendOutcome } from './appender.ts';
+import type { PendingChunk } from './chunk-builder.ts';
+
+export interface WriterClock {
+  monotonicMs(): number;
+  sleep(ms: number): Promise<void>;
+}
+
+export interface WriterOptions {
+  readonly durability: Durability;
+  readonly backlogBytesMax: number;
+  /** The wait before another try, in milliseconds, while Redis is away or has no room. */
+  readonly retryWaitMs: number;
+  /** A random uid for a lane that has none yet. */
+  readonly newUid: () => string;
+  /** Told why a try failed: what an operator has to see. Called at every try. */
+  readonly onProblem?: (problem: RedisInDoubt | RedisRefused) => void;
+}
+
+/**
+ * One writer of a lane: one append in flight, on a connection of its own. A sequence number belongs to one chunk for ever;
+ * after doubt the same chunk is sent again under the same number, and never under another writer's.
+ */
+export class LaneWriter {
+  readonly #lane: Lane;
+  readonly #clock: WriterClock;
+  readonly #options: WriterOptions;
+  #writer: string | null = null;
+  #sequence = 0;
+  /** Of the chunk that is being stored: an append of it may have been, or may yet be, executed. */
+  #inDoubt = false;
+  #heldBy: 'redis_away' | 'backlog_full' = 'redis_away';
+
+  constructor(lane: Lane, clock: WriterClock, options: WriterOptions) {
+    this.#lane = lane;
+    this.#clock = clock;
+    this.#options = options;
+  }
+
+  /** What is to be said to those who wait for the chunk that is being stored, if they are told now. */
+  get outcomeNow(): AppendOutcome {
+    return this.#inDoubt ? 'in_doubt' : this.#heldBy;
+  }
+
+  /** What holds up the chunk that is being stored. */
+  get heldBy(): 'redis_away' | 'backlog_full' {
+    return this.#heldBy;
+  }
+
+  /** Stores a chunk and tells how that ended; tries until the chunk's deadline. `stored` means durable as asked for. */
+  async store(chunk: PendingChunk): Promise<AppendOutcome> {
+    this.#inDoubt = false;
+    this.#heldBy = 'redis_away';
+    const body = `${chunk.lines.join('\n')}\n`;
+    let numbered = false;
+    while (this.#clock.monotonicMs() < chunk.deadlineMs) {
+      try {
+        if (this.#writer === null) {
+          this.#writer = await this.#register();
+          numbered = false;
+        }
+        if (!numbered) this.#sequence += 1;
+        numbered = true;
+        const answer = await this.#append(this.#writer, chunk, body);
+        switch (answer) {
+          case 'stored':
+            assertReached(await this.#lane.reached(this.#options.durability), 'appending a chunk');
+            return 'stored';
+          case 'full':
+            // Remembered under this number: the chunk may be offered again, under the next one.
+            this.#heldBy = 'backlog_full';
+            numbered = false;
+            break;
+          case 'stale':
+            this.#writer = null;
+            return 'in_doubt';
+          case 'unknown_writer':
+            this.#writer = null;
+            if (this.outcomeNow === 'in_doubt') return 'in_doubt';
+            continue;
+          default:
+            assertNever(answer);
+        }
+      } catch (error) {
+        if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) throw error;
+        this.#heldBy = error instanceof RedisRefused && error.code === 'OOM' ? 'backlog_full' : 'redis_away';
+        this.#options.onProblem?.(error);
+      }
+      const leftMs = chunk.deadlineMs - this.#clock.monotonicMs();
+      // A try in the last moment would only turn a clear refusal into doubt.
+      if (leftMs <= this.#options.retryWaitMs) break;
+      await this.#clock.sleep(this.#options.retryWaitMs);
+    }
+    return this.outcomeNow;
+  }
+
+  /** Forgets the writer in Redis; to be called when nothing is in flight. A failure only leaves its entry to be retired. */
+  async close(): Promise<void> {
+    if (this.#writer === null) return;
+    await this.#lane.forgetWriter(this.#writer).catch(() => undefined);
+    this.#writer = null;
+  }
+
+  async #register(): Promise<string> {
+    await this.#lane.open(this.#options.newUid()); // a Redis that started empty has no lane
+    this.#sequence = 0;
+    return this.#lane.registerWriter();
+  }
+
+  /** One append; while it is without an answer, and after one that left it open, the chunk is in doubt. */
+  async #append(writer: string, chunk: PendingChunk, body: string): Promise<AppendAnswer> {
+    const before = this.#inDoubt;
+    this.#inDoubt = true;
+    try {
+      const answer = await this.#lane.append({
+        writer,
+        sequence: this.#sequence,
+        partition: chunk.partition,
+        count: chunk.lines.length,
+        body,
+        bytes: chunk.bytes,
+        furtherBytes: chunk.furtherBytes,
+        acceptedAtMs: chunk.acceptedAtMs,
+        backlogBytesMax: this.#options.backlogBytesMax,
+      });
+      // Stored is in doubt until it is as durable as asked for; full is certain, for this number and all copies under it.
+      this.#inDoubt = answer === 'stored' || (answer !== 'full' && before);
+      return answer;
+    } catch (error) {
+      if (error instanceof RedisRefused) this.#inDoubt = before;
+      throw error;
+    }
+  }
+}

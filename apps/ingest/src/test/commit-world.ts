@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { IoredisPort, Lane, type Durability } from '@sink/lane';
+import { type Proxy, type RedisServer, startProxy, startRedis } from '@sink/testing';
+import { Redis } from 'ioredis';
+import { onTestFinished } from 'vitest';
+import type { AppendOutcome } from '../appender.ts';
+import { GroupCommit, type GroupCommitOptions } from '../group-commit.ts';
+import { LaneWriter } from '../lane-writer.ts';
+
+export interface CommitWorld {
+  readonly server: RedisServer;
+  readonly proxy: Proxy;
+  readonly commit: GroupCommit;
+  /** Past the proxy, for looking at what is stored. */
+  readonly lane: Lane;
+  readonly redis: Redis;
+  readonly problems: unknown[];
+  readonly crashes: unknown[];
+  /** Wall clock of ingest, in milliseconds; starts at 2026-11-23T10:30Z. */
+  setWallMs(ms: number): void;
+  /** Submits lines; resolves with the outcome, and how long it took, and fails the test when it is told twice. */
+  submit(...lines: string[]): Promise<{ outcome: AppendOutcome; tookMs: number }>;
+  /** The lines in Redis, a list for each chunk. */
+  chunks(): Promise<string[][]>;
+  partitions(): Promise<(string | undefined)[]>;
+}
+
+export interface CommitSettings {
+  readonly writers?: number;
+  readonly holdMaxMs?: number;
+  readonly backlogBytesMax?: number;
+  readonly commandTimeoutMs?: number;
+  readonly durability?: Durability;
+  readonly timeInterval?: GroupCommitOptions['timeInterval'];
+  readonly args?: readonly string[];
+}
+
+/** Group commit on a real Redis behind a proxy; everything is closed at the end of the test. */
+export async function commitWorld(settings: CommitSettings = {}): Promise<CommitWorld> {
+  const { writers = 1, holdMaxMs = 4_000, backlogBytesMax = 100_000_000, commandTimeoutMs = 300 } = settings;
+  const server = await startRedis({ args: settings.args ?? [] });
+  const proxy = await startProxy(server);
+  const connect = (target: { host: string; port: number }): Redis => {
+    const client = new Redis({
+      host: target.host,
+      port: target.port,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      commandTimeout: commandTimeoutMs,
+      retryStrategy: () => 20,
+    });
+    client.on('error', () => undefined);
+    return client;
+  };
+  const problems: unknown[] = [];
+  const crashes: unknown[] = [];
+  const clients = Array.from({ length: writers }, () => connect(proxy));
+  const redis = new Redis({ host: server.host, port: server.port });
+  redis.on('error', () => undefined);
+  await Promise.all(
+    [...clients, redis].map((client) => new Promise<void>((resolve) => client.once('ready', () => resolve()))),
+  );
+
+  const laneWriters = clients.map(
+    (client) =>
+      new LaneWriter(
+        new Lane(new IoredisPort(client), 'sink', 0),
+        { monotonicMs: () => performance.now(), sleep: (ms) => sleep(ms) },
+        {
+          durability: settings.durability ?? { waitaof: false, replicas: 0, timeoutMs: 100 },
+          backlogBytesMax,
+          retryWaitMs: 20,
+          newUid: () => randomBytes(8).toString('hex'),
+          onProblem: (problem) => problems.push(problem),
+        },
+      ),
+  );
+  let wallOffsetMs = Date.UTC(2026, 10, 23, 10, 30);
+  const commit = new GroupCommit(
+    laneWriters,
+    {
+      wallMs: () => wallOffsetMs,
+      monotonicMs: () => performance.now(),
+      soon: (callback) => void setImmediate(callback),
+      after: (ms, callback) => {
+        const timer = setTimeout(callback, ms);
+        return () => clearTimeout(timer);
+      },
+    },
+    { timeInterval: settings.timeInterval ?? 'HOURLY', holdMaxMs },
+    (error) => crashes.push(error),
+  );
+  onTestFinished(async () => {
+    for (const client of [...clients, redis]) client.disconnect();
+    await proxy.close();
+    await server.stop();
+  });
+  const lane = new Lane(new IoredisPort(redis), 'sink', 0);
+  const entries = () => redis.xrange(lane.keys.chunks, '-', '+');
+  const field = (fields: string[], name: string): string | undefined => fields[fields.indexOf(name) + 1];
+  return {
+    server,
+    proxy,
+    commit,
+    lane,
+    redis,
+    problems,
+    crashes,
+    setWallMs: (ms) => {
+      wallOffsetMs = ms;
+    },
+    submit: (...lines) =>
+      new Promise((resolve, reject) => {
+        const startMs = performance.now();
+        let told = 0;
+        commit.submit(lines, (outcome) => {
+          told += 1;
+          if (told > 1) reject(new Error('told twice'));
+          resolve({ outcome, tookMs: performance.now() - startMs });
+        });
+      }),
+    chunks: async () => (await entries()).map(([, fields]) => (field(fields, 'b') ?? '').split('\n').slice(0, -1)),
+    partitions: async () => (await entries()).map(([, fields]) => field(fields, 'p')),
+  };
+}
