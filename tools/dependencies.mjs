@@ -9,9 +9,13 @@ import { root, run, say, SetupError, withHeartbeat } from './shell.mjs';
 const NODE_MAJOR = 24;
 const INSTALL_TIMEOUT_MS = 15 * 60_000;
 
-/** Installs what package-lock.json asks for, unless exactly that is there already. */
+/** Is exactly what package-lock.json asks for there already? */
+export async function areDependenciesCurrent() {
+  return isCurrent() && (await hasNode());
+}
+
+/** Installs what package-lock.json asks for. */
 export async function installDependencies(cache) {
-  if (isCurrent() && (await hasNode())) return;
   say(`installing the npm dependencies, Node ${NODE_MAJOR} among them (some 700 MB, about a minute)`);
   const result = await withHeartbeat('installing', () => npmCi());
   if (result.code !== 0) {

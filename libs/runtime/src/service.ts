@@ -38,7 +38,10 @@ export interface ServiceContext {
   fail: (error: unknown) => void;
 }
 
-/** Exit codes: stopped as asked; failed; the command line or the configuration is wrong (sysexits.h EX_CONFIG). */
+/**
+ * Exit codes: stopped as asked; failed; the command line, the configuration or what it points to is wrong, so that
+ * another try is pointless until somebody puts it right (sysexits.h EX_CONFIG).
+ */
 export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_CONFIG = 78;
@@ -48,7 +51,8 @@ export const EXIT_CONFIG = 78;
  *
  * A wrong configuration is printed whole and exits 78; a failed start exits 1; SIGTERM or SIGINT stops everything in
  * order within `stopGraceMs` and exits 0 (1 where a part failed to stop). A repeated signal changes nothing: a terminal
- * and a supervisor both send one for the same Ctrl-C.
+ * and a supervisor both send one for the same Ctrl-C. The death of a supervisor that holds a channel to us (a child
+ * process with 'ipc') means the same as SIGTERM.
  */
 export async function runService(
   service: ServiceName,
@@ -75,7 +79,7 @@ export async function runService(
   };
   const fail = (error: unknown): void => {
     log.fatal({ err: error }, `${service} failed`);
-    void stop(EXIT_FAILED);
+    void stop(needsOperator(error) ? EXIT_CONFIG : EXIT_FAILED);
   };
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {
@@ -83,6 +87,11 @@ export async function runService(
       void stop(EXIT_OK);
     });
   }
+  // A supervisor that started us holds a channel to us; it closes when the supervisor is gone, however it went.
+  process.once('disconnect', () => {
+    if (!stopping.signal.aborted) log.warn('the process that started this one is gone: stopping');
+    void stop(EXIT_OK);
+  });
   crashOnBrokenInvariants(log);
 
   const context: ServiceContext = {
@@ -145,6 +154,11 @@ export function parseArguments(argv: readonly string[]): ServiceArguments {
   });
   const alsoReady = (values['also-ready'] ?? '').split(',').filter((url) => url !== '');
   return { configFile: values.config ?? null, alsoReady };
+}
+
+/** Said by the error itself (a Redis that is unfit, for one): no restart heals it. */
+function needsOperator(error: unknown): boolean {
+  return error instanceof Error && 'retryable' in error && error.retryable === false;
 }
 
 function isArgumentError(error: unknown): boolean {

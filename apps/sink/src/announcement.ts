@@ -1,0 +1,56 @@
+import { formatBytes, formatDuration } from '@sink/config';
+import type { SinkConfig } from '@sink/config';
+
+/** What somebody needs to know to use a sink that has just become ready. */
+export interface Announcement {
+  readonly post: string;
+  readonly objects: string;
+  readonly when: string;
+  readonly example: string;
+}
+
+export function announcement(config: SinkConfig, nowMs: number): Announcement {
+  const post = `${addressOf(config.host, config.port)}/`;
+  const event = '{"specversion":"1.0","id":"1","source":"/hello","type":"hello","data":{"hello":"world"}}';
+  return {
+    post,
+    objects: objectsPath(config, nowMs),
+    when: closedWhen(config),
+    example: `curl -i ${post} -H 'Content-Type: application/cloudevents+json' -d '${event}'`,
+  };
+}
+
+/** Where an event that comes now will stand: the folder of this hour (or day). */
+export function objectsPath(config: SinkConfig, nowMs: number): string {
+  const [year = '', month = '', day = '', hour = ''] = new Date(nowMs).toISOString().split(/[-T:]/);
+  const slot = config.timeInterval === 'HOURLY' ? [year, month, day, hour] : [year, month, day];
+  const key = `${config.prefix}${slot.join('/')}/`;
+  return config.bucket.kind === 's3' ? `s3://${config.bucket.name}/${key}` : `${config.bucket.directory}/${key}`;
+}
+
+/** "after 1000 events, 128 MiB or 60 s". */
+export function closedWhen({ flushSize, flushBytes, scheduledIntervalMs }: SinkConfig): string {
+  return `after ${flushSize} events, ${formatBytes(flushBytes)} or ${formatDuration(scheduledIntervalMs)}, whichever comes first`;
+}
+
+/** http://, with a host that can be connected to from this machine. */
+export function addressOf(host: string, port: number): string {
+  const reachable = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${reachable}:${port}`;
+}
+
+/** For people, on a terminal. */
+export function announcementText({ post, objects, when, example }: Announcement): string {
+  return `
+sink-aws-s3 is ready.
+
+  Post CloudEvents to  ${post}
+  Objects appear in    ${objects}
+                       ${when}
+  For example:
+    ${example}
+
+  Ctrl-C stops it: what was accepted is written out first.
+
+`;
+}

@@ -1,0 +1,147 @@
+import { type Environment, formatBytes, formatDuration, type RedisSettings, type SinkConfig } from '@sink/config';
+import { createObjectStore, ObjectStoreError } from '@sink/objects';
+import { awaitRedis, connectRedis } from '@sink/redis';
+import { EXIT_FAILED, EXIT_OK, systemClock } from '@sink/runtime';
+import { addressOf, closedWhen, objectsPath } from './announcement.ts';
+import { redisServerVersion } from './redis-version.ts';
+
+const REDIS_TIMEOUT_MS = 10_000;
+const BUCKET_TIMEOUT_MS = 30_000;
+
+export interface CheckOptions {
+  readonly config: SinkConfig;
+  readonly env: Environment;
+  readonly write: (line: string) => void;
+}
+
+/** What one attempt showed: warnings when it worked, the reason when it did not. */
+type Finding =
+  | { readonly ok: true; readonly found: string; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly problem: string; readonly remedy?: string };
+
+/** Says what the configuration means, tries Redis and the bucket, and resolves to the exit code: 0 when both will do. */
+export async function check({ config, env, write }: CheckOptions): Promise<number> {
+  write('The configuration is valid. It means:');
+  for (const [name, meaning] of meanings(config)) write(`  ${name.padEnd(12)} ${meaning}`);
+  write('');
+  const redis = config.redis === null ? checkOwnRedis(env) : await checkRedis(config.redis, config);
+  report('Redis', redis, write);
+  const bucket = await checkBucket(config);
+  report('Bucket', bucket, write);
+  return redis.ok && bucket.ok ? EXIT_OK : EXIT_FAILED;
+}
+
+/** The configuration in plain words: what is where, and what happens when. */
+export function meanings(config: SinkConfig): readonly (readonly [name: string, meaning: string])[] {
+  const slot = config.timeInterval === 'HOURLY' ? 'hour' : 'day';
+  const level = config.compressionLevel === undefined ? '' : `, level ${config.compressionLevel}`;
+  const backlog = config.maxBacklogBytes === null ? '60 % of its maxmemory' : formatBytes(config.maxBacklogBytes);
+  return [
+    ['receives', `CloudEvents by POST on ${addressOf(config.host, config.port)}/ (bound to ${config.host})`],
+    ['a 2xx means', `${durabilityInWords(config)}; until then a request is held ${formatDuration(config.holdMaxMs)}`],
+    ['backlog', `at most ${backlog} in Redis; above that producers get 503`],
+    ['Redis', redisInWords(config)],
+    ['objects', `${objectsPath(config, systemClock.wallMs())} at this ${slot}${bucketInWords(config)}`],
+    ['written', `${closedWhen(config)}, and at the turn of the ${slot} (UTC)`],
+    ['compression', config.compression === 'none' ? 'none' : `${config.compression}${level}`],
+    ['data', `${config.dataDir} (spool${config.redis === null ? ', Redis' : ''})`],
+    [
+      'health',
+      `/readyz and /metrics on ports ${config.ingestOpsPort}, ${config.batcherOpsPort} and ${config.uploaderOpsPort}`,
+    ],
+  ];
+}
+
+function durabilityInWords({ durability, replicas }: SinkConfig): string {
+  const meaning = {
+    fsync: 'the event is fsynced by Redis',
+    everysec: 'Redis has the event, and fsyncs within about a second',
+    none: 'Redis has the event in memory',
+    managed: 'Redis has the event; you vouch for how safe it is there',
+  }[durability];
+  return replicas === 0 ? meaning : `${meaning}, and ${replicas} replicas have it`;
+}
+
+function redisInWords({ redis, redisPort, sinkName }: SinkConfig): string {
+  if (redis === null) return `one of its own, on 127.0.0.1 port ${redisPort === 0 ? '(a free one)' : redisPort}`;
+  return `${placeOf(redis)}, database ${redis.db}${redis.tls === null ? '' : ', TLS'}; keys begin with {${sinkName}:`;
+}
+
+function placeOf({ target }: RedisSettings): string {
+  const list = (nodes: readonly { host: string; port: number }[]): string =>
+    nodes.map(({ host, port }) => `${host}:${port}`).join(', ');
+  switch (target.kind) {
+    case 'single':
+      return `${target.host}:${target.port}`;
+    case 'socket':
+      return target.path;
+    case 'sentinel':
+      return `${target.masterName}, found by the Sentinels ${list(target.sentinels)}`;
+    case 'cluster':
+      return `the Cluster at ${list(target.nodes)}`;
+  }
+}
+
+function bucketInWords({ bucket }: SinkConfig): string {
+  if (bucket.kind === 'file') return ', as plain files';
+  const credentials = bucket.credentials === undefined ? 'the AWS default chain' : 'the key that is configured';
+  return `, at ${bucket.endpoint ?? `AWS ${bucket.region ?? ''}`.trim()}, credentials from ${credentials}`;
+}
+
+function checkOwnRedis(env: Environment): Finding {
+  const server = env['SINK_REDIS_SERVER'] || 'redis-server';
+  const version = redisServerVersion(server);
+  if (version !== null)
+    return { ok: true, found: `${server} is ${version}; it is started with the sink`, warnings: [] };
+  const remedy = 'install redis-server 7.0 or newer, name one in SINK_REDIS_SERVER, or set redis.url';
+  return { ok: false, problem: `${server} cannot be run`, remedy };
+}
+
+async function checkRedis(settings: RedisSettings, config: SinkConfig): Promise<Finding> {
+  const errors: Error[] = [];
+  const client = connectRedis(settings, 'commands', { onError: (error) => errors.splice(0, 1, error) });
+  const silent = { info: () => undefined, warn: () => undefined };
+  try {
+    const examination = await awaitRedis(client, config, {
+      log: silent,
+      readiness: { set: () => undefined },
+      clock: systemClock,
+      signal: AbortSignal.timeout(REDIS_TIMEOUT_MS),
+    });
+    const found = `${examination.version} at ${placeOf(settings)}; room for ${formatBytes(examination.backlogBytesMax)}`;
+    return { ok: true, found, warnings: examination.warnings };
+  } catch (error) {
+    const timedOut = error instanceof Error && error.name === 'TimeoutError';
+    const reason = timedOut ? (errors[0] ?? new Error('no answer')) : error;
+    return { ok: false, problem: `${placeOf(settings)}: ${messageOf(reason)}` };
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function checkBucket({ bucket, ifNoneMatch, prefix }: SinkConfig): Promise<Finding> {
+  const store = createObjectStore(bucket, { ifNoneMatch, prefix });
+  try {
+    const { location, warnings } = await store.check(AbortSignal.timeout(BUCKET_TIMEOUT_MS));
+    return { ok: true, found: `${location} takes objects`, warnings };
+  } catch (error) {
+    const remedy = error instanceof ObjectStoreError ? error.remedy : undefined;
+    return { ok: false, problem: messageOf(error), ...(remedy === undefined ? {} : { remedy }) };
+  } finally {
+    store.close();
+  }
+}
+
+function report(what: string, finding: Finding, write: (line: string) => void): void {
+  if (!finding.ok) {
+    write(`${what}: FAILED: ${finding.problem}`);
+    if (finding.remedy !== undefined) write(`  remedy: ${finding.remedy}`);
+    return;
+  }
+  write(`${what}: ok: ${finding.found}`);
+  for (const warning of finding.warnings) write(`  warning: ${warning}`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,82 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname } from 'node:path';
+import { processIdentity } from './process-identity.ts';
+import { StartError } from './start-error.ts';
+
+const ATTEMPTS_MAX = 5;
+
+interface Holder {
+  readonly pid: number;
+  readonly identity: string;
+  readonly host: string;
+}
+
+export interface DataLock {
+  /** The sink before us on this directory did not stop in order: its processes may still be about. */
+  readonly predecessorDied: boolean;
+  release(): void;
+}
+
+/**
+ * One sink at a time on a data directory: two redis-servers on one append-only file would ruin it. The lock is a file
+ * with the number and the identity of its holder; that of a dead one, or of another host (a container that was
+ * replaced), is taken over.
+ * @throws StartError `data_dir_in_use`, `data_dir`
+ */
+export function lockDataDirectory(file: string): DataLock {
+  const own: Holder = { pid: process.pid, identity: processIdentity(process.pid) ?? '', host: hostname() };
+  const text = JSON.stringify(own);
+  let predecessorDied = false;
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    if (create(file, text)) {
+      return {
+        predecessorDied,
+        release: () => {
+          if (read(file) === text) rmSync(file, { force: true });
+        },
+      };
+    }
+    const holder = parseHolder(read(file));
+    if (holder !== null && holder.host === own.host && processIdentity(holder.pid) === holder.identity) {
+      const where = `another sink (process ${holder.pid}) is running on this data directory`;
+      throw new StartError('data_dir_in_use', `${where}: stop it, or give this one a data_dir of its own (${file})`);
+    }
+    predecessorDied = true;
+    rmSync(file, { force: true });
+  }
+  throw new StartError('data_dir_in_use', `other sinks are starting on this data directory (${file})`);
+}
+
+function create(file: string, text: string): boolean {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text, { flag: 'wx' });
+    return true;
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new StartError('data_dir', `the data directory cannot be written (${reason}): set data_dir`, { cause });
+  }
+}
+
+function read(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+function parseHolder(text: string | null): Holder | null {
+  try {
+    const value: unknown = JSON.parse(text ?? 'null');
+    if (typeof value !== 'object' || value === null) return null;
+    const { pid, identity, host } = value as Partial<Record<keyof Holder, unknown>>;
+    return typeof pid === 'number' && typeof identity === 'string' && typeof host === 'string'
+      ? { pid, identity, host }
+      : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,112 @@
+import type { ChildProcess } from 'node:child_process';
+import type { Clock, Logger } from '@sink/runtime';
+
+const RESTART_DELAY_MIN_MS = 250;
+const RESTART_DELAY_MAX_MS = 15_000;
+/** A process that ran this long is well: its next death starts the delays anew. */
+const WELL_AFTER_MS = 30_000;
+
+export interface KeptProcessOptions {
+  readonly name: string;
+  /** Starts the process once. May throw; that counts as a death. */
+  readonly launch: () => ChildProcess;
+  /** Whether a death with this exit code (null: by a signal, or never born) is one that another try cannot heal. */
+  readonly isFatal: (exitCode: number | null) => boolean;
+  /** Told of such a death; nothing is restarted then. */
+  readonly onFatal: (exitCode: number | null) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** A child process that is started again whenever it dies, after 250 ms at first and 15 s at most, until stopped. */
+export class KeptProcess {
+  readonly #options: KeptProcessOptions;
+  #child: ChildProcess | null = null;
+  #gone: Promise<void> = Promise.resolve();
+  #restart: NodeJS.Timeout | null = null;
+  #restartDelayMs = RESTART_DELAY_MIN_MS;
+  #stopping = false;
+
+  constructor(options: KeptProcessOptions) {
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  /** Null while there is none. */
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
+  start(): void {
+    if (this.#stopping) return;
+    const { clock, launch } = this.#options;
+    const startedMs = clock.monotonicMs();
+    let child: ChildProcess;
+    try {
+      child = launch();
+    } catch (error) {
+      this.#died({ err: error }, null, 0);
+      return;
+    }
+    this.#child = child;
+    this.#gone = new Promise((resolve) => {
+      let settled = false;
+      const settle = (how: object, code: number | null): void => {
+        if (settled) return;
+        settled = true;
+        this.#child = null;
+        resolve();
+        this.#died(how, code, clock.monotonicMs() - startedMs);
+      };
+      child.once('exit', (code, signal) => settle({ exitCode: code, signal }, code));
+      child.on('error', (error) => {
+        // Also emitted when a signal could not be sent: only a child that never got a pid is gone.
+        if (child.pid === undefined) settle({ err: error }, null);
+      });
+    });
+  }
+
+  /** SIGTERM, and SIGKILL after `graceMs`. Resolves, when it is gone, to whether it went by itself. */
+  async stop(graceMs: number): Promise<boolean> {
+    this.#stopping = true;
+    if (this.#restart !== null) clearTimeout(this.#restart);
+    if (this.#child === null) return true;
+    this.#child.kill('SIGTERM');
+    const inTime = new AbortController();
+    const stopped = await Promise.race([
+      this.#gone.then(() => true),
+      this.#options.clock.sleep(graceMs, inTime.signal).then(() => false),
+    ]);
+    inTime.abort();
+    if (!stopped) {
+      this.#options.log.error({ process: this.name, graceMs }, 'a process did not stop in time and is killed');
+      await this.kill();
+    }
+    return stopped;
+  }
+
+  /** SIGKILL, at once; nothing is restarted any more. */
+  async kill(): Promise<void> {
+    this.#stopping = true;
+    if (this.#restart !== null) clearTimeout(this.#restart);
+    this.#child?.kill('SIGKILL');
+    await this.#gone;
+  }
+
+  #died(how: object, code: number | null, uptimeMs: number): void {
+    const { isFatal, log, name, onFatal } = this.#options;
+    if (this.#stopping) return;
+    if (isFatal(code)) {
+      onFatal(code);
+      return;
+    }
+    if (uptimeMs >= WELL_AFTER_MS) this.#restartDelayMs = RESTART_DELAY_MIN_MS;
+    const restartInMs = this.#restartDelayMs;
+    this.#restartDelayMs = Math.min(RESTART_DELAY_MAX_MS, restartInMs * 2);
+    log.error({ process: name, ...how, restartInMs }, 'a process died and is started again');
+    this.#restart = setTimeout(() => this.start(), restartInMs);
+  }
+}

@@ -1,0 +1,239 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { eventually, freePort, type ManagedProcess, startProcess, temporaryDirectory } from '@sink/testing';
+import { describe, expect, test } from 'vitest';
+import { processCommand } from './process-identity.ts';
+import { readLastRedis } from './redis-conf.ts';
+
+const READY = /"msg":"ready: post CloudEvents to/;
+
+interface Setup {
+  readonly dataDir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** A data directory and ports of its own; the same setup can be started again. */
+async function setup(env: Readonly<Record<string, string>> = {}): Promise<Setup> {
+  const dataDir = temporaryDirectory('sink');
+  return {
+    dataDir,
+    env: {
+      NODE_ENV: 'test',
+      npm_lifecycle_event: undefined,
+      SINK_DATA_DIR: dataDir,
+      SINK_HOST: '127.0.0.1',
+      SINK_PORT: String(await freePort()),
+      SINK_INGEST_OPS_PORT: String(await freePort()),
+      SINK_BATCHER_OPS_PORT: String(await freePort()),
+      SINK_UPLOADER_OPS_PORT: String(await freePort()),
+      ...env,
+    },
+  };
+}
+
+function start({ env }: Setup): Promise<ManagedProcess> {
+  const main = fileURLToPath(new URL('./test/sink-main.ts', import.meta.url));
+  return startProcess({ command: process.execPath, args: [main], env });
+}
+
+async function startReady(given: Setup): Promise<ManagedProcess> {
+  const sink = await start(given);
+  await sink.waitFor(READY, { timeoutMs: 20_000 });
+  return sink;
+}
+
+function pidsOf(sink: ManagedProcess, service: string): readonly number[] {
+  return [...sink.output().matchAll(new RegExp(`^${service} (\\d+) started`, 'gm'))].map(([, pid]) => Number(pid));
+}
+
+function redisPid({ dataDir }: Setup): number {
+  const last = readLastRedis(join(dataDir, 'redis'));
+  if (last === null) throw new Error('there is no redis.conf');
+  return Number(readFileSync(last.pidFile, 'utf8'));
+}
+
+const isGone = (pid: number): boolean => processCommand(pid) === null;
+
+async function allGone(pids: readonly number[]): Promise<void> {
+  await eventually(() => expect(pids.filter((pid) => !isGone(pid))).toEqual([]), { timeoutMs: 15_000 });
+}
+
+function everyPid(sink: ManagedProcess): readonly number[] {
+  return ['ingest', 'batcher', 'uploader'].flatMap((service) => pidsOf(sink, service));
+}
+
+/** Who was told to stop and who stopped, in that order. */
+function stopping(sink: ManagedProcess): readonly string[] {
+  return [...sink.output().matchAll(/^(\w+) \d+ (told SIGTERM|stopped)$/gm)].map(([, who, what]) => `${who} ${what}`);
+}
+
+describe('the sink as one', () => {
+  test('stops ingest, batcher, uploader and Redis in this order, each only when the one before is gone', async () => {
+    const given = await setup({ SCRIPT_INGEST: 'slow', SCRIPT_BATCHER: 'slow' });
+    const sink = await startReady(given);
+    const redis = redisPid(given);
+    expect(await sink.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+    expect(stopping(sink)).toEqual([
+      'ingest told SIGTERM',
+      'ingest stopped',
+      'batcher told SIGTERM',
+      'batcher stopped',
+      'uploader told SIGTERM',
+      'uploader stopped',
+    ]);
+    expect(isGone(redis)).toBe(true);
+    await allGone(everyPid(sink));
+  });
+
+  test('gives the services its configuration file, its Redis and a share of the grace, and ingest the others', async () => {
+    const given = await setup();
+    const sink = await startReady(given);
+    const output = sink.output();
+    expect(output).toMatch(/^batcher \d+ started \["--config","sink.yml"\] grace=14250ms$/m);
+    const also = [given.env['SINK_BATCHER_OPS_PORT'], given.env['SINK_UPLOADER_OPS_PORT']]
+      .map((port) => `http://127.0.0.1:${port ?? ''}/readyz`)
+      .join(',');
+    expect(output).toContain(`started ["--config","sink.yml","--also-ready","${also}"] grace=7125ms`);
+    const urls = [...output.matchAll(/redis (redis:\/\/:[0-9a-f]{48}@127\.0\.0\.1:\d+)$/gm)].map(([, url]) => url);
+    expect(urls).toHaveLength(3);
+    expect(new Set(urls).size).toBe(1);
+    await sink.kill('SIGTERM');
+  });
+
+  test('starts a service and its Redis again when they die', async () => {
+    const given = await setup();
+    const sink = await startReady(given);
+    const [batcher = 0] = pidsOf(sink, 'batcher');
+    const redis = redisPid(given);
+    process.kill(batcher, 'SIGKILL');
+    process.kill(redis, 'SIGKILL');
+    await eventually(() => {
+      expect(pidsOf(sink, 'batcher')).toHaveLength(2);
+      const now = redisPid(given);
+      expect(now).not.toBe(redis);
+      expect(processCommand(now)).toContain('127.0.0.1:');
+    });
+    expect(pidsOf(sink, 'ingest')).toHaveLength(1);
+    expect((await sink.kill('SIGTERM')).code).toBe(0);
+    await allGone([...everyPid(sink), redisPidOrZero(given)].filter((pid) => pid !== 0));
+  });
+
+  test('kills a service that does not stop within its share, stops the rest in order, and says so by its exit code', async () => {
+    const sink = await startReady(await setup({ SINK_STOP_GRACE: '3s', SCRIPT_BATCHER: 'stubborn' }));
+    expect(await sink.kill('SIGTERM')).toEqual({ code: 1, signal: null });
+    expect(sink.output()).toMatch(/"process":"batcher".*did not stop in time/);
+    expect(stopping(sink).slice(-2)).toEqual(['uploader told SIGTERM', 'uploader stopped']);
+    await allGone(everyPid(sink));
+  });
+
+  test('takes the two SIGINT of one Ctrl-C under npm for one, and a later one as "at once"', async () => {
+    const given = await setup({ SCRIPT_INGEST: 'stubborn' });
+    const sink = await startReady(given);
+    const redis = redisPid(given);
+    sink.signal('SIGINT');
+    sink.signal('SIGINT');
+    await sink.waitFor(/ingest \d+ told SIGTERM/);
+    // The time that makes it another Ctrl-C has to pass.
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(isGone(sink.pid)).toBe(false);
+    expect(await sink.kill('SIGINT')).toEqual({ code: 130, signal: null });
+    await allGone([...everyPid(sink), redis]);
+  });
+
+  test('ends with the exit code of a service that finds its configuration wrong', async () => {
+    const sink = await start(await setup({ SCRIPT_UPLOADER: 'misconfigured' }));
+    expect(await sink.exited).toEqual({ code: 78, signal: null });
+    await allGone(everyPid(sink));
+  });
+
+  test('leaves nothing running when it is killed itself: services stop, then Redis', async () => {
+    const given = await setup({ SCRIPT_BATCHER: 'slow' });
+    const sink = await startReady(given);
+    const redis = redisPid(given);
+    const pids = everyPid(sink);
+    await sink.kill('SIGKILL');
+    await allGone([...pids, redis]);
+    expect(sink.output().match(/told disconnect/g)).toHaveLength(3);
+  });
+
+  test('starts after a SIGKILL of everything but its Redis: stops that one first and reads its file', async () => {
+    const given = await setup();
+    const first = await startReady(given);
+    const redis = redisPid(given);
+    // The shell that would end Redis has the pid file as its argument.
+    const watchers = await watchersOf(given);
+    for (const pid of [...watchers, first.pid, ...everyPid(first)]) process.kill(pid, 'SIGKILL');
+    await first.exited;
+    await allGone(everyPid(first));
+    expect(isGone(redis)).toBe(false);
+
+    const second = await startReady(given);
+    expect(second.output()).toContain('a Redis of an earlier sink still runs');
+    expect(isGone(redis)).toBe(true);
+    expect((await second.kill('SIGTERM')).code).toBe(0);
+  });
+
+  test('starts again at once after it was killed, while its old services still stop', async () => {
+    const given = await setup({ SCRIPT_INGEST: 'slow', SCRIPT_UPLOADER: 'slow' });
+    const first = await startReady(given);
+    await first.kill('SIGKILL');
+    const second = await startReady(given);
+    expect((await second.kill('SIGTERM')).code).toBe(0);
+    await allGone([...everyPid(first), ...everyPid(second)]);
+  });
+
+  test('refuses a data directory that another sink is using', async () => {
+    const given = await setup();
+    const first = await startReady(given);
+    const other = await setup();
+    const second = await start({ dataDir: given.dataDir, env: { ...other.env, SINK_DATA_DIR: given.dataDir } });
+    expect((await second.exited).code).toBe(1);
+    expect(second.output()).toContain(`data_dir_in_use: another sink (process ${String(first.pid)}) is running`);
+    expect((await first.kill('SIGTERM')).code).toBe(0);
+  });
+
+  test('says in one line which port is taken, and by which key it is set', async () => {
+    const given = await setup();
+    const taken = createServer().listen(Number(given.env['SINK_BATCHER_OPS_PORT']), '127.0.0.1');
+    await once(taken, 'listening');
+    const sink = await start(given);
+    expect((await sink.exited).code).toBe(1);
+    expect(sink.output()).toMatch(/^port_taken: port \d+ is taken by another program: .*batcher_ops_port/m);
+    taken.close();
+  });
+
+  test('says in one line that there is no redis-server', async () => {
+    const sink = await start(await setup({ SINK_REDIS_SERVER: '/nowhere/redis-server' }));
+    expect((await sink.exited).code).toBe(1);
+    expect(sink.output()).toMatch(/^no_redis_server: .*install redis-server 7\.0 or newer/m);
+  });
+
+  test('stops in order when it is told to before it is ready', async () => {
+    const given = await setup();
+    const sink = await start(given);
+    await sink.waitFor(/batcher \d+ started/, { timeoutMs: 20_000 });
+    expect((await sink.kill('SIGTERM')).signal).toBeNull();
+    await allGone(everyPid(sink));
+  });
+});
+
+function redisPidOrZero(given: Setup): number {
+  try {
+    return redisPid(given);
+  } catch {
+    return 0;
+  }
+}
+
+async function watchersOf(given: Setup): Promise<readonly number[]> {
+  const { readdir } = await import('node:fs/promises');
+  const pidFile = readLastRedis(join(given.dataDir, 'redis'))?.pidFile ?? '';
+  const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 1);
+  return pids.filter((pid) => {
+    const command = processCommand(pid);
+    return command !== null && command.includes('read -r _') && command.includes(pidFile);
+  });
+}

@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import type { Environment, SinkConfig } from '@sink/config';
+import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, secretsIn, systemClock } from '@sink/runtime';
+import { announcement, announcementText } from './announcement.ts';
+import { awaitReady } from './await-ready.ts';
+import { lockDataDirectory } from './data-lock.ts';
+import { type OwnRedis, startOwnRedis } from './own-redis.ts';
+import { awaitFreePorts } from './ports.ts';
+import type { ProgramOf } from './program.ts';
+import { stopOrphanedRedis } from './redis-orphan.ts';
+import { ServiceGroup } from './service-group.ts';
+import { aborted, StopSignals } from './stop-signals.ts';
+
+/** How long a port may be taken at start: the end of a sink that was stopped a moment ago. */
+const PORT_WAIT_MS = 3000;
+
+export interface SinkOptions {
+  readonly config: SinkConfig;
+  readonly env: Environment;
+  /** `--config FILE`, as the services take it too. */
+  readonly configArguments: readonly string[];
+  readonly programOf: ProgramOf;
+}
+
+/**
+ * Everything in one: a Redis of its own unless one is configured, and the three services as child processes, kept
+ * running until SIGTERM, SIGINT or SIGHUP; then they are stopped in order: intake, drain and flush, upload, Redis.
+ *
+ * Resolves to the exit code: 0 when all stopped by themselves within `stopGraceMs`, 1 when something had to be killed,
+ * 78 when a service found the configuration wrong, 130 after a second Ctrl-C.
+ * @throws StartError when it cannot start; nothing runs then
+ */
+export async function runSink(options: SinkOptions): Promise<number> {
+  const { config } = options;
+  const log = createLogger({ service: 'sink', level: config.logLevel, secrets: secretsIn(config) });
+  const signals = new StopSignals(systemClock, log);
+  const redisDirectory = join(config.dataDir, 'redis');
+  // Only a Redis of our own makes the directory ours: with a shared one, several sinks may spool side by side.
+  const lock = config.redis === null ? lockDataDirectory(join(redisDirectory, 'sink.lock')) : null;
+  try {
+    const waitMs = lock?.predecessorDied === true ? config.stopGraceMs + PORT_WAIT_MS : PORT_WAIT_MS;
+    await awaitFreePorts(config, { waitMs, clock: systemClock, signal: signals.stop });
+    const redis = config.redis === null ? await startRedis(options, redisDirectory, log, signals.stop) : null;
+    if (signals.stop.aborted) {
+      await redis?.stop(config.stopGraceMs);
+      return EXIT_OK;
+    }
+    return await runServices(options, redis, log, signals);
+  } finally {
+    lock?.release();
+  }
+}
+
+async function startRedis(
+  { config, env }: SinkOptions,
+  directory: string,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<OwnRedis | null> {
+  await stopOrphanedRedis(directory, systemClock, log);
+  if (signal.aborted) return null;
+  const server = env['SINK_REDIS_SERVER'] || 'redis-server';
+  return startOwnRedis({ directory, port: config.redisPort, server, clock: systemClock, log, signal });
+}
+
+async function runServices(
+  options: SinkOptions,
+  redis: OwnRedis | null,
+  log: Logger,
+  signals: StopSignals,
+): Promise<number> {
+  const { config, env } = options;
+  const failures: number[] = [];
+  const services = new ServiceGroup({
+    ...options,
+    env: redis === null ? env : { ...env, SINK_REDIS_URL: redis.url },
+    lifeline: redis?.lifeline ?? null,
+    clock: systemClock,
+    log,
+    onFatal: (exitCode) => {
+      failures.push(exitCode ?? EXIT_FAILED);
+      signals.stopNow();
+    },
+  });
+  services.start();
+  void awaitReady(services.readyUrls, { clock: systemClock, log, signal: signals.stop }).then((ready) => {
+    if (ready) announce(config, env, log);
+  });
+
+  await aborted(signals.stop);
+  const startedMs = systemClock.monotonicMs();
+  log.info('stopping: ingest first, then batcher, uploader and Redis');
+  const inOrder = stopInOrder(services, redis, config.stopGraceMs, startedMs);
+  const hurried = aborted(signals.hurry).then(() => 'hurried' as const);
+  const outcome = await Promise.race([inOrder, hurried]);
+  if (outcome === 'hurried') {
+    log.warn('stopped at once: what was accepted is in Redis and goes on at the next start');
+    await Promise.all([services.kill(), redis?.process.kill()]);
+    await redis?.stop(0);
+    return 130;
+  }
+  log.info('stopped');
+  return failures[0] ?? (outcome ? EXIT_OK : EXIT_FAILED);
+}
+
+async function stopInOrder(
+  services: ServiceGroup,
+  redis: OwnRedis | null,
+  stopGraceMs: number,
+  startedMs: number,
+): Promise<boolean> {
+  const servicesStopped = await services.stop(startedMs);
+  const leftMs = startedMs + stopGraceMs - systemClock.monotonicMs();
+  const redisStopped = (await redis?.stop(Math.max(0, leftMs))) ?? true;
+  return servicesStopped && redisStopped;
+}
+
+/** Once, when everything is ready: for people on a terminal and under npm, else as a line of the log. */
+function announce(config: SinkConfig, env: Environment, log: Logger): void {
+  const news = announcement(config, systemClock.wallMs());
+  const forPeople = process.stdout.isTTY || env['npm_lifecycle_event'] !== undefined;
+  if (forPeople) process.stdout.write(announcementText(news));
+  else log.info(news, `ready: post CloudEvents to ${news.post}, objects appear in ${news.objects}`);
+}

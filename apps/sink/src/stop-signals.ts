@@ -1,0 +1,51 @@
+import type { Clock, Logger } from '@sink/runtime';
+
+/** npm passes on the SIGINT that the terminal has already sent us: the second of two this close is the same Ctrl-C. */
+const SAME_CTRL_C_MS = 500;
+
+/** Turns signals into "stop in order" and, at a second Ctrl-C, "stop at once". Installed for the life of the process. */
+export class StopSignals {
+  readonly #stop = new AbortController();
+  readonly #hurry = new AbortController();
+  readonly #clock: Clock;
+  #firstMs = 0;
+
+  constructor(clock: Clock, log: Logger) {
+    this.#clock = clock;
+    for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+      process.on(name, () => {
+        if (!this.#stop.signal.aborted) {
+          log.info({ signal: name }, 'asked to stop');
+          this.stopNow();
+        } else if (name === 'SIGINT' && this.#clock.monotonicMs() - this.#firstMs >= SAME_CTRL_C_MS) {
+          this.#hurry.abort();
+        }
+      });
+    }
+  }
+
+  /** Aborts when stopping begins. */
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Aborts when the order of stopping does not matter any more. */
+  get hurry(): AbortSignal {
+    return this.#hurry.signal;
+  }
+
+  /** As a first signal does. */
+  stopNow(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#firstMs = this.#clock.monotonicMs();
+    this.#stop.abort();
+  }
+}
+
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

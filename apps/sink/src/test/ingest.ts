@@ -1,0 +1,3 @@
+import { runScripted } from './scripted-service.ts';
+
+await runScripted('ingest');

@@ -1,0 +1,37 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { ServiceName } from '../program.ts';
+
+/**
+ * A stand-in for a service, for the tests of the supervisor: says what happens to it on stdout.
+ * Environment `SCRIPT_<NAME>`: `stubborn` ignores being told to stop, `misconfigured` exits 78, `slow` takes 400 ms.
+ */
+export async function runScripted(name: ServiceName): Promise<void> {
+  const script = process.env[`SCRIPT_${name.toUpperCase()}`];
+  const say = (what: string): void => {
+    process.stdout.write(`${name} ${String(process.pid)} ${what}\n`);
+  };
+  if (script === 'misconfigured') process.exit(78);
+
+  const server = createServer((_request, response) => response.end('{}'));
+  server.listen(Number(process.env[`SINK_${name.toUpperCase()}_OPS_PORT`]), '127.0.0.1');
+  await once(server, 'listening');
+  say(`started ${JSON.stringify(process.argv.slice(2))} grace=${process.env['SINK_STOP_GRACE'] ?? ''}`);
+  say(`redis ${process.env['SINK_REDIS_URL'] ?? 'none'}`);
+
+  let stopping = false;
+  const stop = (why: string): void => {
+    say(`told ${why}`);
+    if (script === 'stubborn' || stopping) return;
+    stopping = true;
+    setTimeout(
+      () => {
+        say('stopped');
+        process.exit(0);
+      },
+      script === 'slow' ? 400 : 0,
+    );
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
+  process.once('disconnect', () => stop('disconnect'));
+}

@@ -1,0 +1,19 @@
+import { fileURLToPath } from 'node:url';
+import { loadConfig } from '@sink/config';
+import { runSink } from '../run-sink.ts';
+import { StartError } from '../start-error.ts';
+
+/** The supervisor with scripted services in place of the real ones, as a process of its own. */
+try {
+  const code = await runSink({
+    config: loadConfig({ env: process.env }),
+    env: process.env,
+    configArguments: ['--config', 'sink.yml'],
+    programOf: (service) => fileURLToPath(new URL(`./${service}.ts`, import.meta.url)),
+  });
+  process.exit(code);
+} catch (error) {
+  if (!(error instanceof StartError)) throw error;
+  process.stderr.write(`${error.code}: ${error.message}\n`);
+  process.exit(1);
+}
