@@ -48,16 +48,25 @@ export function lockDataDirectory(file: string): DataLock {
   throw new StartError('data_dir_in_use', `other sinks are starting on this data directory (${file})`);
 }
 
+/** False when there is such a file. */
 function create(file: string, text: string): boolean {
   try {
     mkdirSync(dirname(file), { recursive: true });
+  } catch (cause) {
+    throw cannotWrite(cause);
+  }
+  try {
     writeFileSync(file, text, { flag: 'wx' });
     return true;
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new StartError('data_dir', `the data directory cannot be written (${reason}): set data_dir`, { cause });
+    throw cannotWrite(cause);
   }
+}
+
+function cannotWrite(cause: unknown): StartError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StartError('data_dir', `the data directory cannot be written (${reason}): set data_dir`, { cause });
 }
 
 function read(file: string): string | null {

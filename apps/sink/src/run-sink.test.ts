@@ -7,6 +7,7 @@ import { eventually, freePort, type ManagedProcess, startProcess, temporaryDirec
 import { describe, expect, test } from 'vitest';
 import { processCommand } from './process-identity.ts';
 import { readLastRedis } from './redis-conf.ts';
+import { runningProcesses } from './test/processes.ts';
 
 const READY = /"msg":"ready: post CloudEvents to/;
 
@@ -164,7 +165,7 @@ describe('the sink as one', () => {
     const first = await startReady(given);
     const redis = redisPid(given);
     // The shell that would end Redis has the pid file as its argument.
-    const watchers = await watchersOf(given);
+    const watchers = watchersOf(given);
     for (const pid of [...watchers, first.pid, ...everyPid(first)]) process.kill(pid, 'SIGKILL');
     await first.exited;
     await allGone(everyPid(first));
@@ -228,12 +229,10 @@ function redisPidOrZero(given: Setup): number {
   }
 }
 
-async function watchersOf(given: Setup): Promise<readonly number[]> {
-  const { readdir } = await import('node:fs/promises');
+/** The shells that wait to end this Redis. */
+function watchersOf(given: Setup): readonly number[] {
   const pidFile = readLastRedis(join(given.dataDir, 'redis'))?.pidFile ?? '';
-  const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 1);
-  return pids.filter((pid) => {
-    const command = processCommand(pid);
-    return command !== null && command.includes('read -r _') && command.includes(pidFile);
-  });
+  const watchers = runningProcesses().filter(({ text }) => text.includes('read -r _') && text.includes(pidFile));
+  expect(watchers).toHaveLength(1);
+  return watchers.map(({ pid }) => pid);
 }

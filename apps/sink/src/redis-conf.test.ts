@@ -1,0 +1,52 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { startProcess, temporaryDirectory } from '@sink/testing';
+import { expect, test } from 'vitest';
+import { findFreePort } from './ports.ts';
+import { maxmemoryFor, newRedisSettings, readLastRedis, redisConf, writeRedisConf } from './redis-conf.ts';
+
+const MIB = 1024 * 1024;
+
+test.each([
+  [8192 * MIB, 1024 * MIB],
+  [2048 * MIB, 512 * MIB],
+  [512 * MIB, 256 * MIB],
+])('on a machine with %d bytes Redis may use %d', (memoryBytes, maxmemoryBytes) => {
+  expect(maxmemoryFor(memoryBytes)).toBe(maxmemoryBytes);
+});
+
+test('everything a 2xx rests on stands in redis.conf, readable by its user only', () => {
+  const settings = newRedisSettings(temporaryDirectory('redis'), 7777, 4096 * MIB);
+  const lines = redisConf(settings).split('\n');
+  for (const line of [
+    'bind 127.0.0.1',
+    'protected-mode yes',
+    'appendonly yes',
+    'appendfsync always',
+    'no-appendfsync-on-rewrite no',
+    'maxmemory-policy noeviction',
+  ]) {
+    expect(lines).toContain(line);
+  }
+  expect(lines).toContain(`requirepass ${settings.password}`);
+  expect(newRedisSettings(settings.directory, 7777, 0).password).not.toBe(settings.password);
+  expect(statSync(writeRedisConf(settings)).mode & 0o777).toBe(0o600);
+});
+
+test('a real redis-server takes it, in a directory whose name needs quoting', async () => {
+  const directory = join(temporaryDirectory('redis'), 'a "b" c\\d é');
+  mkdirSync(directory);
+  const settings = newRedisSettings(directory, await findFreePort(), 0);
+  const conf = writeRedisConf(settings);
+  const server = await startProcess({ command: process.env['SINK_REDIS_SERVER'] ?? 'redis-server', args: [conf] });
+  await server.waitFor(/Ready to accept connections/);
+  const last = readLastRedis(directory);
+  expect(last?.port).toBe(settings.port);
+  expect(statSync(last?.pidFile ?? '').isFile()).toBe(true);
+  expect(statSync(join(directory, 'appendonlydir')).isDirectory()).toBe(true);
+  await server.kill('SIGTERM');
+});
+
+test('there is no last Redis where none was', () => {
+  expect(readLastRedis(temporaryDirectory('redis'))).toBeNull();
+});
