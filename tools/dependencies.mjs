@@ -1,17 +1,20 @@
 /**
- * The npm dependencies, Node 24 among them (the package `node`). Whether they are current is read from the lockfile
- * that npm itself keeps in node_modules: it is written when an installation is complete, never before.
+ * The npm dependencies, Node 24 among them (the package `node`). They are current when we installed them from the same
+ * package-lock.json and package.json files (a stamp says so), or when somebody did with `npm install`: the lockfile that
+ * npm itself keeps in node_modules then says the same. Both are written when an installation is complete, never before.
  */
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { root, run, say, SetupError, withHeartbeat } from './shell.mjs';
 
 const NODE_MAJOR = 24;
 const INSTALL_TIMEOUT_MS = 15 * 60_000;
+const STAMP = join(root, 'node_modules', '.sink-setup');
 
 /** Is exactly what package-lock.json asks for there already? */
 export async function areDependenciesCurrent() {
-  return isCurrent() && (await hasNode());
+  return (hasStamp() || matchesLockfile()) && (await hasNode());
 }
 
 /** Installs what package-lock.json asks for. */
@@ -28,6 +31,7 @@ export async function installDependencies(cache) {
       `node_modules/.bin/node is not Node ${NODE_MAJOR}: the install script of the npm package "node" must be allowed to run`,
     );
   }
+  writeFileSync(STAMP, fingerprint());
   say('dependencies installed');
 }
 
@@ -51,8 +55,22 @@ async function hasNode() {
   return code === 0 && stdout.startsWith(`v${NODE_MAJOR}.`);
 }
 
+function hasStamp() {
+  return existsSync(STAMP) && readFileSync(STAMP, 'utf8') === fingerprint();
+}
+
+/** Of everything `npm ci` goes by, and of the kind of machine. */
+function fingerprint() {
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}\n`);
+  const manifests = ['', ...workspaceFolders()].map((folder) => join(folder, 'package.json')).sort();
+  for (const file of ['package-lock.json', ...manifests]) {
+    hash.update(`${file}\n`).update(readFileSync(join(root, file)));
+  }
+  return hash.digest('hex');
+}
+
 /** Is node_modules what package-lock.json says, and package-lock.json what the package.json files say? */
-function isCurrent() {
+function matchesLockfile() {
   const wanted = readPackages('package-lock.json');
   const installed = readPackages(join('node_modules', '.package-lock.json'));
   if (wanted === null || installed === null) return false;
