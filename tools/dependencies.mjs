@@ -19,7 +19,7 @@ export async function areDependenciesCurrent() {
 
 /** Installs what package-lock.json asks for. */
 export async function installDependencies(cache) {
-  say(`installing the npm dependencies, Node ${NODE_MAJOR} among them (some 700 MB, about a minute)`);
+  say(`installing the npm dependencies, Node ${NODE_MAJOR} among them (some 500 MB, about a minute)`);
   const result = await withHeartbeat('installing', () => npmCi());
   if (result.code !== 0) {
     const log = join(cache, 'npm-ci.log');

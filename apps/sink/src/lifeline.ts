@@ -11,8 +11,8 @@ import type { Writable } from 'node:stream';
 export interface Lifeline {
   /** To be handed down to the services. */
   readonly end: Writable;
-  /** Redis was stopped in order: nothing is left to do. */
-  release(): void;
+  /** Redis was stopped in order and nothing is left to do: ends the shell. */
+  release(): Promise<void>;
 }
 
 const WAIT_AND_STOP = 'read -r _; kill -TERM "$(cat "$0")"';
@@ -23,17 +23,19 @@ export function tieToUs(pidFile: string): Lifeline {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
-  shell.on('error', () => {
+  const gone = new Promise<void>((resolve) => {
+    shell.once('exit', () => resolve());
     // Without a shell only the comfort is gone: the next start finds an orphaned Redis by its pid file.
+    shell.on('error', () => resolve());
   });
   shell.stdin.on('error', () => {
     // The shell was killed.
   });
-  shell.unref();
   return {
     end: shell.stdin,
-    release: () => {
+    release: async () => {
       shell.kill('SIGKILL');
+      await gone;
     },
   };
 }

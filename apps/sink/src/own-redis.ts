@@ -112,7 +112,7 @@ function tie(kept: KeptProcess, settings: OwnRedisSettings): OwnRedis {
     lifeline: lifeline.end,
     stop: async (graceMs) => {
       const stopped = await kept.stop(graceMs);
-      lifeline.release();
+      await lifeline.release();
       return stopped;
     },
   };
