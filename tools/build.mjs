@@ -1,13 +1,13 @@
 /**
  * Makes `dist/`: one ES module per app with everything it needs inside, so that the image holds no node_modules.
  *
- *   node tools/build.mjs
+ *   node tools/build.mjs [DIRECTORY]     dist by default; what is in there goes
  *
  * BullMQ's and our own Lua scripts are strings in JavaScript modules and come along. What stays outside is native or
  * an option nobody asked for: msgpackr does without its native helper, and says so by itself.
  */
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { root } from './shell.mjs';
 
@@ -18,7 +18,7 @@ const entries = {
   uploader: 'apps/uploader/src/main.ts',
   healthcheck: 'apps/sink/src/healthcheck.ts',
 };
-const dist = join(root, 'dist');
+const dist = resolve(root, process.argv[2] ?? 'dist');
 const { name, version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 rmSync(dist, { recursive: true, force: true });
@@ -50,5 +50,5 @@ writeFileSync(
 for (const app of Object.keys(entries)) {
   const file = join(dist, `${app}.js`);
   if (!existsSync(file)) throw new Error(`building ${app}: ${file} is missing`);
-  console.log(`dist/${app}.js  ${(statSync(file).size / 1024 / 1024).toFixed(1)} MiB`);
+  console.log(`${app}.js  ${(statSync(file).size / 1024 / 1024).toFixed(1)} MiB`);
 }

@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { freePort, startProcess, temporaryDirectory } from '@sink/testing';
+import { beforeAll, describe, expect, test } from 'vitest';
+
+const execute = promisify(execFile);
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** What the image holds, far from any node_modules. */
+describe('the bundles of the image', () => {
+  const dist = temporaryDirectory('dist');
+  const program = join(dist, 'sink.js');
+
+  beforeAll(async () => {
+    await execute(process.execPath, [join(root, 'tools/build.mjs'), dist]);
+  }, 60_000);
+
+  test('are a whole sink: an event that was accepted is in an object when the sink has stopped', async () => {
+    const dataDir = temporaryDirectory('bundles');
+    const port = await freePort();
+    const env = {
+      SINK_DATA_DIR: dataDir,
+      SINK_PORT: String(port),
+      SINK_INGEST_OPS_PORT: String(await freePort()),
+      SINK_BATCHER_OPS_PORT: String(await freePort()),
+      SINK_UPLOADER_OPS_PORT: String(await freePort()),
+    };
+    const sink = await startProcess({ command: process.execPath, args: [program], env, cwd: dist });
+    await sink.waitFor(/"msg":"ready|is ready|"post":/, { timeoutMs: 30_000 });
+    const answer = await fetch(`http://127.0.0.1:${port}/`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/cloudevents+json' },
+      body: '{"specversion":"1.0","id":"1","source":"/bundle","type":"test"}',
+    });
+    expect(answer.status).toBe(202);
+    expect(await sink.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+
+    const objects = join(dataDir, 'objects');
+    const files = readdirSync(objects, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.ndjson'),
+    );
+    expect(files.map((name) => readFileSync(join(objects, name), 'utf8'))).toEqual([
+      '{"specversion":"1.0","id":"1","source":"/bundle","type":"test"}\n',
+    ]);
+    expect(sink.output()).not.toMatch(/"level":"(error|fatal)"/);
+  });
+
+  // `script` of util-linux gives a program a terminal.
+  test.runIf(process.platform === 'linux')('write readable lines on a terminal', async () => {
+    const env = {
+      SINK_DATA_DIR: temporaryDirectory('bundles'),
+      SINK_REDIS_URL: 'redis://127.0.0.1:9',
+      SINK_BATCHER_OPS_PORT: String(await freePort()),
+      SINK_LOG_LEVEL: 'debug',
+    };
+    const args = ['-qefc', `exec ${process.execPath} ${program} batcher`, '/dev/null'];
+    const batcher = await startProcess({ command: 'script', args, env });
+    await batcher.waitFor(/DEBUG|INFO|WARN/, { timeoutMs: 20_000 });
+    expect(batcher.output()).not.toContain('{"level"');
+    await batcher.kill('SIGTERM');
+  });
+
+  test('say the version of the product', async () => {
+    const { stdout } = await execute(process.execPath, [program, '--version']);
+    const { version } = JSON.parse(readFileSync(join(dist, 'package.json'), 'utf8')) as { version: string };
+    expect(stdout.trim()).toBe(version);
+  });
+});
