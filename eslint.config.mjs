@@ -42,5 +42,5 @@ export default tseslint.config(
   { files: ['libs/config/src/environment.ts'], rules: { 'no-restricted-properties': 'off' } },
   // The domain imports nothing; its tests import the test runner.
   { files: ['libs/domain/**/*.test.ts'], rules: { '@nx/enforce-module-boundaries': 'off' } },
-  { files: ['**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', Buffer: 'readonly', setTimeout: 'readonly', setInterval: 'readonly', clearInterval: 'readonly' } } },
+  { files: ['**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', Buffer: 'readonly', setTimeout: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', clearTimeout: 'readonly' } } },
 );

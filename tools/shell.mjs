@@ -7,6 +7,8 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const KILL_AFTER_MS = 2000;
+
 /** The checkout. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -30,6 +32,7 @@ export async function withHeartbeat(what, work) {
 }
 
 const running = new Set();
+let ending = false;
 
 /**
  * Runs a program to its end, without a terminal and without input. Resolves in every case; `code` is null when it
@@ -39,7 +42,9 @@ export function run(command, args, { cwd = root, env = process.env, timeoutMs = 
   return new Promise((resolve) => {
     let output = '';
     let stdout = '';
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs });
+    // In a process group of its own, so that all it starts can be ended with it.
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const timer = setTimeout(() => signalGroup(child, 'SIGKILL'), timeoutMs);
     running.add(child);
     child.stdout.on('data', (data) => {
       output += data;
@@ -47,8 +52,10 @@ export function run(command, args, { cwd = root, env = process.env, timeoutMs = 
     });
     child.stderr.on('data', (data) => (output += data));
     const settle = (code) => {
+      clearTimeout(timer);
       running.delete(child);
-      resolve({ code, output, stdout });
+      // Told to end, nothing goes on from here.
+      if (!ending) resolve({ code, output, stdout });
     };
     child.on('error', (error) => {
       output += error.message;
@@ -58,18 +65,30 @@ export function run(command, args, { cwd = root, env = process.env, timeoutMs = 
   });
 }
 
+function signalGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // It is gone, or was never there.
+  }
+}
+
 /**
- * Ends this process when the shell that started it is gone (npm hands SIGTERM to that shell only), and what it runs
- * along with it.
+ * Ends this process when the shell that started it is gone (npm hands SIGTERM to that shell only), after everything it
+ * runs: npm goes on with an installation for a while after SIGTERM, so it is killed 2 s later.
  */
 export function endWithParent() {
   const parent = process.ppid;
   const end = (code) => {
-    for (const child of running) child.kill('SIGTERM');
-    process.exit(code);
+    if (ending) return;
+    ending = true;
+    for (const child of running) signalGroup(child, 'SIGTERM');
+    setTimeout(() => running.forEach((child) => signalGroup(child, 'SIGKILL')), KILL_AFTER_MS);
+    setInterval(() => running.size === 0 && process.exit(code), 20);
   };
-  process.once('SIGTERM', () => end(143));
-  process.once('SIGINT', () => end(130));
+  process.on('SIGTERM', () => end(143));
+  process.on('SIGINT', () => end(130));
+  process.on('SIGHUP', () => end(129));
   setInterval(() => process.ppid !== parent && end(143), 250).unref();
 }
 
