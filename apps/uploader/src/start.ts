@@ -33,9 +33,9 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
 
   const commands = connectRedis(settings, 'commands', { onError });
   shutdown.add('redis', async () => commands.disconnect());
-  const { features } = await awaitRedis(commands, config, { log, readiness, signal, clock });
   const sweeping = connectRedis(settings, 'commands', { onError });
   shutdown.add('redis of the sweep', async () => sweeping.disconnect());
+  const { features } = await awaitRedis(commands, config, { log, readiness, signal, clock });
   const queue = new UploadQueue(connectRedis(settings, 'queue', { onError }), config.sinkName, { log });
   shutdown.add('upload queue', () => queue.close());
 

@@ -39,6 +39,8 @@ export interface UploaderOptions {
   readonly breaker: BreakerOptions;
 }
 
+/** The wait after a sweep that failed. */
+const SWEEP_AGAIN_MS = 1_000;
 /** The pause between two looks at what is left while draining. */
 const DRAIN_LOOK_MS = 100;
 /** A sweep is repeated in this time while draining. */
@@ -55,6 +57,7 @@ export class Uploader {
   readonly #breaker: Breaker;
   readonly #lanes = new Map<number, Lane>();
   #sweptLanes: Lane[] = [];
+  #sweepProblem: string | null = null;
 
   constructor(ports: UploaderPorts, options: UploaderOptions) {
     this.#ports = ports;
@@ -113,7 +116,11 @@ export class Uploader {
           log.warn({ err: error }, 'tidying rebuilt segments failed; tried again in an hour');
         });
       }
-      await clock.sleep(this.#options.sweepEveryMs, stop);
+      const failing = this.#sweepProblem !== null;
+      await clock.sleep(
+        failing ? Math.min(SWEEP_AGAIN_MS, this.#options.sweepEveryMs) : this.#options.sweepEveryMs,
+        stop,
+      );
     }
   }
 
@@ -145,7 +152,7 @@ export class Uploader {
   }
 
   async #sweep(): Promise<void> {
-    const { sweepRedis, queue, metrics, log } = this.#ports;
+    const { sweepRedis, queue, metrics, log, readiness } = this.#ports;
     const { sinkName, lanes, durability } = this.#options;
     try {
       const numbers = await rememberLanes(sweepRedis, sinkName, lanes);
@@ -157,9 +164,14 @@ export class Uploader {
       }
       await this.#measure();
       await this.#lookAfterStuck();
+      if (this.#sweepProblem !== null) log.info('sweeping works again');
+      this.#sweepProblem = null;
     } catch (error) {
-      log.warn({ err: error }, 'sweeping failed; it is tried again');
+      const problem = error instanceof Error ? error.message : String(error);
+      if (problem !== this.#sweepProblem) log.warn({ err: error }, 'sweeping failed; it is tried again every second');
+      this.#sweepProblem = problem;
     }
+    readiness.set('sweep', this.#sweepProblem);
   }
 
   async #measure(): Promise<void> {

@@ -32,3 +32,13 @@ export function laneOf(data: unknown): number | null {
   const { lane } = data;
   return typeof lane === 'number' && Number.isSafeInteger(lane) && lane >= 0 ? lane : null;
 }
+
+/** The same for a job's data as it stands in Redis. */
+export function laneOfText(json: unknown): number | null {
+  if (typeof json !== 'string') return null;
+  try {
+    return laneOf(JSON.parse(json));
+  } catch {
+    return null;
+  }
+}

@@ -2,7 +2,7 @@ import { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { withDeadline } from './deadline.ts';
 import { ErrorValve, type UploadLog } from './error-valve.ts';
-import { jobOptions, QUEUE_NAME, queuePrefix, type UploadJob } from './upload-job.ts';
+import { jobOptions, laneOfText, QUEUE_NAME, queuePrefix, type UploadJob } from './upload-job.ts';
 
 /** Ids in one pipeline, and jobs moved in one script: bounds the time Redis is busy with one request. */
 const PAGE = 200;
@@ -35,10 +35,12 @@ export class UploadQueue {
   readonly #queue: Queue<UploadJob>;
   readonly #connection: Redis | Cluster;
   readonly #timeoutMs: number;
+  readonly #log: UploadLog;
 
   /** @param connection of the role `queue`; it is the queue's own from now on, and `close` ends it */
   constructor(connection: Redis | Cluster, sinkName: string, options: UploadQueueOptions) {
     this.#connection = connection;
+    this.#log = options.log;
     this.#timeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
     const errors = new ErrorValve((error, suppressed) => {
       options.log.warn({ err: error, suppressed }, 'upload queue');
@@ -59,16 +61,24 @@ export class UploadQueue {
     );
   }
 
-  /** Whether each of these segments has a job, in whatever state. */
+  /**
+   * Whether each of these segments has a job, in whatever state. What is no job of ours under a segment's id is removed: it
+   * would keep the segment from ever getting one.
+   */
   async has(segmentIds: readonly string[]): Promise<boolean[]> {
     const found: boolean[] = [];
     for (let start = 0; start < segmentIds.length; start += PAGE) {
-      const pipeline = this.#connection.pipeline();
-      for (const id of segmentIds.slice(start, start + PAGE)) pipeline.exists(this.#queue.toKey(id));
-      const answers = await this.#ask('looking for upload jobs', () => pipeline.exec());
-      for (const [error, answer] of answers ?? []) {
-        if (error) throw error;
-        found.push(answer === 1);
+      const ids = segmentIds.slice(start, start + PAGE);
+      // Both at one moment: a job may come or go between two.
+      const looks = this.#connection.multi();
+      for (const id of ids) looks.exists(this.#queue.toKey(id)).hget(this.#queue.toKey(id), 'data');
+      const answers = (await this.#ask('looking for upload jobs', () => looks.exec())) ?? [];
+      for (const [index, id] of ids.entries()) {
+        const [existsError, exists] = answers[index * 2] ?? [new Error('no answer'), null];
+        const [readError, data] = answers[index * 2 + 1] ?? [null, null];
+        if (existsError) throw existsError;
+        const foreign = exists === 1 && (readError !== null || laneOfText(data) === null);
+        found.push(foreign ? !(await this.#removeForeign(id)) : exists === 1);
       }
     }
     return found;
@@ -111,6 +121,19 @@ export class UploadQueue {
     const closing = this.#queue.close();
     this.#connection.disconnect();
     await closing.catch(() => undefined);
+  }
+
+  /** @returns false when a worker holds it just now: the next look will find it again */
+  async #removeForeign(id: string): Promise<boolean> {
+    const key = this.#queue.toKey(id);
+    this.#log.warn({ err: new Error(`${key} is no upload job of ours`), suppressed: 0 }, 'foreign key removed');
+    try {
+      return (await this.#ask('removing a foreign upload job', () => this.#queue.remove(id))) === 1;
+    } catch (error) {
+      // Not even a hash.
+      if (!(error instanceof Error && error.message.includes('WRONGTYPE'))) throw error;
+      return (await this.#ask('removing a foreign key', () => this.#connection.unlink(key))) === 1;
+    }
   }
 
   #ask<T>(action: string, request: () => Promise<T>): Promise<T> {

@@ -1,8 +1,8 @@
-import { type Job, Worker } from 'bullmq';
+import { type Job, type JobJson, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { ErrorValve, type UploadLog } from './error-valve.ts';
 import { RETRY_TIMES, type RetryPace, retryDelayMs, type RetryTimes } from './retry-delay.ts';
-import { laneOf, QUEUE_NAME, queuePrefix, type UploadJob } from './upload-job.ts';
+import { laneOf, laneOfText, QUEUE_NAME, queuePrefix, type UploadJob } from './upload-job.ts';
 
 /** A job whose worker died is taken over after this and the stalled check that follows; renewed in half the time. */
 const LOCK_MS = 15_000;
@@ -127,6 +127,11 @@ class PatientWorker extends Worker<UploadJob> {
     this.on('error', () => undefined);
     this.lockManager.close().catch(() => undefined);
     this.disconnect().catch(() => undefined);
+  }
+
+  /** Data that is not ours may not even be JSON: BullMQ would stumble over it again and again. */
+  protected override createJob(data: JobJson, jobId: string): Job<UploadJob> {
+    return super.createJob(laneOfText(data.data) === null ? { ...data, data: 'null' } : data, jobId);
   }
 
   protected override async moveToActive(token: string, name?: string): Promise<Job<UploadJob>> {

@@ -82,6 +82,19 @@ describe('the upload queue', () => {
     expect(await queue.has([])).toEqual([]);
   });
 
+  test('takes what is no job of ours for none, and makes room for one', async () => {
+    const [text, foreign, broken, sound] = ['text', 'foreign', 'broken', 'sound'] as const;
+    await admin.set(jobKey(text), 'x');
+    await admin.hset(jobKey(foreign), 'anything', '1');
+    await queue.add(1, broken);
+    await queue.add(1, sound);
+    await admin.hset(jobKey(broken), 'data', 'nonsense');
+    expect(await queue.has([text, foreign, broken, sound])).toEqual([false, false, false, true]);
+    for (const id of [text, foreign, broken]) await queue.add(2, id);
+    expect(await queue.has([text, foreign, broken, sound])).toEqual([true, true, true, true]);
+    expect((await queue.counts()).waiting).toBe(4);
+  });
+
   test('answers within its deadline while Redis hangs, and carries the command out later', async () => {
     const id = randomUUID();
     const impatient = new UploadQueue(connect(), SINK, { log, answerTimeoutMs: 200 });
@@ -193,13 +206,13 @@ describe('an upload worker', () => {
     expect((await queue.counts()).failed).toBe(0);
   });
 
-  test('drops a job with foreign data, so that the sweep can give the segment its own again', async () => {
+  test.each(['{"lane":"../7"}', 'nonsense', '', 'null'])('drops a job with foreign data (%s)', async (data) => {
     const id = randomUUID();
     await queue.add(0, id);
-    await admin.hset(jobKey(id), 'data', '{"lane":"../7"}');
+    await admin.hset(jobKey(id), 'data', data);
     const uploaded: number[] = [];
     startWorker({ upload: async (lane) => void uploaded.push(lane) });
-    await eventually(async () => expect(await queue.has([id])).toEqual([false]));
+    await eventually(async () => expect(await admin.exists(jobKey(id))).toBe(0));
     expect(uploaded).toEqual([]);
     expect(warnings).toEqual([expect.stringContaining('its data is not ours')]);
   });
