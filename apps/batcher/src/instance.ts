@@ -1,12 +1,13 @@
 import { type Lane, RedisInDoubt, RedisRefused } from '@sink/lane';
 import type { LaneBatcher } from './lane-batcher.ts';
-import type { BatcherClock } from './ports.ts';
+import type { BatcherClock, HealthPort } from './ports.ts';
 import type { Sealer } from './sealer.ts';
 
 export interface InstanceLane {
   readonly lane: Lane;
   readonly sealer: Sealer;
   readonly batcher: LaneBatcher;
+  readonly health: HealthPort;
 }
 
 export interface InstanceOptions {
@@ -16,7 +17,7 @@ export interface InstanceOptions {
   readonly renewEveryMs: number;
 }
 
-/** The wait between tries to take the first leases, in milliseconds. */
+/** The wait between tries to take a first lease, in milliseconds. */
 const RETRY_WAIT_MS = 200;
 
 /**
@@ -27,6 +28,9 @@ export class BatcherInstance {
   readonly #lanes: readonly InstanceLane[];
   readonly #clock: BatcherClock;
   readonly #options: InstanceOptions;
+  /** Lanes with a lease of ours. One that can not be had does not keep the others waiting. */
+  readonly #leased = new Set<InstanceLane>();
+  readonly #lost = new AbortController();
 
   constructor(lanes: readonly InstanceLane[], clock: BatcherClock, options: InstanceOptions) {
     this.#lanes = lanes;
@@ -38,19 +42,19 @@ export class BatcherInstance {
     return this.#lanes.reduce((sum, { batcher }) => sum + batcher.openFiles, 0);
   }
 
-  /** Runs until `stop` aborts and everything is sealed, or until a lease is lost. */
+  /**
+   * Runs until `stop` aborts and everything is sealed, or until a lease is lost. To be called once.
+   * @throws what a lane failed with, if reading again does not mend it
+   */
   async run(stop: AbortSignal): Promise<'stopped' | 'lease_lost'> {
-    await this.#takeLeases();
     const ended = new AbortController();
-    const lost = new AbortController();
-    const halt = AbortSignal.any([stop, lost.signal]);
-    const renewing = this.#renew(lost, ended.signal);
+    const renewing = this.#renewUntil(ended.signal);
+    renewing.catch(() => this.#lose()); // thrown below, once the lanes have ended
     try {
       // A lane that fails ends the instance: the others throw away what is open, and another instance reads it again.
-      const runs = this.#lanes.map(({ batcher, sealer }) =>
-        batcher.run(halt, lost.signal).catch((error: unknown) => {
-          sealer.abandon();
-          lost.abort();
+      const runs = this.#lanes.map((part) =>
+        this.#runLane(part, stop).catch((error: unknown) => {
+          this.#lose();
           throw error;
         }),
       );
@@ -60,40 +64,61 @@ export class BatcherInstance {
       ended.abort();
       await renewing;
     }
-    if (lost.signal.aborted) return 'lease_lost';
-    await Promise.all(this.#lanes.map(({ lane }) => lane.dropLease(this.#options.consumer).catch(() => undefined)));
+    if (this.#lost.signal.aborted) return 'lease_lost';
+    await Promise.all(
+      [...this.#leased].map(({ lane }) => lane.dropLease(this.#options.consumer).catch(() => undefined)),
+    );
     return 'stopped';
   }
 
-  async #takeLeases(): Promise<void> {
-    for (const { lane, sealer } of this.#lanes) {
-      for (let taken = false; !taken;) {
-        try {
-          await sealer.openLane();
-          // 'held' is our own lease, taken by a try whose answer was lost: the name is new.
-          await lane.takeLease(this.#options.consumer, this.#options.leaseMs);
-          taken = true;
-        } catch (error) {
-          if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) throw error;
-          await this.#clock.sleep(RETRY_WAIT_MS);
-        }
+  async #runLane(part: InstanceLane, stop: AbortSignal): Promise<void> {
+    const halt = AbortSignal.any([stop, this.#lost.signal]);
+    if (await this.#takeLease(part, halt)) await part.batcher.run(halt, this.#lost.signal);
+  }
+
+  /** Tries until there is a lease; false when it was stopped before. Nothing is read without one. */
+  async #takeLease(part: InstanceLane, halt: AbortSignal): Promise<boolean> {
+    const { lane, sealer, health } = part;
+    const { consumer, leaseMs } = this.#options;
+    while (!halt.aborted) {
+      try {
+        await sealer.openLane();
+        // 'held' is our own lease, taken by a try whose answer was lost: the name is new.
+        await lane.takeLease(consumer, leaseMs);
+        this.#leased.add(part);
+        return true;
+      } catch (error) {
+        throwUnlessRedis(error);
+        health.failing(error);
+        await this.#clock.sleep(RETRY_WAIT_MS, halt);
       }
+    }
+    return false;
+  }
+
+  async #renewUntil(ended: AbortSignal): Promise<void> {
+    while (!ended.aborted && !this.#lost.signal.aborted) {
+      await this.#clock.sleep(this.#options.renewEveryMs, ended);
+      await Promise.all([...this.#leased].map(({ lane }) => this.#renew(lane)));
     }
   }
 
-  /** Renews until `ended`. Without an answer the lease may lapse: then the next answer says so. */
-  async #renew(lost: AbortController, ended: AbortSignal): Promise<void> {
-    while (!ended.aborted && !lost.signal.aborted) {
-      await this.#clock.sleep(this.#options.renewEveryMs, ended);
-      for (const { lane } of this.#lanes) {
-        try {
-          if (await lane.renewLease(this.#options.consumer, this.#options.leaseMs)) continue;
-          for (const other of this.#lanes) other.sealer.abandon();
-          lost.abort();
-        } catch (error) {
-          if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) throw error;
-        }
-      }
+  /** Without an answer the lease may lapse: then the next answer says so. */
+  async #renew(lane: Lane): Promise<void> {
+    try {
+      if (!(await lane.renewLease(this.#options.consumer, this.#options.leaseMs))) this.#lose();
+    } catch (error) {
+      throwUnlessRedis(error);
     }
   }
+
+  /** Nothing is sent again from here on, and nobody waits for an answer any more. */
+  #lose(): void {
+    for (const { sealer } of this.#lanes) sealer.abandon();
+    this.#lost.abort();
+  }
+}
+
+function throwUnlessRedis(error: unknown): void {
+  if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) throw error;
 }

@@ -1,8 +1,10 @@
 import { byteOfLine, type Chunk, type Compression, partitionSpan } from '@sink/domain';
 import { type Lane, RedisInDoubt, RedisRefused, type StreamEntry } from '@sink/lane';
+import { Inheritance } from './inheritance.ts';
 import { type ChunkCursor, OpenSegment, type SegmentLimits } from './open-segment.ts';
-import type { BatcherClock, SpoolPort } from './ports.ts';
-import { Sealer, SealRefused } from './sealer.ts';
+import type { BatcherClock, BatcherEvents, SpoolPort } from './ports.ts';
+import { ReadPace } from './read-pace.ts';
+import { type Sealer, SealRefused } from './sealer.ts';
 
 export interface LaneBatcherOptions extends SegmentLimits {
   readonly consumer: string;
@@ -11,21 +13,13 @@ export interface LaneBatcherOptions extends SegmentLimits {
   readonly compressionLevel?: number;
   /** Files open at a time; one more closes the one that was opened first. */
   readonly openFilesMax: number;
-  /** Chunks asked for in one read, and how long a read waits for the first. */
+  /** Chunks asked for in one read, at most, and how long a read waits for the first. */
   readonly readChunksMax: number;
   readonly readBlockMs: number;
   /** How often dead batchers are looked for, and how often the pending list is compared with what is held. */
   readonly claimEveryMs: number;
   readonly auditEveryMs: number;
   readonly scrubEveryMs: number;
-}
-
-/** What the operator is told; labels and gauges are the service's business. */
-export interface BatcherEvents {
-  readonly foreign: (lane: number, id: string, problem: string) => void;
-  readonly claimed: (lane: number, from: string, chunks: number) => void;
-  readonly restored: (lane: number, chunks: number) => void;
-  readonly recovering: (lane: number, reason: unknown) => void;
 }
 
 export interface LaneBatcherPorts {
@@ -41,12 +35,17 @@ export interface LaneBatcherPorts {
 
 /** The shortest life of an open file, so that a backlog older than the interval still fills files. */
 const OPEN_AT_LEAST_MS = 1_000;
-/** How long the last file of a partition that has ended waits for chunks that were still on their way. */
+/** How long a file of a partition that has ended waits for chunks that are still on their way, or in the backlog. */
 const PARTITION_END_GRACE_MS = 500;
+/** On a full disk objects become smaller, down to this, so that what fits can go. */
+const FLUSH_BYTES_MIN = 1024 * 1024;
+/** And grow again by this with each one that was sealed. */
+const FLUSH_BYTES_GROWTH = 1.25;
 /** Foreign entries that are remembered, so that each is reported once and never looked at again. */
 const FOREIGN_MAX = 10_000;
-/** The wait after a failed read or step, before recovery. */
-const RECOVERY_WAIT_MS = 200;
+/** The wait after a failed read or step, before recovery; it doubles with each failure in a row. */
+const RECOVERY_WAIT_MS_MIN = 200;
+const RECOVERY_WAIT_MS_MAX = 2_000;
 
 /**
  * Drains one lane: chunks in, sealed segments out. One loop does everything in order, so a chunk is never in two hands.
@@ -61,16 +60,20 @@ export class LaneBatcher {
   /** Chunks that stand in open or closing segments, or are being read into one. */
   readonly #held = new Set<string>();
   readonly #foreign = new Set<string>();
+  readonly #inheritance: Inheritance;
+  readonly #pace: ReadPace;
+  /** The bytes of an object now: less than configured while the disk is full. */
+  #flushBytes: number;
+  #failuresInARow = 0;
   #auditDue = true;
-  #lastClaimMs = Number.NEGATIVE_INFINITY;
   #lastAuditMs = Number.NEGATIVE_INFINITY;
-  #lastScrubMs = 0;
-  #scrubCursor = '0';
 
   constructor(ports: LaneBatcherPorts, options: LaneBatcherOptions) {
     this.#ports = ports;
     this.#options = options;
-    this.#lastScrubMs = ports.clock.monotonicMs();
+    this.#inheritance = new Inheritance(ports, options);
+    this.#pace = new ReadPace(options.readChunksMax);
+    this.#flushBytes = options.flushBytes;
   }
 
   get openFiles(): number {
@@ -79,8 +82,8 @@ export class LaneBatcher {
 
   /** Runs until `halt` aborts, then seals what is open, or throws it away when the lease is `lost`. */
   async run(halt: AbortSignal, lost: AbortSignal): Promise<void> {
-    while (!halt.aborted) await this.#guarded(() => this.#turn());
-    for (let drained = false; !drained && !lost.aborted;) drained = await this.#guarded(() => this.#drain());
+    while (!halt.aborted) await this.#guarded(halt, () => this.#turn());
+    for (let drained = false; !drained && !lost.aborted;) drained = await this.#guarded(lost, () => this.#drain());
     if (lost.aborted) await this.#discard();
   }
 
@@ -91,31 +94,37 @@ export class LaneBatcher {
     const waitMs = Math.min(this.#options.readBlockMs, Math.max(0, Math.ceil(nextMs - clock.monotonicMs())));
     await this.#read(waitMs);
     await this.#closeDue();
-    await this.#maintain();
+    if (await this.#inheritance.takeWhenDue()) this.#auditDue = true;
+    if (clock.monotonicMs() - this.#lastAuditMs >= this.#options.auditEveryMs) this.#auditDue = true;
     this.#ports.sealer.throwIfRefused();
   }
 
   /** Errors that recovery mends end here: what is open is thrown away, and read again from the lane. */
-  async #guarded(step: () => Promise<void>): Promise<boolean> {
+  async #guarded(ended: AbortSignal, step: () => Promise<void>): Promise<boolean> {
+    const { clock, events, lane } = this.#ports;
     try {
       await step();
+      this.#failuresInARow = 0;
+      events.working(lane.number);
       return true;
     } catch (error) {
-      if (error instanceof DamagedChunk) this.#reportForeign(error.chunkId, error.message);
-      else if (!isMendable(error)) throw error;
-      this.#ports.events.recovering(this.#ports.lane.number, error);
-      if (error instanceof RedisRefused && error.code === 'NOGROUP') await this.#reopen();
+      if (!isMendable(error)) throw error;
+      events.recovering(lane.number, error);
+      if (isGroupGone(error)) await this.#reopen();
       if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) await this.#discard();
+      if (isDiskFull(error)) this.#shrinkObjects();
       this.#auditDue = true;
-      await this.#ports.clock.sleep(RECOVERY_WAIT_MS);
+      await clock.sleep(Math.min(RECOVERY_WAIT_MS_MIN * 2 ** this.#failuresInARow, RECOVERY_WAIT_MS_MAX), ended);
+      this.#failuresInARow += 1;
       return false;
     }
   }
 
-  async #read(waitMs: number): Promise<boolean> {
-    const entries = await this.#ports.reader.read(this.#options.consumer, this.#options.readChunksMax, waitMs);
+  async #read(waitMs: number): Promise<readonly StreamEntry[]> {
+    const entries = await this.#ports.reader.read(this.#options.consumer, this.#pace.chunks, waitMs);
+    this.#pace.took(entries.map((entry) => (entry.kind === 'chunk' ? entry.chunk.body.length : 0)));
     await this.#takeEntries(entries);
-    return entries.length > 0;
+    return entries;
   }
 
   /** Takes what a read or an audit found, from where each chunk was taken up to. */
@@ -146,13 +155,19 @@ export class LaneBatcher {
     this.#held.add(chunk.id);
     const cursor: ChunkCursor = { chunk, line: taken, byte };
     while (cursor.line < chunk.count) {
-      const before = cursor.line;
       const segment = this.#open.get(chunk.partition) ?? (await this.#openSegment(chunk));
-      if (await segment.fill(cursor)) await this.#close(segment);
-      if (cursor.line === before && segment.count === 0) {
-        throw new DamagedChunk(chunk.id);
-      }
+      const full = await segment.fill(cursor);
+      if (segment.count === 0) return this.#abandonChunk(chunk.id, segment);
+      if (full) await this.#close(segment);
     }
+  }
+
+  /** The body ended before its count was reached. What was taken of it stays; the rest is not there. */
+  async #abandonChunk(id: string, empty: OpenSegment): Promise<void> {
+    this.#open.delete(empty.partition);
+    this.#held.delete(id);
+    this.#reportForeign(id, 'its body has fewer lines than its count says');
+    await empty.file.discard();
   }
 
   /** A chunk without counters was committed between the read and now, or was never appended by us. */
@@ -177,8 +192,11 @@ export class LaneBatcher {
     const leftMs = chunk.acceptedAtMs + this.#options.scheduledIntervalMs - clock.wallMs();
     const atLeastMs = Math.min(OPEN_AT_LEAST_MS, this.#options.scheduledIntervalMs);
     const waitMs = Math.min(this.#options.scheduledIntervalMs, Math.max(atLeastMs, leftMs));
-    const deadlineMs = clock.monotonicMs() + waitMs;
-    const segment = new OpenSegment({ segmentId, partition: chunk.partition, file, deadlineMs }, this.#options);
+    const openedAtMs = clock.monotonicMs();
+    const segment = new OpenSegment(
+      { segmentId, partition: chunk.partition, file, openedAtMs, deadlineMs: openedAtMs + waitMs },
+      { flushSize: this.#options.flushSize, flushBytes: this.#flushBytes },
+    );
     this.#open.set(chunk.partition, segment);
     return segment;
   }
@@ -187,8 +205,9 @@ export class LaneBatcher {
   #dueMs(segment: OpenSegment): number {
     const { clock } = this.#ports;
     const endMs = partitionSpan(segment.partition)?.endMs ?? 0;
-    const toEndMs = endMs + PARTITION_END_GRACE_MS - clock.wallMs();
-    return Math.min(segment.deadlineMs, clock.monotonicMs() + Math.max(toEndMs, 0));
+    const toEndMs = Math.max(0, endMs + PARTITION_END_GRACE_MS - clock.wallMs());
+    const endDueMs = Math.max(clock.monotonicMs() + toEndMs, segment.openedAtMs + PARTITION_END_GRACE_MS);
+    return Math.min(segment.deadlineMs, endDueMs);
   }
 
   async #closeDue(): Promise<void> {
@@ -201,6 +220,7 @@ export class LaneBatcher {
     this.#open.delete(segment.partition);
     await this.#ports.sealer.close(segment, () => {
       for (const id of segment.finishedChunks) this.#held.delete(id);
+      this.#flushBytes = Math.min(Math.ceil(this.#flushBytes * FLUSH_BYTES_GROWTH), this.#options.flushBytes);
     });
   }
 
@@ -212,39 +232,6 @@ export class LaneBatcher {
     this.#held.clear();
     for (const segment of open) await segment.file.discard();
     this.#ports.sealer.reset();
-  }
-
-  async #maintain(): Promise<void> {
-    const { clock, lane, events } = this.#ports;
-    const nowMs = clock.monotonicMs();
-    if (nowMs - this.#lastClaimMs >= this.#options.claimEveryMs) {
-      this.#lastClaimMs = nowMs;
-      await this.#claimDead();
-    }
-    if (nowMs - this.#lastScrubMs >= this.#options.scrubEveryMs) {
-      this.#lastScrubMs = nowMs;
-      const { cursor, restored } = await lane.scrub(this.#options.consumer, this.#scrubCursor);
-      this.#scrubCursor = cursor;
-      if (restored > 0) {
-        events.restored(lane.number, restored);
-        this.#auditDue = true;
-      }
-    }
-    if (nowMs - this.#lastAuditMs >= this.#options.auditEveryMs) this.#auditDue = true;
-  }
-
-  async #claimDead(): Promise<void> {
-    const { lane, events } = this.#ports;
-    for (const other of await lane.consumers()) {
-      if (other === this.#options.consumer) continue;
-      for (let more = true; more;) {
-        const { kind, chunks } = await lane.claim(other, this.#options.consumer);
-        more = kind === 'more';
-        if (chunks === 0) continue;
-        this.#auditDue = true;
-        events.claimed(lane.number, other, chunks);
-      }
-    }
   }
 
   /** Compares the pending list with what is held, and reads again what is not: lost reads, claims, everything in doubt. */
@@ -262,17 +249,34 @@ export class LaneBatcher {
         if (this.#held.has(id) || this.#foreign.has(id)) continue;
         await this.#takeEntries([await lane.entry(id)]);
       }
+      this.#ports.sealer.throwIfRefused();
+      await this.#closeDue();
     }
   }
 
-  /** Before the end: what was appended by now and can be had is read, and everything that is open is sealed. */
+  /**
+   * Before the end: what was appended by now and can be had is read, and everything that is open is sealed. What comes
+   * later is for others: where ingests go on, reading would never end.
+   */
   async #drain(): Promise<void> {
-    await this.#claimDead();
+    const { lane, sealer } = this.#ports;
+    await this.#inheritance.claimDead();
     await this.#audit();
-    while (await this.#read(0)) this.#ports.sealer.throwIfRefused();
+    const last = await lane.lastAppended();
+    for (let more = true; more;) {
+      const newest = (await this.#read(0)).at(-1);
+      sealer.throwIfRefused();
+      more = newest !== undefined && isOlder(newest.id, last);
+    }
     for (const segment of [...this.#open.values()]) await this.#close(segment);
-    await this.#ports.sealer.settle();
-    this.#ports.sealer.throwIfRefused();
+    await sealer.settle();
+    sealer.throwIfRefused();
+  }
+
+  /** So that what fits on the disk can go; every seal lets it grow again, up to what is configured. */
+  #shrinkObjects(): void {
+    const halfBytes = Math.max(FLUSH_BYTES_MIN, Math.floor(this.#flushBytes / 2));
+    this.#flushBytes = Math.min(this.#flushBytes, halfBytes);
   }
 
   /** The group is gone: Redis started empty, or somebody removed it. */
@@ -288,18 +292,25 @@ export class LaneBatcher {
   }
 }
 
-class DamagedChunk extends Error {
-  readonly code = 'chunk_damaged';
-  readonly chunkId: string;
-  constructor(chunkId: string) {
-    super(`reading chunk ${chunkId}: its body has fewer lines than its count says`);
-    this.name = 'DamagedChunk';
-    this.chunkId = chunkId;
-  }
-}
-
 /** Redis' and the disk's failures mend by reading again; anything else is a broken invariant and ends the process. */
 function isMendable(error: unknown): boolean {
   if (error instanceof RedisInDoubt || error instanceof RedisRefused || error instanceof SealRefused) return true;
   return error instanceof Error && 'retryable' in error && error.retryable === true;
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'disk_full';
+}
+
+/** NOGROUP, or where a command asks for the stream itself: ERR no such key. */
+function isGroupGone(error: unknown): boolean {
+  return error instanceof RedisRefused && (error.code === 'NOGROUP' || error.message.includes('no such key'));
+}
+
+/** Whether the stream's entry `id` comes before `other`: `milliseconds-number`, each of up to 64 bits. */
+function isOlder(id: string, other: string): boolean {
+  const [ms = '0', number = '0'] = id.split('-');
+  const [otherMs = '0', otherNumber = '0'] = other.split('-');
+  if (ms !== otherMs) return BigInt(ms) < BigInt(otherMs);
+  return BigInt(number) < BigInt(otherNumber);
 }

@@ -20,7 +20,8 @@ export class OpenSegment {
   readonly segmentId: string;
   readonly partition: string;
   readonly file: SegmentWriterPort;
-  /** Monotonic time at which it is closed even if it is not full. */
+  /** Monotonic times: when it was opened, and when it is closed even if it is not full. */
+  readonly openedAtMs: number;
   readonly deadlineMs: number;
   readonly slices: Slice[] = [];
   /** Chunks whose last event is in this segment: its seal takes them out of the pending list. */
@@ -31,12 +32,19 @@ export class OpenSegment {
   readonly #limits: SegmentLimits;
 
   constructor(
-    segment: { segmentId: string; partition: string; file: SegmentWriterPort; deadlineMs: number },
+    segment: {
+      segmentId: string;
+      partition: string;
+      file: SegmentWriterPort;
+      openedAtMs: number;
+      deadlineMs: number;
+    },
     limits: SegmentLimits,
   ) {
     this.segmentId = segment.segmentId;
     this.partition = segment.partition;
     this.file = segment.file;
+    this.openedAtMs = segment.openedAtMs;
     this.deadlineMs = segment.deadlineMs;
     this.#limits = limits;
   }

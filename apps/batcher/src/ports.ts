@@ -30,3 +30,20 @@ export interface BatcherClock {
   monotonicMs(): number;
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
+
+/** What the operator is told; labels, gauges and readiness are the service's business. */
+export interface BatcherEvents {
+  readonly foreign: (lane: number, id: string, problem: string) => void;
+  readonly claimed: (lane: number, from: string, chunks: number) => void;
+  readonly restored: (lane: number, chunks: number) => void;
+  /** Something failed that reading again mends; told at every try. */
+  readonly recovering: (lane: number, reason: unknown) => void;
+  /** A turn of the loop went well; told at every turn. */
+  readonly working: (lane: number) => void;
+}
+
+/** Hears of every try that failed, and of every one that went well. */
+export interface HealthPort {
+  failing(reason: unknown): void;
+  working(): void;
+}

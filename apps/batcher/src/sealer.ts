@@ -1,7 +1,7 @@
 import { type Compression, objectKey, RECORD_VERSION, type SegmentRecord } from '@sink/domain';
 import { assertReached, type Durability, type Lane, RedisInDoubt, RedisRefused } from '@sink/lane';
 import type { OpenSegment } from './open-segment.ts';
-import type { BatcherClock, SpoolPort, UploadsPort } from './ports.ts';
+import type { BatcherClock, HealthPort, SpoolPort, UploadsPort } from './ports.ts';
 
 export interface SealerOptions {
   readonly prefix: string;
@@ -17,12 +17,15 @@ export interface SealerPorts {
   readonly clock: BatcherClock;
   readonly newUid: () => string;
   readonly sealed: (record: SegmentRecord) => void;
+  /** Hears of seals without an answer, which are sent again for as long as it takes. */
+  readonly health: HealthPort;
 }
 
 /** Segments closed but not yet sealed at a time: bounds open descriptors and what a refused seal throws away. */
 const CLOSING_MAX = 8;
-/** The wait before a seal without answer is sent again. */
-const RETRY_WAIT_MS = 100;
+/** The wait before a seal without answer is sent again; it doubles with each try. */
+const RETRY_WAIT_MS_MIN = 100;
+const RETRY_WAIT_MS_MAX = 2_000;
 
 /** A seal was refused: somebody else took those chunks over. What is open must be thrown away and read again. */
 export class SealRefused extends Error {
@@ -48,7 +51,7 @@ export class Sealer {
   readonly #inUse = new Set<string>();
   readonly #handovers = new Set<Promise<void>>();
   #failure: Error | null = null;
-  #abandoned = false;
+  readonly #abandoned = new AbortController();
 
   constructor(ports: SealerPorts, options: SealerOptions) {
     this.#ports = ports;
@@ -92,8 +95,10 @@ export class Sealer {
     await Promise.all(this.#handovers);
   }
 
+  /** Throws when what is open must be thrown away: a seal was refused, a file failed, or the lease is gone. */
   throwIfRefused(): void {
     if (this.#failure !== null) throw this.#failure;
+    if (this.#abandoned.signal.aborted) throw new SealRefused('of this instance', ['(lease lost)']);
   }
 
   /** Ready for the next segments, after everything open was thrown away. */
@@ -103,7 +108,7 @@ export class Sealer {
 
   /** The lease is gone: nothing is sent again. */
   abandon(): void {
-    this.#abandoned = true;
+    this.#abandoned.abort();
   }
 
   async #prepare(segment: OpenSegment): Promise<{ record: SegmentRecord; json: string }> {
@@ -149,9 +154,9 @@ export class Sealer {
 
   /** Sends the same record under the same id until there is an answer; false when it was refused. */
   async #sealInLane(record: SegmentRecord, json: string): Promise<boolean> {
-    const { lane, clock } = this.#ports;
-    for (;;) {
-      if (this.#abandoned) throw new SealRefused(record.id, ['(lease lost)']);
+    const { lane, clock, health } = this.#ports;
+    for (let waitMs = RETRY_WAIT_MS_MIN; ; waitMs = Math.min(waitMs * 2, RETRY_WAIT_MS_MAX)) {
+      if (this.#abandoned.signal.aborted) throw new SealRefused(record.id, ['(lease lost)']);
       try {
         const answer = await lane.seal(record, json);
         if (answer.kind === 'refused') {
@@ -159,10 +164,12 @@ export class Sealer {
           return false;
         }
         assertReached(await lane.reached(this.#options.durability), `sealing segment ${record.id}`);
+        health.working();
         return true;
       } catch (error) {
         if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) throw error;
-        await clock.sleep(RETRY_WAIT_MS);
+        health.failing(error);
+        await clock.sleep(waitMs, this.#abandoned.signal);
       }
     }
   }

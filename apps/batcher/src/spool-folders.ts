@@ -1,6 +1,5 @@
-import { listInstance, listInstances, removeFile, removeInstanceIfEmpty, type Spool } from '@sink/spool';
+import { listInstance, listInstances, removeFile, removeInstanceIfEmpty } from '@sink/spool';
 import type { SpoolFolders } from './janitor.ts';
-import type { SpoolPort } from './ports.ts';
 
 /** The spool directory, as the janitor walks it. */
 export function spoolFolders(directory: string): SpoolFolders {
@@ -11,14 +10,5 @@ export function spoolFolders(directory: string): SpoolFolders {
     removeFolderIfEmpty: async (instance) => {
       await removeInstanceIfEmpty(directory, instance);
     },
-  };
-}
-
-/** One instance's spool, as its lanes use it. */
-export function spoolPort(spool: Spool): SpoolPort {
-  return {
-    instance: spool.instance,
-    createSegment: (segment) => spool.createSegment(segment),
-    removeSealed: (segmentId) => removeFile(spool.directory, spool.instance, segmentId, true),
   };
 }

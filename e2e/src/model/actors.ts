@@ -32,6 +32,7 @@ const DURABILITY: Durability = { waitaof: false, replicas: 0, timeoutMs: 0 };
 /** Leases never lapse by time here: the world removes them when it likes, as a clock that no rule may rest on. */
 const LEASE_MS = 100_000_000;
 const WRITERS = 2;
+const HEALTH = { failing: () => undefined, working: () => undefined };
 
 function clockOf(parts: WorldParts, actor: Actor) {
   const { scheduler } = parts;
@@ -79,6 +80,7 @@ async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): 
       clock,
       newUid: () => parts.newId('uid'),
       sealed: () => undefined,
+      health: HEALTH,
     },
     { prefix: '', compression: 'none', durability: DURABILITY },
   );
@@ -95,6 +97,7 @@ async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): 
         claimed: (_lane, from, chunks) => parts.scheduler.note(`${consumer} claimed ${chunks} of ${from}`),
         restored: (_lane, chunks) => parts.scheduler.note(`${consumer} restored ${chunks}`),
         recovering: (_lane, reason) => parts.scheduler.note(`${consumer} recovers: ${String(reason)}`),
+        working: () => undefined,
       },
     },
     {
@@ -121,9 +124,11 @@ async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): 
       }).catch(ignoreDoubt);
     }
   });
-  await new BatcherInstance([{ lane, sealer, batcher }], clock, { consumer, leaseMs: LEASE_MS, renewEveryMs: 100 }).run(
-    stop,
-  );
+  await new BatcherInstance([{ lane, sealer, batcher, health: HEALTH }], clock, {
+    consumer,
+    leaseMs: LEASE_MS,
+    renewEveryMs: 100,
+  }).run(stop);
   ended.abort();
   await tidying;
 }

@@ -13,11 +13,12 @@ const CLAIM = 'libs/lane/src/scripts/claim.ts';
 const KEY = 'libs/domain/src/object-key.ts';
 const WRITER = 'apps/ingest/src/lane-writer.ts';
 const BATCHER = 'apps/batcher/src/lane-batcher.ts';
+const INHERITANCE = 'apps/batcher/src/inheritance.ts';
 const UPLOAD = 'apps/uploader/src/upload-segment.ts';
 const WORLD = 'e2e/src/model/world.ts';
 
 const UNFINISHED = /leak|LOST/;
-const NO_SCRUB = { file: BATCHER, from: 'nowMs - this.#lastScrubMs >= this.#options.scrubEveryMs', to: 'false' };
+const NO_SCRUB = { file: INHERITANCE, from: 'nowMs - this.#lastScrubMs >= this.#options.scrubEveryMs', to: 'false' };
 const NO_FORGOTTEN_PENDING = { file: WORLD, from: 'if (random.chance(0.004)) await this.#forgetPending();', to: '' };
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -137,12 +138,12 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: BATCHER,
-        from: 'this.#auditDue = true;\n      await this.#ports.clock.sleep',
-        to: 'await this.#ports.clock.sleep',
+        from: 'this.#auditDue = true;\n      await clock.sleep',
+        to: 'await clock.sleep',
       },
       {
         file: BATCHER,
-        from: 'if (nowMs - this.#lastAuditMs >= this.#options.auditEveryMs) this.#auditDue = true;',
+        from: 'if (clock.monotonicMs() - this.#lastAuditMs >= this.#options.auditEveryMs) this.#auditDue = true;',
         to: '',
       },
       NO_SCRUB,

@@ -68,7 +68,7 @@ describe("the original connector's guide, unchanged but for the endpoint", () =>
         expect(response.status).toBe(202);
         expect(await response.text()).toBe('');
         const { control } = s3;
-        await eventually(async () => (await control.keys()).length === 1, { timeoutMs: 11_000 });
+        await eventually(async () => (await control.keys()).length === 1, { timeoutMs: 11_000 }).catch(withOutput);
         const [object] = await control.objects();
         expect(object?.key).toMatch(/^\d{4}\/\d{2}\/\d{2}\/\d{2}\/eventing-[\w-]+\.ndjson$/);
         const hour = sentAt.toISOString().slice(0, 13).replaceAll('-', '/').replace('T', '/');
@@ -100,11 +100,13 @@ async function startSink(config: string): Promise<number> {
       SINK_DATA_DIR: join(directory, 'data'),
     },
   });
-  const running = sink;
   await eventually(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok, { timeoutMs: 20_000 }).catch(
-    (error: unknown) => {
-      throw new Error(`the sink is not ready:\n${running.output()}`, { cause: error });
-    },
+    withOutput,
   );
   return port;
+}
+
+/** A failure without the sink's log would leave everybody guessing. */
+function withOutput(error: unknown): never {
+  throw new Error(`the sink printed:\n${sink?.output() ?? ''}`, { cause: error });
 }

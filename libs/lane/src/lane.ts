@@ -229,6 +229,13 @@ export class Lane {
     return page.map((entry) => asText(asList(entry)[0]) ?? '');
   }
 
+  /** The id of the chunk that was appended last, if it is gone by now too; `0-0` when there was none. */
+  async lastAppended(): Promise<string> {
+    // The answer shows the first and the last entry, with their bodies: as bytes, they cost no decoding.
+    const info = asFields(await this.#redis.callBuffer('XINFO', ['STREAM', this.keys.chunks]));
+    return asText(info['last-generated-id']) ?? '0-0';
+  }
+
   async entry(id: string): Promise<StreamEntry> {
     const [entry] = asList(await this.#redis.callBuffer('XRANGE', [this.keys.chunks, id, id]));
     return entry === undefined ? { kind: 'deleted', id } : parseEntry(entry);

@@ -26,6 +26,11 @@ export class RemoteS3 {
     return ((await this.#lines('objects')) as S3ObjectLine[]).map(({ key }) => key);
   }
 
+  /** The body of one object, as it was sent. */
+  async body(key: string): Promise<Buffer> {
+    return this.#call('GET', `object?key=${encodeURIComponent(key)}`);
+  }
+
   async writes(): Promise<S3Write[]> {
     return (await this.#lines('writes')) as S3Write[];
   }

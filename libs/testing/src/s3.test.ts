@@ -162,6 +162,7 @@ describe('the S3 fake as a process', () => {
     expect(object).toMatchObject({ key: 'a b/ü', metadata: { hash: 'x' } });
     expect(object?.body.toString()).toBe('one');
     expect(await control.keys()).toEqual(['a b/ü']);
+    expect(String(await control.body('a b/ü'))).toBe('one');
     await control.plant('theirs', 'x');
     await put(client, 'theirs', 'y');
     expect(await control.overwrites()).toMatchObject([{ key: 'theirs' }]);

@@ -1,0 +1,91 @@
+import { type Lane, rememberLanes, type RedisPort } from '@sink/lane';
+import { describeError, type Logger, type Readiness } from '@sink/runtime';
+import { SpoolError } from '@sink/spool';
+import { type SpoolFolders, tidySpool } from './janitor.ts';
+import type { BatcherMetrics } from './metrics.ts';
+import type { BatcherClock } from './ports.ts';
+
+/** How often gauges are read, the spool is tidied, writers are retired and new lanes are looked for. */
+const HOUSEKEEPING_EVERY_MS = 5_000;
+/** A writer that has not appended for this long is forgotten; if it is alive after all, it registers again. */
+const WRITER_IDLE_MAX_MS = 3_600_000;
+
+export interface HousekeepingPorts {
+  readonly redis: RedisPort;
+  readonly lanes: readonly Lane[];
+  readonly folders: SpoolFolders;
+  readonly metrics: BatcherMetrics;
+  readonly clock: BatcherClock;
+  readonly readiness: Pick<Readiness, 'set'>;
+  readonly log: Pick<Logger, 'debug'>;
+  /** Segments on their way from the disk to the lane: their files are left alone. */
+  readonly isClosing: (segmentId: string) => boolean;
+  /** The sink uses lanes that this instance does not know. */
+  readonly moreLanes: () => void;
+}
+
+export interface HousekeepingOptions {
+  readonly consumer: string;
+  readonly sinkName: string;
+  /** Lanes by configuration; those the sink ever used come on top. */
+  readonly lanes: number;
+}
+
+type Problems = Map<'redis' | 'spool', string>;
+
+/** What has time, beside the lanes' loops: gauges, spool, writers of dead ingests, lanes that came later. */
+export class Housekeeping {
+  readonly #ports: HousekeepingPorts;
+  readonly #options: HousekeepingOptions;
+  readonly #writerCursors = new Map<Lane, string>();
+
+  constructor(ports: HousekeepingPorts, options: HousekeepingOptions) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  async runUntil(ended: AbortSignal): Promise<void> {
+    while (!ended.aborted) {
+      await this.round();
+      await this.#ports.clock.sleep(HOUSEKEEPING_EVERY_MS, ended);
+    }
+  }
+
+  /** Every chore once. One that fails keeps no other from being done, and is tried again in the next round. */
+  async round(): Promise<void> {
+    const problems: Problems = new Map();
+    for (const lane of this.#ports.lanes) await this.#chore(problems, () => this.#lookAfter(lane));
+    await this.#chore(problems, () => this.#tidy());
+    await this.#chore(problems, () => this.#lookForLanes());
+    for (const part of ['redis', 'spool'] as const) this.#ports.readiness.set(part, problems.get(part) ?? null);
+  }
+
+  async #lookAfter(lane: Lane): Promise<void> {
+    const { metrics, clock } = this.#ports;
+    await metrics.observe(lane, clock.wallMs());
+    const { cursor } = await lane.retireWriters(this.#writerCursors.get(lane) ?? '0', WRITER_IDLE_MAX_MS);
+    this.#writerCursors.set(lane, cursor);
+  }
+
+  async #tidy(): Promise<void> {
+    const { folders, lanes, metrics, isClosing } = this.#ports;
+    const options = { instance: this.#options.consumer, inUse: isClosing };
+    metrics.tidied.inc(await tidySpool(folders, lanes, options));
+  }
+
+  async #lookForLanes(): Promise<void> {
+    const { redis, lanes, moreLanes } = this.#ports;
+    const known = await rememberLanes(redis, this.#options.sinkName, this.#options.lanes);
+    if (known.length > lanes.length) moreLanes();
+  }
+
+  async #chore(problems: Problems, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const part = error instanceof SpoolError ? 'spool' : 'redis';
+      problems.set(part, error instanceof Error ? error.message : String(error));
+      this.#ports.log.debug({ err: describeError(error) }, 'housekeeping failed; it is tried again');
+    }
+  }
+}

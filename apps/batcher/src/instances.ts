@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { RedisSettings, SinkConfig } from '@sink/config';
+import { type Durability, IoredisPort, Lane, rememberLanes } from '@sink/lane';
+import { connectRedis } from '@sink/redis';
+import { type Clock, describeError, type Logger, type Readiness } from '@sink/runtime';
+import { SpoolError } from '@sink/spool';
+import { Housekeeping } from './housekeeping.ts';
+import { BatcherInstance, type InstanceLane } from './instance.ts';
+import { InstanceSpool } from './instance-spool.ts';
+import { LaneHealth } from './lane-health.ts';
+import { laneParts } from './lane-parts.ts';
+import type { BatcherMetrics } from './metrics.ts';
+import type { UploadsPort } from './ports.ts';
+import { spoolFolders } from './spool-folders.ts';
+
+const RENEWALS_PER_LEASE = 3;
+/** A batcher's reads block for a fraction of this; no answer for so long means the connection is dead. */
+const BLOCKING_TIMEOUT_MS = 5_000;
+/** The wait between two instances. */
+const RESTART_WAIT_MS = 500;
+
+export interface InstancesParts {
+  readonly config: SinkConfig;
+  readonly redis: RedisSettings;
+  readonly commands: IoredisPort;
+  readonly durability: Durability;
+  readonly uploads: UploadsPort;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly readiness: Readiness;
+  readonly metrics: BatcherMetrics;
+  /** Hears which instance runs now. */
+  readonly onRunning: (instance: BatcherInstance | null) => void;
+}
+
+/** One batcher instance after the other, each under a name nobody had: when a lease is lost, or when lanes are added. */
+export class Instances {
+  readonly #parts: InstancesParts;
+  readonly #healths = new Map<string, LaneHealth>();
+
+  constructor(parts: InstancesParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Runs until `stop` aborts and everything is sealed. What Redis or the disk fails with is waited out.
+   * @throws anything else: a broken invariant, or what only a person can put right
+   */
+  async runUntil(stop: AbortSignal): Promise<void> {
+    const { clock, log } = this.#parts;
+    while (!stop.aborted) {
+      const consumer = `b-${randomUUID()}`;
+      try {
+        const ended = await this.#runOne(consumer, stop);
+        if (ended === 'lease_lost') log.warn({ consumer }, 'lease lost; starting again under a new name');
+      } catch (error) {
+        if (!endsInstanceOnly(error)) throw error;
+        log.warn({ consumer, err: describeError(error) }, 'instance failed; starting again under a new name');
+      }
+      await clock.sleep(RESTART_WAIT_MS, stop);
+    }
+  }
+
+  async #runOne(consumer: string, stop: AbortSignal): Promise<'stopped' | 'lease_lost'> {
+    const { config, redis, commands, metrics, clock, log, readiness, onRunning } = this.#parts;
+    const numbers = await rememberLanes(commands, config.sinkName, config.lanes);
+    const connections = numbers.map(() =>
+      connectRedis(redis, 'blocking', {
+        onError: (error) => log.debug({ err: describeError(error) }, 'redis connection'),
+        commandTimeoutMs: BLOCKING_TIMEOUT_MS,
+      }),
+    );
+    const spool = new InstanceSpool(join(config.dataDir, 'spool'), consumer);
+    const lanes = connections.map((connection, index) => {
+      const number = numbers[index] ?? index;
+      return this.#lane(consumer, spool, number, new IoredisPort(connection), numbers.length);
+    });
+    const ended = new AbortController();
+    const housekeeping = new Housekeeping(
+      {
+        ...{ redis: commands, metrics, clock, readiness, log },
+        lanes: lanes.map(({ lane }) => lane),
+        folders: spoolFolders(spool.directory),
+        isClosing: (segmentId) => lanes.some(({ sealer }) => sealer.isClosing(segmentId)),
+        moreLanes: () => ended.abort(),
+      },
+      { consumer, sinkName: config.sinkName, lanes: config.lanes },
+    ).runUntil(AbortSignal.any([stop, ended.signal]));
+    const instance = new BatcherInstance(lanes, clock, {
+      consumer,
+      leaseMs: config.leaseMs,
+      renewEveryMs: config.leaseMs / RENEWALS_PER_LEASE,
+    });
+    onRunning(instance);
+    log.info({ consumer, lanes: numbers }, 'batcher instance runs');
+    try {
+      return await instance.run(AbortSignal.any([stop, ended.signal]));
+    } finally {
+      ended.abort();
+      await housekeeping;
+      onRunning(null);
+      for (const connection of connections) connection.disconnect();
+      await spool.close();
+    }
+  }
+
+  #lane(consumer: string, spool: InstanceSpool, number: number, reader: IoredisPort, lanes: number): InstanceLane {
+    const { config, commands, durability, uploads, clock, log, metrics } = this.#parts;
+    const sealingHealth = this.#health(`sealing in lane ${number}`);
+    sealingHealth.working(); // what another instance could not seal was thrown away with it
+    return laneParts({
+      ...{ config, durability, consumer, spool, uploads, clock, log, metrics, sealingHealth },
+      lane: new Lane(commands, config.sinkName, number),
+      reader: new Lane(reader, config.sinkName, number),
+      openFilesMax: Math.max(1, Math.floor(config.maxOpenFiles / lanes)),
+      health: this.#health(`lane ${number}`),
+    });
+  }
+
+  /** Healths outlive instances: a lane that never works under any name stays a problem. */
+  #health(what: string): LaneHealth {
+    const known = this.#healths.get(what);
+    if (known) return known;
+    const health = new LaneHealth(this.#parts, what);
+    this.#healths.set(what, health);
+    return health;
+  }
+}
+
+/**
+ * Redis' and the disk's failures mend by starting again. So does a folder that is gone: somebody took the instance for
+ * dead and tidied it away.
+ */
+function endsInstanceOnly(error: unknown): boolean {
+  if (error instanceof SpoolError && error.code === 'spool_gone') return true;
+  return error instanceof Error && 'retryable' in error && error.retryable === true;
+}

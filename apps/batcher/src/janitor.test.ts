@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openSpool } from '@sink/spool';
+import { eventually } from '@sink/testing';
+import { describe, expect, test } from 'vitest';
+import { tidySpool } from './janitor.ts';
+import { spoolFolders } from './spool-folders.ts';
+import { BatcherWorld } from './test/batcher-world.ts';
+
+const world = new BatcherWorld();
+
+function tidy(instance: string, inUse: (segmentId: string) => boolean = () => false): Promise<number> {
+  return tidySpool(spoolFolders(world.spoolDir), [world.lane], { instance, inUse });
+}
+
+function files(instance: string): Promise<{ segmentId: string; sealed: boolean }[]> {
+  return spoolFolders(world.spoolDir).files(instance);
+}
+
+/** A file of an instance that writes nothing more. */
+async function leaveFile(instance: string, name: string): Promise<void> {
+  await mkdir(join(world.spoolDir, instance), { recursive: true });
+  await writeFile(join(world.spoolDir, instance, name), 'bytes');
+}
+
+describe('tidying the spool', () => {
+  test('a dead neighbour: open files go, sealed ones without a record too, those with a record stay', async () => {
+    await world.append(7);
+    const dead = world.batcher({ flushSize: 5, leaseMs: 200 });
+    await eventually(async () => expect(await world.counts()).toEqual([5]));
+    await eventually(() => expect(dead.openFiles()).toBe(1));
+    dead.kill();
+    await leaveFile(dead.consumer, 's-refused.segment');
+    await leaveFile(dead.consumer, 'notes.txt');
+    await world.redis.del(await world.redis.keys('*lease*'));
+    expect(await tidy('b-me')).toBe(2);
+    const [record] = await world.records();
+    expect(await files(dead.consumer)).toEqual([{ segmentId: record?.id, sealed: true }]);
+    if (record) expect(await world.lines(record)).toHaveLength(5);
+    expect(existsSync(join(world.spoolDir, dead.consumer, 'notes.txt'))).toBe(true);
+    expect(await tidy('b-me')).toBe(0);
+  });
+
+  test('a living neighbour: nothing is touched, however often, not even an empty folder', async () => {
+    await world.append(7);
+    const neighbour = world.batcher({ flushSize: 5, leaseMs: 60_000 });
+    await eventually(async () => expect(await world.counts()).toEqual([5]));
+    await eventually(() => expect(neighbour.openFiles()).toBe(1));
+    await leaveFile(neighbour.consumer, 's-on-its-way.segment');
+    await world.lane.takeLease('b-new', 60_000);
+    await mkdir(join(world.spoolDir, 'b-new'));
+    for (let round = 0; round < 3; round++) expect(await tidy('b-me')).toBe(0);
+    expect(existsSync(join(world.spoolDir, 'b-new'))).toBe(true);
+    expect(await neighbour.stop()).toBe('stopped');
+    expect(await world.sealedEvents()).toEqual(world.everyEvent);
+  });
+
+  test('our own: open files and those on their way are left alone, what nobody needs any more goes', async () => {
+    const spool = await openSpool(world.spoolDir, 'b-me');
+    await spool.createSegment({ segmentId: 's-filling', compression: 'none' });
+    await leaveFile('b-me', 's-closing.segment');
+    await leaveFile('b-me', 's-committed.segment');
+    expect(await tidy('b-me', (id) => id === 's-closing')).toBe(1);
+    expect((await files('b-me')).map(({ segmentId }) => segmentId).toSorted()).toEqual(['s-closing', 's-filling']);
+    await spool.close();
+  });
+
+  test('the empty folder of a dead neighbour goes, a spool that is not there is no problem', async () => {
+    expect(await tidy('b-me')).toBe(0);
+    await mkdir(join(world.spoolDir, 'b-dead'), { recursive: true });
+    await tidy('b-me');
+    expect(existsSync(join(world.spoolDir, 'b-dead'))).toBe(false);
+  });
+
+  test('while Redis does not answer nothing is removed', async () => {
+    await leaveFile('b-somebody', 's-1.open');
+    await world.server.kill();
+    await expect(
+      tidySpool(spoolFolders(world.spoolDir), [world.strictLane()], { instance: 'b-me', inUse: () => false }),
+    ).rejects.toMatchObject({ retryable: true });
+    await world.server.restart();
+    expect(await files('b-somebody')).toHaveLength(1);
+  });
+});

@@ -1,0 +1,24 @@
+import { eventually } from '@sink/testing';
+import { expect, test } from 'vitest';
+import { BatcherWorld } from './test/batcher-world.ts';
+
+const world = new BatcherWorld(['--maxmemory', '12mb']);
+
+test('invariant 9: with maxmemory filled by foreign keys a batcher starts, seals and stops', async () => {
+  const dead = world.batcher({ leaseMs: 200 });
+  for (let n = 0; n < 10; n++) await world.append(10);
+  await eventually(() => expect(dead.openFiles()).toBe(1));
+  dead.kill();
+  const free = await world.fillMemory();
+  // Well below what is used, so that no buffer that Redis gives back makes room.
+  await world.redis.config('SET', 'maxmemory', '11mb');
+  await expect(world.append(1)).rejects.toMatchObject({ code: 'OOM' });
+  await world.redis.script('FLUSH');
+
+  const batcher = world.batcher({ flushSize: 30 });
+  await eventually(async () => expect(await world.counts()).toEqual([30, 30, 30]), { timeoutMs: 10_000 });
+  expect(await batcher.stop()).toBe('stopped');
+  expect(await world.counts()).toEqual([30, 30, 30, 10]);
+  expect(batcher.told.recovering).toEqual([]);
+  await free();
+});

@@ -1,0 +1,293 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Compression, SegmentRecord } from '@sink/domain';
+import { GROUP, IoredisPort, Lane } from '@sink/lane';
+import { openSegment } from '@sink/spool';
+import { type RedisServer, startRedis, temporaryDirectory } from '@sink/testing';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { BatcherInstance } from '../instance.ts';
+import { InstanceSpool } from '../instance-spool.ts';
+import { LaneBatcher, type LaneBatcherOptions } from '../lane-batcher.ts';
+import { Sealer } from '../sealer.ts';
+import { HookedPort } from './hooked-port.ts';
+import { TestClock } from './test-clock.ts';
+
+export const SINK = 'test';
+/** Half past ten: the partition of all chunks that name none is the current one. */
+export const NOW_MS = Date.UTC(2026, 10, 23, 10, 30);
+export const PARTITION = '2026/11/23/10';
+
+export interface ChunkToAppend {
+  readonly partition?: string;
+  readonly acceptedAtMs?: number;
+  readonly lines?: readonly string[];
+}
+
+export interface BatcherOptions extends Partial<LaneBatcherOptions> {
+  readonly leaseMs?: number;
+  readonly spoolDir?: string;
+}
+
+/** What a batcher told the operator. */
+export interface Told {
+  readonly foreign: { id: string; problem: string }[];
+  readonly claimed: { from: string; chunks: number }[];
+  readonly recovering: unknown[];
+  readonly sealingFailed: unknown[];
+  restored: number;
+}
+
+/** One batcher instance on lane 0, in this process. */
+export interface RunningBatcher {
+  readonly consumer: string;
+  readonly told: Told;
+  readonly uploads: string[];
+  readonly spool: InstanceSpool;
+  /** Its commands, but for the reads that wait. */
+  readonly redis: HookedPort;
+  readonly openFiles: () => number;
+  readonly isClosing: (segmentId: string) => boolean;
+  /** Settles as the instance's run does. */
+  readonly ended: Promise<'stopped' | 'lease_lost'>;
+  /** As SIGTERM. */
+  stop(): Promise<'stopped' | 'lease_lost'>;
+  /** As SIGKILL, as far as others can see: its connections are gone, and it never gets an answer again. */
+  kill(): void;
+}
+
+/** A real Redis, a real spool directory, and batchers on them. Every test starts with an empty, open lane. */
+export class BatcherWorld {
+  server!: RedisServer;
+  redis!: Redis;
+  lane!: Lane;
+  clock = new TestClock(NOW_MS);
+  spoolDir = '';
+  #running: RunningBatcher[] = [];
+  readonly #connections: Redis[] = [];
+  #writer = '';
+  #sequence = 0;
+  #events = 0;
+
+  constructor(redisArgs: readonly string[] = []) {
+    beforeAll(async () => {
+      this.server = await startRedis({ args: ['--appendfsync', 'no', ...redisArgs] });
+      this.redis = new Redis(this.server.port, this.server.host, { maxRetriesPerRequest: null });
+      this.redis.on('error', () => undefined);
+      this.lane = new Lane(new IoredisPort(this.redis), SINK, 0);
+    });
+    beforeEach(async () => {
+      this.clock = new TestClock(NOW_MS);
+      this.spoolDir = join(temporaryDirectory('batcher'), 'spool');
+      this.#events = 0;
+      await this.redis.flushall();
+      await this.open();
+    });
+    afterEach(async () => {
+      for (const batcher of this.#running) batcher.kill();
+      await Promise.all(this.#running.map(({ spool }) => spool.close()));
+      this.#running = [];
+      await rm(this.spoolDir, { recursive: true, force: true });
+    });
+    afterAll(async () => {
+      for (const connection of [this.redis, ...this.#connections]) connection.disconnect();
+      await this.server.stop();
+    });
+  }
+
+  /** Opens the lane, as an ingest does. */
+  async open(): Promise<void> {
+    await this.lane.open('uid1');
+    this.#writer = await this.lane.registerWriter();
+    this.#sequence = 0;
+  }
+
+  /** Appends a chunk of `count` events with ids that count up; returns its id. Appends of one tick are pipelined. */
+  async append(count: number, chunk: ChunkToAppend = {}): Promise<string> {
+    const lines = chunk.lines ?? Array.from({ length: count }, () => JSON.stringify({ id: this.#events++ }));
+    const body = lines.map((line) => `${line}\n`).join('');
+    const answer = this.lane.append({
+      ...{ writer: this.#writer, sequence: ++this.#sequence, partition: chunk.partition ?? PARTITION },
+      ...{ count, body, bytes: Buffer.byteLength(body), furtherBytes: 0 },
+      acceptedAtMs: chunk.acceptedAtMs ?? this.clock.wallMs(),
+      backlogBytesMax: 1e9,
+    });
+    const last = this.redis.call('XREVRANGE', this.lane.keys.chunks, '+', '-', 'COUNT', 1) as Promise<[string][]>;
+    const stored = await answer;
+    if (stored !== 'stored') throw new Error(`append answered ${stored}`);
+    return (await last)[0]?.[0] ?? '';
+  }
+
+  /** The lane on a connection as the services have it: a call fails where Redis is away. */
+  strictLane(): Lane {
+    const connection = strictConnection(this.server);
+    this.#connections.push(connection);
+    return new Lane(new IoredisPort(connection), SINK, 0);
+  }
+
+  /** Events appended so far; their ids are all smaller. */
+  get events(): number {
+    return this.#events;
+  }
+
+  batcher(options: BatcherOptions = {}): RunningBatcher {
+    const running = startInstance(this, options);
+    this.#running.push(running);
+    return running;
+  }
+
+  /** Sealed segments, in the order of their chunks. */
+  async records(): Promise<SegmentRecord[]> {
+    const all = await this.redis.hvals(this.lane.keys.records);
+    const records = all.map((json) => JSON.parse(json) as SegmentRecord);
+    const place = ({ slices: [first] }: SegmentRecord): number[] => [
+      ...(first?.[0] ?? '').split('-').map(Number),
+      first?.[1] ?? 0,
+    ];
+    return records.sort((a, b) => {
+      const [from, other] = [place(a), place(b)];
+      return from.map((part, index) => part - (other[index] ?? 0)).find((difference) => difference !== 0) ?? 0;
+    });
+  }
+
+  /** Counts of the events in each sealed segment. */
+  async counts(): Promise<number[]> {
+    return (await this.records()).map(({ count }) => count);
+  }
+
+  /** The lines of a segment's file, which is whole. */
+  async lines(record: SegmentRecord, directory = this.spoolDir): Promise<string[]> {
+    const file = await openSegment(directory, record.spool, record.id);
+    if (!file) throw new Error(`segment ${record.id} has no file`);
+    if (!(await file.verify())) throw new Error(`segment ${record.id} is damaged`);
+    return (await file.read()).toString('utf8').trimEnd().split('\n');
+  }
+
+  /** Event ids in all sealed segments by their slices, in order: what would stand in S3 if all were uploaded. */
+  async sealedEvents(): Promise<number[]> {
+    const ids: number[] = [];
+    for (const { slices } of await this.records()) {
+      for (const [chunk, from, to] of slices) {
+        const entry = await this.lane.entry(chunk);
+        if (entry.kind !== 'chunk') throw new Error(`chunk ${chunk} is gone`);
+        const lines = entry.chunk.body.toString('utf8').trimEnd().split('\n').slice(from, to);
+        ids.push(...lines.map((line) => (JSON.parse(line) as { id: number }).id));
+      }
+    }
+    return ids.sort((a, b) => a - b);
+  }
+
+  /** All ids that were appended. */
+  get everyEvent(): number[] {
+    return Array.from({ length: this.#events }, (_, id) => id);
+  }
+
+  async pending(): Promise<number> {
+    const [count] = (await this.redis.call('XPENDING', this.lane.keys.chunks, GROUP)) as [number];
+    return count;
+  }
+
+  /** Fills Redis with keys of somebody else until it refuses more; returns what gives the memory back. */
+  async fillMemory(): Promise<() => Promise<void>> {
+    const keys: string[] = [];
+    for (const bytes of [100_000, 10_000, 100]) {
+      for (let n = 0; ; n++) {
+        const key = `foreign:${bytes}:${n}`;
+        const refused = await this.redis.set(key, 'x'.repeat(bytes)).then(
+          () => false,
+          () => true,
+        );
+        if (refused) break;
+        keys.push(key);
+      }
+    }
+    return async () => {
+      await this.redis.del(keys);
+    };
+  }
+}
+
+function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBatcher {
+  const { server, clock } = world;
+  const connections = [strictConnection(server), strictConnection(server)] as const;
+  const redis = new HookedPort(new IoredisPort(connections[0]));
+  const lane = new Lane(redis, SINK, 0);
+  const consumer = options.consumer ?? `b-${randomUUID().slice(0, 8)}`;
+  const told: Told = { foreign: [], claimed: [], recovering: [], sealingFailed: [], restored: 0 };
+  const uploads: string[] = [];
+  const spool = new InstanceSpool(options.spoolDir ?? world.spoolDir, consumer);
+  const compression: Compression = options.compression ?? 'none';
+  const sealer = new Sealer(
+    {
+      ...{ lane, spool, clock, newUid: () => 'uid2', sealed: () => undefined },
+      uploads: { add: async (_lane, id) => void uploads.push(id) },
+      health: { failing: (error) => void told.sealingFailed.push(error), working: () => undefined },
+    },
+    { prefix: '', compression, durability: { waitaof: false, replicas: 0, timeoutMs: 0 } },
+  );
+  const batcher = new LaneBatcher(
+    {
+      ...{ reader: new Lane(new IoredisPort(connections[1]), SINK, 0), lane, spool, sealer, clock },
+      newSegmentId: () => `s-${randomUUID()}`,
+      events: {
+        foreign: (_lane, id, problem) => void told.foreign.push({ id, problem }),
+        claimed: (_lane, from, chunks) => void told.claimed.push({ from, chunks }),
+        restored: (_lane, chunks) => void (told.restored += chunks),
+        recovering: (_lane, reason) => void told.recovering.push(reason),
+        working: () => undefined,
+      },
+    },
+    {
+      ...{ flushSize: 1_000, flushBytes: 10_000_000, scheduledIntervalMs: 60_000, openFilesMax: 64 },
+      ...{ readChunksMax: 32, readBlockMs: 20, claimEveryMs: 50, auditEveryMs: 200, scrubEveryMs: 100 },
+      ...options,
+      ...{ consumer, compression },
+    },
+  );
+  const leaseMs = options.leaseMs ?? 2_000;
+  const health = { failing: (error: unknown) => void told.recovering.push(error), working: () => undefined };
+  const instance = new BatcherInstance([{ lane, sealer, batcher, health }], clock, {
+    ...{ consumer, leaseMs, renewEveryMs: leaseMs / 5 },
+  });
+  const stop = new AbortController();
+  let killed = false;
+  const end = async (): Promise<'stopped' | 'lease_lost'> => {
+    await Promise.all(connections.map(ready));
+    try {
+      return await instance.run(stop.signal);
+    } finally {
+      for (const connection of connections) connection.disconnect();
+      if (!killed) await spool.close();
+    }
+  };
+  const ended = end();
+  ended.catch(() => undefined);
+  return {
+    ...{ consumer, told, uploads, spool, redis, ended },
+    openFiles: () => instance.openFiles,
+    isClosing: (id) => sealer.isClosing(id),
+    stop: () => {
+      stop.abort();
+      return ended;
+    },
+    kill: () => {
+      killed = true;
+      redis.before = () => new Promise(() => undefined);
+      for (const connection of connections) connection.disconnect();
+      sealer.abandon();
+    },
+  };
+}
+
+async function ready(client: Redis): Promise<void> {
+  if (client.status !== 'ready') await new Promise<void>((resolve) => client.once('ready', () => resolve()));
+}
+
+function strictConnection({ host, port }: RedisServer): Redis {
+  const connection = new Redis({
+    ...{ host, port, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 },
+    ...{ enableOfflineQueue: false, commandTimeout: 2_000, retryStrategy: () => 20 },
+  });
+  return connection.on('error', () => undefined);
+}

@@ -1,0 +1,36 @@
+import { systemClock } from '@sink/runtime';
+import type { BatcherClock } from '../ports.ts';
+
+/** A clock that runs as the machine's does, and jumps when a test says so. Waits take their real time. */
+export class TestClock implements BatcherClock {
+  #wallMs: number;
+  #monotonicMs = 0;
+
+  /** @param startMs what the wall clock shows now, Unix time */
+  constructor(startMs: number) {
+    this.#wallMs = startMs - Date.now();
+  }
+
+  wallMs(): number {
+    return Date.now() + this.#wallMs;
+  }
+
+  monotonicMs(): number {
+    return performance.now() + this.#monotonicMs;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return systemClock.sleep(ms, signal);
+  }
+
+  /** Time goes by. */
+  pass(ms: number): void {
+    this.#wallMs += ms;
+    this.#monotonicMs += ms;
+  }
+
+  /** Somebody sets the clock of the machine. */
+  setWall(byMs: number): void {
+    this.#wallMs += byMs;
+  }
+}

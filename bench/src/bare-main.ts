@@ -1,0 +1,23 @@
+/**
+ * What everything else is held against: node:http, one process, parses the body as JSON and answers 202. It stores
+ * nothing. Prints `listening on URL`.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+const NO_BODY = { 'Content-Length': '0' };
+
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => {
+    const [first, second] = chunks;
+    JSON.parse((second === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks)).toString('utf8'));
+    response.writeHead(202, NO_BODY);
+    response.end();
+  });
+});
+server.keepAliveTimeout = 100_000;
+server.listen(0, '127.0.0.1', () => {
+  console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+});

@@ -1,0 +1,28 @@
+import autocannon from 'autocannon';
+import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
+
+/** autocannon, in this process. */
+export class AutocannonLoad implements LoadGenerator {
+  readonly name = 'autocannon';
+
+  async run({ url, messages, connections, seconds }: LoadOptions): Promise<LoadResult> {
+    const requests = messages.map(({ headers, body }) => ({ method: 'POST' as const, headers: { ...headers }, body }));
+    let connection = 0;
+    const result = await autocannon({
+      url,
+      method: 'POST',
+      connections,
+      duration: seconds,
+      // Connections answer in step: each sends messages of its own, or a chunk would be one event many times over.
+      setupClient: (client) => {
+        const first = connection++ % connections;
+        client.setRequests(requests.filter((_, index) => index % connections === first % requests.length));
+      },
+    });
+    return {
+      acknowledged: result['2xx'],
+      failed: result.non2xx + result.errors,
+      seconds: result.duration,
+    };
+  }
+}

@@ -1,0 +1,62 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startProcess } from '@sink/testing';
+import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
+import type { Message } from './messages.ts';
+
+/** wrk (C, one thread), as a process of its own. */
+export class WrkLoad implements LoadGenerator {
+  readonly name = 'wrk';
+
+  /** Null: there is no wrk that runs on PATH. */
+  static async find(): Promise<WrkLoad | null> {
+    try {
+      const wrk = await startProcess({ command: 'wrk', args: ['-v'] });
+      await wrk.exited;
+      return wrk.output().startsWith('wrk ') ? new WrkLoad() : null;
+    } catch {
+      return null;
+    }
+  }
+
+  async run({ url, messages, connections, seconds }: LoadOptions): Promise<LoadResult> {
+    const directory = await mkdtemp(join(tmpdir(), 'sink-bench-'));
+    try {
+      const script = join(directory, 'messages.lua');
+      await writeFile(script, luaScript(messages, new URL(url).host));
+      const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '-s', script, url];
+      const wrk = await startProcess({ command: 'wrk', args });
+      const [, summary = ''] = await wrk.waitFor(/^summary (.*)$/m, { timeoutMs: (seconds + 30) * 1000 });
+      await wrk.exited;
+      return JSON.parse(summary) as LoadResult;
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  }
+}
+
+/** Sends the messages in turn and prints a LoadResult as JSON. JSON's strings are Lua's, as long as they are ASCII. */
+function luaScript(messages: readonly Message[], host: string): string {
+  return `
+local messages = {
+${messages.map((message) => JSON.stringify(rawRequest(message, host))).join(',\n')}
+}
+local last = 0
+function request()
+  last = last % #messages + 1
+  return messages[last]
+end
+function done(summary)
+  local e = summary.errors
+  print(string.format('summary {"acknowledged":%d,"failed":%d,"seconds":%f}',
+    summary.requests - e.status, e.status + e.connect + e.read + e.write + e.timeout, summary.duration / 1e6))
+end
+`;
+}
+
+function rawRequest({ headers, body }: Message, host: string): string {
+  const all = { ...headers, host, 'content-length': String(Buffer.byteLength(body)) };
+  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `POST / HTTP/1.1\r\n${head.join('')}\r\n${body}`;
+}

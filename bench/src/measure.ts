@@ -1,0 +1,128 @@
+import { eventually, type ManagedProcess } from '@sink/testing';
+import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
+import type { Scenario } from './messages.ts';
+import type { ServiceName, SinkProcesses } from './processes.ts';
+import { countStored, type Stored } from './stored.ts';
+import { usageOf } from './usage.ts';
+
+/** From the last acknowledgement to the last object. */
+const DRAIN_MAX_MS = 60_000;
+
+export interface BareRun {
+  readonly requestsPerSecond: number;
+  readonly requestsPerCpuSecond: number;
+}
+
+export interface SinkRun {
+  readonly acknowledgedEvents: number;
+  /** Acknowledged, per second of load. */
+  readonly eventsPerSecond: number;
+  /** CPU seconds of each process, from the first request until the last event stood in an object. */
+  readonly cpuSeconds: Readonly<Record<ServiceName | 'redis' | 's3', number>>;
+  /** Of the whole sink: its three services and Redis. The S3 stand-in is left out. */
+  readonly eventsPerCpuSecond: number;
+  readonly ingestEventsPerCpuSecond: number;
+  readonly rssPeakBytes: Readonly<Record<ServiceName | 'redis', number>>;
+  /** How long after the end of the load the last event stood in an object. */
+  readonly drainSeconds: number;
+  readonly stored: Stored;
+}
+
+export interface LoadSettings {
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+/** One run against the bare server. @throws when a request failed */
+export async function measureBare(
+  server: { readonly url: string; readonly process: ManagedProcess },
+  load: LoadGenerator,
+  scenario: Scenario,
+  settings: LoadSettings,
+): Promise<BareRun> {
+  const before = usageOf(server.process.pid);
+  const result = await send(load, { url: server.url, messages: scenario.messages, ...settings });
+  const cpuSeconds = usageOf(server.process.pid).cpuSeconds - before.cpuSeconds;
+  return {
+    requestsPerSecond: result.acknowledged / result.seconds,
+    requestsPerCpuSecond: result.acknowledged / cpuSeconds,
+  };
+}
+
+/**
+ * One run against the sink, from an empty bucket to the last event in it.
+ *
+ * @throws when a request failed, or when the events in the bucket are not exactly those that were answered with a 202
+ */
+export async function measureSink(
+  sink: SinkProcesses,
+  load: LoadGenerator,
+  scenario: Scenario,
+  settings: LoadSettings,
+): Promise<SinkRun> {
+  await sink.s3.control.clear();
+  const [acceptedBefore, before, s3Before] = [await sink.accepted(), sink.usage(), usageOf(sink.s3.process.pid)];
+
+  const result = await send(load, { url: sink.url, messages: scenario.messages, ...settings });
+  const loadEndMs = performance.now();
+  await drained(sink);
+  const drainSeconds = (performance.now() - loadEndMs) / 1000;
+
+  const [after, s3After] = [sink.usage(), usageOf(sink.s3.process.pid)];
+  const accepted = (await sink.accepted()) - acceptedBefore;
+  const acknowledgedEvents = result.acknowledged * scenario.eventsPerMessage;
+  const stored = await countStored(sink.s3.control);
+  checkStored(stored.events, accepted, acknowledgedEvents, settings.connections * scenario.eventsPerMessage);
+
+  const used = (name: ServiceName | 'redis'): number => after[name].cpuSeconds - before[name].cpuSeconds;
+  const sinkCpu = {
+    ingest: used('ingest'),
+    batcher: used('batcher'),
+    uploader: used('uploader'),
+    redis: used('redis'),
+  };
+  return {
+    acknowledgedEvents,
+    eventsPerSecond: acknowledgedEvents / result.seconds,
+    cpuSeconds: { ...sinkCpu, s3: s3After.cpuSeconds - s3Before.cpuSeconds },
+    eventsPerCpuSecond: accepted / Object.values(sinkCpu).reduce((sum, seconds) => sum + seconds, 0),
+    ingestEventsPerCpuSecond: accepted / sinkCpu.ingest,
+    rssPeakBytes: {
+      ingest: after.ingest.rssPeakBytes,
+      batcher: after.batcher.rssPeakBytes,
+      uploader: after.uploader.rssPeakBytes,
+      redis: after.redis.rssPeakBytes,
+    },
+    drainSeconds,
+    stored,
+  };
+}
+
+async function send(load: LoadGenerator, options: LoadOptions): Promise<LoadResult> {
+  const result = await load.run(options);
+  if (result.failed > 0) throw new Error(`sending to ${options.url}: ${result.failed} requests got no 2xx`);
+  return result;
+}
+
+/** Everything that was accepted is in an object, and committed. */
+async function drained(sink: SinkProcesses): Promise<void> {
+  await eventually(
+    async () => {
+      const [accepted, uploaded] = [await sink.accepted(), await sink.uploaded()];
+      if (uploaded !== accepted) throw new Error(`waiting for the last object: ${uploaded} of ${accepted} events`);
+    },
+    { timeoutMs: DRAIN_MAX_MS, intervalMs: 250 },
+  );
+}
+
+/**
+ * The lines in the bucket are the events with a 202, one for one. The load generator goes at the end of its time and may
+ * leave one request a connection behind, whose 202 ingest has sent and counted, and nobody has read.
+ */
+function checkStored(stored: number, accepted: number, acknowledged: number, unreadMax: number): void {
+  if (stored !== accepted || acknowledged > accepted || accepted - acknowledged > unreadMax) {
+    throw new Error(
+      `checking the bucket: ${stored} events are stored, ${accepted} were accepted, ${acknowledged} acknowledged`,
+    );
+  }
+}

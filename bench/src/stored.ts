@@ -1,0 +1,33 @@
+import { gunzipSync } from 'node:zlib';
+import type { RemoteS3 } from '@sink/testing';
+
+const LF = 0x0a;
+
+/** What stands in the bucket. */
+export interface Stored {
+  readonly objects: number;
+  /** Lines of all objects. */
+  readonly events: number;
+  readonly contentBytes: number;
+  readonly objectBytes: number;
+}
+
+/** Reads every object of a bucket, gunzips it and counts its lines: what was stored, whatever anybody says of it. */
+export async function countStored(s3: RemoteS3): Promise<Stored> {
+  const stored = { objects: 0, events: 0, contentBytes: 0, objectBytes: 0 };
+  for (const key of await s3.keys()) {
+    const body = await s3.body(key);
+    const content = gunzipSync(body);
+    stored.objects += 1;
+    stored.events += lines(content);
+    stored.contentBytes += content.length;
+    stored.objectBytes += body.length;
+  }
+  return stored;
+}
+
+function lines(content: Buffer): number {
+  let count = 0;
+  for (let at = content.indexOf(LF); at !== -1; at = content.indexOf(LF, at + 1)) count += 1;
+  return count;
+}
