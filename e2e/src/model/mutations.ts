@@ -37,20 +37,31 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: WRITER,
-        from: 'if (error instanceof RedisInDoubt) inDoubt = true;',
-        to: 'if (error instanceof RedisInDoubt) inDoubt = fresh = true;',
+        from: 'if (!numbered) this.#sequence += 1;',
+        to: 'if (!numbered || this.#inDoubt) this.#sequence += 1;',
       },
     ],
     shows: /DOUBLED/,
   },
   {
     name: 'a writer that was forgotten sends a chunk in doubt under another id',
-    edits: [{ file: WRITER, from: "if (inDoubt || answer === 'stale') return 'in_doubt';", to: 'fresh = true;' }],
+    edits: [{ file: WRITER, from: "if (this.outcomeNow === 'in_doubt') return 'in_doubt';", to: '' }],
     shows: /DOUBLED/,
   },
   {
     name: 'a chunk in doubt is acknowledged',
-    edits: [{ file: WRITER, from: "return inDoubt ? 'in_doubt' : reason;", to: "return inDoubt ? 'stored' : reason;" }],
+    edits: [
+      {
+        file: WRITER,
+        from: "return this.#inDoubt ? 'in_doubt' : this.#heldBy;",
+        to: "return this.#inDoubt ? 'stored' : this.#heldBy;",
+      },
+      {
+        file: WRITER,
+        from: "if (this.outcomeNow === 'in_doubt') return 'in_doubt';",
+        to: "if (this.#inDoubt) return 'stored';",
+      },
+    ],
     shows: /LOST/,
   },
   {
@@ -101,8 +112,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: UPLOAD,
-        from: 'const { etag } = await store.put(',
-        to: "await lane.commit({ v: RECEIPT_VERSION, id: record.id, key: '', etag: '', count: 0, bytes: 0, objectBytes: 0, sha256: '', acceptedAtMs: 0, sealedAtMs: 0, storedAtMs: 0 }, 10);\n  const { etag } = await store.put(",
+        from: 'const { etag, existed } = await store.put(',
+        to: "await lane.commit({ v: RECEIPT_VERSION, id: record.id, key: '', etag: '', count: 0, bytes: 0, objectBytes: 0, sha256: '', acceptedAtMs: 0, sealedAtMs: 0, storedAtMs: 0 }, 10);\n  const { etag, existed } = await store.put(",
       },
     ],
     shows: /LOST/,
