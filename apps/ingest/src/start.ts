@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Durability, IoredisPort, Lane, rememberLanes } from '@sink/lane';
 import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
-import { describeError, type ServiceContext } from '@sink/runtime';
+import { describeError, ErrorValve, type ServiceContext } from '@sink/runtime';
 import { GroupCommit, type GroupCommitClock } from './group-commit.ts';
 import { LaneWriter } from './lane-writer.ts';
 import { Spread } from './spread.ts';
@@ -31,11 +31,15 @@ export async function startIngest(context: ServiceContext): Promise<void> {
     replicas: config.replicas,
     timeoutMs: DURABILITY_TIMEOUT_MS,
   };
+  const problems = new ErrorValve((problem, suppressed) => {
+    log.warn({ err: describeError(problem), suppressed }, 'storing a chunk is held up');
+  });
   const options = {
     durability,
     backlogBytesMax: Math.floor(backlogBytesMax / config.lanes),
     retryWaitMs: RETRY_WAIT_MS,
     newUid: () => randomBytes(8).toString('hex'),
+    onProblem: (problem: Error) => problems.pass(problem),
   };
   const commits = Array.from({ length: config.lanes }, (_, number) => {
     const writers = Array.from({ length: WRITERS_PER_LANE }, () => {

@@ -1,6 +1,7 @@
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
+export { ErrorValve } from './error-valve.ts';
 export { createLogger, describeError } from './logger.ts';
 export type { Logger, LoggerOptions } from './logger.ts';
 export { listen, startOpsServer } from './ops-server.ts';

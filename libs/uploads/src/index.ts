@@ -1,6 +1,5 @@
 export { UploadQueueInDoubt } from './deadline.ts';
-export { ErrorValve } from './error-valve.ts';
-export type { UploadLog } from './error-valve.ts';
+export type { UploadLog } from './upload-log.ts';
 export { RETRY_TIMES, retryDelayMs } from './retry-delay.ts';
 export type { RetryPace, RetryTimes } from './retry-delay.ts';
 export { queuePrefix } from './upload-job.ts';

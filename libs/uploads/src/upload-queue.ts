@@ -1,7 +1,8 @@
 import { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { withDeadline } from './deadline.ts';
-import { ErrorValve, type UploadLog } from './error-valve.ts';
+import { ErrorValve } from '@sink/runtime';
+import type { UploadLog } from './upload-log.ts';
 import { jobOptions, laneOfText, QUEUE_NAME, queuePrefix, type UploadJob } from './upload-job.ts';
 
 /** Ids in one pipeline, and jobs moved in one script: bounds the time Redis is busy with one request. */

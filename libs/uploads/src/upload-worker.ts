@@ -1,6 +1,7 @@
 import { type Job, type JobJson, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { ErrorValve, type UploadLog } from './error-valve.ts';
+import { ErrorValve } from '@sink/runtime';
+import type { UploadLog } from './upload-log.ts';
 import { RETRY_TIMES, type RetryPace, retryDelayMs, type RetryTimes } from './retry-delay.ts';
 import { laneOf, laneOfText, QUEUE_NAME, queuePrefix, type UploadJob } from './upload-job.ts';
 

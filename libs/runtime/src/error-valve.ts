@@ -1,11 +1,6 @@
-/** Where errors go; a pino logger is one. */
-export interface UploadLog {
-  warn(fields: { readonly err: Error; readonly suppressed: number }, message: string): void;
-}
-
 /**
- * Lets one error a second through and counts the rest: at maxmemory a BullMQ worker reports some 1,600 a second, and a log
- * that fills the disk would end Redis too.
+ * Lets one error a second through and counts the rest: at maxmemory a BullMQ worker reports some 1,600 a second, an ingest
+ * under load as many, and a log that fills the disk would end Redis too.
  */
 export class ErrorValve {
   readonly #report: (error: Error, suppressed: number) => void;
