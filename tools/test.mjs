@@ -23,6 +23,7 @@ function count(name, passed, failed) {
 }
 
 let current = null;
+let ending = false;
 
 /** Runs nx in a process group of its own, so that all of it can be ended. Resolves to its exit code. */
 function nx(...args) {
@@ -40,7 +41,8 @@ function nx(...args) {
     current.once('error', reject);
     current.once('exit', (code) => {
       current = null;
-      resolve(code ?? 1);
+      // Told to end, nothing goes on from here.
+      if (!ending) resolve(code ?? 1);
     });
   });
 }
@@ -58,7 +60,9 @@ for (const [signal, code] of [
   ['SIGTERM', 143],
   ['SIGHUP', 129],
 ]) {
-  process.once(signal, () => {
+  process.on(signal, () => {
+    if (ending) return;
+    ending = true;
     signalGroup('SIGTERM');
     setTimeout(() => signalGroup('SIGKILL'), KILL_AFTER_MS).unref();
     const poll = setInterval(() => {
