@@ -24,10 +24,8 @@ export async function compressContent(
   compression: Compression,
   level?: number,
 ): Promise<CompressedContent> {
-  const parts: Buffer[] = [];
-  if (compression === 'none') {
-    parts.push(...content);
-  } else {
+  const parts: Buffer[] = compression === 'none' ? [...content] : [];
+  if (compression !== 'none') {
     const compressor = new Compressor(compression, level, {
       append: (bytes) => {
         parts.push(bytes);

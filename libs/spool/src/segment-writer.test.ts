@@ -130,6 +130,12 @@ describe('a segment writer', () => {
     },
   );
 
+  test('content in 300,000 pieces is content like any other', async () => {
+    const content = events(4_000).subarray(0, 300_000);
+    const { body } = await compressContent(split(content, [1]), 'none');
+    expect(body.equals(content)).toBe(true);
+  });
+
   test('contents of exactly one block, one byte more and one less keep their bytes', async () => {
     for (const compression of compressions) {
       for (const bytes of [0, 1, 131_071, 131_072, 131_073, 262_144]) {
