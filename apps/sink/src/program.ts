@@ -5,6 +5,14 @@ import { fileURLToPath } from 'node:url';
 export const SERVICES = ['ingest', 'batcher', 'uploader'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
+/**
+ * How Node runs a service: its heap stays near what it holds. V8 goes by the memory of the machine and lets garbage wait
+ * for long. Measured with `npm run bench` on 24 GB: the most RSS of ingest falls from 404 to 238 MiB with batches and
+ * from 303 to 183 MiB with single events, at the same CPU time an event. A percentage below 100 takes less memory still,
+ * but shows in that time.
+ */
+export const HEAP_ARGUMENTS = ['--max-semi-space-size=16', '--heap-growing-percent=100'] as const;
+
 /** A program that this process' own Node runs. */
 export type ProgramOf = (service: ServiceName) => string;
 
