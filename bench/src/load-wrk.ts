@@ -5,6 +5,9 @@ import { startProcess } from '@sink/testing';
 import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
 import type { Message } from './messages.ts';
 
+/** As autocannon has it: on a busy machine slow is no failure. */
+const TIMEOUT = '10s';
+
 /** wrk (C, one thread), as a process of its own. */
 export class WrkLoad implements LoadGenerator {
   readonly name = 'wrk';
@@ -25,7 +28,7 @@ export class WrkLoad implements LoadGenerator {
     try {
       const script = join(directory, 'messages.lua');
       await writeFile(script, luaScript(messages, new URL(url).host));
-      const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '-s', script, url];
+      const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--timeout', TIMEOUT, '-s', script, url];
       const wrk = await startProcess({ command: 'wrk', args });
       const [, summary = ''] = await wrk.waitFor(/^summary (.*)$/m, { timeoutMs: (seconds + 30) * 1000 });
       await wrk.exited;

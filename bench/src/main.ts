@@ -22,7 +22,7 @@ const { values } = parseArgs({
     scenario: { ...text, multiple: true, default: [...SCENARIO_NAMES] },
     runs: { ...text, default: '3' },
     seconds: { ...text, default: '10' },
-    connections: { ...text, default: '64' },
+    connections: { ...text, default: '128' },
     'warm-up': { ...text, default: '5' },
     profile: text,
   },

@@ -123,14 +123,15 @@ async function startService(
   const opsPort = await freePort();
   const profiling =
     profileDirectory === null
-      ? []
-      : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`, `--cpu-prof-name=${name}.cpuprofile`];
+      ? {}
+      : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileDirectory} --cpu-prof-name=${name}.cpuprofile` };
   const service: Service = {
     opsUrl: `http://127.0.0.1:${opsPort}`,
     process: await startProcess({
       command: process.execPath,
-      args: [...profiling, join(REPOSITORY, 'apps', name, 'src/main.ts')],
-      env: { ...env, [`SINK_${name.toUpperCase()}_OPS_PORT`]: String(opsPort) },
+      // The image's way to run a service, which also says how Node is to run it.
+      args: [join(REPOSITORY, 'apps/sink/src/main.ts'), name],
+      env: { ...env, ...profiling, [`SINK_${name.toUpperCase()}_OPS_PORT`]: String(opsPort) },
     }),
   };
   await eventually(
