@@ -34,6 +34,18 @@ describe('what closes an object', () => {
     await batcher.stop();
   });
 
+  test('chunks that trickle in gather before they are read, and stopping does not wait for that', async () => {
+    const batcher = world.batcher({ readGatherMs: 600_000, scheduledIntervalMs: 600_000 });
+    await world.append(1);
+    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await world.append(2);
+    await world.append(3);
+    expect(await world.pending()).toBe(1);
+    await batcher.stop();
+    expect(await world.counts()).toEqual([6]);
+    expect(await world.sealedEvents()).toEqual(world.everyEvent);
+  });
+
   test('flush_bytes: no object is larger, though chunks are, but for one event that is larger itself', async () => {
     const lines = ['a'.repeat(30), 'b'.repeat(30), 'c'.repeat(30), 'd'.repeat(150), 'e'.repeat(30)];
     await world.append(5, { lines });

@@ -16,6 +16,8 @@ export interface LaneBatcherOptions extends SegmentLimits {
   /** Chunks asked for in one read, at most, and how long a read waits for the first. */
   readonly readChunksMax: number;
   readonly readBlockMs: number;
+  /** How long chunks that trickle in are left to gather, so that one read takes many. */
+  readonly readGatherMs: number;
   /** How often dead batchers are looked for, and how often the pending list is compared with what is held. */
   readonly claimEveryMs: number;
   readonly auditEveryMs: number;
@@ -82,17 +84,17 @@ export class LaneBatcher {
 
   /** Runs until `halt` aborts, then seals what is open, or throws it away when the lease is `lost`. */
   async run(halt: AbortSignal, lost: AbortSignal): Promise<void> {
-    while (!halt.aborted) await this.#guarded(halt, () => this.#turn());
+    while (!halt.aborted) await this.#guarded(halt, () => this.#turn(halt));
     for (let drained = false; !drained && !lost.aborted;) drained = await this.#guarded(lost, () => this.#drain());
     if (lost.aborted) await this.#discard();
   }
 
-  async #turn(): Promise<void> {
+  async #turn(halt: AbortSignal): Promise<void> {
     const { clock } = this.#ports;
+    const { readGatherMs, readBlockMs } = this.#options;
     if (this.#auditDue) await this.#audit();
-    const nextMs = Math.min(...[...this.#open.values()].map((segment) => this.#dueMs(segment)));
-    const waitMs = Math.min(this.#options.readBlockMs, Math.max(0, Math.ceil(nextMs - clock.monotonicMs())));
-    await this.#read(waitMs);
+    if (this.#pace.trickling) await clock.sleep(Math.min(readGatherMs, this.#untilDueMs()), halt);
+    await this.#read(Math.min(readBlockMs, this.#untilDueMs()));
     await this.#closeDue();
     if (await this.#inheritance.takeWhenDue()) this.#auditDue = true;
     if (clock.monotonicMs() - this.#lastAuditMs >= this.#options.auditEveryMs) this.#auditDue = true;
@@ -208,6 +210,12 @@ export class LaneBatcher {
     const toEndMs = Math.max(0, endMs + PARTITION_END_GRACE_MS - clock.wallMs());
     const endDueMs = Math.max(clock.monotonicMs() + toEndMs, segment.openedAtMs + PARTITION_END_GRACE_MS);
     return Math.min(segment.deadlineMs, endDueMs);
+  }
+
+  /** How long no file has to be closed, in whole milliseconds. */
+  #untilDueMs(): number {
+    const nextMs = Math.min(...[...this.#open.values()].map((segment) => this.#dueMs(segment)));
+    return Math.max(0, Math.ceil(nextMs - this.#ports.clock.monotonicMs()));
   }
 
   async #closeDue(): Promise<void> {

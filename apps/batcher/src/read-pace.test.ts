@@ -41,6 +41,17 @@ describe('the pace of reading', () => {
     expect(pace.chunks).toBe(4);
   });
 
+  test('says when chunks trickle in: something came, but less than was asked for', () => {
+    const pace = new ReadPace(32);
+    expect(pace.trickling).toBe(false);
+    pace.took([1_000]);
+    expect(pace.trickling).toBe(true);
+    pace.took([]);
+    expect(pace.trickling).toBe(false);
+    pace.took(Array.from({ length: pace.chunks }, () => 1_000));
+    expect(pace.trickling).toBe(false);
+  });
+
   test('never asks for more than it may', () => {
     expect(new ReadPace(2).chunks).toBe(2);
     expect(readFull(new ReadPace(2), 10, 1)).toBe(2);

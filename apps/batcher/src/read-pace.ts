@@ -13,6 +13,7 @@ export class ReadPace {
   readonly #chunksMax: number;
   #chunks: number;
   #largestBytes = 0;
+  #trickling = false;
 
   constructor(chunksMax: number) {
     this.#chunksMax = chunksMax;
@@ -24,10 +25,16 @@ export class ReadPace {
     return this.#chunks;
   }
 
+  /** True when the last read brought something, but less than it asked for: what comes next may as well gather first. */
+  get trickling(): boolean {
+    return this.#trickling;
+  }
+
   /** What the last read brought: the bytes of each body. */
   took(bodiesBytes: readonly number[]): void {
     this.#largestBytes = Math.max(1, this.#largestBytes * FADING, ...bodiesBytes);
     const full = bodiesBytes.length >= this.#chunks;
+    this.#trickling = !full && bodiesBytes.length > 0;
     const wanted = full ? this.#chunks * 2 : Math.max(CHUNKS_AT_FIRST, Math.floor(this.#chunks / 2));
     this.#chunks = Math.max(1, Math.min(wanted, Math.floor(READ_BYTES / this.#largestBytes), this.#chunksMax));
   }

@@ -109,6 +109,7 @@ async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): 
       openFilesMax: 2,
       readChunksMax: 3,
       readBlockMs: 20,
+      readGatherMs: 5,
       claimEveryMs: 120,
       auditEveryMs: 300,
       scrubEveryMs: 200,

@@ -240,7 +240,14 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
     },
     {
       ...{ flushSize: 1_000, flushBytes: 10_000_000, scheduledIntervalMs: 60_000, openFilesMax: 64 },
-      ...{ readChunksMax: 32, readBlockMs: 20, claimEveryMs: 50, auditEveryMs: 200, scrubEveryMs: 100 },
+      ...{
+        readChunksMax: 32,
+        readBlockMs: 20,
+        readGatherMs: 2,
+        claimEveryMs: 50,
+        auditEveryMs: 200,
+        scrubEveryMs: 100,
+      },
       ...options,
       ...{ consumer, compression },
     },
