@@ -14,6 +14,15 @@ describe('group commit', () => {
     expect(await world.chunks()).toEqual([lines]);
   });
 
+  test('a chunk of any size is stored byte for byte, beyond ASCII too', async () => {
+    const world = await commitWorld();
+    const lines = [1, 600, 6_000].flatMap((count) => [numbered(count, 'ü€😀'), numbered(count, 'plain')]);
+    for (const chunk of lines) {
+      expect((await world.submit(...chunk)).outcome).toBe('stored');
+    }
+    expect(await world.chunks()).toEqual(lines);
+  });
+
   test('what arrives while a chunk is on its way is the next one', async () => {
     const world = await commitWorld();
     expect((await world.submit('"warm"')).outcome).toBe('stored');

@@ -24,7 +24,7 @@ export interface AppendRequest {
   readonly partition: string;
   readonly count: number;
   /** NDJSON; every line ends in LF. */
-  readonly body: string;
+  readonly body: string | Buffer;
   readonly bytes: number;
   /** Bytes that must fit beside this chunk for the requests that go on in the next ones. */
   readonly furtherBytes: number;
