@@ -54,7 +54,7 @@ export function writeResults(report: Report): string {
   const content = {
     startedAt,
     commit: git('rev-parse', '--short', 'HEAD'),
-    uncommittedChanges: git('status', '--porcelain', '--', 'apps', 'libs') !== '',
+    uncommittedChanges: git('status', '--porcelain', '--untracked-files=no') !== '',
     node: process.version,
     cpus: cpus().map(({ model }) => model),
     sinkSettings: SETTINGS,
