@@ -2,10 +2,11 @@
  * Measures the whole sink beside a bare node:http server: see README.md.
  *
  *     npm run bench -- [--scenario binary|structured|batch]... [--runs N] [--seconds N] [--connections N]
- *                      [--warm-up SECONDS] [--profile DIRECTORY]
+ *                      [--warm-up SECONDS] [--profile DIRECTORY] [--compare RESULTS]
  */
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { comparison, readResults } from './compare.ts';
 import { loadGenerator } from './load.ts';
 import { SCENARIO_NAMES } from './messages.ts';
 import { SERVICES } from './processes.ts';
@@ -25,8 +26,10 @@ const { values } = parseArgs({
     connections: { ...text, default: '128' },
     'warm-up': { ...text, default: '5' },
     profile: text,
+    compare: text,
   },
 });
+const earlier = values.compare === undefined ? null : readResults(values.compare);
 const names = SCENARIO_NAMES.filter((name) => values.scenario.includes(name));
 const settings = {
   runs: positive('runs', values.runs),
@@ -48,6 +51,7 @@ for (const name of names) {
 }
 
 const report = { startedAt, loadGenerator: load.name, settings, scenarios };
+if (earlier !== null) say(`\n${comparison(scenarios, earlier)}`);
 say(`\n${table(report)}\n\nwritten to ${writeResults(report)}`);
 for (const { title, summary } of scenarios) {
   for (const problem of memoryProblems(summary)) {
