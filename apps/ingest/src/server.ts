@@ -1,8 +1,7 @@
 import { createServer, STATUS_CODES } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { getRequestListener } from '@hono/node-server';
 import type { SinkConfig } from '@sink/config';
 import { listen } from '@sink/runtime';
 import type { Clock, Logger, Readiness, Registry } from '@sink/runtime';
@@ -10,6 +9,7 @@ import { Admission } from './admission.ts';
 import { rawRefusal, unavailable } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import type { EventAppender } from './appender.ts';
+import { honoListener } from './hono-listener.ts';
 import { JointReadiness } from './joint-readiness.ts';
 import { IngestMetrics } from './metrics.ts';
 import { createRoutes } from './routes.ts';
@@ -90,14 +90,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
     log,
     closing: () => closing,
   });
-  const listener = getRequestListener(app.fetch, {
-    hostname: 'localhost',
-    overrideGlobalObjects: false,
-    autoCleanupIncoming: false,
-    // The request target or the Host header is no URL.
-    errorHandler: () => new Response('the request target or the Host header is malformed\n', { status: 400 }),
-  });
-  const onRequest = (req: IncomingMessage, res: ServerResponse): void => void listener(req, res);
+  const onRequest = honoListener(app);
 
   const server = createServer(
     {
