@@ -18,10 +18,10 @@ function setup(limitBytes = 100) {
       () => log.push(`${name} in`),
       () => log.push(`${name} refused`),
     );
-  const grow = (name: string, bytes: number, ownBytes: number) =>
+  const grow = (name: string, bytes: number, ownBytes: number, heldMs = 0) =>
     admission.waitToGrow(
       bytes,
-      ownBytes,
+      { ownBytes, heldMs },
       () => log.push(`${name} grown`),
       () => log.push(`${name} refused`),
     );
@@ -48,6 +48,16 @@ test('who waits is let in by the order of arrival, and nobody overtakes', () => 
   expect(log).toEqual(['large in', 'small in']);
   expect(admission.usedBytes).toBe(90);
   expect(admission.waitingRequests).toBe(0);
+});
+
+test('who has waited to enter waits that much less to grow: one hold for both', async () => {
+  const { admission, log, grow } = setup();
+  admission.tryTake(100);
+  grow('held before', 10, 20, 3500);
+  await vi.advanceTimersByTimeAsync(499);
+  expect(log).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(log).toEqual(['held before refused']);
 });
 
 test('who finds no room within the hold is refused, and the one behind is looked at', async () => {

@@ -91,9 +91,14 @@ export class Admission {
     return this.#wait(this.#arriving, { bytes, costBytes, ownBytes: 0, granted }, refused);
   }
 
-  /** As `waitToEnter`, for more bytes of a request that was let in and holds `ownBytes`. */
-  waitToGrow(bytes: number, ownBytes: number, granted: () => void, refused: () => void): () => void {
-    return this.#wait(this.#growing, { bytes, costBytes: 0, ownBytes, granted }, refused);
+  /** As `waitToEnter`, for more bytes of a request that was let in, holds `ownBytes`, and has waited `heldMs` before. */
+  waitToGrow(
+    bytes: number,
+    { ownBytes, heldMs }: { ownBytes: number; heldMs: number },
+    granted: () => void,
+    refused: () => void,
+  ): () => void {
+    return this.#wait(this.#growing, { bytes, costBytes: 0, ownBytes, granted }, refused, heldMs);
   }
 
   /** Gives bytes back and lets in who waits. */
@@ -114,7 +119,7 @@ export class Admission {
     return this.#usedBytes + bytes <= this.#options.limitBytes || this.#usedBytes === ownBytes;
   }
 
-  #wait(queue: Set<Waiter>, wish: Omit<Waiter, 'timer'>, refused: () => void): () => void {
+  #wait(queue: Set<Waiter>, wish: Omit<Waiter, 'timer'>, refused: () => void, heldMs = 0): () => void {
     const cancel = (): void => {
       clearTimeout(waiter.timer);
       if (!queue.delete(waiter)) return;
@@ -125,7 +130,7 @@ export class Admission {
     const timer = setTimeout(() => {
       cancel();
       refused();
-    }, this.#options.holdMaxMs);
+    }, this.#options.holdMaxMs - heldMs);
     const waiter: Waiter = { ...wish, timer };
     queue.add(waiter);
     this.#waitingBytes += waiter.costBytes;

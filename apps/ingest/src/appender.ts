@@ -14,6 +14,8 @@ export interface EventAppender {
   /**
    * Stores the lines (one CloudEvent each, compact JSON without LF) and calls `settled` exactly once. Holds them while
    * Redis is away or full, up to `holdMaxMs`, and then settles with the reason. Never throws.
+   *
+   * @param heldMs how long the request was held before, in milliseconds: that is part of its `holdMaxMs`
    */
-  submit(lines: readonly string[], settled: (outcome: AppendOutcome) => void): void;
+  submit(lines: readonly string[], settled: (outcome: AppendOutcome) => void, heldMs: number): void;
 }

@@ -88,6 +88,26 @@ describe('gathering submissions into chunks', () => {
     ]);
   });
 
+  test('a chunk is given up at the earliest deadline in it', () => {
+    const { builder, settle } = build();
+    builder.add(['a'], settle, times);
+    builder.add(['held before'], settle, { ...times, deadlineMs: 4_900 });
+    expect(takeAll(builder)).toMatchObject([{ lines: ['a', 'held before'], deadlineMs: 4_900 }]);
+  });
+
+  test('what is due is taken wherever it stands, and nothing else', () => {
+    const { builder, settle } = build();
+    builder.add(['first'], settle, times);
+    builder.add(['held for long'], settle, { ...times, deadlineMs: 2_000 });
+    builder.add(['last'], settle, { ...times, deadlineMs: 3_000 });
+    expect(builder.deadlineMs).toBe(2_000);
+    expect(builder.takeDue(1_999)).toEqual([]);
+    expect(builder.takeDue(2_000)).toMatchObject([{ lines: ['held for long'] }]);
+    expect(builder.deadlineMs).toBe(3_000);
+    expect(builder.takeDue(3_000)).toMatchObject([{ lines: ['last'] }]);
+    expect(takeAll(builder)).toMatchObject([{ lines: ['first'] }]);
+  });
+
   test('a submission over several chunks is stored when all are, and asks for all its room first', () => {
     const { builder, told, settle } = build();
     const half = lineOf(CHUNK_BYTES_MAX / 2);

@@ -2,8 +2,8 @@ import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX } from '@sink/domain';
 import { type Settle, settleTogether } from './submission.ts';
 
 /**
- * How long a chunk gathers, in milliseconds, while it waits for a writer: all in it are given up at the deadline of its
- * first submission, so nobody is held shorter than asked for by more than this.
+ * How far apart, in milliseconds, the deadlines in one chunk may be: all in it are given up at the earliest of them, so
+ * nobody is held shorter than asked for by more than this.
  */
 const GATHER_MS_MAX = 100;
 
@@ -17,9 +17,10 @@ export interface PendingChunk {
   bytes: number;
   /** Bytes of its requests that stand in the chunks after it: room for them is asked for before the first is stored. */
   furtherBytes: number;
-  /** Unix time of acceptance, and monotonic time after which nobody waits any more; both of its first submission. */
+  /** Unix time of acceptance of its first submission. */
   readonly acceptedAtMs: number;
-  readonly deadlineMs: number;
+  /** Monotonic time after which nobody waits any more. */
+  deadlineMs: number;
 }
 
 /**
@@ -27,7 +28,7 @@ export interface PendingChunk {
  * (group commit). A line that is larger than a chunk may be is a chunk of its own.
  */
 export class ChunkBuilder {
-  readonly #full: PendingChunk[] = [];
+  #full: PendingChunk[] = [];
   #last: PendingChunk | null = null;
 
   add(
@@ -66,17 +67,34 @@ export class ChunkBuilder {
 
   /** Monotonic time at which the first of the waiting gives up; `null` when nobody waits. */
   get deadlineMs(): number | null {
-    return (this.#full[0] ?? this.#last)?.deadlineMs ?? null;
+    let earliestMs = this.#last?.deadlineMs ?? null;
+    for (const { deadlineMs } of this.#full)
+      if (earliestMs === null || deadlineMs < earliestMs) earliestMs = deadlineMs;
+    return earliestMs;
+  }
+
+  /** All chunks whose deadline is over, wherever they stand: who was held before has less time left than those in front. */
+  takeDue(nowMs: number): PendingChunk[] {
+    const due = this.#full.filter(({ deadlineMs }) => deadlineMs <= nowMs);
+    this.#full = this.#full.filter(({ deadlineMs }) => deadlineMs > nowMs);
+    if (this.#last !== null && this.#last.deadlineMs <= nowMs) {
+      due.push(this.#last);
+      this.#last = null;
+    }
+    return due;
   }
 
   #chunkFor(times: { partition: string; acceptedAtMs: number; deadlineMs: number }, bytes: number): PendingChunk {
     const last = this.#last;
     const fits =
       last?.partition === times.partition &&
-      times.deadlineMs - last.deadlineMs <= GATHER_MS_MAX &&
+      Math.abs(times.deadlineMs - last.deadlineMs) <= GATHER_MS_MAX &&
       last.lines.length < CHUNK_EVENTS_MAX &&
       last.bytes + bytes <= CHUNK_BYTES_MAX;
-    if (fits) return last;
+    if (fits) {
+      last.deadlineMs = Math.min(last.deadlineMs, times.deadlineMs);
+      return last;
+    }
     if (last) this.#full.push(last);
     this.#last = { ...times, lines: [], waiting: [], bytes: 0, furtherBytes: 0 };
     return this.#last;

@@ -199,6 +199,22 @@ describe('holding', () => {
     expect((await late).outcome).toBe('stored');
   });
 
+  test('who was held before is refused first, though others came earlier', async () => {
+    const world = await commitWorld({ holdMaxMs: 3_000 });
+    await world.submit('"warm"');
+    await world.proxy.refuse(true);
+    world.proxy.cut();
+    const order: string[] = [];
+    const told = [
+      world.submit('"in flight"').then(() => order.push('in flight')),
+      world.submit('"fresh"').then(() => order.push('fresh')),
+      world.submitHeld(2_000, '"held"').then(({ outcome }) => order.push(`held ${outcome}`)),
+      world.submitHeld(2_990, '"held for long"').then(({ outcome }) => order.push(`held for long ${outcome}`)),
+    ];
+    await Promise.all(told);
+    expect(order.slice(0, 2)).toEqual(['held for long redis_away', 'held redis_away']);
+  });
+
   test('a full backlog: refused in time as that, those behind it too, and stored as soon as there is room', async () => {
     const world = await commitWorld({ holdMaxMs: HOLD_MS, backlogBytesMax: 10_000 });
     expect((await world.submit(...numbered(5))).outcome).toBe('stored');

@@ -20,6 +20,12 @@ export interface GroupCommitOptions {
 }
 
 /**
+ * What is left to a request that was held for nearly its whole `holdMaxMs` before: an append is a matter of milliseconds,
+ * and brokers wait longer than the hold.
+ */
+const APPEND_MS_MIN = 250;
+
+/**
  * Group commit: submissions that arrive together share a chunk, and so one append and one fsync. Each of `writers` has one
  * chunk in flight; what arrives meanwhile is the next chunk. Submissions are bounded by whoever submits (admission).
  */
@@ -33,7 +39,7 @@ export class GroupCommit implements EventAppender {
   #partition = '';
   #span: PartitionSpan = { startMs: 0, endMs: 0 };
   #ticking = false;
-  #stopExpiry: (() => void) | null = null;
+  #expiry: { readonly atMs: number; readonly cancel: () => void } | null = null;
   #whenIdle: (() => void) | null = null;
   #stopped: Promise<void> | null = null;
 
@@ -50,10 +56,11 @@ export class GroupCommit implements EventAppender {
     this.#onCrash = onCrash;
   }
 
-  submit(lines: readonly string[], settle: Settle): void {
+  submit(lines: readonly string[], settle: Settle, heldMs: number): void {
     if (this.#stopped) return settle('stopping');
     const acceptedAtMs = this.#clock.wallMs();
-    const deadlineMs = this.#clock.monotonicMs() + this.#options.holdMaxMs;
+    const leftMs = Math.max(this.#options.holdMaxMs - heldMs, APPEND_MS_MIN);
+    const deadlineMs = this.#clock.monotonicMs() + leftMs;
     this.#builder.add(lines, settle, { partition: this.#partitionNow(acceptedAtMs), acceptedAtMs, deadlineMs });
     this.#tickSoon();
     this.#expireLater();
@@ -67,7 +74,7 @@ export class GroupCommit implements EventAppender {
 
   async #stop(): Promise<void> {
     if (this.#busy()) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
-    this.#stopExpiry?.();
+    this.#expiry?.cancel();
     await Promise.all(this.#writers.map((writer) => writer.close()));
   }
 
@@ -128,20 +135,15 @@ export class GroupCommit implements EventAppender {
   /** While all writers are busy, what waits behind them is refused in time too. */
   #expireLater(): void {
     const deadlineMs = this.#builder.deadlineMs;
-    if (this.#stopExpiry || deadlineMs === null) return;
-    this.#stopExpiry = this.#clock.after(Math.max(1, deadlineMs - this.#clock.monotonicMs()), () => {
-      this.#stopExpiry = null;
-      for (
-        let next = this.#builder.deadlineMs;
-        next !== null && next <= this.#clock.monotonicMs();
-        next = this.#builder.deadlineMs
-      ) {
-        const chunk = this.#builder.take();
-        if (chunk) settleAll(chunk, this.#heldBy());
-      }
+    if (deadlineMs === null || (this.#expiry !== null && this.#expiry.atMs <= deadlineMs)) return;
+    this.#expiry?.cancel();
+    const cancel = this.#clock.after(Math.max(1, deadlineMs - this.#clock.monotonicMs()), () => {
+      this.#expiry = null;
+      for (const chunk of this.#builder.takeDue(this.#clock.monotonicMs())) settleAll(chunk, this.#heldBy());
       this.#expireLater();
       if (!this.#busy()) this.#whenIdle?.();
     });
+    this.#expiry = { atMs: deadlineMs, cancel };
   }
 }
 

@@ -18,8 +18,11 @@ const GZIP_BYTES_MIN = 18;
 
 /** How receiving a request's body ended. */
 export type Received =
-  /** The body without Content-Encoding. `release` must be called once, when nothing of it is held any more. */
-  | { kind: 'body'; body: Buffer; release: () => void }
+  /**
+   * The body without Content-Encoding, and how long it had to wait for room, in milliseconds. `release` must be called
+   * once, when nothing of it is held any more.
+   */
+  | { kind: 'body'; body: Buffer; heldMs: number; release: () => void }
   | { kind: 'refused'; refusal: Refusal }
   /** The client went away; there is nobody to answer. */
   | { kind: 'gone' };
@@ -89,6 +92,8 @@ class Reception {
   #complete = false;
   #finished = false;
   #stopWaiting: (() => void) | null = null;
+  /** How long it has waited for room, in milliseconds: not how long the client took to send. */
+  #heldMs = 0;
   #reader: Reader | null = null;
 
   constructor(
@@ -129,11 +134,13 @@ class Reception {
       return;
     }
     const costBytes = headBytes + Math.min(chunked ? READ_AHEAD_BYTES : this.#roomBytes, READ_AHEAD_BYTES);
+    const sinceMs = this.#admission.nowMs();
     this.#stopWaiting = this.#admission.waitToEnter(
       bytes,
       costBytes,
       () => {
         this.#stopWaiting = null;
+        this.#heldMs = this.#admission.nowMs() - sinceMs;
         this.#heldBytes = bytes;
         this.#read();
       },
@@ -187,11 +194,13 @@ class Reception {
       then();
       return;
     }
+    const sinceMs = this.#admission.nowMs();
     this.#stopWaiting = this.#admission.waitToGrow(
       bytes,
-      this.#heldBytes,
+      { ownBytes: this.#heldBytes, heldMs: this.#heldMs },
       () => {
         this.#stopWaiting = null;
+        this.#heldMs += this.#admission.nowMs() - sinceMs;
         this.#heldBytes += bytes;
         then();
       },
@@ -207,7 +216,7 @@ class Reception {
     const body = second === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks, this.#receivedBytes);
     this.#chunks = [];
     if (this.#encoding === 'gzip') this.#inflate(body);
-    else this.#finish({ kind: 'body', body, release: () => this.#release() });
+    else this.#finish({ kind: 'body', body, heldMs: this.#heldMs, release: () => this.#release() });
   }
 
   /**
@@ -227,7 +236,7 @@ class Reception {
     const chunkSize = Math.min(Math.max(roomBytes + 1, INFLATE_CHUNK_BYTES_MIN), INFLATE_CHUNK_BYTES_MAX);
     try {
       const body = await gunzip(compressed, { maxOutputLength: Math.max(1, roomBytes), chunkSize });
-      this.#finish({ kind: 'body', body, release: () => this.#release() });
+      this.#finish({ kind: 'body', body, heldMs: this.#heldMs, release: () => this.#release() });
     } catch (error) {
       if (this.#finished) return;
       const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;

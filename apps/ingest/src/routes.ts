@@ -7,7 +7,7 @@ import { Hono } from 'hono';
 import type { Admission } from './admission.ts';
 import { NO_BODY, NO_BODY_AND_CLOSE, refusalOfDecoding, refusalOfOutcome, sendEmpty, sendRefusal } from './answers.ts';
 import type { Refusal } from './answers.ts';
-import type { EventAppender } from './appender.ts';
+import type { AppendOutcome, EventAppender } from './appender.ts';
 import type { JointReadiness } from './joint-readiness.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { receiveBody } from './receive.ts';
@@ -97,7 +97,7 @@ function takeEvents(
       refuse(req, res, received.refusal);
       return;
     }
-    const { release } = received;
+    const { release, heldMs } = received;
     let lines: readonly string[];
     try {
       lines = decodeMessage(req.rawHeaders, received.body);
@@ -119,12 +119,13 @@ function takeEvents(
       accept();
       return;
     }
-    appender.submit(lines, (outcome) => {
+    const settled = (outcome: AppendOutcome): void => {
       release();
       // A 2xx goes out only here: the events are as durable now as the configuration asks for (invariant 4).
       if (outcome === 'stored') accept();
       else refuse(req, res, refusalOfOutcome(outcome));
-    });
+    };
+    appender.submit(lines, settled, heldMs);
   });
 }
 

@@ -113,6 +113,9 @@ test('without room a request is held before its body is read, and goes on as soo
   client.send(Buffer.alloc(1000));
   await client.until(/HTTP\/1\.1 202/);
   expect(await first.answer).toMatchObject({ status: 202 });
+  const [firstHeldMs, heldMs] = ingest.appender.heldMs;
+  expect(firstHeldMs).toBe(0);
+  expect(heldMs, 'the wait for room is part of the hold').toBeGreaterThan(0);
 });
 
 test('a request that finds no room within the hold gets 503 and Retry-After', async () => {

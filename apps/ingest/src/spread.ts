@@ -9,10 +9,10 @@ export class Spread implements EventAppender {
     this.#lanes = lanes;
   }
 
-  submit(lines: readonly string[], settled: (outcome: AppendOutcome) => void): void {
+  submit(lines: readonly string[], settled: (outcome: AppendOutcome) => void, heldMs: number): void {
     this.#next = (this.#next + 1) % this.#lanes.length;
     const lane = this.#lanes[this.#next];
     if (!lane) throw new Error('submitting events: there is no lane');
-    lane.submit(lines, settled);
+    lane.submit(lines, settled, heldMs);
   }
 }

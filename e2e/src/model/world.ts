@@ -1,3 +1,4 @@
+import type { AppendOutcome } from '@sink/ingest';
 import { GROUP, laneKeys, leaseKey, type RedisPort } from '@sink/lane';
 import { type Ingest, startBatcher, startIngest, startUploader, type WorldParts } from './actors.ts';
 import { Jobs } from './jobs.ts';
@@ -178,11 +179,12 @@ class World {
     if (!ingest || this.#submissions >= this.#submissionsMax) return;
     this.#submissions += 1;
     const lines = Array.from({ length: 1 + this.#random.below(5) }, () => this.#oracle.newEvent());
-    ingest.commit.submit(lines, (outcome) => {
+    const settled = (outcome: AppendOutcome): void => {
       if (!ingest.actor.alive) return;
       this.#scheduler.note(`${ingest.actor.name} answers ${outcome} for ${lines.join(' ')}`);
       if (outcome === 'stored') this.#oracle.acknowledge(lines);
-    });
+    };
+    ingest.commit.submit(lines, settled, 0);
   }
 
   async #disturb(): Promise<void> {

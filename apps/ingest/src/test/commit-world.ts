@@ -20,10 +20,17 @@ export interface CommitWorld {
   /** Wall clock of ingest, in milliseconds; starts at 2026-11-23T10:30Z. */
   setWallMs(ms: number): void;
   /** Submits lines; resolves with the outcome, and how long it took, and fails the test when it is told twice. */
-  submit(...lines: string[]): Promise<{ outcome: AppendOutcome; tookMs: number }>;
+  submit(...lines: string[]): Promise<Told>;
+  /** A submission whose request was held for `heldMs` before. */
+  submitHeld(heldMs: number, ...lines: string[]): Promise<Told>;
   /** The lines in Redis, a list for each chunk. */
   chunks(): Promise<string[][]>;
   partitions(): Promise<(string | undefined)[]>;
+}
+
+export interface Told {
+  readonly outcome: AppendOutcome;
+  readonly tookMs: number;
 }
 
 export interface CommitSettings {
@@ -98,6 +105,17 @@ export async function commitWorld(settings: CommitSettings = {}): Promise<Commit
     await server.stop();
   });
   const lane = new Lane(new IoredisPort(redis), 'sink', 0);
+  const submitHeld = (heldMs: number, ...lines: string[]): Promise<Told> =>
+    new Promise((resolve, reject) => {
+      const startMs = performance.now();
+      let told = 0;
+      const settled = (outcome: AppendOutcome): void => {
+        told += 1;
+        if (told > 1) reject(new Error('told twice'));
+        resolve({ outcome, tookMs: performance.now() - startMs });
+      };
+      commit.submit(lines, settled, heldMs);
+    });
   const entries = () => redis.xrange(lane.keys.chunks, '-', '+');
   const field = (fields: string[], name: string): string | undefined => fields[fields.indexOf(name) + 1];
   return {
@@ -111,16 +129,8 @@ export async function commitWorld(settings: CommitSettings = {}): Promise<Commit
     setWallMs: (ms) => {
       wallOffsetMs = ms;
     },
-    submit: (...lines) =>
-      new Promise((resolve, reject) => {
-        const startMs = performance.now();
-        let told = 0;
-        commit.submit(lines, (outcome) => {
-          told += 1;
-          if (told > 1) reject(new Error('told twice'));
-          resolve({ outcome, tookMs: performance.now() - startMs });
-        });
-      }),
+    submit: (...lines) => submitHeld(0, ...lines),
+    submitHeld,
     chunks: async () => (await entries()).map(([, fields]) => (field(fields, 'b') ?? '').split('\n').slice(0, -1)),
     partitions: async () => (await entries()).map(([, fields]) => field(fields, 'p')),
   };

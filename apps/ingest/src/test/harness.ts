@@ -11,11 +11,13 @@ import type { IngestServer, IngestServerConfig, IngestTimeouts } from '../server
 /** Stands in for group commit: answers as the test says, at once or when the test lets it. */
 export class ScriptedAppender implements EventAppender {
   readonly lines: string[] = [];
+  readonly heldMs: number[] = [];
   outcome: AppendOutcome = 'stored';
   held: (() => void)[] | null = null;
 
-  submit(lines: readonly string[], settled: (outcome: AppendOutcome) => void): void {
+  submit(lines: readonly string[], settled: (outcome: AppendOutcome) => void, heldMs: number): void {
     this.lines.push(...lines);
+    this.heldMs.push(heldMs);
     const settle = (): void => settled(this.outcome);
     if (this.held === null) setImmediate(settle);
     else this.held.push(settle);
