@@ -66,7 +66,7 @@ export class BatcherInstance {
     }
     if (this.#lost.signal.aborted) return 'lease_lost';
     await Promise.all(
-      [...this.#leased].map(({ lane }) => lane.dropLease(this.#options.consumer).catch(() => undefined)),
+      [...this.#leased].map(({ lane }) => lane.leave(this.#options.consumer).catch(() => undefined)),
     );
     return 'stopped';
   }

@@ -20,7 +20,7 @@ describe('claim', () => {
     const before = await world.everything();
     expect(await world.lane.claim('alive', 'b2')).toEqual({ kind: 'alive', chunks: 0 });
     expect(await world.everything()).toEqual(before);
-    await world.lane.dropLease('alive');
+    await world.lane.leave('alive');
     expect((await world.lane.claim('alive', 'b2')).kind).toBe('removed');
   });
 
@@ -90,7 +90,7 @@ describe('a lease', () => {
     expect(await lane.leaseExists('b1')).toBe(true);
     expect(await lane.renewLease('b1', 120_000)).toBe(true);
     expect(await redis.pttl(leaseKey(lane.keys, 'b1'))).toBeGreaterThan(60_000);
-    await lane.dropLease('b1');
+    await lane.leave('b1');
     expect(await lane.leaseExists('b1')).toBe(false);
     expect(await lane.renewLease('b1', 60_000)).toBe(false);
     expect(await lane.leaseExists('b1')).toBe(false);
@@ -107,5 +107,33 @@ describe('a lease', () => {
     const { lane, redis } = world;
     await redis.set(leaseKey(lane.keys, 'b1'), 'other', 'PX', 60_000);
     expect(await lane.takeLease('b1', 1_000)).toBe('held');
+  });
+});
+
+describe('leaving', () => {
+  test('takes lease and consumer away, twice as well as once', async () => {
+    const { lane, redis } = world;
+    await lane.takeLease('b1', 60_000);
+    await world.read('b1');
+    await lane.leave('b1');
+    await lane.leave('b1');
+    expect(await lane.consumers()).toEqual([]);
+    expect(await redis.exists(leaseKey(lane.keys, 'b1'))).toBe(0);
+  });
+
+  test('with chunks pending keeps the consumer, so that they can be claimed', async () => {
+    const { lane } = world;
+    const id = await world.append(1);
+    await lane.takeLease('b1', 60_000);
+    await world.read('b1');
+    await lane.leave('b1');
+    expect(await world.pending('b1')).toEqual([id]);
+    expect(await lane.claim('b1', 'b2')).toEqual({ kind: 'removed', chunks: 1 });
+    expect(await world.pending('b2')).toEqual([id]);
+  });
+
+  test('a lane that Redis lost is left all the same', async () => {
+    await world.redis.flushall();
+    await expect(world.lane.leave('b1')).resolves.toBeUndefined();
   });
 });

@@ -8,6 +8,7 @@ import { barrier } from './scripts/barrier.ts';
 import { claim } from './scripts/claim.ts';
 import { commit } from './scripts/commit.ts';
 import { takeLease } from './scripts/lease.ts';
+import { leave } from './scripts/leave.ts';
 import { oldestUnsealed } from './scripts/oldest.ts';
 import { open } from './scripts/open.ts';
 import { scrub } from './scripts/scrub.ts';
@@ -178,8 +179,9 @@ export class Lane {
     return Number(await this.#redis.call('PEXPIRE', [leaseKey(this.keys, consumer), ttlMs])) === 1;
   }
 
-  async dropLease(consumer: string): Promise<void> {
-    await this.#redis.call('DEL', [leaseKey(this.keys, consumer)]);
+  /** Gives the lease back, and takes the consumer out of the group if nothing is pending with it. */
+  async leave(consumer: string): Promise<void> {
+    await this.#redis.run(leave, [this.keys.chunks, leaseKey(this.keys, consumer)], [GROUP, consumer]);
   }
 
   async leaseExists(consumer: string): Promise<boolean> {
