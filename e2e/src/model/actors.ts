@@ -4,7 +4,7 @@ import { type Durability, Lane, type RedisPort } from '@sink/lane';
 import { type ObjectBuilderPort, uploadSegment } from '@sink/uploader';
 import type { Jobs } from './jobs.ts';
 import { type Bucket, scheduledRedis, type SpoolDisk } from './ports.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 import type { Actor, Scheduler } from './scheduler.ts';
 
 /** What all actors of a world share. */

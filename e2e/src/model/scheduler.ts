@@ -1,5 +1,5 @@
 import { RedisInDoubt } from '@sink/lane';
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 /** A process of the simulated world. Killed, it never gets another answer, and nothing it asks for is done any more. */
 export interface Actor {

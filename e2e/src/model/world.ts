@@ -4,7 +4,7 @@ import { type Ingest, startBatcher, startIngest, startUploader, type WorldParts 
 import { Jobs } from './jobs.ts';
 import { Oracle } from './oracle.ts';
 import { Bucket, SpoolDisk } from './ports.ts';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
 import { type Actor, Scheduler } from './scheduler.ts';
 
 export interface SeedResult {
