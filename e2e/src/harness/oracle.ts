@@ -1,35 +1,54 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Pipeline } from './pipeline.ts';
-import type { Producers } from './producer.ts';
+import { type Producers, tryOf } from './producer.ts';
 
 export interface Verdict {
   readonly stored: number;
-  /** Acknowledged, but in no object. */
+  /** Tries that were acknowledged, but stand in no object; with who acknowledged them, and when. */
   readonly lost: string[];
-  /** In more than one place. */
+  /** Tries in more than one place; with the objects. */
   readonly doubled: string[];
-  /** In an object, but never sent like this. */
+  /** In an object, but never sent, or not like this. */
   readonly unknown: string[];
   /** Keys that were written again with other bytes. */
   readonly overwritten: string[];
 }
 
 /** Holds every acknowledgement against what stands in the bucket. */
-export async function judge(pipeline: Pipeline, producers: Pick<Producers, 'acknowledged' | 'sent'>): Promise<Verdict> {
-  const seen = new Map<string, number>();
-  for (const lines of (await pipeline.objects()).values()) {
+export async function judge(pipeline: Pipeline, { tries }: Pick<Producers, 'tries'>): Promise<Verdict> {
+  const places = new Map<string, string[]>();
+  const unknown: string[] = [];
+  for (const [key, lines] of await pipeline.objects()) {
     for (const line of lines) {
-      const { id } = JSON.parse(line) as { id: string };
-      seen.set(id, (seen.get(id) ?? 0) + 1);
+      const event = JSON.parse(line) as Record<string, unknown>;
+      const name = tryOf(event);
+      if (!isDeepStrictEqual(withTextAttributes(event), withTextAttributes(tries.get(name)?.event ?? {}))) {
+        unknown.push(`${key}: ${line}`);
+      }
+      places.set(name, [...(places.get(name) ?? []), key]);
     }
   }
-  const ids = [...seen.keys()];
+  const lost: string[] = [];
+  for (const [name, { acknowledged }] of tries) {
+    if (acknowledged === null || places.has(name)) continue;
+    lost.push(`${name}, acknowledged by ${acknowledged.by} at ${acknowledged.at.toISOString()}`);
+  }
   return {
-    stored: ids.length,
-    lost: [...producers.acknowledged].filter((id) => !seen.has(id)),
-    doubled: ids.filter((id) => (seen.get(id) ?? 0) > 1),
-    unknown: ids.filter((id) => !producers.sent.has(id)),
+    stored: places.size,
+    lost,
+    doubled: [...places]
+      .filter(([, keys]) => keys.length > 1)
+      .map(([name, keys]) => `${name} in ${keys.join(' and ')}`),
+    unknown,
     overwritten: (await pipeline.s3.control.overwrites()).map(({ key }) => key),
   };
+}
+
+/** In binary mode an attribute has no type: a number comes out as text. */
+function withTextAttributes({ data, ...attributes }: Record<string, unknown>): Record<string, unknown> {
+  const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
+  const texts = given.map(([name, value]) => [name, String(value)] as const);
+  return { data, ...Object.fromEntries(texts) };
 }
 
 export const FAULTLESS = { lost: [], doubled: [], unknown: [], overwritten: [] };

@@ -4,9 +4,11 @@ import {
   eventually,
   freePort,
   type ManagedProcess,
+  type Proxy,
   type RedisServer,
   type S3Process,
   startProcess,
+  startProxy,
   startRedis,
   startS3Process,
   temporaryDirectory,
@@ -28,14 +30,26 @@ export interface PipelineOptions {
   readonly uploaders?: number;
   /** Environment of every service: `SINK_FLUSH_SIZE` and the like. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** A proxy of its own on each way of each service: from the producers, to Redis, to S3. */
+  readonly proxied?: boolean;
+  /** Where the services keep their spool; default: a temporary directory. */
+  readonly dataDir?: string;
+  /** More environment for the service of this name. */
+  readonly environmentOf?: (name: string) => Readonly<Record<string, string>>;
 }
+
+/** The ways of a service that can be disturbed, when the pipeline is proxied. */
+export type Way = 'producers' | 'redis' | 's3';
 
 /** One service process; after a kill it is started again with the same ports. */
 export interface Service {
+  readonly name: string;
   readonly kind: ServiceKind;
-  /** Where it takes events (ingest). */
+  /** Where producers send events (ingest). */
   readonly url: string;
   readonly opsUrl: string;
+  readonly proxies: Partial<Record<Way, Proxy>>;
+  readonly environment: Readonly<Record<string, string>>;
   process: ManagedProcess;
 }
 
@@ -45,19 +59,19 @@ export class Pipeline {
   readonly s3: S3Process;
   readonly services: Service[] = [];
   readonly dataDir: string;
-  readonly #settings: Readonly<Record<string, string>>;
+  readonly #options: PipelineOptions;
   readonly sinkName = 'e2e';
 
-  private constructor(redis: RedisServer, s3: S3Process, settings: Readonly<Record<string, string>>) {
+  private constructor(redis: RedisServer, s3: S3Process, options: PipelineOptions) {
     this.redis = redis;
     this.s3 = s3;
-    this.dataDir = temporaryDirectory('pipeline');
-    this.#settings = settings;
+    this.dataDir = options.dataDir ?? temporaryDirectory('pipeline');
+    this.#options = options;
   }
 
   static async start(options: PipelineOptions = {}): Promise<Pipeline> {
     const [redis, s3] = await Promise.all([startRedis(), startS3Process({ bucket: BUCKET, ...CREDENTIALS })]);
-    const pipeline = new Pipeline(redis, s3, options.settings ?? {});
+    const pipeline = new Pipeline(redis, s3, options);
     const counts = { ingest: options.ingests ?? 1, batcher: options.batchers ?? 1, uploader: options.uploaders ?? 1 };
     for (const kind of ['batcher', 'uploader', 'ingest'] as const) {
       for (let i = 0; i < counts[kind]; i++) await pipeline.add(kind);
@@ -68,12 +82,20 @@ export class Pipeline {
 
   async add(kind: ServiceKind): Promise<Service> {
     const [port, opsPort] = [await freePort(), await freePort()];
-    const env = this.#environment(kind, port, opsPort);
+    const proxies = this.#options.proxied === true ? await this.#startProxies(kind, port) : {};
+    const name = `${kind}-${this.of(kind).length + 1}`;
+    const environment = {
+      ...this.#environment(kind, { port, opsPort, proxies }),
+      ...this.#options.environmentOf?.(name),
+    };
     const service: Service = {
+      name,
       kind,
-      url: `http://127.0.0.1:${port}`,
+      url: `http://127.0.0.1:${proxies.producers?.port ?? port}`,
       opsUrl: `http://127.0.0.1:${opsPort}`,
-      process: await this.#spawn(kind, env),
+      proxies,
+      environment,
+      process: await this.#spawn(kind, environment),
     };
     this.services.push(service);
     return service;
@@ -86,8 +108,12 @@ export class Pipeline {
   /** SIGKILL, and the same service again at once, as a supervisor does. */
   async crash(service: Service): Promise<void> {
     await service.process.kill('SIGKILL');
-    const [port, opsPort] = [new URL(service.url).port, new URL(service.opsUrl).port];
-    service.process = await this.#spawn(service.kind, this.#environment(service.kind, Number(port), Number(opsPort)));
+    await this.revive(service);
+  }
+
+  /** Starts a service again that has ended. */
+  async revive(service: Service): Promise<void> {
+    service.process = await this.#spawn(service.kind, service.environment);
   }
 
   /** Resolves when nothing is on its way any more: no chunk, no record, no counter. */
@@ -125,34 +151,57 @@ export class Pipeline {
     return new Map(objects.map(({ key, body }) => [key, body.toString('utf8').split('\n').slice(0, -1)]));
   }
 
-  /** SIGTERM in order, as a supervisor does. */
-  async stop(): Promise<void> {
+  /** SIGTERM to the services in order, as a supervisor does. */
+  async stopServices(): Promise<void> {
     for (const kind of ['ingest', 'batcher', 'uploader'] as const) {
       await Promise.all(this.of(kind).map(({ process }) => process.kill('SIGTERM')));
     }
-    await Promise.all([this.redis.stop(), this.s3.stop()]);
   }
 
-  #environment(kind: ServiceKind, port: number, opsPort: number): Record<string, string> {
+  async stop(): Promise<void> {
+    await this.stopServices();
+    const proxies = this.services.flatMap((service) => Object.values(service.proxies));
+    await Promise.all([this.redis.stop(), this.s3.stop(), ...proxies.map((proxy) => proxy.close())]);
+  }
+
+  async #startProxies(kind: ServiceKind, port: number): Promise<Partial<Record<Way, Proxy>>> {
+    const host = '127.0.0.1';
+    return {
+      redis: await startProxy(this.redis),
+      ...(kind === 'ingest' ? { producers: await startProxy({ host, port }) } : {}),
+      ...(kind === 'uploader' ? { s3: await startProxy({ host, port: this.s3.port }) } : {}),
+    };
+  }
+
+  #environment(
+    kind: ServiceKind,
+    { port, opsPort, proxies }: { port: number; opsPort: number; proxies: Service['proxies'] },
+  ): Record<string, string> {
+    const throughProxy = (url: string, proxy: Proxy | undefined): string => {
+      if (proxy === undefined) return url;
+      const there = new URL(url);
+      there.port = String(proxy.port);
+      return there.href.replace(/\/$/, '');
+    };
     return {
       SINK_HOST: '127.0.0.1',
       SINK_PORT: String(port),
       [`SINK_${kind.toUpperCase()}_OPS_PORT`]: String(opsPort),
       SINK_SINK_NAME: this.sinkName,
       SINK_DATA_DIR: this.dataDir,
-      SINK_REDIS_URL: this.redis.url,
+      SINK_REDIS_URL: throughProxy(this.redis.url, proxies.redis),
       SINK_BUCKET: BUCKET,
       SINK_REGION: 'us-west-2',
-      SINK_ENDPOINT: this.s3.url,
+      SINK_ENDPOINT: throughProxy(this.s3.url, proxies.s3),
       SINK_AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
       SINK_AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       SINK_SCHEDULED_INTERVAL: '1',
       SINK_LEASE: '2s',
-      ...this.#settings,
+      ...this.#options.settings,
     };
   }
 
-  #spawn(kind: ServiceKind, env: Record<string, string>): Promise<ManagedProcess> {
+  #spawn(kind: ServiceKind, env: Readonly<Record<string, string>>): Promise<ManagedProcess> {
     const main = join(REPOSITORY, 'apps', kind, 'src/main.ts');
     return startProcess({ command: process.execPath, args: [main], env });
   }

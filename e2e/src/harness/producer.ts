@@ -3,16 +3,24 @@ import type { Service } from './pipeline.ts';
 
 /** How long a producer waits for an answer, as Vanus does. */
 const TIMEOUT_MS = 5_000;
+/** Tries of one event; a broker gives up some time too. */
+const ATTEMPTS_MAX = 100;
+
+/** One sending of one event, and when and by whom it was acknowledged. */
+export interface Try {
+  readonly event: Readonly<Record<string, unknown>>;
+  acknowledged: { readonly by: string; readonly at: Date } | null;
+}
 
 /**
- * Producers that behave like a broker: many at a time, each event until it is acknowledged. Every try is an event of its
- * own (its id says which), so that the oracle can tell a stored try from a refused one without deduplication.
+ * Producers that behave like a broker: many at a time, each event until it is acknowledged. A retry has the same id and
+ * source, and says in an extension which try it is, as Vanus' retries do: so the oracle can tell a stored try from a
+ * refused one without deduplication.
  */
 export class Producers {
-  /** Ids of the tries that got a 2xx: each must stand in exactly one object. */
-  readonly acknowledged = new Set<string>();
-  /** Ids of all tries: whatever stands in an object is one of these, once. */
-  readonly sent = new Set<string>();
+  /** All tries by `id#attempt`: whatever stands in an object is one of these, once; an acknowledged one stands there. */
+  readonly tries = new Map<string, Try>();
+  acknowledgedTries = 0;
   readonly statuses = new Map<number | 'none', number>();
   readonly #targets: () => readonly Service[];
   #event = 0;
@@ -33,25 +41,28 @@ export class Producers {
   async #work(): Promise<void> {
     while (this.#running) {
       const event = this.#event++;
-      for (let attempt = 0; attempt < 100; attempt++) {
+      for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         const services = this.#targets();
         const target = services[(event + attempt) % services.length];
         if (!target) throw new Error('there is no ingest to send to');
-        const ids = event % 5 === 0 ? [`${event}.${attempt}.a`, `${event}.${attempt}.b`] : [`${event}.${attempt}`];
-        if (await this.#post(target.url, ids)) break;
+        const ids = event % 5 === 0 ? [`${event}.a`, `${event}.b`] : [`${event}`];
+        if (await this.#post(target, event, eventsOf(ids, attempt))) break;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }
   }
 
-  async #post(url: string, ids: readonly string[]): Promise<boolean> {
-    for (const id of ids) this.sent.add(id);
+  async #post(target: Service, number: number, events: readonly CloudEvent<unknown>[]): Promise<boolean> {
+    const tries = events.map((event): Try => ({ event: { ...event.toJSON() }, acknowledged: null }));
+    for (const one of tries) this.tries.set(tryOf(one.event), one);
     try {
-      const response = await fetch(url, { method: 'POST', ...message(ids), signal: AbortSignal.timeout(TIMEOUT_MS) });
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      const response = await fetch(target.url, { method: 'POST', ...message(number, events), signal });
       await response.arrayBuffer();
       this.#count(response.status);
       if (!response.ok) return false;
-      for (const id of ids) this.acknowledged.add(id);
+      for (const one of tries) one.acknowledged = { by: target.name, at: new Date() };
+      this.acknowledgedTries += tries.length;
       return true;
     } catch {
       this.#count('none');
@@ -64,18 +75,33 @@ export class Producers {
   }
 }
 
-/** One event in binary mode; several in batched mode. */
-function message(ids: readonly string[]): { headers: Record<string, string>; body: string } {
-  const events = ids.map(
-    (id) => new CloudEvent({ id, source: '/e2e', type: 'e2e.event', data: { id, text: 'x'.repeat(100) } }),
+/** The name of a try: `id#attempt`. */
+export function tryOf(event: Readonly<Record<string, unknown>>): string {
+  return `${String(event['id'])}#${String(event['attempt'])}`;
+}
+
+function eventsOf(ids: readonly string[], attempt: number): CloudEvent<unknown>[] {
+  return ids.map(
+    (id) =>
+      new CloudEvent({
+        ...{ id, source: '/e2e', type: 'e2e.event', datacontenttype: 'application/json', attempt },
+        data: { id, text: 'x'.repeat(100) },
+      }),
   );
+}
+
+/** Several events in batched mode; one in binary or structured mode, in turn. */
+function message(
+  number: number,
+  events: readonly CloudEvent<unknown>[],
+): { headers: Record<string, string>; body: string } {
   const [first] = events;
-  if (events.length === 1 && first) {
-    const { headers, body } = HTTP.binary(first);
-    return {
-      headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
-      body: String(body),
-    };
+  if (events.length !== 1 || !first) {
+    return { headers: { 'content-type': 'application/cloudevents-batch+json' }, body: JSON.stringify(events) };
   }
-  return { headers: { 'content-type': 'application/cloudevents-batch+json' }, body: JSON.stringify(events) };
+  const { headers, body } = number % 2 === 0 ? HTTP.binary(first) : HTTP.structured(first);
+  return {
+    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+    body: String(body),
+  };
 }
