@@ -1,0 +1,37 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GROUP } from '@sink/lane';
+import { Redis } from 'ioredis';
+import type { Pipeline } from '../harness/pipeline.ts';
+
+/**
+ * What stays in Redis when all is done: a lane's identity, its (capped) receipts, and the writers of ingests that were
+ * killed, which are forgotten after an hour. And what BullMQ keeps of a queue without jobs.
+ */
+const PERMANENT = [
+  /^\{[^}]+\}:lanes$/,
+  /^\{[^}]+\}:(meta|receipts|writers)$/,
+  /^\{[^}]+:uploads\}:[^:]+:(meta|id|events|stalled-check|marker)$/,
+];
+
+/** What a stopped sink left behind that nobody needs: keys in Redis, files in the spool. */
+export async function leftovers(sink: Pipeline): Promise<string[]> {
+  const redis = new Redis(sink.redis.url);
+  try {
+    const keys = (await redis.keys('*')).filter((key) => !PERMANENT.some((pattern) => pattern.test(key)));
+    const inRedis = await Promise.all(keys.map((key) => occupied(redis, key)));
+    const spool = await readdir(join(sink.dataDir, 'spool'), { recursive: true, withFileTypes: true });
+    return [...inRedis.flat(), ...spool.filter((entry) => entry.isFile()).map(({ name }) => `spool file ${name}`)];
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** A key that expires goes by itself; a stream without entries and consumers is empty. */
+async function occupied(redis: Redis, key: string): Promise<string[]> {
+  if ((await redis.pttl(key)) > 0) return [];
+  if ((await redis.type(key)) !== 'stream') return [`key ${key}`];
+  const [entries, consumers] = [await redis.xlen(key), await redis.xinfo('CONSUMERS', key, GROUP)];
+  if (entries === 0 && Array.isArray(consumers) && consumers.length === 0) return [];
+  return [`stream ${key}: ${entries} entries, consumers ${JSON.stringify(consumers)}`];
+}

@@ -1,0 +1,38 @@
+import { describeFault } from './plan.ts';
+import type { TortureResult } from './torture.ts';
+
+/** What was broken, each in a line; none is what is expected. */
+export function brokenPromises(result: TortureResult): string[] {
+  const kinds = ['lost', 'doubled', 'unknown', 'overwritten', 'leftovers', 'died'] as const;
+  return kinds.flatMap((kind) => result[kind].map((what) => `${kind}: ${what}`));
+}
+
+/** The result on one page; with the plan of the faults, and every event in question, when a promise was broken. */
+export function page(result: TortureResult): string {
+  const { lost, doubled, unknown, overwritten } = result;
+  const mebibytes = Object.entries(result.rssPeakBytes).map(
+    ([kind, bytes]) => `${kind} ${Math.round(bytes / 2 ** 20)}`,
+  );
+  const broken = brokenPromises(result);
+  const plan = result.plan.map(describeFault);
+  return [
+    `seed ${result.seed}, ${result.seconds.toFixed(0)} s of faults`,
+    `faults        ${list(result.struck)}`,
+    ...(result.disk ? [] : ['left out      disk_full: no tmpfs may be mounted here']),
+    `answers       ${list(result.answers)}`,
+    `tries         ${result.tries}, acknowledged ${result.acknowledged}, stored ${result.stored}, in ${result.objects} objects`,
+    `lost ${lost.length}, twice ${doubled.length}, unknown ${unknown.length}, overwritten ${overwritten.length}`,
+    `left behind   ${result.leftovers.length}`,
+    `died          ${result.died.length}`,
+    `came back     ${result.recoverySeconds.toFixed(1)} s after the last fault`,
+    `most RSS, MiB ${mebibytes.join(', ')}`,
+    ...(broken.length === 0 ? [] : ['', 'BROKEN', ...broken, '', 'the plan', ...plan]),
+  ].join('\n');
+}
+
+function list(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ');
+}

@@ -1,0 +1,135 @@
+import type { ProxyDirection, S3Effect } from '@sink/testing';
+import type { ServiceKind, Way } from '../harness/pipeline.ts';
+import { Random } from '../random.ts';
+
+/** What goes wrong, and with whom. Services are named as the pipeline names them: `batcher-2`. */
+export type Fault =
+  /** SIGKILL, SIGSTOP (longer than any lease: a zombie when it wakes) or SIGTERM; then started, or woken, again. */
+  | { readonly kind: 'kill' | 'pause' | 'terminate'; readonly service: string }
+  /** The wall clock of one service jumps, and jumps back. */
+  | { readonly kind: 'clock'; readonly service: string; readonly offsetMs: number }
+  | { readonly kind: 'redis_kill' | 'redis_pause' }
+  | { readonly kind: 'cut' | 'refuse'; readonly service: string; readonly way: Way }
+  | {
+      readonly kind: 'blackhole';
+      readonly service: string;
+      readonly way: Way;
+      readonly direction: ProxyDirection | 'both';
+    }
+  | { readonly kind: 'delay'; readonly service: string; readonly way: Way; readonly delayMs: number }
+  /** This share of the requests to S3. */
+  | { readonly kind: 's3'; readonly effect: S3Effect; readonly share: number }
+  | { readonly kind: 'no_bucket' }
+  | { readonly kind: 'disk_full' };
+
+export interface PlannedFault {
+  readonly atMs: number;
+  readonly forMs: number;
+  readonly fault: Fault;
+}
+
+export const REPLICAS = 2;
+/** The mean time between the beginnings of two faults: they overlap. */
+const EVERY_MS = 600;
+const HOUR_MS = 3_600_000;
+const WAYS: Readonly<Record<ServiceKind, readonly Way[]>> = {
+  ingest: ['producers', 'redis'],
+  batcher: ['redis'],
+  uploader: ['redis', 's3'],
+};
+const KINDS = ['ingest', 'batcher', 'uploader'] as const;
+
+const S3_EFFECTS: readonly S3Effect[] = [
+  { kind: 'error', status: 500, code: 'InternalError' },
+  { kind: 'error', status: 500, code: 'InternalError', applied: true },
+  { kind: 'error', status: 503, code: 'SlowDown' },
+  { kind: 'reset' },
+  { kind: 'reset', applied: true },
+  { kind: 'hang' },
+  { kind: 'hang', applied: true },
+  { kind: 'slow', delayMs: 1_000 },
+  { kind: 'wrong_etag' },
+  { kind: 'damage' },
+];
+const DENIED: S3Effect = { kind: 'error', status: 403, code: 'AccessDenied' };
+
+type Draw = (random: Random) => Omit<PlannedFault, 'atMs'>;
+
+/**
+ * The faults of a run: the seed decides all of them, what, when, with whom and for how long. Every kind comes once before
+ * any comes again, so that a short run has them all. What a person would have to mend (403, no bucket), which uploads
+ * retry slowly, comes in the first half only.
+ */
+export function planFaults(seed: number, durationMs: number): PlannedFault[] {
+  const random = new Random(seed);
+  const plan: PlannedFault[] = [];
+  let deck: Draw[] = [];
+  for (let atMs = EVERY_MS; atMs < durationMs; atMs += EVERY_MS * (0.5 + random.next())) {
+    if (deck.length === 0) deck = shuffled([...DRAWS, ...(atMs < durationMs / 2 ? OPERATOR_DRAWS : [])], random);
+    const draw = deck.pop();
+    if (!draw) continue;
+    const { forMs, fault } = draw(random);
+    plan.push({ atMs: Math.round(atMs), forMs: Math.round(Math.min(forMs, durationMs - atMs)), fault });
+  }
+  return plan;
+}
+
+export function describeFault({ atMs, forMs, fault }: PlannedFault): string {
+  return `${(atMs / 1000).toFixed(1).padStart(7)} s for ${(forMs / 1000).toFixed(1)} s: ${JSON.stringify(fault)}`;
+}
+
+const DRAWS: readonly Draw[] = [
+  ...KINDS.flatMap((kind): Draw[] => [
+    (random) => ({ forMs: between(random, 50, 2_000), fault: { kind: 'kill', service: one(random, kind) } }),
+    (random) => ({ forMs: between(random, 3_000, 6_000), fault: { kind: 'pause', service: one(random, kind) } }),
+    (random) => ({ forMs: between(random, 50, 1_000), fault: { kind: 'terminate', service: one(random, kind) } }),
+    (random) => ({
+      forMs: between(random, 1_000, 6_000),
+      fault: { kind: 'clock', service: one(random, kind), offsetMs: Math.round(between(random, -2, 2) * HOUR_MS) },
+    }),
+    ...WAYS[kind].flatMap((way): Draw[] => [
+      (random) => ({ forMs: 0, fault: { kind: 'cut', service: one(random, kind), way } }),
+      (random) => ({ forMs: between(random, 200, 2_000), fault: { kind: 'refuse', service: one(random, kind), way } }),
+      (random) => ({
+        forMs: between(random, 500, 6_000),
+        fault: {
+          kind: 'blackhole',
+          service: one(random, kind),
+          way,
+          direction: random.pick(['requests', 'answers', 'both'] as const) ?? 'both',
+        },
+      }),
+      (random) => ({
+        forMs: between(random, 500, 4_000),
+        fault: { kind: 'delay', service: one(random, kind), way, delayMs: Math.round(between(random, 5, 400)) },
+      }),
+    ]),
+  ]),
+  ...[1, 2].flatMap((): Draw[] => [
+    (random) => ({ forMs: between(random, 100, 2_000), fault: { kind: 'redis_kill' } }),
+    (random) => ({ forMs: between(random, 300, 5_000), fault: { kind: 'redis_pause' } }),
+    (random) => ({ forMs: between(random, 1_000, 4_000), fault: { kind: 'disk_full' } }),
+  ]),
+  ...S3_EFFECTS.map((effect): Draw => (random) => ({
+    forMs: between(random, 500, 5_000),
+    fault: { kind: 's3', effect, share: between(random, 0.2, 1) },
+  })),
+];
+
+const OPERATOR_DRAWS: readonly Draw[] = [
+  (random) => ({ forMs: between(random, 500, 2_000), fault: { kind: 's3', effect: DENIED, share: 1 } }),
+  (random) => ({ forMs: between(random, 500, 2_000), fault: { kind: 'no_bucket' } }),
+];
+
+function one(random: Random, kind: ServiceKind): string {
+  return `${kind}-${1 + random.below(REPLICAS)}`;
+}
+
+function between(random: Random, low: number, high: number): number {
+  return low + random.next() * (high - low);
+}
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const rest = [...items];
+  return items.flatMap(() => rest.splice(random.below(rest.length), 1));
+}

@@ -1,0 +1,58 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryDirectory } from '@sink/testing';
+
+const BLOCK = Buffer.alloc(1024 * 1024);
+
+/** A small file system for the spool, which can be filled to the last byte. */
+export class TinyDisk {
+  readonly directory: string;
+  readonly #filler: string;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.#filler = join(directory, 'filler');
+  }
+
+  /** Null where we may not mount one: it takes Linux, and root. */
+  static mount(megabytes: number): TinyDisk | null {
+    const directory = temporaryDirectory('tiny-disk');
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', directory], { stdio: 'ignore' });
+      return new TinyDisk(directory);
+    } catch {
+      return null;
+    }
+  }
+
+  fill(): void {
+    const file = openSync(this.#filler, 'a');
+    try {
+      for (let block = BLOCK; block.length > 0;) {
+        const written = tryWrite(file, block);
+        // What is left may be less than a block.
+        if (written === 0) block = block.subarray(0, Math.floor(block.length / 2));
+      }
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  free(): void {
+    rmSync(this.#filler, { force: true });
+  }
+
+  unmount(): void {
+    execFileSync('umount', ['--lazy', this.directory], { stdio: 'ignore' });
+  }
+}
+
+function tryWrite(file: number, block: Buffer): number {
+  try {
+    return writeSync(file, block);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { temporaryDirectory } from '@sink/testing';
+import { judge, type Verdict } from '../harness/oracle.ts';
+import { Pipeline } from '../harness/pipeline.ts';
+import { Producers } from '../harness/producer.ts';
+import { leftovers } from './leftovers.ts';
+import { type PlannedFault, planFaults, REPLICAS } from './plan.ts';
+import { TinyDisk } from './tiny-disk.ts';
+import { Victims } from './victims.ts';
+
+export interface TortureResult extends Verdict {
+  readonly seed: number;
+  readonly plan: readonly PlannedFault[];
+  readonly seconds: number;
+  /** False where no file system may be mounted: then no disk was full. */
+  readonly disk: boolean;
+  /** Faults that struck, by kind. */
+  readonly struck: Readonly<Record<string, number>>;
+  /** Answers that producers got, by status; `none`: cut, or none in 5 s. */
+  readonly answers: Readonly<Record<string, number>>;
+  /** Tries: each is a message's event, sent once. */
+  readonly tries: number;
+  readonly acknowledged: number;
+  readonly objects: number;
+  /** From the end of the faults until the last acknowledged event was in S3, load included. */
+  readonly recoverySeconds: number;
+  /** What was left in Redis and spool when the sink had been stopped in order. */
+  readonly leftovers: readonly string[];
+  /** Services that ended without having been told to. */
+  readonly died: readonly string[];
+  readonly rssPeakBytes: Readonly<Record<string, number>>;
+}
+
+const PRODUCERS = 64;
+/** The sink has to take and store events again after the faults, for as long as this. */
+const AFTER_MS = 3_000;
+const RECOVERY_MAX_MS = 180_000;
+const DISK_MEGABYTES = 64;
+const SETTINGS = {
+  SINK_FLUSH_SIZE: '200',
+  SINK_MAX_BACKLOG_BYTES: '2MiB',
+  SINK_UPLOAD_TIMEOUT: '3s',
+  SINK_STOP_GRACE: '10s',
+  SINK_LOG_LEVEL: 'warn',
+};
+
+/**
+ * Real processes under load, and for some time everything goes wrong that the seed says. Then nothing does any more; the
+ * sink has to come back by itself, and every acknowledged event has to stand in exactly one object.
+ *
+ * @throws when the sink does not come back within three minutes, with what is left and the ends of all logs
+ */
+export async function torture(seed: number, seconds: number): Promise<TortureResult> {
+  const clocks = temporaryDirectory('clocks');
+  const disk = TinyDisk.mount(DISK_MEGABYTES);
+  const shift = new URL('./clock-shift.mjs', import.meta.url).href;
+  const replicas = { ingests: REPLICAS, batchers: REPLICAS, uploaders: REPLICAS };
+  const sink = await Pipeline.start({
+    ...replicas,
+    ...(disk === null ? {} : { dataDir: disk.directory }),
+    proxied: true,
+    settings: SETTINGS,
+    environmentOf: (name) => ({ TORTURE_CLOCK: `${clocks}/${name}`, NODE_OPTIONS: `--import ${shift}` }),
+  });
+  try {
+    const victims = new Victims(sink, disk, clocks);
+    const producers = new Producers(() => sink.of('ingest'), PRODUCERS);
+    const startMs = performance.now();
+    const plan = planFaults(seed, seconds * 1_000);
+    const strikes = plan.map(async ({ atMs, forMs, fault }) => {
+      await sleep(atMs);
+      await victims.strike(fault, forMs);
+    });
+    await Promise.all(strikes);
+    const elapsedSeconds = (performance.now() - startMs) / 1_000;
+    const healedMs = performance.now();
+    await sleep(AFTER_MS);
+    await producers.stop();
+    await drained(sink);
+    const recoverySeconds = (performance.now() - healedMs) / 1_000;
+    victims.end();
+    await sink.stopServices();
+    return {
+      ...(await judge(sink, producers)),
+      ...{ seed, plan, disk: disk !== null },
+      seconds: elapsedSeconds,
+      struck: Object.fromEntries(victims.struck),
+      answers: Object.fromEntries([...producers.statuses].map(([status, count]) => [String(status), count])),
+      tries: producers.tries.size,
+      acknowledged: producers.acknowledgedTries,
+      objects: (await sink.s3.control.keys()).length,
+      recoverySeconds,
+      leftovers: await leftovers(sink),
+      died: victims.died,
+      rssPeakBytes: Object.fromEntries(victims.rssPeakBytes),
+    };
+  } finally {
+    await sink.stop();
+    disk?.unmount();
+  }
+}
+
+async function drained(sink: Pipeline): Promise<void> {
+  try {
+    await sink.drained(RECOVERY_MAX_MS);
+  } catch (cause) {
+    const logs = sink.services.map(({ name, process }) => `${name}:\n${process.output().slice(-3_000)}`);
+    throw new Error(`the sink did not come back: ${String(cause)}\n${logs.join('\n')}`, { cause });
+  }
+}
