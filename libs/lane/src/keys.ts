@@ -1,3 +1,5 @@
+import { SLOTS } from './scripts/dedupe.ts';
+
 /**
  * The keys of one lane. All stand under one hash tag, so that a lane lives on one node of a Redis Cluster and its scripts
  * may touch all of them; the sink's name comes first, so that several sinks share one Redis.
@@ -19,6 +21,8 @@ export interface LaneKeys {
   readonly receipts: string;
   /** Hash: format version, uid, counter of writers. */
   readonly meta: string;
+  /** Hash, position in the ring -> when that slot of the dedupe window began; and `early`, slots that went early. */
+  readonly seen: string;
 }
 
 /** The consumer group of a lane's stream. */
@@ -35,7 +39,13 @@ export function laneKeys(sinkName: string, lane: number): LaneKeys {
     backlog: key('backlog'),
     receipts: key('receipts'),
     meta: key('meta'),
+    seen: key('seen'),
   };
+}
+
+/** Sets: the fingerprints of each slot of the dedupe window. */
+export function seenSlotKeys(keys: LaneKeys): string[] {
+  return Array.from({ length: SLOTS }, (_, slot) => `${keys.seen}:${slot + 1}`);
 }
 
 /** String with expiry: a batcher instance is alive. */

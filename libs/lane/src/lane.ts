@@ -1,14 +1,15 @@
 import { parseRecord, type Receipt, type SegmentRecord } from '@sink/domain';
 import { chunkCostBytes, RECORD_OVERHEAD_BYTES } from './cost.ts';
-import { GROUP, type LaneKeys, laneKeys, leaseKey } from './keys.ts';
-import { RedisRefused, type RedisPort, UnexpectedAnswer } from './port.ts';
+import { GROUP, type LaneKeys, laneKeys, leaseKey, seenSlotKeys } from './keys.ts';
+import { type Argument, RedisRefused, type RedisPort, UnexpectedAnswer } from './port.ts';
 import { asFields, asInteger, asList, asText, entriesRead, parseEntry, type StreamEntry } from './reply.ts';
-import { append } from './scripts/append.ts';
+import { append, appendOnce } from './scripts/append.ts';
 import { barrier } from './scripts/barrier.ts';
 import { claim } from './scripts/claim.ts';
 import { commit } from './scripts/commit.ts';
 import { takeLease } from './scripts/lease.ts';
 import { leave } from './scripts/leave.ts';
+import { SLOTS } from './scripts/dedupe.ts';
 import { oldestUnsealed } from './scripts/oldest.ts';
 import { open } from './scripts/open.ts';
 import { scrub } from './scripts/scrub.ts';
@@ -31,6 +32,22 @@ export interface AppendRequest {
   readonly furtherBytes: number;
   readonly acceptedAtMs: number;
   readonly backlogBytesMax: number;
+}
+/** What an append needs to drop what was stored before. */
+export interface Dedupe {
+  /** Of each event in the body, in order: FINGERPRINT_BYTES bytes of a hash over what makes it the same event. */
+  readonly fingerprints: Buffer;
+  /** Bytes of each line, with its LF. */
+  readonly lineBytes: readonly number[];
+  /** How long an event is remembered, by Redis' clock, in milliseconds; up to a quarter longer. */
+  readonly windowMs: number;
+  /** Fingerprints the lane remembers, about; with more, the oldest quarter of the window goes early. */
+  readonly fingerprintsMax: number;
+}
+export interface AppendOnceAnswer {
+  readonly answer: AppendAnswer;
+  /** Events that were stored before, and dropped. */
+  readonly duplicates: number;
 }
 export type AppendAnswer = 'stored' | 'full' | 'stale' | 'unknown_writer';
 export type SealAnswer = { readonly kind: 'sealed' } | { readonly kind: 'refused'; readonly chunks: readonly string[] };
@@ -82,33 +99,37 @@ export class Lane {
   }
 
   async append(request: AppendRequest): Promise<AppendAnswer> {
-    const cost = chunkCostBytes(request.bytes);
-    const furtherCost = request.furtherBytes > 0 ? chunkCostBytes(request.furtherBytes) : 0;
     const { chunks, taken, left, writers, backlog } = this.keys;
-    const answer = await this.#redis.run(
-      append,
-      [chunks, taken, left, writers, backlog],
-      [
-        request.writer,
-        request.sequence,
-        request.partition,
-        request.count,
-        cost,
-        cost + furtherCost,
-        request.backlogBytesMax,
-        request.acceptedAtMs,
-        request.body,
-      ],
+    const keys = [chunks, taken, left, writers, backlog];
+    return appendAnswer(await this.#redis.run(append, keys, appendArguments(request))).answer;
+  }
+
+  /** As append, less the events that were stored within the window; all of them dropped is `stored` too. */
+  async appendOnce(request: AppendRequest, dedupe: Dedupe): Promise<AppendOnceAnswer> {
+    const { chunks, taken, left, writers, backlog, seen } = this.keys;
+    const { fingerprints, lineBytes, windowMs, fingerprintsMax } = dedupe;
+    return appendAnswer(
+      await this.#redis.run(
+        appendOnce,
+        [chunks, taken, left, writers, backlog, seen, ...seenSlotKeys(this.keys)],
+        [
+          ...appendArguments(request),
+          fingerprints,
+          JSON.stringify(lineBytes),
+          windowMs,
+          Math.ceil(fingerprintsMax / SLOTS),
+        ],
+      ),
     );
-    switch (answer) {
-      case 'stored':
-      case 'full':
-      case 'stale':
-      case 'unknown_writer':
-        return answer;
-      default:
-        throw new UnexpectedAnswer('appending a chunk', answer);
-    }
+  }
+
+  /** Fingerprints remembered now, and how often a part of the window went early because there were too many. */
+  async remembered(): Promise<{ fingerprints: number; early: number }> {
+    const [early, ...counts] = await Promise.all([
+      this.#redis.call('HGET', [this.keys.seen, 'early']),
+      ...seenSlotKeys(this.keys).map((key) => this.#redis.call('SCARD', [key])),
+    ]);
+    return { fingerprints: counts.reduce<number>((sum, count) => sum + Number(count), 0), early: Number(early ?? 0) };
   }
 
   /** Whether all this connection wrote so far is as durable as asked for. To be called after the write's answer. */
@@ -269,6 +290,35 @@ export class Lane {
     const [events, bytes] = asList(values).map(Number);
     return { events: events ?? 0, bytes: bytes ?? 0, segments: Number(segments), receipts: Number(receipts) };
   }
+}
+
+function appendArguments(request: AppendRequest): Argument[] {
+  const cost = chunkCostBytes(request.bytes);
+  const furtherCost = request.furtherBytes > 0 ? chunkCostBytes(request.furtherBytes) : 0;
+  return [
+    request.writer,
+    request.sequence,
+    request.partition,
+    request.count,
+    cost,
+    cost + furtherCost,
+    request.backlogBytesMax,
+    request.acceptedAtMs,
+    request.body,
+  ];
+}
+
+function appendAnswer(reply: unknown): AppendOnceAnswer {
+  switch (reply) {
+    case 'stored':
+    case 'full':
+    case 'stale':
+    case 'unknown_writer':
+      return { answer: reply, duplicates: 0 };
+  }
+  const duplicates = asInteger(/^stored(\d+)$/.exec(asText(reply) ?? '')?.[1]);
+  if (duplicates === null) throw new UnexpectedAnswer('appending a chunk', reply);
+  return { answer: 'stored', duplicates };
 }
 
 /** Throws for a durability that was asked for and not reached; used where the caller retries the whole step. */
