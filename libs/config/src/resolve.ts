@@ -47,6 +47,8 @@ export function resolveConfig(
     holdMaxMs: settings.hold_max,
     maxBacklogBytes: settings.max_backlog_bytes ?? null,
     receiptsMax: settings.receipts_max,
+    dedupeWindowMs: settings.dedupe_window,
+    maxFingerprints: settings.max_fingerprints,
     maxBodyBytes: settings.max_body_bytes,
     maxHeaderBytes: settings.max_header_bytes,
     maxInFlightBytes: settings.max_in_flight_bytes,

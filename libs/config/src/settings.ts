@@ -17,6 +17,7 @@ import {
   text,
 } from './field.ts';
 
+const DAY_MS = 86_400_000;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
@@ -157,13 +158,25 @@ const durability = {
   max_backlog_bytes: optionalBytes(
     MIB,
     64 * TIB,
-    'How much Redis may hold for this sink. Without it: 60 % of its `maxmemory`, less what receipts take. To be given for a Redis without `maxmemory`.',
+    'How much Redis may hold for this sink. Without it: 60 % of its `maxmemory`, less what receipts and fingerprints take. To be given for a Redis without `maxmemory`.',
   ),
   receipts_max: integer(
     1,
     10_000_000,
     200_000,
     'Receipts of uploaded objects that Redis keeps, 512 bytes each, per lane.',
+  ),
+  dedupe_window: duration(
+    0,
+    7 * DAY_MS,
+    '0',
+    'An event whose `source` and `id` were stored within this time is acknowledged and not stored again, over all replicas and restarts. 0: every accepted request is stored. To catch the slow retries of a broker it has to be longer than their distance (Vanus: an hour).',
+  ),
+  max_fingerprints: integer(
+    1_000,
+    1_000_000_000,
+    1_000_000,
+    'Events that Redis remembers for `dedupe_window`, 96 bytes each, per lane. With more, the oldest are forgotten early.',
   ),
 };
 

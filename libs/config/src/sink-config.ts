@@ -70,6 +70,9 @@ export interface SinkConfig {
   /** Null: derived from Redis' maxmemory. */
   readonly maxBacklogBytes: number | null;
   readonly receiptsMax: number;
+  /** 0: nothing is dropped as a duplicate. */
+  readonly dedupeWindowMs: number;
+  readonly maxFingerprints: number;
   readonly maxBodyBytes: number;
   readonly maxHeaderBytes: number;
   readonly maxInFlightBytes: number;

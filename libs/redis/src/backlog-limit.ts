@@ -4,8 +4,9 @@ import type { ServerSettings } from './server-settings.ts';
 
 /** The share of Redis' memory that the sink's own data may fill: at maxmemory BullMQ can't work (design, section 6). */
 const MEMORY_SHARE_PERCENT = 60;
-/** What one receipt takes in Redis, rounded up. */
+/** What one receipt takes in Redis, rounded up; and one fingerprint: 72 to 80 measured (libs/lane), and room for the tables to grow. */
 const RECEIPT_BYTES = 512;
+const FINGERPRINT_BYTES = 96;
 const BACKLOG_BYTES_MIN = 8 * 1024 * 1024;
 
 export interface BacklogLimit {
@@ -17,49 +18,71 @@ export interface BacklogLimit {
 }
 
 /**
- * How much the sink may keep in this server: what the configuration says, else 60 % of maxmemory less the receipts.
+ * How much the sink may keep in this server: what the configuration says, else 60 % of maxmemory less what stands beside the backlog.
  * Without maxmemory nothing is guessed: max_backlog_bytes has to be given, and is held against the machine's memory.
  */
 export function backlogLimit(
   info: ReadonlyMap<string, string>,
   settings: ServerSettings,
-  required: Pick<Requirements, 'maxBacklogBytes' | 'receiptsMax' | 'lanes'>,
+  required: Pick<Requirements, 'maxBacklogBytes' | 'receiptsMax' | 'lanes' | 'maxFingerprints' | 'dedupeWindowMs'>,
 ): BacklogLimit {
   const { maxBacklogBytes } = required;
   const maxmemoryBytes = bytesOf(settings.get('maxmemory'));
-  const receiptsBytes = required.receiptsMax * (required.lanes ?? 1) * RECEIPT_BYTES;
+  const besides = besidesOf(required);
   const result = { maxmemoryBytes, backlogBytesMax: maxBacklogBytes ?? 0, problems: [], warnings: [] };
 
   if (maxmemoryBytes !== null && maxmemoryBytes > 0) {
-    const limit = shareOf(maxmemoryBytes) - receiptsBytes;
-    const found = tooSmall(limit, maxBacklogBytes, `maxmemory (${mib(maxmemoryBytes)})`, receiptsBytes);
+    const limit = shareOf(maxmemoryBytes) - besides.bytes;
+    const found = tooSmall(limit, maxBacklogBytes, `maxmemory (${mib(maxmemoryBytes)})`, besides);
     return { ...result, backlogBytesMax: maxBacklogBytes ?? limit, problems: found };
   }
 
   const what = maxmemoryBytes === null ? 'maxmemory can not be seen' : 'maxmemory is not set';
   const machineBytes = bytesOf(info.get('total_system_memory'));
   if (maxBacklogBytes === null) {
-    return { ...result, problems: [noLimit(what, maxmemoryBytes, machineBytes, receiptsBytes)] };
+    return { ...result, problems: [noLimit(what, maxmemoryBytes, machineBytes, besides.bytes)] };
   }
   const problems =
     machineBytes === null || machineBytes === 0
       ? []
       : tooSmall(
-          shareOf(machineBytes) - receiptsBytes,
+          shareOf(machineBytes) - besides.bytes,
           maxBacklogBytes,
           `the memory of its machine (${mib(machineBytes)}; ${what})`,
-          receiptsBytes,
+          besides,
         );
   return { ...result, problems, warnings: [`${what}: max_backlog_bytes is the only limit`] };
+}
+
+/** What the sink keeps in Redis beside its backlog, bounded by keys of its own. */
+interface Besides {
+  readonly bytes: number;
+  readonly what: string;
+  readonly keys: string;
+}
+
+function besidesOf({
+  receiptsMax,
+  lanes = 1,
+  maxFingerprints = 0,
+  dedupeWindowMs = 0,
+}: Pick<Requirements, 'receiptsMax' | 'lanes' | 'maxFingerprints' | 'dedupeWindowMs'>): Besides {
+  const receiptsBytes = receiptsMax * lanes * RECEIPT_BYTES;
+  if (dedupeWindowMs === 0) return { bytes: receiptsBytes, what: 'receipts', keys: 'receipts_max' };
+  return {
+    bytes: receiptsBytes + maxFingerprints * lanes * FINGERPRINT_BYTES,
+    what: 'receipts and fingerprints',
+    keys: 'receipts_max or max_fingerprints',
+  };
 }
 
 function noLimit(
   what: string,
   maxmemoryBytes: number | null,
   machineBytes: number | null,
-  receiptsBytes: number,
+  besidesBytes: number,
 ): RedisProblem {
-  const least = Math.ceil(((receiptsBytes + BACKLOG_BYTES_MIN) * 100) / MEMORY_SHARE_PERCENT);
+  const least = Math.ceil(((besidesBytes + BACKLOG_BYTES_MIN) * 100) / MEMORY_SHARE_PERCENT);
   const advised = Math.max(least, Math.floor((machineBytes ?? 0) / 2));
   const own = 'set max_backlog_bytes to what Redis may hold for this sink';
   return {
@@ -76,14 +99,14 @@ function tooSmall(
   limit: number,
   maxBacklogBytes: number | null,
   memory: string,
-  receiptsBytes: number,
+  besides: Besides,
 ): readonly RedisProblem[] {
   if (maxBacklogBytes === null && limit < BACKLOG_BYTES_MIN) {
     return [
       {
         code: 'maxmemory',
-        found: `${MEMORY_SHARE_PERCENT} % of ${memory} have no room for a backlog beside receipts of ${mib(receiptsBytes)}`,
-        remedy: 'raise maxmemory, or lower receipts_max',
+        found: `${MEMORY_SHARE_PERCENT} % of ${memory} have no room for a backlog beside ${besides.what} of ${mib(besides.bytes)}`,
+        remedy: `raise maxmemory, or lower ${besides.keys}`,
       },
     ];
   }
@@ -91,8 +114,8 @@ function tooSmall(
     return [
       {
         code: 'backlog',
-        found: `max_backlog_bytes (${mib(maxBacklogBytes)}) and receipts of ${mib(receiptsBytes)} are more than ${MEMORY_SHARE_PERCENT} % of ${memory}`,
-        remedy: `lower max_backlog_bytes to ${mib(Math.max(limit, 0))} or less, raise maxmemory, or lower receipts_max`,
+        found: `max_backlog_bytes (${mib(maxBacklogBytes)}) and ${besides.what} of ${mib(besides.bytes)} are more than ${MEMORY_SHARE_PERCENT} % of ${memory}`,
+        remedy: `lower max_backlog_bytes to ${mib(Math.max(limit, 0))} or less, raise maxmemory, or lower ${besides.keys}`,
       },
     ];
   }

@@ -101,6 +101,9 @@ test('backlog and receipts stay within 60 % of maxmemory', async () => {
   expect(await problemsOf({ maxBacklogBytes: 60 * MIB, receiptsMax: 0 })).toEqual([]);
   expect(await problemsOf({ receiptsMax: 200_000 })).toEqual(['maxmemory']);
   expect(await problemsOf({ receiptsMax: 50_000, lanes: 3 })).toEqual(['maxmemory']);
+  const fingerprints = { maxFingerprints: 1_000_000 };
+  expect(await problemsOf({ ...fingerprints, dedupeWindowMs: 0 })).toEqual([]);
+  expect(await problemsOf({ ...fingerprints, dedupeWindowMs: 1 })).toEqual(['maxmemory']);
 });
 
 test('fsync and everysec ask for an append-only file, none and managed do not', async () => {

@@ -7,6 +7,9 @@ export interface Requirements {
   readonly maxBacklogBytes: number | null;
   /** Receipts of each lane. */
   readonly receiptsMax: number;
+  /** Events each lane remembers for deduplication, and for how long: 0, the default, for none. */
+  readonly maxFingerprints?: number;
+  readonly dedupeWindowMs?: number;
   /** Default 1. */
   readonly lanes?: number;
   /** Replicas an append waits for; default 0. */
