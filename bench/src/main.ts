@@ -1,7 +1,7 @@
 /**
  * Measures the whole sink beside a bare node:http server: see README.md.
  *
- *     npm run bench -- [--scenario binary|structured|batch]... [--runs N] [--seconds N] [--connections N]
+ *     npm run bench -- [--scenario binary|structured|batch|dedupe]... [--runs N] [--seconds N] [--connections N]
  *                      [--warm-up SECONDS] [--profile DIRECTORY] [--compare RESULTS]
  */
 import { join, resolve } from 'node:path';

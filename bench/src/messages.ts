@@ -9,10 +9,12 @@ export interface Scenario {
   readonly name: ScenarioName;
   readonly title: string;
   readonly eventsPerMessage: number;
+  /** Environment of the sink in this scenario, on top of what it always has. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly messages: readonly Message[];
 }
 
-export const SCENARIO_NAMES = ['binary', 'structured', 'batch'] as const;
+export const SCENARIO_NAMES = ['binary', 'structured', 'batch', 'dedupe'] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 /** So many different events that none comes back within a compressor's window: gzip looks back 32 KiB, 100 events. */
@@ -20,6 +22,8 @@ const SINGLE_MESSAGES = 2_000;
 const BATCH_MESSAGES = 100;
 export const EVENTS_PER_BATCH = 100;
 const SEED = 20_261_124;
+/** Messages come back after some 60 ms, and every one is to be stored: the window is shorter, and turns all the more often. */
+const DEDUPE = { SINK_DEDUPE_WINDOW: '20ms' };
 
 interface OrderEvent {
   readonly id: string;
@@ -42,6 +46,8 @@ export function scenario(name: ScenarioName): Scenario {
         eventsPerMessage: 1,
         messages: messages(SINGLE_MESSAGES, () => binary(order(random))),
       };
+    case 'dedupe':
+      return { ...scenario('binary'), name, title: 'binary, with dedupe_window', settings: DEDUPE };
     case 'structured':
       return {
         name,

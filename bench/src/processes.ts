@@ -56,8 +56,14 @@ export class SinkProcesses {
     this.#services = services;
   }
 
-  /** @param profileDirectory where each service leaves a CPU profile when it stops; null: no profiles */
-  static async start(profileDirectory: string | null): Promise<SinkProcesses> {
+  /**
+   * @param profileDirectory where each service leaves a CPU profile when it stops; null: no profiles
+   * @param settings environment of the services on top of SETTINGS
+   */
+  static async start(
+    profileDirectory: string | null,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<SinkProcesses> {
     const [redis, s3, port] = await Promise.all([
       startRedis({ args: ['--maxmemory', REDIS_MAXMEMORY] }),
       startS3Process({ bucket: BUCKET.name, ...BUCKET }),
@@ -65,6 +71,7 @@ export class SinkProcesses {
     ]);
     const env = {
       ...SETTINGS,
+      ...settings,
       SINK_HOST: '127.0.0.1',
       SINK_PORT: String(port),
       SINK_DATA_DIR: temporaryDirectory('bench'),

@@ -33,7 +33,7 @@ export async function runScenario(
 ): Promise<ScenarioResult> {
   const what = scenario(name);
   const server = await startBareServer();
-  const sink = await SinkProcesses.start(options.profileDirectory);
+  const sink = await SinkProcesses.start(options.profileDirectory, what.settings);
   const runs: PairOfRuns[] = [];
   try {
     options.say(`${what.title}: warm-up`);

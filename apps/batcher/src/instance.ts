@@ -65,9 +65,7 @@ export class BatcherInstance {
       await renewing;
     }
     if (this.#lost.signal.aborted) return 'lease_lost';
-    await Promise.all(
-      [...this.#leased].map(({ lane }) => lane.leave(this.#options.consumer).catch(() => undefined)),
-    );
+    await Promise.all([...this.#leased].map(({ lane }) => lane.leave(this.#options.consumer).catch(() => undefined)));
     return 'stopped';
   }
 

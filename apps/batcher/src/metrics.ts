@@ -13,6 +13,8 @@ export class BatcherMetrics {
   readonly #backlogEvents: Gauge<'lane'>;
   readonly #backlogBytes: Gauge<'lane'>;
   readonly #oldest: Gauge<'lane'>;
+  readonly #fingerprints: Gauge<'lane'>;
+  readonly #forgottenEarly: Gauge<'lane'>;
 
   constructor(registry: Registry, openFiles: () => number) {
     const registers = [registry];
@@ -45,6 +47,11 @@ export class BatcherMetrics {
       'sink_oldest_unsealed_age_seconds',
       'Age of the oldest accepted event that is not sealed; 0 if there is none.',
     );
+    this.#fingerprints = gauge('sink_dedupe_fingerprints', 'Events that are remembered for dedupe_window.');
+    this.#forgottenEarly = gauge(
+      'sink_dedupe_forgotten_early',
+      'Times that a part of dedupe_window was forgotten early because max_fingerprints was reached, since it was last idle.',
+    );
     new Gauge({
       name: 'sink_open_files',
       help: 'Segment files being filled.',
@@ -58,9 +65,15 @@ export class BatcherMetrics {
   /** Reads a lane's gauges from Redis. */
   async observe(lane: Lane, nowMs: number): Promise<void> {
     const label = { lane: String(lane.number) };
-    const [{ events, bytes }, oldestMs] = await Promise.all([lane.backlog(), lane.oldestUnsealedMs()]);
+    const [{ events, bytes }, oldestMs, { fingerprints, early }] = await Promise.all([
+      lane.backlog(),
+      lane.oldestUnsealedMs(),
+      lane.remembered(),
+    ]);
     this.#backlogEvents.set(label, events);
     this.#backlogBytes.set(label, bytes);
+    this.#fingerprints.set(label, fingerprints);
+    this.#forgottenEarly.set(label, early);
     this.#oldest.set(label, oldestMs === null ? 0 : Math.max(0, (nowMs - oldestMs) / 1_000));
   }
 }

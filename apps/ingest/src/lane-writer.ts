@@ -1,4 +1,13 @@
-import { type AppendAnswer, assertReached, type Durability, type Lane, RedisInDoubt, RedisRefused } from '@sink/lane';
+import {
+  type AppendAnswer,
+  type AppendRequest,
+  assertReached,
+  type Dedupe,
+  type Durability,
+  type Lane,
+  RedisInDoubt,
+  RedisRefused,
+} from '@sink/lane';
 import { assertNever } from '@sink/domain';
 import type { AppendOutcome } from './appender.ts';
 import type { PendingChunk } from './chunk-builder.ts';
@@ -12,6 +21,13 @@ export interface WriterClock {
   sleep(ms: number): Promise<void>;
 }
 
+export interface WriterDedupe extends Pick<Dedupe, 'windowMs' | 'fingerprintsMax'> {
+  /** What makes the event in a line the same event, in FINGERPRINT_BYTES bytes. */
+  readonly fingerprint: (line: string) => Buffer;
+  /** Told how many events of a chunk were stored before. */
+  readonly onDuplicates: (events: number) => void;
+}
+
 export interface WriterOptions {
   readonly durability: Durability;
   readonly backlogBytesMax: number;
@@ -19,6 +35,8 @@ export interface WriterOptions {
   readonly retryWaitMs: number;
   /** A random uid for a lane that has none yet. */
   readonly newUid: () => string;
+  /** Drop what was stored before; null: store all. */
+  readonly dedupe: WriterDedupe | null;
   /** Told why a try failed: what an operator has to see. Called at every try. */
   readonly onProblem?: (problem: RedisInDoubt | RedisRefused) => void;
 }
@@ -57,7 +75,7 @@ export class LaneWriter {
   async store(chunk: PendingChunk): Promise<AppendOutcome> {
     this.#inDoubt = false;
     this.#heldBy = 'redis_away';
-    const body = bodyOf(chunk);
+    const content = { body: bodyOf(chunk), dedupe: this.#dedupe(chunk) };
     let numbered = false;
     while (this.#clock.monotonicMs() < chunk.deadlineMs) {
       try {
@@ -67,7 +85,7 @@ export class LaneWriter {
         }
         if (!numbered) this.#sequence += 1;
         numbered = true;
-        const answer = await this.#append(this.#writer, chunk, body);
+        const answer = await this.#append(this.#writer, chunk, content);
         switch (answer) {
           case 'stored':
             assertReached(await this.#lane.reached(this.#options.durability), 'appending a chunk');
@@ -107,6 +125,24 @@ export class LaneWriter {
     this.#writer = null;
   }
 
+  async #appendOnce(request: AppendRequest, dedupe: Dedupe): Promise<AppendAnswer> {
+    const { answer, duplicates } = await this.#lane.appendOnce(request, dedupe);
+    if (duplicates > 0) this.#options.dedupe?.onDuplicates(duplicates);
+    return answer;
+  }
+
+  #dedupe({ lines }: PendingChunk): Dedupe | null {
+    const { dedupe } = this.#options;
+    if (dedupe === null) return null;
+    const { windowMs, fingerprintsMax, fingerprint } = dedupe;
+    return {
+      fingerprints: Buffer.concat(lines.map(fingerprint)),
+      lineBytes: lines.map((line) => Buffer.byteLength(line) + 1),
+      windowMs,
+      fingerprintsMax,
+    };
+  }
+
   async #register(): Promise<string> {
     await this.#lane.open(this.#options.newUid()); // a Redis that started empty has no lane
     this.#sequence = 0;
@@ -114,21 +150,26 @@ export class LaneWriter {
   }
 
   /** One append; while it is without an answer, and after one that left it open, the chunk is in doubt. */
-  async #append(writer: string, chunk: PendingChunk, body: string | Buffer): Promise<AppendAnswer> {
+  async #append(
+    writer: string,
+    chunk: PendingChunk,
+    { body, dedupe }: { body: string | Buffer; dedupe: Dedupe | null },
+  ): Promise<AppendAnswer> {
     const before = this.#inDoubt;
     this.#inDoubt = true;
+    const request = {
+      writer,
+      sequence: this.#sequence,
+      partition: chunk.partition,
+      count: chunk.lines.length,
+      body,
+      bytes: chunk.bytes,
+      furtherBytes: chunk.furtherBytes,
+      acceptedAtMs: chunk.acceptedAtMs,
+      backlogBytesMax: this.#options.backlogBytesMax,
+    };
     try {
-      const answer = await this.#lane.append({
-        writer,
-        sequence: this.#sequence,
-        partition: chunk.partition,
-        count: chunk.lines.length,
-        body,
-        bytes: chunk.bytes,
-        furtherBytes: chunk.furtherBytes,
-        acceptedAtMs: chunk.acceptedAtMs,
-        backlogBytesMax: this.#options.backlogBytesMax,
-      });
+      const answer = dedupe === null ? await this.#lane.append(request) : await this.#appendOnce(request, dedupe);
       // Stored is in doubt until it is as durable as asked for; full is certain, for this number and all copies under it.
       this.#inDoubt = answer === 'stored' || (answer !== 'full' && before);
       return answer;

@@ -22,6 +22,7 @@ export type RefusalReason =
 export interface IngestGauges {
   inFlightBytes(): number;
   waitingRequests(): number;
+  duplicateEvents(): number;
 }
 
 const ACK_SECONDS_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -46,6 +47,15 @@ export class IngestMetrics {
       collect: () => {
         accepted.reset();
         accepted.inc(this.#acceptedEvents);
+      },
+    });
+    const duplicates: Counter = new Counter({
+      name: 'sink_ingest_events_duplicate_total',
+      help: 'Events among the accepted ones that were stored before, within dedupe_window, and not stored again.',
+      registers,
+      collect: () => {
+        duplicates.reset();
+        duplicates.inc(gauges.duplicateEvents());
       },
     });
     const requests: Counter = new Counter({

@@ -22,6 +22,8 @@ export type IngestServerConfig = Pick<
 export interface IngestServerOptions {
   config: IngestServerConfig;
   appender: EventAppender;
+  /** Events so far that were acknowledged because they had been stored before. */
+  duplicateEvents: () => number;
   readiness: Readiness;
   /** `/readyz` addresses of services that this port answers for too. */
   alsoReady: readonly string[];
@@ -78,6 +80,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
   const metrics = new IngestMetrics(registry, {
     inFlightBytes: () => admission.usedBytes,
     waitingRequests: () => admission.waitingRequests,
+    duplicateEvents: options.duplicateEvents,
   });
   let closing = false;
   const app = createRoutes({

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import { fingerprint } from '@sink/cloudevents';
 import { type Durability, IoredisPort, Lane, rememberLanes } from '@sink/lane';
 import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
 import { describeError, ErrorValve, type ServiceContext } from '@sink/runtime';
+import { ByFingerprint } from './by-fingerprint.ts';
 import { GroupCommit, type GroupCommitClock } from './group-commit.ts';
 import { LaneWriter } from './lane-writer.ts';
-import { Spread } from './spread.ts';
 import { startIngestServer } from './server.ts';
+import { Spread } from './spread.ts';
 
 /** Appends in flight per lane: the next chunk travels while the one before it is fsynced. */
 const WRITERS_PER_LANE = 2;
@@ -34,8 +36,19 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   const problems = new ErrorValve((problem, suppressed) => {
     log.warn({ err: describeError(problem), suppressed }, 'storing a chunk is held up');
   });
+  let duplicates = 0;
+  const dedupe =
+    config.dedupeWindowMs === 0
+      ? null
+      : {
+          windowMs: config.dedupeWindowMs,
+          fingerprintsMax: config.maxFingerprints,
+          fingerprint,
+          onDuplicates: (events: number) => (duplicates += events),
+        };
   const options = {
     durability,
+    dedupe,
     backlogBytesMax: Math.floor(backlogBytesMax / config.lanes),
     retryWaitMs: RETRY_WAIT_MS,
     newUid: () => randomBytes(8).toString('hex'),
@@ -57,7 +70,8 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   shutdown.add('redis watch', () => watching);
   const server = await startIngestServer({
     config,
-    appender: new Spread(commits),
+    appender: dedupe !== null && commits.length > 1 ? new ByFingerprint(commits, fingerprint) : new Spread(commits),
+    duplicateEvents: () => duplicates,
     readiness,
     alsoReady: args.alsoReady,
     registry,

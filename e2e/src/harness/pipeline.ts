@@ -117,14 +117,16 @@ export class Pipeline {
   }
 
   /** Resolves when nothing is on its way any more: no chunk, no record, no counter. */
-  async drained(timeoutMs = 60_000): Promise<void> {
+  async drained(timeoutMs = 60_000, lanes = 1): Promise<void> {
     const client = new Redis(this.redis.url);
     try {
       await eventually(
         async () => {
-          const left = await this.leftInRedis(client);
-          if (Object.values(left).some((count) => count !== 0))
-            throw new Error(`still in Redis: ${JSON.stringify(left)}`);
+          for (let lane = 0; lane < lanes; lane++) {
+            const left = await this.leftInRedis(client, lane);
+            if (Object.values(left).some((count) => count !== 0))
+              throw new Error(`still in Redis: ${JSON.stringify(left)}`);
+          }
         },
         { timeoutMs },
       );
@@ -133,8 +135,8 @@ export class Pipeline {
     }
   }
 
-  async leftInRedis(client: Redis): Promise<Record<string, number>> {
-    const keys = laneKeys(this.sinkName, 0);
+  async leftInRedis(client: Redis, lane: number): Promise<Record<string, number>> {
+    const keys = laneKeys(this.sinkName, lane);
     const backlog = await client.hvals(keys.backlog);
     return {
       chunks: await client.xlen(keys.chunks),

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { BatcherInstance, LaneBatcher, Sealer, tidySpool } from '@sink/batcher';
 import { GroupCommit, LaneWriter } from '@sink/ingest';
-import { type Durability, Lane, type RedisPort } from '@sink/lane';
+import { type Durability, FINGERPRINT_BYTES, Lane, type RedisPort } from '@sink/lane';
 import { type ObjectBuilderPort, uploadSegment } from '@sink/uploader';
 import type { Jobs } from './jobs.ts';
 import { type Bucket, scheduledRedis, type SpoolDisk } from './ports.ts';
@@ -17,6 +18,8 @@ export interface WorldParts {
   readonly jobs: Jobs;
   readonly disks: readonly SpoolDisk[];
   readonly flushSize: number;
+  /** Producers send again what was not acknowledged, and it must not be stored twice. */
+  readonly dedupe: boolean;
   /** The name under which each batcher runs now. */
   readonly consumers: Map<Actor, string>;
   readonly newId: (kind: string) => string;
@@ -32,6 +35,13 @@ const DURABILITY: Durability = { waitaof: false, replicas: 0, timeoutMs: 0 };
 /** Leases never lapse by time here: the world removes them when it likes, as a clock that no rule may rest on. */
 const LEASE_MS = 100_000_000;
 const WRITERS = 2;
+/** A window that no world outlasts: its time is Redis' own. */
+const DEDUPE = {
+  windowMs: 3_600_000,
+  fingerprintsMax: 1_000_000,
+  fingerprint: (line: string) => createHash('sha256').update(line).digest().subarray(0, FINGERPRINT_BYTES),
+  onDuplicates: () => undefined,
+};
 const HEALTH = { failing: () => undefined, working: () => undefined };
 
 function clockOf(parts: WorldParts, actor: Actor) {
@@ -52,7 +62,11 @@ function laneOf(parts: WorldParts, actor: Actor): Lane {
 /** The shipped group commit on the shipped writers. */
 export function startIngest(parts: WorldParts, actor: Actor): Ingest {
   const clock = clockOf(parts, actor);
-  const options = { durability: DURABILITY, backlogBytesMax: 1e9, retryWaitMs: 50, newUid: () => parts.newId('uid') };
+  const options = {
+    ...{ durability: DURABILITY, backlogBytesMax: 1e9, retryWaitMs: 50 },
+    newUid: () => parts.newId('uid'),
+    dedupe: parts.dedupe ? DEDUPE : null,
+  };
   const writers = Array.from({ length: WRITERS }, () => new LaneWriter(laneOf(parts, actor), clock, options));
   const crash = (error: unknown): void => parts.crash(actor, error);
   return { actor, commit: new GroupCommit(writers, clock, { timeInterval: 'HOURLY', holdMaxMs: 2_000 }, crash) };

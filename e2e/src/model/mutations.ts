@@ -7,6 +7,7 @@ export interface Mutation {
 }
 
 const APPEND = 'libs/lane/src/scripts/append.ts';
+const DEDUPE = 'libs/lane/src/scripts/dedupe.ts';
 const SEAL = 'libs/lane/src/scripts/seal.ts';
 const COMMIT = 'libs/lane/src/scripts/commit.ts';
 const CLAIM = 'libs/lane/src/scripts/claim.ts';
@@ -63,6 +64,27 @@ export const MUTATIONS: readonly Mutation[] = [
       },
     ],
     shows: /LOST/,
+  },
+  {
+    name: 'what was stored is not remembered',
+    edits: [{ file: DEDUPE, from: "redis.call('SADD', KEYS[6 + newest], unpack(", to: "redis.call('EXISTS', unpack(" }],
+    shows: /DOUBLED/,
+  },
+  {
+    name: 'one writer of two looks for duplicates',
+    edits: [
+      {
+        file: WRITER,
+        from: 'if (dedupe === null) return null;',
+        to: "if (dedupe === null || this.#writer?.endsWith('1')) return null;",
+      },
+    ],
+    shows: /DOUBLED/,
+  },
+  {
+    name: 'the rest of a chunk with duplicates is cut at the wrong places',
+    edits: [{ file: DEDUPE, from: 'at = at + bytes[i]', to: 'if not duplicate[i] then at = at + bytes[i] end' }],
+    shows: /DOUBLED|LOST/,
   },
   {
     name: 'seal reads a missing counter as zero',

@@ -44,6 +44,7 @@ class World {
   readonly #actors: Actor[] = [];
   readonly #ingests: Ingest[] = [];
   readonly #stops = new Map<Actor, AbortController>();
+  readonly #sent: (readonly string[])[] = [];
   #ids = 0;
   #submissions = 0;
   #submissionsMax: number;
@@ -65,6 +66,7 @@ class World {
       disks: Array.from({ length: hosts }, () => new SpoolDisk()),
       consumers: new Map(),
       flushSize: 3 + this.#random.below(5),
+      dedupe: this.#random.chance(0.3),
       newId: (kind) => `${kind}-${this.#ids++}`,
       crash: (actor, error) => {
         this.#scheduler.note(
@@ -88,6 +90,7 @@ class World {
     for (let step = 0; step < steps; step++) {
       await this.#scheduler.step();
       if (this.#random.chance(0.08)) this.#submit();
+      if (this.#parts.dedupe && this.#random.chance(0.05)) this.#sendAgain();
       await this.#disturb();
       if (step % 50 === 0) await this.#oracle.checkAlways(this.#redis, this.#keys, this.#parts.bucket);
     }
@@ -175,10 +178,22 @@ class World {
 
   /** A broker's requests: one to five events, each with an id of its own. Once a request is refused, it is another one. */
   #submit(): void {
-    const ingest = this.#random.pick(this.#ingests.filter(({ actor }) => actor.alive));
-    if (!ingest || this.#submissions >= this.#submissionsMax) return;
+    if (this.#submissions >= this.#submissionsMax) return;
     this.#submissions += 1;
     const lines = Array.from({ length: 1 + this.#random.below(5) }, () => this.#oracle.newEvent());
+    this.#sent.push(lines);
+    this.#send(lines);
+  }
+
+  /** As a broker delivers more than once: what was not acknowledged, or was, or is still on its way. */
+  #sendAgain(): void {
+    const lines = this.#random.pick(this.#sent);
+    if (lines) this.#send(lines);
+  }
+
+  #send(lines: readonly string[]): void {
+    const ingest = this.#random.pick(this.#ingests.filter(({ actor }) => actor.alive));
+    if (!ingest) return;
     const settled = (outcome: AppendOutcome): void => {
       if (!ingest.actor.alive) return;
       this.#scheduler.note(`${ingest.actor.name} answers ${outcome} for ${lines.join(' ')}`);

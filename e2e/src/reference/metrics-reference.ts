@@ -6,7 +6,11 @@ import { UploaderMetrics } from '@sink/uploader';
 /** docs/metrics.md, from the metrics the services really register. */
 export async function metricsReference(): Promise<string> {
   const sections = await Promise.all([
-    section('ingest', (registry) => new IngestMetrics(registry, { inFlightBytes: () => 0, waitingRequests: () => 0 })),
+    section(
+      'ingest',
+      (registry) =>
+        new IngestMetrics(registry, { inFlightBytes: () => 0, waitingRequests: () => 0, duplicateEvents: () => 0 }),
+    ),
     section('batcher', (registry) => new BatcherMetrics(registry, () => 0)),
     section('uploader', (registry) => new UploaderMetrics(registry)),
   ]);

@@ -1,3 +1,4 @@
 export { decodeMessage } from './decode-message.ts';
+export { fingerprint } from './fingerprint.ts';
 export { MessageError } from './message-error.ts';
 export type { MessageErrorCode } from './message-error.ts';

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { onTestFinished } from 'vitest';
 import type { AppendOutcome } from '../appender.ts';
 import { GroupCommit, type GroupCommitOptions } from '../group-commit.ts';
-import { LaneWriter } from '../lane-writer.ts';
+import { LaneWriter, type WriterDedupe } from '../lane-writer.ts';
 
 export interface CommitWorld {
   readonly server: RedisServer;
@@ -39,6 +39,7 @@ export interface CommitSettings {
   readonly backlogBytesMax?: number;
   readonly commandTimeoutMs?: number;
   readonly durability?: Durability;
+  readonly dedupe?: WriterDedupe;
   readonly timeInterval?: GroupCommitOptions['timeInterval'];
   readonly args?: readonly string[];
 }
@@ -78,6 +79,7 @@ export async function commitWorld(settings: CommitSettings = {}): Promise<Commit
         {
           durability: settings.durability ?? { waitaof: false, replicas: 0, timeoutMs: 100 },
           backlogBytesMax,
+          dedupe: settings.dedupe ?? null,
           retryWaitMs: 20,
           newUid: () => randomBytes(8).toString('hex'),
           onProblem: (problem) => problems.push(problem),

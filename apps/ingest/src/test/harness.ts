@@ -71,6 +71,7 @@ export async function startIngest({
       ...config,
     },
     appender,
+    duplicateEvents: () => 0,
     readiness,
     alsoReady,
     registry,

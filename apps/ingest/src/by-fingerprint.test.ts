@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import type { AppendOutcome, EventAppender } from './appender.ts';
+import { ByFingerprint } from './by-fingerprint.ts';
+
+class Lane implements EventAppender {
+  readonly lines: string[] = [];
+  readonly waiting: ((outcome: AppendOutcome) => void)[] = [];
+
+  submit(lines: readonly string[], settled: (outcome: AppendOutcome) => void): void {
+    this.lines.push(...lines);
+    this.waiting.push(settled);
+  }
+}
+
+const fingerprint = (line: string): Buffer => createHash('sha256').update(line).digest();
+const NUMBERS = Array.from({ length: 50 }, (_, n) => `${n}`);
+
+function setup() {
+  const lanes = [new Lane(), new Lane(), new Lane()];
+  const told: AppendOutcome[] = [];
+  const submit = (lines: readonly string[]): void =>
+    new ByFingerprint(lanes, fingerprint).submit(lines, (outcome) => told.push(outcome), 0);
+  return { lanes, told, submit };
+}
+
+test('an event goes to the same lane in every replica, and all lanes get some', () => {
+  const [first, second] = [setup(), setup()];
+  first.submit(NUMBERS);
+  for (const number of NUMBERS.toReversed()) second.submit([number]);
+  for (const [index, lane] of first.lanes.entries()) {
+    expect(lane.lines.length).toBeGreaterThan(0);
+    expect(lane.lines.toSorted()).toEqual(second.lanes[index]?.lines.toSorted());
+  }
+});
+
+test('a request is stored when all its parts are', () => {
+  const { lanes, told, submit } = setup();
+  submit(NUMBERS);
+  lanes[0]?.waiting[0]?.('stored');
+  lanes[1]?.waiting[0]?.('stored');
+  expect(told).toEqual([]);
+  lanes[2]?.waiting[0]?.('stored');
+  expect(told).toEqual(['stored']);
+});
+
+test('a request of which a part was refused is in doubt', () => {
+  const { lanes, told, submit } = setup();
+  submit(NUMBERS);
+  lanes[0]?.waiting[0]?.('stored');
+  lanes[1]?.waiting[0]?.('backlog_full');
+  lanes[2]?.waiting[0]?.('stored');
+  expect(told).toEqual(['in_doubt']);
+});
