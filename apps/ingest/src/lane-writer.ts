@@ -54,6 +54,8 @@ export class LaneWriter {
   /** Of the chunk that is being stored: an append of it may have been, or may yet be, executed. */
   #inDoubt = false;
   #heldBy: 'redis_away' | 'backlog_full' = 'redis_away';
+  /** Events of the chunk that is being stored which were stored before. */
+  #duplicates = 0;
 
   constructor(lane: Lane, clock: WriterClock, options: WriterOptions) {
     this.#lane = lane;
@@ -89,6 +91,7 @@ export class LaneWriter {
         switch (answer) {
           case 'stored':
             assertReached(await this.#lane.reached(this.#options.durability), 'appending a chunk');
+            this.#options.dedupe?.onDuplicates(this.#duplicates);
             return 'stored';
           case 'full':
             // Remembered under this number: the chunk may be offered again, under the next one.
@@ -127,7 +130,7 @@ export class LaneWriter {
 
   async #appendOnce(request: AppendRequest, dedupe: Dedupe): Promise<AppendAnswer> {
     const { answer, duplicates } = await this.#lane.appendOnce(request, dedupe);
-    if (duplicates > 0) this.#options.dedupe?.onDuplicates(duplicates);
+    this.#duplicates = duplicates;
     return answer;
   }
 

@@ -14,23 +14,32 @@ export interface Verdict {
   readonly overwritten: string[];
 }
 
-/** Holds every acknowledgement against what stands in the bucket. */
-export async function judge(pipeline: Pipeline, { tries }: Pick<Producers, 'tries'>): Promise<Verdict> {
+/**
+ * Holds every acknowledgement against what stands in the bucket.
+ *
+ * @param sameEvent what must stand there once: each try for itself, or with dedupe the event, whichever try of it was stored
+ */
+export async function judge(
+  pipeline: Pipeline,
+  { tries }: Pick<Producers, 'tries'>,
+  sameEvent: (event: Readonly<Record<string, unknown>>) => string = tryOf,
+): Promise<Verdict> {
   const places = new Map<string, string[]>();
   const unknown: string[] = [];
   for (const [key, lines] of await pipeline.objects()) {
     for (const line of lines) {
       const event = JSON.parse(line) as Record<string, unknown>;
-      const name = tryOf(event);
-      if (!isDeepStrictEqual(withTextAttributes(event), withTextAttributes(tries.get(name)?.event ?? {}))) {
+      const sent = tries.get(tryOf(event))?.event ?? {};
+      if (!isDeepStrictEqual(withTextAttributes(event), withTextAttributes(sent))) {
         unknown.push(`${key}: ${line}`);
       }
+      const name = sameEvent(event);
       places.set(name, [...(places.get(name) ?? []), key]);
     }
   }
   const lost: string[] = [];
-  for (const [name, { acknowledged }] of tries) {
-    if (acknowledged === null || places.has(name)) continue;
+  for (const [name, { acknowledged, event }] of tries) {
+    if (acknowledged === null || places.has(sameEvent(event))) continue;
     lost.push(`${name}, acknowledged by ${acknowledged.by} at ${acknowledged.at.toISOString()}`);
   }
   return {

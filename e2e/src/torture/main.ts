@@ -3,12 +3,13 @@ import { brokenPromises, page } from './page.ts';
 import { describeFault, planFaults } from './plan.ts';
 import { torture } from './torture.ts';
 
-/** `npm run torture -- [--minutes N] [--seed S] [--plan]`: exits with 1 when a promise was broken. */
+/** `npm run torture -- [--minutes N] [--seed S] [--dedupe] [--plan]`: exits with 1 when a promise was broken. */
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '2' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     plan: { type: 'boolean', default: false },
+    dedupe: { type: 'boolean', default: false },
   },
 });
 const [minutes, seed] = [positive('minutes', values.minutes), positive('seed', values.seed)];
@@ -16,7 +17,7 @@ if (values.plan) {
   for (const planned of planFaults(seed, minutes * 60_000)) console.log(describeFault(planned));
 } else {
   console.log(`seed ${seed}, ${minutes} min`);
-  const result = await torture(seed, minutes * 60);
+  const result = await torture(seed, minutes * 60, { dedupe: values.dedupe });
   console.log(page(result));
   process.exitCode = brokenPromises(result).length > 0 ? 1 : 0;
 }

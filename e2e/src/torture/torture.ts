@@ -11,6 +11,7 @@ import { Victims } from './victims.ts';
 export interface TortureResult extends Verdict {
   readonly seed: number;
   readonly plan: readonly PlannedFault[];
+  readonly dedupe: boolean;
   readonly seconds: number;
   /** False where no file system may be mounted: then no disk was full. */
   readonly disk: boolean;
@@ -44,13 +45,20 @@ const SETTINGS = {
   SINK_LOG_LEVEL: 'warn',
 };
 
+const DEDUPE = { SINK_DEDUPE_WINDOW: '1h', SINK_MAX_FINGERPRINTS: '300000', SINK_RECEIPTS_MAX: '10000' };
+
 /**
  * Real processes under load, and for some time everything goes wrong that the seed says. Then nothing does any more; the
  * sink has to come back by itself, and every acknowledged event has to stand in exactly one object.
  *
+ * @param dedupe with `dedupe_window`: then a retry is no second event, however the first try ended
  * @throws when the sink does not come back within three minutes, with what is left and the ends of all logs
  */
-export async function torture(seed: number, seconds: number): Promise<TortureResult> {
+export async function torture(
+  seed: number,
+  seconds: number,
+  { dedupe = false }: { readonly dedupe?: boolean } = {},
+): Promise<TortureResult> {
   const clocks = temporaryDirectory('clocks');
   const disk = TinyDisk.mount(DISK_MEGABYTES);
   const shift = new URL('./clock-shift.mjs', import.meta.url).href;
@@ -59,7 +67,7 @@ export async function torture(seed: number, seconds: number): Promise<TortureRes
     ...replicas,
     ...(disk === null ? {} : { dataDir: disk.directory }),
     proxied: true,
-    settings: SETTINGS,
+    settings: dedupe ? { ...SETTINGS, ...DEDUPE } : SETTINGS,
     environmentOf: (name) => ({ TORTURE_CLOCK: `${clocks}/${name}`, NODE_OPTIONS: `--import ${shift}` }),
   });
   try {
@@ -81,8 +89,8 @@ export async function torture(seed: number, seconds: number): Promise<TortureRes
     victims.end();
     await sink.stopServices();
     return {
-      ...(await judge(sink, producers)),
-      ...{ seed, plan, disk: disk !== null },
+      ...(await judge(sink, producers, dedupe ? ({ id }) => String(id) : undefined)),
+      ...{ seed, plan, dedupe, disk: disk !== null },
       seconds: elapsedSeconds,
       struck: Object.fromEntries(victims.struck),
       answers: Object.fromEntries([...producers.statuses].map(([status, count]) => [String(status), count])),
