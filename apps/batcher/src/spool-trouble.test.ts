@@ -99,7 +99,10 @@ describe.skipIf(tinyDisk === null)('a full disk (skipped where no tmpfs may be m
       return (await world.sealedEvents()).length;
     };
     await eventually(async () => expect(await sealed()).toBeGreaterThanOrEqual(6), { timeoutMs: 10_000 });
-    await batcher.stop();
+    // It closes what is open before it stops, and that needs room too.
+    const stopped = batcher.stop();
+    await eventually(async () => expect(await sealed()).toBe(9), { timeoutMs: 5_000 });
+    await stopped;
     expect(await world.sealedEvents()).toEqual(ids);
     expect(batcher.told.recovering).toMatchObject(batcher.told.recovering.map(() => ({ code: 'disk_full' })));
     rmSync(spoolDir, { recursive: true, force: true });
