@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { contentType, objectKey } from './object-key.ts';
+import { contentType, objectKey, parseObjectKey } from './object-key.ts';
 
 const object = {
   prefix: 'raw/',
@@ -36,5 +36,26 @@ describe('an object key', () => {
       { ...object, sha256: 'f'.repeat(64) },
     ].map(objectKey);
     expect(new Set(keys).size).toBe(keys.length);
+  });
+});
+
+describe('what a key says', () => {
+  test.each(['none', 'gzip', 'zstd'] as const)('is read from a key of %s', (compression) => {
+    expect(parseObjectKey('raw/', objectKey({ ...object, compression }))).toEqual({
+      partition: '2026/11/23/10',
+      laneUid: 'f00d',
+      firstEvent: 'f00d 1795430000000-3 12',
+      compression,
+    });
+  });
+
+  test.each([
+    ['another prefix', 'other/2026/11/23/10/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
+    ['no partition', 'raw/2026/13/23/10/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
+    ['a short hash', 'raw/2026/11/23/10/eventing-f00d-1795430000000-3-12-0123456789abcdef.ndjson'],
+    ['another extension', 'raw/2026/11/23/10/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.json'],
+    ['an object of the original connector', 'raw/2026/11/23/10/eventing-0000001'],
+  ])('is nothing for %s', (_, key) => {
+    expect(parseObjectKey('raw/', key)).toBeNull();
   });
 });

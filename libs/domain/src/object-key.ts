@@ -1,9 +1,11 @@
 import { assertNever } from './assert-never.ts';
 import type { Compression } from './compression.ts';
+import { partitionSpan } from './partition.ts';
 import type { Slice } from './segment.ts';
 
 /** Hexadecimal digits of the content's SHA-256 in a key: 128 bits, so that two contents never share a key. */
 const KEY_HASH_DIGITS = 32;
+const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'zstd'];
 
 export interface ObjectIdentity {
   readonly prefix: string;
@@ -21,6 +23,27 @@ export function objectKey(object: ObjectIdentity): string {
   const [chunkId, offset] = object.first;
   const name = `eventing-${object.laneUid}-${chunkId}-${offset}-${object.sha256.slice(0, KEY_HASH_DIGITS)}`;
   return `${object.prefix}${object.partition}/${name}.${extension(object.compression)}`;
+}
+
+/** What the key of one of the sink's objects says about it. */
+export interface ParsedKey {
+  readonly partition: string;
+  readonly laneUid: string;
+  /** Lane, first chunk and offset: the same in two keys means that the same event stands in two objects. */
+  readonly firstEvent: string;
+  readonly compression: Compression;
+}
+
+const NAME = /^(.+)\/eventing-([^-/]+)-(\d+-\d+)-(\d+)-[0-9a-f]{32}\.(ndjson(?:\.gz|\.zst)?)$/;
+
+/** The reverse of objectKey; `null` for a key that it does not make. */
+export function parseObjectKey(prefix: string, key: string): ParsedKey | null {
+  const match = key.startsWith(prefix) ? NAME.exec(key.slice(prefix.length)) : null;
+  if (!match) return null;
+  const [, partition = '', laneUid = '', chunkId = '', offset = '', ending] = match;
+  const compression = COMPRESSIONS.find((one) => extension(one) === ending);
+  if (compression === undefined || partitionSpan(partition) === null) return null;
+  return { partition, laneUid, firstEvent: `${laneUid} ${chunkId} ${offset}`, compression };
 }
 
 export function contentType(compression: Compression): string {

@@ -15,3 +15,46 @@ export interface Receipt {
   readonly sealedAtMs: number;
   readonly storedAtMs: number;
 }
+
+export class ReceiptUnreadable extends Error {
+  readonly code: 'receipt_version' | 'receipt_damaged';
+  readonly retryable = false;
+  constructor(code: ReceiptUnreadable['code'], message: string) {
+    super(`reading a receipt: ${message}`);
+    this.name = 'ReceiptUnreadable';
+    this.code = code;
+  }
+}
+
+/**
+ * The receipt in its stored form.
+ * @throws ReceiptUnreadable for a version of a newer release, or a text that is no receipt
+ */
+export function parseReceipt(json: string): Receipt {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw new ReceiptUnreadable('receipt_damaged', 'it is not JSON');
+  }
+  if (typeof value !== 'object' || value === null)
+    throw new ReceiptUnreadable('receipt_damaged', 'it is not an object');
+  const version = 'v' in value ? value.v : undefined;
+  if (version !== RECEIPT_VERSION) {
+    throw new ReceiptUnreadable(
+      'receipt_version',
+      `version ${JSON.stringify(version)} is not ${RECEIPT_VERSION}; a newer release wrote it`,
+    );
+  }
+  if (!isReceipt(value)) throw new ReceiptUnreadable('receipt_damaged', 'a field is missing or has another type');
+  return value;
+}
+
+function isReceipt(value: object): value is Receipt {
+  const field = value as Partial<Record<keyof Receipt, unknown>>;
+  const numbers = [field.count, field.bytes, field.objectBytes, field.acceptedAtMs, field.sealedAtMs, field.storedAtMs];
+  return (
+    [field.id, field.key, field.etag, field.sha256].every((text) => typeof text === 'string') &&
+    numbers.every(Number.isSafeInteger)
+  );
+}

@@ -1,4 +1,4 @@
-import { parseRecord, type Receipt, type SegmentRecord } from '@sink/domain';
+import { parseReceipt, parseRecord, type Receipt, type SegmentRecord } from '@sink/domain';
 import { chunkCostBytes, RECORD_OVERHEAD_BYTES } from './cost.ts';
 import { GROUP, type LaneKeys, laneKeys, leaseKey, seenSlotKeys } from './keys.ts';
 import { type Argument, RedisRefused, type RedisPort, UnexpectedAnswer } from './port.ts';
@@ -19,6 +19,7 @@ import { registerWriter, retireWriters } from './scripts/writer.ts';
 const LANE_VERSION = '1';
 /** Chunks a claim takes over, or a scrub or retirement looks at, in one script: bounds the time Redis is blocked. */
 const PAGE = 100;
+const RECEIPTS_PAGE = 500;
 
 export interface AppendRequest {
   readonly writer: string;
@@ -181,6 +182,31 @@ export class Lane {
 
   async hasRecord(segmentId: string): Promise<boolean> {
     return Number(await this.#redis.call('HEXISTS', [this.keys.records, segmentId])) === 1;
+  }
+
+  /**
+   * A page of receipts after the stream entry `after` ('' from the oldest that is kept), oldest first; none at the end.
+   * @throws ReceiptUnreadable
+   */
+  async receipts(after: string): Promise<{ entryId: string; receipt: Receipt }[]> {
+    const start = after === '' ? '-' : `(${after}`;
+    const page = asList(await this.#redis.call('XRANGE', [this.keys.receipts, start, '+', 'COUNT', RECEIPTS_PAGE]));
+    return page.map((entry) => {
+      const [entryId, fields] = asList(entry);
+      return { entryId: asText(entryId) ?? '', receipt: parseReceipt(asText(asFields(fields)['r']) ?? '') };
+    });
+  }
+
+  /** Whether receipts were dropped because there were more than are kept. */
+  async receiptsDropped(): Promise<boolean> {
+    if (Number(await this.#redis.call('EXISTS', [this.keys.receipts])) === 0) return false;
+    const info = asFields(await this.#redis.call('XINFO', ['STREAM', this.keys.receipts]));
+    return Number(info['entries-added']) > Number(info['length']);
+  }
+
+  /** The lane's uid, which stands in the keys of its objects; `null` for a lane that was never opened. */
+  async uid(): Promise<string | null> {
+    return asText(await this.#redis.call('HGET', [this.keys.meta, 'uid']));
   }
 
   /** A page of the ids of sealed, uncommitted segments; the cursor is '0' at the end. An id may come twice. */

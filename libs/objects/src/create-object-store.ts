@@ -2,7 +2,11 @@ import { FileObjectStore } from './file-object-store.ts';
 import type { FileBucketSettings } from './file-object-store.ts';
 import type { ObjectStore } from './object-store.ts';
 import { S3ObjectStore } from './s3-object-store.ts';
-import type { S3BucketSettings, S3StoreOptions } from './s3-object-store.ts';
+import type { S3StoreOptions } from './s3-object-store.ts';
+import type { S3BucketSettings } from './s3-client.ts';
+import { FileObjectReader } from './file-object-reader.ts';
+import type { ObjectReader } from './object-reader.ts';
+import { S3ObjectReader } from './s3-object-reader.ts';
 
 /** Where objects go; the configuration's `bucket` fits. */
 export type ObjectBucketSettings = S3BucketSettings | FileBucketSettings;
@@ -10,4 +14,9 @@ export type ObjectBucketSettings = S3BucketSettings | FileBucketSettings;
 /** The store for a bucket. Opens nothing yet; `ifNoneMatch` means nothing to files, which are never overwritten. */
 export function createObjectStore(bucket: ObjectBucketSettings, options: S3StoreOptions): ObjectStore {
   return bucket.kind === 's3' ? new S3ObjectStore(bucket, options) : new FileObjectStore(bucket);
+}
+
+/** Looks at what stands in a bucket. Opens nothing yet. */
+export function createObjectReader(bucket: ObjectBucketSettings): ObjectReader {
+  return bucket.kind === 's3' ? new S3ObjectReader(bucket) : new FileObjectReader(bucket);
 }

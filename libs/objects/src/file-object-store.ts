@@ -18,7 +18,7 @@ export interface FileBucketSettings {
 }
 
 /** Where files are while they are written: below the bucket, so that they can be linked into place. */
-const incomingName = '.incoming';
+export const INCOMING = '.incoming';
 
 /** What a crash left in `.incoming` is removed when it is older than any attempt can live. */
 const leftoverAgeMsMin = 24 * 60 * 60 * 1000;
@@ -35,7 +35,7 @@ export class FileObjectStore implements ObjectStore {
 
   constructor(bucket: FileBucketSettings) {
     this.#directory = resolve(bucket.directory);
-    this.#incoming = join(this.#directory, incomingName);
+    this.#incoming = join(this.#directory, INCOMING);
   }
 
   async put(object: ObjectToPut, signal: AbortSignal): Promise<ObjectPut> {
@@ -93,7 +93,7 @@ export class FileObjectStore implements ObjectStore {
   #pathOf(key: string, where: string): string {
     const parts = key.split('/');
     const bad = parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'));
-    if (bad || parts[0] === incomingName) {
+    if (bad || parts[0] === INCOMING) {
       const remedy = 'Correct `prefix`: a file bucket takes no empty part, `.` or `..` in a key.';
       throw new ObjectStoreError(`${where}: not a key of files`, { code: 'bad_key', kind: 'operator', remedy });
     }

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createObjectStore } from './create-object-store.ts';
 import type { ObjectStore } from './object-store.ts';
 import { anObject, failureOf, noAbort, objectStoreConformance } from './object-store.conformance.ts';
-import type { S3BucketSettings, S3StoreOptions } from './s3-object-store.ts';
+import type { S3BucketSettings } from './s3-client.ts';
+import type { S3StoreOptions } from './s3-object-store.ts';
 
 const keys = { bucket: 'events', accessKeyId: 'AKIAFAKE', secretAccessKey: 'secret/+=' };
 

@@ -1,26 +1,12 @@
-import { HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { BodyDamaged, BodyUnreadable, openBody } from './checked-body.ts';
 import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut } from './object-store.ts';
 import { abortedError, keyTaken, ObjectStoreError } from './object-store-error.ts';
 import type { Failure } from './object-store-error.ts';
+import { openS3Client, placeOf } from './s3-client.ts';
+import type { S3BucketSettings } from './s3-client.ts';
 import { classifyS3Failure, describeS3Failure, statusOf } from './s3-failure.ts';
 import type { S3Place } from './s3-failure.ts';
-
-/** Where and how to reach a bucket of S3, or of a server that speaks its protocol. */
-export interface S3BucketSettings {
-  readonly kind: 's3';
-  readonly name: string;
-  /** Absent: of the AWS profile; with an endpoint: us-east-1, which most other servers take. */
-  readonly region?: string | undefined;
-  /** Absent: AWS itself. */
-  readonly endpoint?: string | undefined;
-  readonly forcePathStyle: boolean;
-  /** Absent: the AWS default chain (environment, profile, web identity, instance role). */
-  readonly credentials?:
-    | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string | undefined }
-    | undefined;
-}
 
 export interface S3StoreOptions {
   /** `auto`: PUT only where nothing stands. `off`: for servers that refuse the condition; the key has the hash. */
@@ -30,11 +16,6 @@ export interface S3StoreOptions {
   /** Ends an attempt on which nothing moved for so long; default 60 s. The whole attempt's deadline is the caller's. */
   readonly idleTimeoutMs?: number | undefined;
 }
-
-const connectTimeoutMs = 10_000;
-const idleTimeoutDefaultMs = 60_000;
-/** Well above any upload concurrency that makes sense; more requests than this wait for a connection. */
-const socketsMax = 64;
 
 /** Ends in no event, and query engines skip names that begin with an underscore. */
 const probeName = '_sink-aws-s3-check';
@@ -47,33 +28,11 @@ export class S3ObjectStore implements ObjectStore {
   readonly #place: S3Place;
 
   constructor(bucket: S3BucketSettings, options: S3StoreOptions) {
-    const region = bucket.region ?? (bucket.endpoint === undefined ? undefined : 'us-east-1');
     this.#bucket = bucket.name;
     this.#condition = options.ifNoneMatch === 'off' ? {} : { IfNoneMatch: '*' };
-    this.#place = { bucket: bucket.name, prefix: options.prefix ?? '', endpoint: bucket.endpoint, region };
-    const agent = { keepAlive: true, maxSockets: socketsMax };
-    this.#client = new S3Client({
-      ...(region === undefined ? {} : { region }),
-      ...(bucket.endpoint === undefined ? {} : { endpoint: bucket.endpoint }),
-      ...(bucket.credentials === undefined ? {} : { credentials: staticCredentials(bucket.credentials) }),
-      forcePathStyle: bucket.forcePathStyle,
-      // The queue is the only one that retries: two that do multiply.
-      maxAttempts: 1,
-      // We give the CRC-32 ourselves; anything the SDK computes would turn streams into aws-chunked bodies.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-      customUserAgent: 'sink-aws-s3',
-      // What it has to say comes with the error, too, and the log is not its console.
-      logger: silent,
-      // Agents as options, not as instances: only then the SDK waits for 100 Continue before it sends a large body,
-      // and an early 403 or 503 is read instead of lost in a reset connection.
-      requestHandler: new NodeHttpHandler({
-        connectionTimeout: connectTimeoutMs,
-        socketTimeout: options.idleTimeoutMs ?? idleTimeoutDefaultMs,
-        httpAgent: agent,
-        httpsAgent: agent,
-      }),
-    });
+    this.#place = placeOf(bucket, options.prefix ?? '');
+    // The queue is the only one that retries: two that do multiply.
+    this.#client = openS3Client(bucket, { attemptsMax: 1, idleTimeoutMs: options.idleTimeoutMs });
   }
 
   async put(object: ObjectToPut, signal: AbortSignal): Promise<ObjectPut> {
@@ -189,17 +148,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 }
 
-const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
-
-function ignore(): void {
-  // Nothing.
-}
-
 const vanished: Failure = { code: 'vanished', kind: 'transient' };
-
-function staticCredentials({ sessionToken, ...keys }: NonNullable<S3BucketSettings['credentials']>) {
-  return sessionToken === undefined ? keys : { ...keys, sessionToken };
-}
 
 /** As `x-amz-checksum-crc32` wants it: four bytes, big-endian, in base64. */
 function crc32Base64(checksum: number): string {

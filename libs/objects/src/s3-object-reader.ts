@@ -1,0 +1,67 @@
+import { Readable } from 'node:stream';
+import { GetObjectCommand, ListObjectsV2Command, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
+import type { ListedObject, ObjectReader } from './object-reader.ts';
+import { abortedError, ObjectStoreError } from './object-store-error.ts';
+import { openS3Client, placeOf } from './s3-client.ts';
+import type { S3BucketSettings } from './s3-client.ts';
+import { classifyS3Failure, describeS3Failure } from './s3-failure.ts';
+
+/** Of one request, by the SDK: nobody else repeats it. */
+const attemptsMax = 5;
+
+/** Lists and reads a bucket of S3; needs s3:ListBucket on the bucket, and s3:GetObject on its objects to read them. */
+export class S3ObjectReader implements ObjectReader {
+  readonly #client: S3Client;
+  readonly #bucket: S3BucketSettings;
+
+  constructor(bucket: S3BucketSettings) {
+    this.#bucket = bucket;
+    this.#client = openS3Client(bucket, { attemptsMax });
+  }
+
+  async list(prefix: string, after: string, signal: AbortSignal): Promise<readonly ListedObject[]> {
+    const where = `listing objects [bucket=${this.#bucket.name}, prefix=${prefix}]`;
+    const command = new ListObjectsV2Command({
+      Bucket: this.#bucket.name,
+      Prefix: prefix,
+      ...(after === '' ? {} : { StartAfter: after }),
+    });
+    try {
+      const { Contents: found = [] } = await this.#client.send(command, { abortSignal: signal });
+      return found.map(({ Key = '', Size = 0, ETag, LastModified }) => ({
+        ...{ key: Key, objectBytes: Size, etag: ETag ?? null },
+        modifiedMs: LastModified?.getTime() ?? 0,
+      }));
+    } catch (error) {
+      throw this.#failure(where, error, signal, 's3:ListBucket on the bucket');
+    }
+  }
+
+  async get(key: string, signal: AbortSignal): Promise<Readable | null> {
+    const where = `reading object [bucket=${this.#bucket.name}, key=${key}]`;
+    try {
+      const command = new GetObjectCommand({ Bucket: this.#bucket.name, Key: key });
+      const { Body: body } = await this.#client.send(command, { abortSignal: signal });
+      if (body instanceof Readable) return body;
+      throw new Error('the answer has no body');
+    } catch (error) {
+      if (error instanceof NoSuchKey) return null;
+      throw this.#failure(where, error, signal, 's3:GetObject on its objects');
+    }
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+
+  #failure(where: string, error: unknown, signal: AbortSignal, permission: string): ObjectStoreError {
+    if (signal.aborted) return abortedError(where, signal);
+    const failure = classifyS3Failure(error, placeOf(this.#bucket, ''));
+    const remedy = `Give the credentials ${permission}, which an audit needs and the sink itself does not.`;
+    return new ObjectStoreError(
+      `${where}: ${describeS3Failure(error)}`,
+      failure.code === 'access_denied' ? { ...failure, remedy } : failure,
+      error,
+    );
+  }
+}
