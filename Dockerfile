@@ -2,6 +2,7 @@
 #   (none)                        the whole sink in one container, with a Redis of its own under /data
 #   ingest | batcher | uploader   one service, with the Redis of the configuration
 #   check                         says what the configuration means, and tries Redis and the bucket
+#   verify, uploads               tools beside a sink that runs elsewhere: see --help
 #
 # Needs no BuildKit. Behind a registry of your own: --build-arg NODE_IMAGE=… and a .npmrc beside this file.
 ARG NODE_IMAGE=node:24-bookworm-slim

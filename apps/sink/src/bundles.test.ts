@@ -46,6 +46,11 @@ describe('the bundles of the image', () => {
       '{"specversion":"1.0","id":"1","source":"/bundle","type":"test"}\n',
     ]);
     expect(sink.output()).not.toMatch(/"level":"(error|fatal)"/);
+
+    const { stdout } = await execute(process.execPath, [program, 'verify', '--read'], {
+      env: { ...process.env, ...env },
+    });
+    expect(stdout).toMatch(/: 1 object with 1 event .* as their receipts say\n1 object read[^]*OK: nothing is missing/);
   });
 
   // `script` of util-linux gives a program a terminal.

@@ -11,6 +11,23 @@ test.each([
   [['--help', 'nonsense'], { kind: 'help' }],
   [['-h'], { kind: 'help' }],
   [['--version'], { kind: 'version' }],
+  [['verify'], { kind: 'verify', asked: { range: {}, read: false, json: false }, configFile: null }],
+  [
+    ['verify', '--from', '2026-11-23', '--to=2026-11-23T10', '--read', '--json', '--config', 'a.yml'],
+    {
+      kind: 'verify',
+      asked: { range: { fromMs: Date.UTC(2026, 10, 23), toMs: Date.UTC(2026, 10, 23, 10) }, read: true, json: true },
+      configFile: 'a.yml',
+    },
+  ],
+  [
+    ['uploads', 'list', '--json'],
+    { kind: 'uploads', asked: { action: 'list', segmentIds: [], json: true }, configFile: null },
+  ],
+  [
+    ['uploads', 'retry', 's-1', 's-2'],
+    { kind: 'uploads', asked: { action: 'retry', segmentIds: ['s-1', 's-2'], json: false }, configFile: null },
+  ],
 ])('the arguments %j are understood', (argv, meaning) => {
   expect(parseCommandLine(argv)).toEqual(meaning);
 });
@@ -25,8 +42,19 @@ test.each([
   expect(parsed.kind).toBe('wrong');
   if (parsed.kind !== 'wrong') return;
   expect(parsed.problem).toContain(problem);
-  expect(parsed.problem).toContain('known are check, ingest, batcher, uploader, --config FILE');
+  expect(parsed.problem).toContain('known are check, verify, uploads, ingest, batcher, uploader, --config FILE');
   expect(parsed.problem).not.toContain('\n');
+});
+
+test.each([
+  [['verify', '--from', 'yesterday'], '--from yesterday is no moment: give 2026-11-24'],
+  [['verify', '--from', '2026-11-24', '--to', '2026-11-24'], '--from has to be before --to'],
+  [['uploads'], 'uploads what? list, or retry [ID...]'],
+  [['uploads', 'drop'], 'uploads what? list, or retry [ID...]'],
+  [['check', '--read'], '--read is not of this command'],
+  [['uploads', 'list', '--from', '2026-11-24'], '--from is not of this command'],
+])('the arguments %j are refused with what is wrong', (argv, problem) => {
+  expect(parseCommandLine(argv)).toMatchObject({ kind: 'wrong', problem: expect.stringContaining(problem) as string });
 });
 
 test('the version is that of the packages', () => {

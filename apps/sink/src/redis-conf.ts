@@ -63,15 +63,16 @@ export function writeRedisConf(settings: OwnRedisSettings): string {
   return file;
 }
 
-/** Port and pid file of the Redis that was started here last, or null. */
-export function readLastRedis(directory: string): { readonly port: number; readonly pidFile: string } | null {
+/** Where the Redis that was started here last listens or listened, or null. The password is a secret. */
+export function readLastRedis(directory: string): Pick<OwnRedisSettings, 'port' | 'pidFile' | 'password'> | null {
   try {
     const conf = readFileSync(confFile(directory), 'utf8');
     const port = /^port (\d+)$/m.exec(conf)?.[1];
     const pidFile = /^pidfile "(.*)"$/m.exec(conf)?.[1];
-    if (port === undefined || pidFile === undefined) return null;
+    const password = /^requirepass (\S+)$/m.exec(conf)?.[1];
+    if (port === undefined || pidFile === undefined || password === undefined) return null;
     // Redis' own folder may have been moved since: the name counts.
-    return { port: Number(port), pidFile: join(directory, pidFile.slice(pidFile.lastIndexOf('/') + 1)) };
+    return { port: Number(port), password, pidFile: join(directory, pidFile.slice(pidFile.lastIndexOf('/') + 1)) };
   } catch {
     return null;
   }

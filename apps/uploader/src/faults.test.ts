@@ -92,8 +92,10 @@ describe('a person is needed', () => {
     await eventually(() => expect(uploader.problems()['bucket']).toMatch(/bucket=events.*s3:PutObject/i));
     expect(uploader.log()).toMatch(/"level":"error".*"kind":"operator".*"remedy":/);
     expect(await world.left()).toMatchObject({ segments: 1, jobs: 1 });
+    await eventually(async () => expect(await uploader.metric('sink_uploads_parked')).toBe(1));
     world.s3.setPermissions('all');
     await stored(segment);
+    await eventually(async () => expect(await uploader.metric('sink_uploads_parked')).toBe(0));
     expect(uploader.problems()).toEqual({});
     expect(await uploader.metric('sink_upload_retries_total', { kind: 'operator' })).toBeGreaterThanOrEqual(1);
   });
@@ -126,6 +128,7 @@ describe('a person is needed', () => {
     await eventually(() => expect(world.s3.object(other.record.key)).toBeDefined());
     expect(world.s3.object(taken.record.key)?.body.toString()).toBe('not ours\n');
     expect(uploader.problems()['bucket']).toBeUndefined();
+    await eventually(async () => expect(await uploader.metric('sink_uploads_parked')).toBe(1));
     world.s3.remove(taken.record.key);
     await stored(taken);
     expect(uploader.problems()).toEqual({});

@@ -7,6 +7,7 @@ export type UploadOutcome = 'stored' | 'existed' | 'gone' | 'failed';
 /** What the uploader tells Prometheus. */
 export class UploaderMetrics {
   readonly sealedWaiting: Gauge<'lane'>;
+  readonly parked: Gauge;
   readonly jobs: Gauge<'state'>;
   readonly uploads: Counter<'result'>;
   readonly uploadSeconds: Histogram;
@@ -23,6 +24,11 @@ export class UploaderMetrics {
       name: 'sink_segments_sealed_waiting',
       help: 'Sealed segments that are not yet committed to the bucket',
       labelNames: ['lane'],
+      registers,
+    });
+    this.parked = new Gauge({
+      name: 'sink_uploads_parked',
+      help: 'Sealed segments whose upload waits for a person, as far as this uploader knows',
       registers,
     });
     this.jobs = new Gauge({ name: 'sink_upload_jobs', help: 'Upload jobs by state', labelNames: ['state'], registers });

@@ -176,9 +176,13 @@ export class Uploader {
 
   async #measure(): Promise<void> {
     const { queue, metrics } = this.#ports;
+    let waiting = 0;
     for (const lane of this.#sweptLanes) {
-      metrics.sealedWaiting.set({ lane: String(lane.number) }, (await lane.backlog()).segments);
+      const { segments } = await lane.backlog();
+      waiting += segments;
+      metrics.sealedWaiting.set({ lane: String(lane.number) }, segments);
     }
+    metrics.parked.set(this.#health.needsPerson ? waiting : this.#health.stuck().length);
     for (const [state, count] of Object.entries(await queue.counts())) metrics.jobs.set({ state }, Number(count));
   }
 

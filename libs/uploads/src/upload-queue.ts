@@ -3,7 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { withDeadline } from './deadline.ts';
 import { ErrorValve } from '@sink/runtime';
 import type { UploadLog } from './upload-log.ts';
-import { jobOptions, laneOfText, QUEUE_NAME, queuePrefix, type UploadJob } from './upload-job.ts';
+import { jobOptions, laneOf, laneOfText, QUEUE_NAME, queuePrefix, type UploadJob } from './upload-job.ts';
 
 /** Ids in one pipeline, and jobs moved in one script: bounds the time Redis is busy with one request. */
 const PAGE = 200;
@@ -26,6 +26,15 @@ export interface UploadCounts {
   readonly delayed: number;
   /** Only bugs put a job here; the sweep revives it. */
   readonly failed: number;
+}
+
+/** A sealed segment whose upload was tried and failed. */
+export interface WaitingUpload {
+  readonly segmentId: string;
+  readonly lane: number;
+  readonly attempts: number;
+  /** What the last try failed with. */
+  readonly reason: string;
 }
 
 /**
@@ -97,6 +106,33 @@ export class UploadQueue {
   /** Ends the waits of all delayed jobs: for when the store is back, or there is no time to wait. */
   async promoteDelayed(): Promise<void> {
     await this.#ask('promoting delayed uploads', () => this.#queue.promoteJobs({ count: PAGE }));
+  }
+
+  /** A page, from `start` on, of the jobs whose last try failed and that wait for the next one; `next` is the next start. */
+  async waitingToRetry(start: number): Promise<{ uploads: WaitingUpload[]; next: number | null }> {
+    const jobs = await this.#ask('listing uploads', () =>
+      this.#queue.getJobs(['delayed', 'failed', 'wait', 'prioritized'], start, start + PAGE - 1, true),
+    );
+    const uploads = jobs.flatMap((job) => {
+      const lane = laneOf(job.data);
+      if (job.id === undefined || lane === null || job.attemptsMade === 0) return [];
+      return [{ segmentId: job.id, lane, attempts: job.attemptsMade, reason: job.failedReason }];
+    });
+    return { uploads, next: jobs.length === 0 ? null : start + PAGE };
+  }
+
+  /** Ends the wait of one job. @returns false when there is no such job, or it is not waiting for its next try */
+  async retry(segmentId: string): Promise<boolean> {
+    const job = await this.#ask(`looking for the upload of segment ${segmentId}`, () => this.#queue.getJob(segmentId));
+    const state = await job?.getState();
+    if (state === 'delayed') await this.#ask('ending the wait of an upload', () => job?.promote() ?? Promise.resolve());
+    else if (state === 'failed') await this.#ask('reviving an upload', () => job?.retry() ?? Promise.resolve());
+    return state === 'delayed' || state === 'failed';
+  }
+
+  /** Ends `holdFor` before its time. */
+  async endHold(): Promise<void> {
+    await this.#ask('ending the hold of uploads', () => this.#queue.removeRateLimitKey());
   }
 
   /** No worker of this queue, in any process, takes a job for so long; jobs that run go on. It ends by itself. */

@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import type { Environment, SinkConfig } from '@sink/config';
+import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
+import { createLogger, secretsIn, systemClock } from '@sink/runtime';
+import { lockDataDirectory } from './data-lock.ts';
+import { startOwnRedis } from './own-redis.ts';
+import { readLastRedis } from './redis-conf.ts';
+import { StartError } from './start-error.ts';
+
+const STOP_MS = 10_000;
+const ANSWER_MS = 5_000;
+
+export interface AttachedRedis {
+  /** redis://, with the password: a secret. `null`: the one of the configuration. */
+  readonly url: string | null;
+  release(): Promise<void>;
+}
+
+/**
+ * The Redis of a sink, for tools beside it: the one of the configuration; or the sink's own, if it runs; or the sink's own,
+ * started for the time of the tool, when it does not.
+ * @throws StartError
+ */
+export async function attachRedis(config: SinkConfig, env: Environment, signal: AbortSignal): Promise<AttachedRedis> {
+  if (config.redis !== null) return { url: null, release: async () => undefined };
+  const directory = join(config.dataDir, 'redis');
+  try {
+    const lock = lockDataDirectory(join(directory, 'sink.lock'));
+    const log = createLogger({ service: 'sink', level: 'error', secrets: secretsIn(config) });
+    try {
+      const server = env['SINK_REDIS_SERVER'] || 'redis-server';
+      const redis = await startOwnRedis({ directory, port: 0, server, clock: systemClock, log, signal });
+      if (redis === null) throw new StartError('redis_failed', 'stopped while its Redis was starting');
+      return {
+        url: redis.url,
+        release: async () => {
+          await redis.stop(STOP_MS);
+          lock.release();
+        },
+      };
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  } catch (error) {
+    if (!(error instanceof StartError) || error.code !== 'data_dir_in_use') throw error;
+    const running = readLastRedis(directory);
+    if (running === null) throw error;
+    return { url: `redis://:${running.password}@127.0.0.1:${running.port}`, release: async () => undefined };
+  }
+}
+
+/** A connection of a tool to the sink's Redis. Whoever asks for it disconnects it. */
+export function connectTool(config: SinkConfig): ReturnType<typeof connectRedis> {
+  return connectRedis(requireRedis(config.redis), 'commands', { onError: () => undefined });
+}
+
+/**
+ * Waits until Redis answers and is fit, for five seconds.
+ * @throws RedisUnfit, or an Error that says what the connection failed with
+ */
+export async function toolConnected(client: ReturnType<typeof connectRedis>, config: SinkConfig): Promise<void> {
+  const errors: Error[] = [];
+  client.on('error', (error: Error) => errors.splice(0, 1, error));
+  try {
+    await awaitRedis(client, config, {
+      log: { info: () => undefined, warn: () => undefined },
+      readiness: { set: () => undefined },
+      clock: systemClock,
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+  } catch (error) {
+    if (!(error instanceof Error && error.name === 'TimeoutError')) throw error;
+    throw new Error(`Redis does not answer: ${errors[0]?.message ?? 'no reason is known'}`, { cause: error });
+  }
+}

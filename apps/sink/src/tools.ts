@@ -1,0 +1,31 @@
+import { type Environment, loadConfig, type SinkConfig } from '@sink/config';
+import { attachRedis } from './attached-redis.ts';
+import { runUploads, type UploadsCommand } from './uploads.ts';
+import { runVerify, type VerifyCommand } from './verify/command.ts';
+
+export type ToolCommand = { readonly configFile: string | null } & (
+  | { readonly kind: 'verify'; readonly asked: VerifyCommand }
+  | { readonly kind: 'uploads'; readonly asked: UploadsCommand }
+);
+
+/**
+ * Runs a tool beside the sink, or without it: on the Redis of the configuration, or the sink's own.
+ * @throws ConfigError, StartError
+ */
+export async function runTool(command: ToolCommand, env: Environment): Promise<number> {
+  const load = (more: Environment): SinkConfig =>
+    loadConfig({ ...(command.configFile === null ? {} : { file: command.configFile }), env: { ...env, ...more } });
+  const redis = await attachRedis(load({}), env, new AbortController().signal);
+  try {
+    const config = load(redis.url === null ? {} : { SINK_REDIS_URL: redis.url });
+    const write = (text: string): void => void process.stdout.write(text);
+    switch (command.kind) {
+      case 'verify':
+        return await runVerify(config, command.asked, write);
+      case 'uploads':
+        return await runUploads(config, command.asked, write);
+    }
+  } finally {
+    await redis.release();
+  }
+}

@@ -1,0 +1,51 @@
+import type { SinkConfig } from '@sink/config';
+import { IoredisPort, Lane, rememberLanes } from '@sink/lane';
+import { createObjectReader, ObjectStoreError } from '@sink/objects';
+import { EXIT_FAILED, EXIT_OK } from '@sink/runtime';
+import { connectTool, toolConnected } from '../attached-redis.ts';
+import { reportJson, reportText } from './report.ts';
+import type { TimeRange } from './time-range.ts';
+import { verify } from './verify.ts';
+
+/** Nothing is known: what stands in the way is not the objects. */
+const EXIT_UNKNOWN = 2;
+
+export interface VerifyCommand {
+  readonly range: TimeRange;
+  /** Read the objects too. */
+  readonly read: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * Compares receipts and bucket, and writes what it found. Resolves to the exit code: 0 nothing, 1 something, 2 when Redis
+ * or the bucket could not be looked at.
+ * @param config with the Redis to look into
+ */
+export async function runVerify(
+  config: SinkConfig,
+  { range, read, json }: VerifyCommand,
+  write: (text: string) => void,
+): Promise<number> {
+  const place = config.bucket.kind === 'file' ? config.bucket.directory : `s3://${config.bucket.name}/${config.prefix}`;
+  const reader = createObjectReader(config.bucket);
+  const client = connectTool(config);
+  try {
+    await toolConnected(client, config);
+    const port = new IoredisPort(client);
+    const numbers = await rememberLanes(port, config.sinkName, config.lanes);
+    const lanes = numbers.map((number) => new Lane(port, config.sinkName, number));
+    const ports = { lanes, reader, signal: new AbortController().signal };
+    const result = await verify(ports, { prefix: config.prefix, range, read });
+    write(json ? reportJson(result, place) : reportText(result, place));
+    return result.findings.total === 0 ? EXIT_OK : EXIT_FAILED;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const remedy = error instanceof ObjectStoreError && error.remedy !== undefined ? `\n  remedy: ${error.remedy}` : '';
+    write(json ? `${JSON.stringify({ ok: null, place, problem: reason })}\n` : `UNKNOWN: ${reason}${remedy}\n`);
+    return EXIT_UNKNOWN;
+  } finally {
+    client.disconnect();
+    reader.close();
+  }
+}

@@ -1,0 +1,69 @@
+import { parseObjectKey, type Receipt } from '@sink/domain';
+import type { Lane } from '@sink/lane';
+import { inRange, type TimeRange } from './time-range.ts';
+
+/** What a receipt says that an object has to be. */
+export type Expected = Pick<Receipt, 'etag' | 'objectBytes' | 'count' | 'bytes' | 'sha256'>;
+
+/**
+ * The receipts of all lanes for objects in a range, by key. In memory, at some 400 bytes each; `receipts_max` bounds them.
+ * What was committed since it was read last, `readOn` adds.
+ */
+export class Receipts {
+  readonly #lanes: readonly Lane[];
+  readonly #prefix: string;
+  readonly #range: TimeRange;
+  readonly #cursors = new Map<Lane, string>();
+  readonly #expected = new Map<string, Expected>();
+  #oldestStoredMs: number | null = null;
+
+  constructor(lanes: readonly Lane[], prefix: string, range: TimeRange) {
+    this.#lanes = lanes;
+    this.#prefix = prefix;
+    this.#range = range;
+  }
+
+  /** @throws ReceiptUnreadable for the receipt of a newer release */
+  async readOn(): Promise<void> {
+    for (const lane of this.#lanes) {
+      let oldestOfLaneMs: number | null = null;
+      for (;;) {
+        const page = await lane.receipts(this.#cursors.get(lane) ?? '');
+        const last = page.at(-1);
+        if (last === undefined) break;
+        oldestOfLaneMs ??= page[0]?.receipt.storedAtMs ?? null;
+        this.#cursors.set(lane, last.entryId);
+        for (const { receipt } of page) this.#take(receipt);
+      }
+      if (oldestOfLaneMs !== null && (await lane.receiptsDropped())) {
+        this.#oldestStoredMs = Math.max(this.#oldestStoredMs ?? 0, oldestOfLaneMs);
+      }
+    }
+  }
+
+  /**
+   * Objects that are older may have had a receipt that is no longer kept; Unix time in milliseconds. `null`: the receipts
+   * of all objects are kept.
+   */
+  get keptSinceMs(): number | null {
+    return this.#oldestStoredMs;
+  }
+
+  /** Takes out what is expected under a key. */
+  take(key: string): Expected | undefined {
+    const expected = this.#expected.get(key);
+    this.#expected.delete(key);
+    return expected;
+  }
+
+  /** Keys nobody took yet. */
+  keys(): Iterable<string> {
+    return this.#expected.keys();
+  }
+
+  #take({ key, etag, objectBytes, count, bytes, sha256 }: Receipt): void {
+    const parsed = parseObjectKey(this.#prefix, key);
+    if (parsed !== null && !inRange(parsed.partition, this.#range)) return;
+    this.#expected.set(key, { etag, objectBytes, count, bytes, sha256 });
+  }
+}

@@ -1,0 +1,44 @@
+import { formatBytes } from '@sink/config';
+import { type Problem, PROBLEMS } from './findings.ts';
+import type { Verified } from './verify.ts';
+
+/** For people: the figures, and each problem with its remedy's starting point, the key. */
+export function reportText(result: Verified, place: string): string {
+  const { findings } = result;
+  const lines = [
+    `${place}: ${plural(result.objects, 'object')} with ${plural(result.events, 'event')} (${formatBytes(result.objectBytes)}) as their receipts say`,
+  ];
+  if (result.read > 0) lines.push(`${plural(result.read, 'object')} read, line by line`);
+  if (result.underWay > 0) lines.push(`${plural(result.underWay, 'object')} just stored; the receipt comes`);
+  if (result.backlogEvents > 0)
+    lines.push(`${plural(result.backlogEvents, 'event')} accepted and not in the bucket yet`);
+  if (result.beforeReceipts > 0) {
+    const since = new Date(result.keptSinceMs ?? 0).toISOString();
+    lines.push(
+      `${plural(result.beforeReceipts, 'object')} not judged: receipts are kept since ${since} (receipts_max)`,
+    );
+  }
+  if (result.ofOthers > 0) lines.push(`${plural(result.ofOthers, 'object')} of others passed over`);
+  for (const problem of Object.keys(PROBLEMS) as Problem[]) {
+    if (findings.counts[problem] === 0) continue;
+    lines.push('', `${plural(findings.counts[problem], 'object')}: ${problem}: ${PROBLEMS[problem]}`);
+    const named = findings.named.filter((finding) => finding.problem === problem);
+    for (const { key, detail } of named) lines.push(`  ${key}: ${detail}`);
+    if (named.length < findings.counts[problem]) lines.push(`  … and ${findings.counts[problem] - named.length} more`);
+  }
+  lines.push(
+    '',
+    findings.total === 0 ? 'OK: nothing is missing, changed or there twice' : `FAILED: ${findings.total} findings`,
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+/** For programs: one JSON object. */
+export function reportJson(result: Verified, place: string): string {
+  const { findings, ...figures } = result;
+  return `${JSON.stringify({ ok: findings.total === 0, place, ...figures, problems: findings.counts, findings: findings.named })}\n`;
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto';
+import { crc32, gzipSync } from 'node:zlib';
+import { objectKey, RECEIPT_VERSION, RECORD_VERSION, type SegmentRecord } from '@sink/domain';
+import { IoredisPort, Lane } from '@sink/lane';
+import { createObjectReader, createObjectStore } from '@sink/objects';
+import { type FakeS3, type RedisServer, startRedis, startS3 } from '@sink/testing';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { rangeOf } from './time-range.ts';
+import { verify, type Verified } from './verify.ts';
+
+const PREFIX = 'raw/';
+const UID = 'f00d';
+const never = new AbortController().signal;
+let redis: RedisServer;
+let s3: FakeS3;
+let client: Redis;
+let lane: Lane;
+let events: number;
+let writer: { id: string; sequence: number };
+
+beforeAll(async () => {
+  redis = await startRedis();
+  client = new Redis(redis.url);
+  s3 = await startS3({ bucket: 'events', accessKeyId: 'AKIAFAKE', secretAccessKey: 'secret' });
+});
+afterAll(async () => {
+  client.disconnect();
+  await redis.stop();
+  await s3.stop();
+});
+beforeEach(async () => {
+  await client.flushall();
+  s3.clear();
+  s3.setPermissions('all');
+  events = 0;
+  lane = new Lane(new IoredisPort(client), 'sink', 0);
+  await lane.open(UID);
+  writer = { id: await lane.registerWriter(), sequence: 0 };
+});
+
+function bucket() {
+  const { accessKeyId, secretAccessKey } = s3;
+  const credentials = { accessKeyId, secretAccessKey };
+  return { kind: 's3' as const, name: s3.bucket, endpoint: s3.url, forcePathStyle: true, credentials };
+}
+
+interface Stored {
+  readonly record: SegmentRecord;
+  readonly body: Buffer;
+  put(): Promise<string>;
+  commit(etag: string): Promise<void>;
+}
+
+/** A sealed segment of some events, gzipped; the lane's own steps make it. */
+async function seal(count = 3, partition = '2026/11/23/10', lines?: readonly string[]): Promise<Stored> {
+  const given = lines ?? Array.from({ length: count }, () => eventLine(events++));
+  const content = Buffer.from(given.map((line) => `${line}\n`).join(''));
+  await lane.append({
+    ...{ writer: writer.id, sequence: ++writer.sequence, partition, count: given.length, body: content },
+    ...{ bytes: content.length, furtherBytes: 0, acceptedAtMs: 1_795_430_000_000, backlogBytesMax: 1e9 },
+  });
+  const first = [await lane.lastAppended(), 0, given.length] as const;
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const record: SegmentRecord = {
+    ...{ v: RECORD_VERSION, id: `s${first[0]}`, partition, slices: [first], count: given.length, sha256, spool: 'b1' },
+    key: objectKey({ prefix: PREFIX, partition, laneUid: UID, first, sha256, compression: 'gzip' }),
+    ...{ bytes: content.length, compression: 'gzip', acceptedAtMs: 1_795_430_000_000, sealedAtMs: 1_795_430_000_001 },
+  };
+  expect(await lane.seal(record, JSON.stringify(record))).toEqual({ kind: 'sealed' });
+  const body = gzipSync(content);
+  return {
+    record,
+    body,
+    put: async () => {
+      const store = createObjectStore(bucket(), { ifNoneMatch: 'auto' });
+      const { key, id } = record;
+      const object = { key, body, objectBytes: body.length, crc32: crc32(body), contentType: 'application/gzip' };
+      const { etag } = await store.put({ ...object, contentHash: sha256, segmentId: id }, never);
+      store.close();
+      return etag;
+    },
+    commit: async (etag) => {
+      const { id, key, bytes, acceptedAtMs, sealedAtMs } = record;
+      const facts = { id, key, etag, count: given.length, bytes, sha256, acceptedAtMs, sealedAtMs };
+      await lane.commit({ v: RECEIPT_VERSION, ...facts, objectBytes: body.length, storedAtMs: Date.now() }, 1_000);
+    },
+  };
+}
+
+function eventLine(id: number): string {
+  return JSON.stringify({ specversion: '1.0', id: String(id), source: '/verify', type: 't' });
+}
+
+async function store(count?: number, partition?: string, lines?: readonly string[]): Promise<Stored> {
+  const segment = await seal(count, partition, lines);
+  await segment.commit(await segment.put());
+  return segment;
+}
+
+async function verified(options: { from?: string; to?: string; read?: boolean } = {}): Promise<Verified> {
+  const range = rangeOf(options.from, options.to);
+  if (typeof range === 'string') throw new Error(range);
+  const reader = createObjectReader(bucket());
+  try {
+    return await verify(
+      { lanes: [lane], reader, signal: never },
+      { prefix: PREFIX, range, read: options.read === true },
+    );
+  } finally {
+    reader.close();
+  }
+}
+
+const found = ({ findings }: Verified) => findings.named.map(({ problem, key }) => [problem, key]);
+
+test('receipts and bucket agree; what is of others, and what is still under way, is no finding', async () => {
+  await store(3);
+  await store(4, '2026/11/23/11');
+  await (await seal(5)).put();
+  await seal(6);
+  s3.plant('raw/readme.txt', Buffer.from('by somebody else'));
+  s3.plant(`raw/2026/11/23/10/eventing-beef-1-0-0-${'0'.repeat(32)}.ndjson`, Buffer.from('of another sink'));
+  const result = await verified({ read: true });
+  expect(found(result)).toEqual([]);
+  expect(result).toMatchObject({ objects: 2, events: 7, underWay: 1, ofOthers: 2, beforeReceipts: 0, read: 3 });
+  expect(result.backlogEvents).toBe(11);
+});
+
+test('an object that is gone, changed, damaged, unknown or there twice is named', async () => {
+  const [gone, changed, swapped, twice] = [await store(), await store(), await store(), await store()];
+  s3.remove(gone.record.key);
+  s3.plant(changed.record.key, Buffer.concat([changed.body, Buffer.from('x')]));
+  const other = gzipSync(Buffer.from('{"id":"x","source":"s"}\n'.padEnd(swapped.record.bytes - 1, ' ').concat('\n')));
+  s3.plant(swapped.record.key, Buffer.concat([other, Buffer.alloc(Math.max(0, swapped.body.length - other.length))]));
+  const double = twice.record.key.replace(/[0-9a-f]{32}\.ndjson/, `${'f'.repeat(32)}.ndjson`);
+  s3.plant(double, twice.body);
+  const result = await verified();
+  expect(found(result)).toHaveLength(5);
+  expect(found(result)).toEqual(
+    expect.arrayContaining([
+      ['missing', gone.record.key],
+      ['changed', changed.record.key],
+      ['changed', swapped.record.key],
+      ['doubled', double],
+      ['unreceipted', double],
+    ]),
+  );
+  expect(result).toMatchObject({ objects: 1, events: 3 });
+});
+
+test('with --read: content that is not what the receipt says, bytes that cannot be decompressed, events twice', async () => {
+  const good = await store(3);
+  const [garbled, shorter] = [await store(3), await store(3)];
+  s3.plant(garbled.record.key, Buffer.from('not gzip'));
+  s3.plant(shorter.record.key, gzipSync(Buffer.from(`${eventLine(90)}\n${eventLine(91)}\n`)));
+  const again = await store(1, '2026/11/23/12', [eventLine(1)]);
+  const result = await verified({ read: true });
+  const problems = result.findings.named.filter(({ problem }) => problem !== 'changed');
+  expect(problems).toEqual([
+    { problem: 'damaged', key: garbled.record.key, detail: expect.stringMatching(/cannot be decompressed/) as string },
+    { problem: 'damaged', key: shorter.record.key, detail: expect.stringMatching(/^count 2, not 3; bytes/) as string },
+    {
+      problem: 'repeated',
+      key: again.record.key,
+      detail: `the event with source "/verify" and id "1" stands in ${good.record.key} too`,
+    },
+  ]);
+});
+
+test('a range looks at its partitions alone', async () => {
+  const [nine, ten, day] = [await store(1, '2026/11/23/09'), await store(2), await store(3, '2026/11/22')];
+  for (const { record } of [nine, ten, day]) s3.remove(record.key);
+  expect(found(await verified({ from: '2026-11-23T10' }))).toEqual([['missing', ten.record.key]]);
+  expect(found(await verified({ to: '2026-11-23' }))).toEqual([['missing', day.record.key]]);
+  expect((await verified({ from: '2026-11-23', to: '2026-11-23T10' })).findings.counts.missing).toBe(1);
+  expect((await verified()).findings.counts.missing).toBe(3);
+});
+
+test('objects older than the receipts that are kept are not judged', async () => {
+  const old = await store();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await store();
+  await client.xtrim('{sink:0}:receipts', 'MAXLEN', 1);
+  const result = await verified();
+  expect(found(result)).toEqual([]);
+  expect(result).toMatchObject({ objects: 1, beforeReceipts: 1 });
+  expect(result.keptSinceMs).toBeGreaterThan(s3.object(old.record.key)?.lastModifiedMs ?? Infinity);
+});
+
+test('without the right to list, the remedy says which one is needed; the receipt of a newer release ends it', async () => {
+  await store();
+  s3.setPermissions('put_only');
+  await expect(verified()).rejects.toMatchObject({
+    code: 'access_denied',
+    remedy: expect.stringContaining('s3:ListBucket') as string,
+  });
+  s3.setPermissions('all');
+  await client.xadd('{sink:0}:receipts', '*', 'v', '2', 'r', '{"v":2}');
+  await expect(verified()).rejects.toMatchObject({ code: 'receipt_version' });
+});

@@ -1,0 +1,188 @@
+import { parseObjectKey } from '@sink/domain';
+import type { Lane } from '@sink/lane';
+import type { ListedObject, ObjectReader } from '@sink/objects';
+import { Findings } from './findings.ts';
+import { ObjectsRead } from './read-objects.ts';
+import { type Expected, Receipts } from './receipts.ts';
+import { inRange, keyBounds, type TimeRange } from './time-range.ts';
+
+export interface VerifyPorts {
+  /** All lanes the sink ever used. */
+  readonly lanes: readonly Lane[];
+  readonly reader: ObjectReader;
+  readonly signal: AbortSignal;
+}
+
+export interface VerifyOptions {
+  readonly prefix: string;
+  readonly range: TimeRange;
+  /** Read the objects too: their content, and whether any event stands in two places. */
+  readonly read: boolean;
+}
+
+export interface Verified {
+  readonly findings: Findings;
+  /** Objects with a receipt that agrees, and what the receipts say of them. */
+  readonly objects: number;
+  readonly events: number;
+  readonly objectBytes: number;
+  /** Objects that were read. */
+  readonly read: number;
+  /** Objects in the bucket whose segment is not committed yet: their receipt comes. */
+  readonly underWay: number;
+  /** Objects older than the receipts that are kept: nothing can be said of them. */
+  readonly beforeReceipts: number;
+  /** Receipts are kept since this Unix time in milliseconds; `null`: since the first. */
+  readonly keptSinceMs: number | null;
+  /** Objects of other sinks, or of this one with an earlier Redis; and what is no object of a sink. */
+  readonly ofOthers: number;
+  /** Events that were accepted and are not in the bucket yet. */
+  readonly backlogEvents: number;
+}
+
+/** Objects that are read at a time. */
+const READERS = 8;
+
+/**
+ * Compares the receipts in Redis with the objects in the bucket, both ways, while the sink goes on. Memory is bounded by
+ * the receipts that are kept; objects are listed a page at a time.
+ *
+ * @throws ObjectStoreError, ReceiptUnreadable, or what Redis failed with: then nothing is known
+ */
+export async function verify(ports: VerifyPorts, options: VerifyOptions): Promise<Verified> {
+  const findings = new Findings();
+  const reading = options.read ? await ObjectsRead.open({ ...ports, prefix: options.prefix, findings }) : null;
+  try {
+    return await new Verification(ports, options, findings, reading).run();
+  } finally {
+    await reading?.close();
+  }
+}
+
+class Verification {
+  readonly #ports: VerifyPorts;
+  readonly #options: VerifyOptions;
+  readonly #findings: Findings;
+  readonly #reading: ObjectsRead | null;
+  readonly #receipts: Receipts;
+  /** Of our lanes and without a receipt so far. */
+  readonly #unreceipted = new Map<string, ListedObject>();
+  readonly #counts = { objects: 0, events: 0, objectBytes: 0, underWay: 0, beforeReceipts: 0, ofOthers: 0 };
+  #uids = new Set<string | null>();
+  /** Objects that begin with the same event stand side by side in a listing: their keys differ in the hash alone. */
+  #last = { firstEvent: '', key: '' };
+
+  constructor(ports: VerifyPorts, options: VerifyOptions, findings: Findings, reading: ObjectsRead | null) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#findings = findings;
+    this.#reading = reading;
+    this.#receipts = new Receipts(ports.lanes, options.prefix, options.range);
+  }
+
+  async run(): Promise<Verified> {
+    const { lanes } = this.#ports;
+    this.#uids = new Set(await Promise.all(lanes.map((lane) => lane.uid())));
+    await this.#receipts.readOn();
+    await this.#lookAtBucket();
+    for (const key of this.#receipts.keys()) this.#findings.add('missing', key, 'nothing stands under this key');
+    await this.#settleUnreceipted();
+    await this.#reading?.findRepeats();
+    const backlogs = await Promise.all(lanes.map((lane) => lane.backlog()));
+    return {
+      ...this.#counts,
+      findings: this.#findings,
+      read: this.#reading?.count ?? 0,
+      keptSinceMs: this.#receipts.keptSinceMs,
+      backlogEvents: backlogs.reduce((sum, { events }) => sum + events, 0),
+    };
+  }
+
+  async #lookAtBucket(): Promise<void> {
+    const { reader, signal } = this.#ports;
+    const { prefix, range } = this.#options;
+    const bounds = keyBounds(prefix, range);
+    for (let after = bounds.after; ;) {
+      const page = await reader.list(prefix, after, signal);
+      const last = page.at(-1);
+      if (last === undefined) return;
+      after = last.key;
+      await this.#lookAtPage(page);
+      if (bounds.before !== '' && after >= bounds.before) return;
+    }
+  }
+
+  async #lookAtPage(page: readonly ListedObject[]): Promise<void> {
+    const toRead: (() => Promise<void>)[] = [];
+    for (const object of page) {
+      const expected = this.#lookAt(object);
+      const reading = this.#reading;
+      if (expected !== null && reading !== null) toRead.push(() => reading.read(object.key, expected));
+    }
+    const next = toRead.values();
+    await Promise.all(
+      Array.from({ length: READERS }, async () => {
+        for (const read of next) await read();
+      }),
+    );
+  }
+
+  /** Null: it is none of ours, or out of the range. */
+  #lookAt(object: ListedObject): Expected | undefined | null {
+    const { prefix, range } = this.#options;
+    const { key } = object;
+    const parsed = parseObjectKey(prefix, key);
+    if (parsed !== null && !inRange(parsed.partition, range)) return null;
+    if (parsed === null || !this.#uids.has(parsed.laneUid)) {
+      this.#counts.ofOthers += 1;
+      return null;
+    }
+    if (parsed.firstEvent === this.#last.firstEvent) this.#findings.add('doubled', key, this.#last.key);
+    this.#last = { firstEvent: parsed.firstEvent, key };
+    const expected = this.#receipts.take(key);
+    if (expected === undefined) this.#unreceipted.set(key, object);
+    else this.#compare(object, expected);
+    return expected;
+  }
+
+  #compare({ key, objectBytes, etag }: ListedObject, expected: Expected): void {
+    if (objectBytes !== expected.objectBytes) {
+      this.#findings.add('changed', key, `${objectBytes} bytes, not ${expected.objectBytes}`);
+    } else if (etag !== null && expected.etag !== '' && etag !== expected.etag) {
+      this.#findings.add('changed', key, `ETag ${etag}, not ${expected.etag}`);
+    } else {
+      this.#counts.objects += 1;
+      this.#counts.events += expected.count;
+      this.#counts.objectBytes += expected.objectBytes;
+    }
+  }
+
+  /** A commit moves a segment from the records to the receipts: looked at in this order, it is in one of them. */
+  async #settleUnreceipted(): Promise<void> {
+    const underWay = this.#unreceipted.size > 0 ? await this.#keysUnderWay() : new Set<string>();
+    await this.#receipts.readOn();
+    const { keptSinceMs } = this.#receipts;
+    for (const [key, object] of this.#unreceipted) {
+      const expected = this.#receipts.take(key);
+      if (expected !== undefined) this.#compare(object, expected);
+      else if (underWay.has(key)) this.#counts.underWay += 1;
+      else if (keptSinceMs !== null && object.modifiedMs <= keptSinceMs) this.#counts.beforeReceipts += 1;
+      else this.#findings.add('unreceipted', key, `${object.objectBytes} bytes`);
+    }
+  }
+
+  async #keysUnderWay(): Promise<Set<string>> {
+    const keys = new Set<string>();
+    for (const lane of this.#ports.lanes) {
+      let cursor = '0';
+      do {
+        const page = await lane.recordIds(cursor);
+        for (const record of await Promise.all(page.ids.map((id) => lane.record(id)))) {
+          if (record !== null && this.#unreceipted.has(record.key)) keys.add(record.key);
+        }
+        cursor = page.cursor;
+      } while (cursor !== '0');
+    }
+    return keys;
+  }
+}

@@ -1,0 +1,86 @@
+import { eventually } from '@sink/testing';
+import { afterEach, expect, it } from 'vitest';
+import { runCommand } from '../harness/command-line.ts';
+import { Pipeline } from '../harness/pipeline.ts';
+
+let pipeline: Pipeline | undefined;
+afterEach(async () => {
+  await pipeline?.stop();
+  pipeline = undefined;
+});
+
+async function post(sink: Pipeline, ids: readonly string[]): Promise<void> {
+  const events = ids.map((id) => ({ specversion: '1.0', id, source: '/tools', type: 't' }));
+  const response = await fetch(sink.of('ingest')[0]?.url ?? '', {
+    method: 'POST',
+    headers: { 'content-type': 'application/cloudevents-batch+json' },
+    body: JSON.stringify(events),
+  });
+  expect(response.status).toBe(202);
+}
+
+it('verify: agrees with a sink at work, and names what somebody took away', { timeout: 60_000 }, async () => {
+  const sink = (pipeline = await Pipeline.start({
+    settings: {
+      SINK_COMPRESSION: 'zstd',
+      SINK_PREFIX: 'raw/',
+      SINK_FLUSH_SIZE: '5',
+      SINK_LANES: '2',
+      SINK_RECEIPTS_MAX: '1000',
+    },
+  }));
+  for (let n = 0; n < 4; n++) await post(sink, [`${n}a`, `${n}b`, `${n}c`]);
+  await sink.drained(30_000, 2);
+  const agreed = await runCommand(sink, ['verify', '--read', '--json']);
+  expect(agreed.code, agreed.output).toBe(0);
+  expect(JSON.parse(agreed.output)).toMatchObject({ ok: true, events: 12, backlogEvents: 0, findings: [] });
+
+  const [first] = await sink.s3.control.objects();
+  await sink.s3.control.remove(first?.key ?? '');
+  const missed = await runCommand(sink, ['verify']);
+  expect(missed.code).toBe(1);
+  expect(missed.output).toContain('1 object: missing: has a receipt, and is not in the bucket');
+  expect(missed.output).toContain(first?.key);
+  expect((await runCommand(sink, ['verify', '--to', '2026-01-01'])).code).toBe(0);
+
+  await sink.s3.control.setPermissions('put_only');
+  const unknown = await runCommand(sink, ['verify']);
+  expect(unknown.code).toBe(2);
+  expect(unknown.output).toMatch(/^UNKNOWN: .*AccessDenied.*\n {2}remedy: Give the credentials s3:ListBucket/);
+});
+
+it(
+  'uploads: what a person must put right is listed with its reason, and goes at once when told',
+  {
+    timeout: 60_000,
+  },
+  async () => {
+    const sink = (pipeline = await Pipeline.start());
+    await sink.s3.control.setPermissions('none');
+    await post(sink, ['a', 'b', 'c']);
+    const waiting = await eventually(
+      async () => {
+        const listed = await runCommand(sink, ['uploads', 'list', '--json']);
+        expect(listed.code, listed.output).toBe(0);
+        return JSON.parse(listed.output) as { segmentId: string };
+      },
+      { timeoutMs: 20_000 },
+    );
+    expect(waiting).toMatchObject({ lane: 0, events: 3, reason: expect.stringContaining('AccessDenied') as string });
+    expect((await runCommand(sink, ['uploads', 'list'])).output).toMatch(
+      /3 events, .*tries\n.*AccessDenied[^]*1 uploads failed/,
+    );
+    expect(await runCommand(sink, ['uploads', 'retry', 's-none'])).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('s-none: no upload waits under this id') as string,
+    });
+
+    await sink.s3.control.setPermissions('all');
+    const retried = await runCommand(sink, ['uploads', 'retry', waiting.segmentId]);
+    expect(retried.output).toBe(`${waiting.segmentId}: tried now\n`);
+    // By itself the next try of a refused upload comes after half a minute or a whole one.
+    await sink.drained(10_000);
+    expect([...(await sink.objects()).values()].flat()).toHaveLength(3);
+    expect(await runCommand(sink, ['uploads', 'retry'])).toEqual({ code: 0, output: '0 uploads are tried now\n' });
+  },
+);
