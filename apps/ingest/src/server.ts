@@ -55,6 +55,12 @@ const TIMEOUTS: IngestTimeouts = {
   drainMaxMs: 12_000,
 };
 
+/**
+ * Connections that wait to be accepted. Vanus opens up to 10,000 at once; beyond Node's default of 511 the system drops
+ * them, and a client comes back after one, three and seven seconds: later than it waits for an answer.
+ */
+const ACCEPT_BACKLOG = 16_384;
+
 /** How long a client that sent no HTTP may take to read its answer, while what it still sends is dropped. */
 const LINGER_MAX_MS = 1000;
 
@@ -113,7 +119,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
   server.on('checkContinue', onRequest);
   refuseBrokenClients(server, config.maxHeaderBytes, metrics);
 
-  await listen(server, config.port, config.host);
+  await listen(server, config.port, config.host, ACCEPT_BACKLOG);
   return {
     port: (server.address() as AddressInfo).port,
     metrics,

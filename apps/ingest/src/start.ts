@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { fingerprint } from '@sink/cloudevents';
-import { type Durability, IoredisPort, Lane, rememberLanes } from '@sink/lane';
+import { type Durability, IoredisPort, Lane, RedisRefused, rememberLanes } from '@sink/lane';
 import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
 import { describeError, ErrorValve, type ServiceContext } from '@sink/runtime';
 import { ByFingerprint } from './by-fingerprint.ts';
@@ -66,7 +66,8 @@ export async function startIngest(context: ServiceContext): Promise<void> {
     await Promise.all(commits.map((commit) => commit.stop()));
   });
 
-  const watching = watchRedis(context, port);
+  const lanes = commits.map((_, number) => new Lane(port, config.sinkName, number));
+  const watching = watchLanes(context, lanes);
   shutdown.add('redis watch', () => watching);
   const server = await startIngestServer({
     config,
@@ -83,14 +84,17 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   log.info({ port: server.port, durability }, 'taking events');
 }
 
-/** Not ready while Redis does not answer: a load balancer then prefers a replica that can store. */
-async function watchRedis({ clock, readiness, signal }: ServiceContext, port: IoredisPort): Promise<void> {
+/** Not ready while nothing can be stored: a load balancer then prefers a replica that can. */
+async function watchLanes({ clock, readiness, signal }: ServiceContext, lanes: readonly Lane[]): Promise<void> {
   while (!signal.aborted) {
-    const answered = await port.call('PING', []).then(
-      () => true,
-      () => false,
-    );
-    readiness.set('redis', answered ? null : 'Redis does not answer; events are held, then refused with 503');
+    try {
+      const problems = await Promise.all(lanes.map((lane) => lane.unusable()));
+      readiness.set('redis', null);
+      readiness.set('lanes', problems.find((problem) => problem !== null) ?? null);
+    } catch (error) {
+      const reason = error instanceof RedisRefused ? error.message : 'Redis does not answer';
+      readiness.set('redis', `${reason}; events are held, then refused with 503`);
+    }
     await clock.sleep(READINESS_EVERY_MS, signal);
   }
 }

@@ -39,7 +39,7 @@ describe('what check says of a configuration', () => {
   test('without any: its own Redis, plain files', () => {
     const meaning = said({});
     expect(meaning['Redis']).toBe('one of its own, on 127.0.0.1 port (a free one)');
-    expect(meaning['a 2xx means']).toBe('the event is fsynced by Redis; until then a request is held 4 s');
+    expect(meaning['a 2xx means']).toBe('the event is fsynced by Redis; until then a request is held 3 s');
     expect(meaning['objects']).toMatch(/^\/var\/sink\/objects\/[\d/]+ at this hour, as plain files$/);
     expect(meaning['data']).toBe('/var/sink (spool, Redis)');
   });

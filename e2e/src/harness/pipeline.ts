@@ -34,6 +34,8 @@ export interface PipelineOptions {
   readonly proxied?: boolean;
   /** Where the services keep their spool; default: a temporary directory. */
   readonly dataDir?: string;
+  /** Before any service starts. */
+  readonly prepare?: (redis: RedisServer) => Promise<void>;
   /** More environment for the service of this name. */
   readonly environmentOf?: (name: string) => Readonly<Record<string, string>>;
 }
@@ -72,6 +74,7 @@ export class Pipeline {
   static async start(options: PipelineOptions = {}): Promise<Pipeline> {
     const [redis, s3] = await Promise.all([startRedis(), startS3Process({ bucket: BUCKET, ...CREDENTIALS })]);
     const pipeline = new Pipeline(redis, s3, options);
+    await options.prepare?.(redis);
     const counts = { ingest: options.ingests ?? 1, batcher: options.batchers ?? 1, uploader: options.uploaders ?? 1 };
     for (const kind of ['batcher', 'uploader', 'ingest'] as const) {
       for (let i = 0; i < counts[kind]; i++) await pipeline.add(kind);

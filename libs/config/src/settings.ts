@@ -37,7 +37,7 @@ const intake = {
   hold_max: duration(
     0,
     60_000,
-    '4s',
+    '3s',
     'How long a request is held while Redis is away or full before it gets a 503. Below 5 s, the time Vanus waits.',
   ),
 };

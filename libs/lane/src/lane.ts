@@ -82,10 +82,7 @@ export class Lane {
     );
     if (kind === 'open' && typeof value === 'string') return value;
     if (kind === 'version')
-      throw new RedisRefused(
-        `opening lane ${this.number}`,
-        `NEWER format ${asText(value) ?? ''}: a newer release wrote it; upgrade`,
-      );
+      throw new RedisRefused(`opening lane ${this.number}`, `NEWER ${newerFormat(this.number, asText(value) ?? '')}`);
     throw new UnexpectedAnswer(`opening lane ${this.number}`, [kind, value]);
   }
 
@@ -204,6 +201,13 @@ export class Lane {
     return Number(info['entries-added']) > Number(info['length']);
   }
 
+  /** Why this release can not use the lane, in a sentence; `null` when it can, or nobody opened the lane yet. */
+  async unusable(): Promise<string | null> {
+    const format = asText(await this.#redis.call('HGET', [this.keys.meta, 'v']));
+    if (format === null || format === LANE_VERSION) return null;
+    return newerFormat(this.number, format);
+  }
+
   /** The lane's uid, which stands in the keys of its objects; `null` for a lane that was never opened. */
   async uid(): Promise<string | null> {
     return asText(await this.#redis.call('HGET', [this.keys.meta, 'uid']));
@@ -316,6 +320,10 @@ export class Lane {
     const [events, bytes] = asList(values).map(Number);
     return { events: events ?? 0, bytes: bytes ?? 0, segments: Number(segments), receipts: Number(receipts) };
   }
+}
+
+function newerFormat(lane: number, format: string): string {
+  return `lane ${lane} has format ${format}: a newer release wrote it; upgrade`;
 }
 
 function appendArguments(request: AppendRequest): Argument[] {

@@ -62,10 +62,13 @@ export async function startOpsServer({ host, port, readiness, registry, log }: O
   };
 }
 
-/** Listens, or throws an error that says on what and why not. */
-export async function listen(server: Server, port: number, host: string): Promise<void> {
+/**
+ * Listens, or throws an error that says on what and why not.
+ * @param backlog connections that may wait to be accepted; the system's own limit (net.core.somaxconn) may be lower
+ */
+export async function listen(server: Server, port: number, host: string, backlog?: number): Promise<void> {
   try {
-    server.listen(port, host);
+    server.listen({ port, host, ...(backlog === undefined ? {} : { backlog }) });
     await once(server, 'listening');
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
