@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { temporaryDirectory } from '@sink/testing';
 import { describe, expect, it } from 'vitest';
-import { writeMutant } from './mutant.ts';
+import { writeMutant } from '../mutants/mutant.ts';
 import { MUTATIONS } from './mutations.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../../..');

@@ -1,7 +1,7 @@
-/** A rule of the protocol left out, as edits of the shipped sources; the model must notice within a few hundred seeds. */
-export interface Mutation {
-  readonly name: string;
-  readonly edits: readonly { readonly file: string; readonly from: string; readonly to: string }[];
+import type { Mutation } from '../mutants/mutant.ts';
+
+/** A rule of the protocol left out; the model must notice within a few hundred seeds. */
+export interface ProtocolMutation extends Mutation {
   /** How it shows: a broken promise or something that is never finished, not an accident of the edit. */
   readonly shows: RegExp;
 }
@@ -22,7 +22,7 @@ const UNFINISHED = /leak|LOST/;
 const NO_SCRUB = { file: INHERITANCE, from: 'nowMs - this.#lastScrubMs >= this.#options.scrubEveryMs', to: 'false' };
 const NO_FORGOTTEN_PENDING = { file: WORLD, from: 'if (random.chance(0.004)) await this.#forgetPending();', to: '' };
 
-export const MUTATIONS: readonly Mutation[] = [
+export const MUTATIONS: readonly ProtocolMutation[] = [
   {
     name: 'append stores a repeated sequence again',
     edits: [{ file: APPEND, from: 'if seq == last then', to: 'if seq == last and false then' }],

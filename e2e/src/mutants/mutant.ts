@@ -1,6 +1,11 @@
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Mutation } from './mutations.ts';
+
+/** A rule left out, as edits of the shipped sources. */
+export interface Mutation {
+  readonly name: string;
+  readonly edits: readonly { readonly file: string; readonly from: string; readonly to: string }[];
+}
 
 /**
  * Writes a copy of the repository with one mutation to `target`; dependencies are links to the installed ones, the
@@ -11,8 +16,11 @@ export async function writeMutant(repository: string, target: string, mutation: 
   const projects = [...(await projectsIn(repository, 'libs')), ...(await projectsIn(repository, 'apps')), 'e2e'];
   for (const project of projects) {
     await cp(join(repository, project, 'src'), join(target, project, 'src'), { recursive: true });
-    await cp(join(repository, project, 'package.json'), join(target, project, 'package.json'));
+    for (const file of ['package.json', 'vitest.config.ts']) {
+      await cp(join(repository, project, file), join(target, project, file));
+    }
   }
+  await cp(join(repository, 'vitest.suite.ts'), join(target, 'vitest.suite.ts'));
   await linkDependencies(repository, target, projects);
   for (const { file, from, to } of mutation.edits) {
     const source = await readFile(join(target, file), 'utf8');
