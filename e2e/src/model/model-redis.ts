@@ -1,13 +1,37 @@
 import { Redis } from 'ioredis';
 import { IoredisPort, type RedisPort } from '@sink/lane';
-import { startRedis } from '@sink/testing';
+import { eventually, startRedis } from '@sink/testing';
 
-/** A real Redis for the model. Its schedule has no crash of Redis, so it does without fsync. */
-export async function withModelRedis(run: (redis: RedisPort) => Promise<void>): Promise<void> {
-  const server = await startRedis({ args: ['--appendonly', 'no'] });
-  const client = new Redis(server.url, { maxRetriesPerRequest: 0, enableOfflineQueue: true });
+/** A real Redis, and what can happen to it as a whole. */
+export interface ModelRedis {
+  readonly port: RedisPort;
+  /** SIGKILL, and again from its append-only file. */
+  crash(): Promise<void>;
+  /** Until `freed`, Redis is at its maxmemory: what may not run there is refused. */
+  fill(): Promise<void>;
+  free(): Promise<void>;
+}
+
+/** A Redis for the model: what it has answered is in its file, which a crash of the process alone does not lose. */
+export async function withModelRedis(run: (redis: ModelRedis) => Promise<void>): Promise<void> {
+  const server = await startRedis({ args: ['--appendfsync', 'no', '--auto-aof-rewrite-min-size', '1mb'] });
+  const client = new Redis(server.url, { maxRetriesPerRequest: 0, retryStrategy: () => 10 });
+  client.on('error', () => undefined);
   try {
-    await run(new IoredisPort(client));
+    await run({
+      port: new IoredisPort(client),
+      crash: async () => {
+        await server.kill();
+        await server.restart();
+        await eventually(() => client.ping(), { intervalMs: 2 });
+      },
+      fill: async () => {
+        await client.config('SET', 'maxmemory', '1');
+      },
+      free: async () => {
+        await client.config('SET', 'maxmemory', '256mb');
+      },
+    });
   } finally {
     client.disconnect();
     await server.stop();

@@ -1,7 +1,9 @@
 import type { AppendOutcome } from '@sink/ingest';
 import { GROUP, laneKeys, leaseKey, type RedisPort } from '@sink/lane';
 import { type Ingest, startBatcher, startIngest, startUploader, type WorldParts } from './actors.ts';
+import { takeReplica } from './failover.ts';
 import { Jobs } from './jobs.ts';
+import type { ModelRedis } from './model-redis.ts';
 import { Oracle } from './oracle.ts';
 import { Bucket, SpoolDisk } from './ports.ts';
 import { Random } from '../random.ts';
@@ -23,56 +25,115 @@ const FAULTS = { lostRequest: 0.03, lostReply: 0.05, late: 0.04, doubled: 0.03 }
 const QUIET_STEPS_MAX = 40_000;
 
 /**
- * One world: a real Redis, two ingests, a batcher and an uploader a host, a bucket, a queue, disks; for some hundred steps
- * everything goes wrong that can, then nothing any more, and then every acknowledged event must stand in exactly one
- * object, and nothing may be left anywhere else.
+ * One world: a real Redis, a bucket, and a sink or two on them, each with two ingests, a batcher and an uploader a host, a
+ * queue, disks; for some hundred steps everything goes wrong that can, then nothing any more, and then every acknowledged
+ * event must stand in exactly one object, and nothing may be left anywhere else.
  */
-export async function runSeed(seed: number, redis: RedisPort, options: SeedOptions = {}): Promise<SeedResult> {
-  const world = new World(seed, redis, options);
-  await world.rage();
-  await world.quiet();
-  return world.judge();
+export async function runSeed(seed: number, redis: ModelRedis, options: SeedOptions = {}): Promise<SeedResult> {
+  const random = new Random(seed);
+  const oracle = new Oracle();
+  const shared: Shared = {
+    ...{ random, redis, oracle, ids: 0, full: false },
+    scheduler: new Scheduler(random, FAULTS, options.trace ?? null),
+    bucket: new Bucket((violation) => oracle.violate(violation)),
+  };
+  const sinks = [new Sink(shared, `model-${seed}`)];
+  if (random.chance(0.2)) sinks.push(new Sink(shared, `model-${seed}-b`));
+  await rage(shared, sinks);
+  await quiet(shared, sinks);
+  for (const sink of sinks) await sink.judge();
+  oracle.judge(shared.bucket);
+  return { seed, violations: oracle.violations, events: oracle.events, objects: shared.bucket.objects.size };
 }
 
-class World {
-  readonly #seed: number;
+/** What all sinks of a world share. */
+interface Shared {
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+  readonly redis: ModelRedis;
+  readonly oracle: Oracle;
+  readonly bucket: Bucket;
+  ids: number;
+  /** Redis is at maxmemory. */
+  full: boolean;
+}
+
+async function rage(shared: Shared, sinks: readonly Sink[]): Promise<void> {
+  const { random, scheduler, redis } = shared;
+  const steps = 500 + random.below(500);
+  const crashes = random.chance(0.1) ? 0.003 : 0;
+  for (let step = 0; step < steps; step++) {
+    await scheduler.step();
+    for (const sink of sinks) await sink.live(step);
+    if (random.chance(crashes)) {
+      scheduler.note('REDIS crashes, and starts again from its file');
+      await redis.crash();
+      shared.full = false;
+    }
+    if (random.chance(shared.full ? 0.05 : 0.003)) {
+      shared.full = !shared.full;
+      scheduler.note(`REDIS is ${shared.full ? 'full' : 'no longer full'}`);
+      await (shared.full ? redis.fill() : redis.free());
+    }
+  }
+  await redis.free();
+  for (const sink of sinks) await sink.calmDown();
+}
+
+/** No more faults: the living finish the work, alone. */
+async function quiet({ scheduler }: Shared, sinks: readonly Sink[]): Promise<void> {
+  await scheduler.deliverAllLate();
+  scheduler.calm = true;
+  for (const sink of sinks) sink.stopIngests();
+  for (let step = 0; step < QUIET_STEPS_MAX; step++) {
+    await scheduler.step();
+    if (step % 50 !== 0) continue;
+    let done = true;
+    for (const sink of sinks) done = (await sink.finish()) && done;
+    if (done) return;
+  }
+}
+
+/** One sink of a world, its producers, and what happens to it. */
+class Sink {
+  readonly #shared: Shared;
   readonly #random: Random;
   readonly #scheduler: Scheduler;
   readonly #redis: RedisPort;
   readonly #parts: WorldParts;
-  readonly #oracle = new Oracle();
+  readonly #oracle: Oracle;
   readonly #actors: Actor[] = [];
   readonly #ingests: Ingest[] = [];
   readonly #stops = new Map<Actor, AbortController>();
   readonly #sent: (readonly string[])[] = [];
-  #ids = 0;
+  readonly #failover: { atStep: number; objects: number; back: (() => Promise<void>) | null } | null;
   #submissions = 0;
   #submissionsMax: number;
+  #ingestsStopped = false;
 
-  constructor(seed: number, redis: RedisPort, options: SeedOptions) {
-    this.#seed = seed;
-    this.#random = new Random(seed);
-    this.#redis = redis;
-    this.#scheduler = new Scheduler(this.#random, FAULTS, options.trace ?? null);
-    this.#submissionsMax = 20 + this.#random.below(25);
-    const hosts = 1 + this.#random.below(3);
+  constructor(shared: Shared, sinkName: string) {
+    const { random, scheduler, oracle } = shared;
+    this.#shared = shared;
+    this.#random = random;
+    this.#redis = shared.redis.port;
+    this.#scheduler = scheduler;
+    this.#oracle = oracle;
+    this.#submissionsMax = 20 + random.below(25);
+    this.#failover = random.chance(0.15) ? { atStep: 100 + random.below(300), objects: 0, back: null } : null;
+    const hosts = 1 + random.below(3);
     this.#parts = {
-      scheduler: this.#scheduler,
-      random: this.#random,
-      redis,
-      sinkName: `model-${seed}`,
-      bucket: new Bucket((violation) => this.#oracle.violate(violation)),
+      ...{ scheduler, random, sinkName, bucket: shared.bucket, redis: this.#redis },
       jobs: new Jobs(),
       disks: Array.from({ length: hosts }, () => new SpoolDisk()),
       consumers: new Map(),
-      flushSize: 3 + this.#random.below(5),
-      dedupe: this.#random.chance(0.3),
-      newId: (kind) => `${kind}-${this.#ids++}`,
+      flushSize: 3 + random.below(5),
+      dedupe: random.chance(0.3),
+      newId: (kind) => `${kind}-${shared.ids++}`,
       crash: (actor, error) => {
-        this.#scheduler.note(
+        scheduler.note(
           `${actor.name} crashed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
         );
-        this.#oracle.violate(
+        oracle.violate(
           `crash: ${error instanceof Error ? error.message.replaceAll(/\d+-\d+|-\d+/g, '#') : String(error)}`,
         );
       },
@@ -82,37 +143,82 @@ class World {
       this.#start('batcher', host);
       this.#start('uploader', host);
     }
-    if (this.#random.chance(0.3)) this.#start('batcher', 0);
+    if (random.chance(0.3)) this.#start('batcher', 0);
   }
 
-  async rage(): Promise<void> {
-    const steps = 500 + this.#random.below(500);
-    for (let step = 0; step < steps; step++) {
-      await this.#scheduler.step();
-      if (this.#random.chance(0.08)) this.#submit();
-      if (this.#parts.dedupe && this.#random.chance(0.05)) this.#sendAgain();
-      await this.#disturb();
-      if (step % 50 === 0) await this.#oracle.checkAlways(this.#redis, this.#keys, this.#parts.bucket);
-    }
-    await this.#oracle.checkAlways(this.#redis, this.#keys, this.#parts.bucket);
+  /** What happens to it at one step of the world. */
+  async live(step: number): Promise<void> {
+    if (this.#random.chance(0.08)) this.#submit();
+    if (this.#parts.dedupe && this.#random.chance(0.05)) this.#sendAgain();
+    await this.#disturb();
+    if (this.#failover !== null) await this.#failOver(step);
+    if (step % 50 === 0) await this.#check();
   }
 
-  /** No more faults: the living finish the work, alone. */
-  async quiet(): Promise<void> {
-    await this.#scheduler.deliverAllLate();
-    this.#scheduler.calm = true;
+  async calmDown(): Promise<void> {
+    if (this.#failover?.back) await this.#switchOver(this.#failover.back);
+    await this.#check();
     for (const actor of this.#actors) actor.pausedSteps = 0;
+  }
+
+  stopIngests(): void {
     const stopping = this.#ingests.filter(({ actor }) => actor.alive).map(({ commit }) => commit.stop());
-    let stopped = stopping.length === 0;
-    void Promise.all(stopping).then(() => (stopped = true));
-    for (let step = 0; step < QUIET_STEPS_MAX; step++) {
-      await this.#scheduler.step();
-      if (step % 50 !== 0) continue;
-      this.#staffHosts();
-      await this.#expireDeadLeases();
-      this.#parts.jobs.stall(() => false);
-      if (stopped && (await this.#oracle.leftovers(this.#redis, this.#keys, this.#parts)).length === 0) return;
+    this.#ingestsStopped = stopping.length === 0;
+    void Promise.all(stopping).then(() => (this.#ingestsStopped = true));
+  }
+
+  /** Helps who is alone; whether nothing is left to do. */
+  async finish(): Promise<boolean> {
+    this.#staffHosts();
+    await this.#expireDeadLeases();
+    this.#parts.jobs.stall(() => false);
+    return this.#ingestsStopped && (await this.#leftovers()).length === 0;
+  }
+
+  async judge(): Promise<void> {
+    const living = this.#actors.filter(({ kind }) => kind === 'batcher').length;
+    for (const leftover of await this.#leftovers()) this.#oracle.violate(`leak: ${leftover}`);
+    const consumers = await this.#redis.call('XINFO', ['CONSUMERS', this.#keys.chunks, GROUP]);
+    if (Array.isArray(consumers) && consumers.length > living) this.#oracle.violate('leak: consumers');
+    for (const actor of this.#actors) actor.alive = false;
+    const keys = await this.#redis.call('KEYS', [`?${this.#parts.sinkName}[:}]*`]);
+    if (Array.isArray(keys) && keys.length > 0) await this.#redis.call('DEL', keys.map(String));
+  }
+
+  /**
+   * A failover to a replica that lags, after the PUT of something whose seal it lacks: what is sealed again may stand in
+   * two objects, and nothing else may come of it. Nothing is appended from the lag on: that would be lost, as promised.
+   */
+  async #failOver(step: number): Promise<void> {
+    const failover = this.#failover;
+    if (failover === null || step < failover.atStep) return;
+    const stored = this.#parts.bucket.objects.size;
+    if (step === failover.atStep) {
+      this.#scheduler.note(`the replica of ${this.#parts.sinkName} lags from here on`);
+      failover.objects = stored;
+      failover.back = await takeReplica(this.#redis, this.#parts.sinkName);
     }
+    if (failover.back === null) return;
+    if (stored <= failover.objects + 1 || this.#shared.full) {
+      for (const { actor } of this.#ingests) actor.pausedSteps = 2;
+      return;
+    }
+    await this.#switchOver(failover.back);
+    failover.back = null;
+  }
+
+  async #switchOver(back: () => Promise<void>): Promise<void> {
+    this.#scheduler.note(`FAILOVER of ${this.#parts.sinkName}`);
+    this.#oracle.failedOver = true;
+    await back();
+  }
+
+  #check(): Promise<void> {
+    return this.#oracle.checkAlways(this.#redis, this.#keys, this.#parts.bucket);
+  }
+
+  #leftovers(): Promise<string[]> {
+    return this.#oracle.leftovers(this.#redis, this.#keys, this.#parts);
   }
 
   #staffHosts(): void {
@@ -123,30 +229,12 @@ class World {
     }
   }
 
-  async judge(): Promise<SeedResult> {
-    const living = this.#actors.filter(({ kind }) => kind === 'batcher').length;
-    for (const leftover of await this.#oracle.leftovers(this.#redis, this.#keys, this.#parts))
-      this.#oracle.violate(`leak: ${leftover}`);
-    const consumers = await this.#redis.call('XINFO', ['CONSUMERS', this.#keys.chunks, GROUP]);
-    if (Array.isArray(consumers) && consumers.length > living) this.#oracle.violate('leak: consumers');
-    this.#oracle.judge(this.#parts.bucket);
-    for (const actor of this.#actors) actor.alive = false;
-    const keys = await this.#redis.call('KEYS', [`*model-${this.#seed}*`]);
-    if (Array.isArray(keys) && keys.length > 0) await this.#redis.call('DEL', keys.map(String));
-    return {
-      seed: this.#seed,
-      violations: this.#oracle.violations,
-      events: this.#oracle.events,
-      objects: this.#parts.bucket.objects.size,
-    };
-  }
-
   get #keys() {
     return laneKeys(this.#parts.sinkName, 0);
   }
 
   #start(kind: Actor['kind'], host: number): void {
-    const actor: Actor = { name: `${kind}${this.#ids++}`, kind, host, alive: true, pausedSteps: 0 };
+    const actor: Actor = { name: `${kind}${this.#shared.ids++}`, kind, host, alive: true, pausedSteps: 0 };
     this.#actors.push(actor);
     switch (kind) {
       case 'ingest':
