@@ -186,6 +186,11 @@ test('objects older than the receipts that are kept are not judged', async () =>
   expect(found(result)).toEqual([]);
   expect(result).toMatchObject({ objects: 1, beforeReceipts: 1 });
   expect(result.keptSinceMs).toBeGreaterThan(s3.object(old.record.key)?.lastModifiedMs ?? Infinity);
+  // What came well after the oldest receipt that is kept has to have one.
+  const oldest = { ...(await lane.receipts(''))[0]?.receipt, storedAtMs: Date.now() - 3_600_000 };
+  await client.xtrim('{sink:0}:receipts', 'MAXLEN', 0);
+  await client.xadd('{sink:0}:receipts', '*', 'v', '1', 'r', JSON.stringify(oldest));
+  expect(found(await verified())).toEqual([['unreceipted', old.record.key]]);
 });
 
 test('without the right to list, the remedy says which one is needed; the receipt of a newer release ends it', async () => {

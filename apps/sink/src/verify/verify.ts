@@ -40,6 +40,8 @@ export interface Verified {
   readonly backlogEvents: number;
 }
 
+/** Receipts come in the order of commits, objects have the store's clock: around the oldest receipt nothing is judged. */
+const HORIZON_MS = 10 * 60_000;
 /** Objects that are read at a time. */
 const READERS = 8;
 
@@ -140,8 +142,9 @@ class Verification {
     if (parsed.firstEvent === this.#last.firstEvent) this.#findings.add('doubled', key, this.#last.key);
     this.#last = { firstEvent: parsed.firstEvent, key };
     const expected = this.#receipts.take(key);
-    if (expected === undefined) this.#unreceipted.set(key, object);
-    else this.#compare(object, expected);
+    if (expected !== undefined) this.#compare(object, expected);
+    else if (this.#isBeforeReceipts(object)) this.#counts.beforeReceipts += 1;
+    else this.#unreceipted.set(key, object);
     return expected;
   }
 
@@ -161,14 +164,18 @@ class Verification {
   async #settleUnreceipted(): Promise<void> {
     const underWay = this.#unreceipted.size > 0 ? await this.#keysUnderWay() : new Set<string>();
     await this.#receipts.readOn();
-    const { keptSinceMs } = this.#receipts;
     for (const [key, object] of this.#unreceipted) {
       const expected = this.#receipts.take(key);
       if (expected !== undefined) this.#compare(object, expected);
       else if (underWay.has(key)) this.#counts.underWay += 1;
-      else if (keptSinceMs !== null && object.modifiedMs <= keptSinceMs) this.#counts.beforeReceipts += 1;
+      else if (this.#isBeforeReceipts(object)) this.#counts.beforeReceipts += 1;
       else this.#findings.add('unreceipted', key, `${object.objectBytes} bytes`);
     }
+  }
+
+  #isBeforeReceipts({ modifiedMs }: ListedObject): boolean {
+    const { keptSinceMs } = this.#receipts;
+    return keptSinceMs !== null && modifiedMs <= keptSinceMs + HORIZON_MS;
   }
 
   async #keysUnderWay(): Promise<Set<string>> {
