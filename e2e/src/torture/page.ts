@@ -1,10 +1,19 @@
 import { describeFault } from './plan.ts';
 import type { TortureResult } from './torture.ts';
 
+/** Whatever is slow, full or away, no process may take more; at rest they are around 150 MiB. */
+const RSS_MIB_MAX = 300;
+
 /** What was broken, each in a line; none is what is expected. */
 export function brokenPromises(result: TortureResult): string[] {
   const kinds = ['lost', 'doubled', 'unknown', 'overwritten', 'leftovers', 'died'] as const;
-  return kinds.flatMap((kind) => result[kind].map((what) => `${kind}: ${what}`));
+  const large = Object.entries(result.rssPeakBytes).filter(([, bytes]) => bytes > RSS_MIB_MAX * 2 ** 20);
+  return [
+    ...kinds.flatMap((kind) => result[kind].map((what) => `${kind}: ${what}`)),
+    ...large.map(
+      ([kind, bytes]) => `memory: ${kind} took ${Math.round(bytes / 2 ** 20)} MiB, not ${RSS_MIB_MAX} at most`,
+    ),
+  ];
 }
 
 /** The result on one page; with the plan of the faults, and every event in question, when a promise was broken. */
