@@ -1,6 +1,5 @@
 import {
-  type AppendAnswer,
-  type AppendRequest,
+  type AppendOnceAnswer,
   assertReached,
   type Dedupe,
   type Durability,
@@ -54,8 +53,6 @@ export class LaneWriter {
   /** Of the chunk that is being stored: an append of it may have been, or may yet be, executed. */
   #inDoubt = false;
   #heldBy: 'redis_away' | 'backlog_full' = 'redis_away';
-  /** Events of the chunk that is being stored which were stored before. */
-  #duplicates = 0;
 
   constructor(lane: Lane, clock: WriterClock, options: WriterOptions) {
     this.#lane = lane;
@@ -87,11 +84,11 @@ export class LaneWriter {
         }
         if (!numbered) this.#sequence += 1;
         numbered = true;
-        const answer = await this.#append(this.#writer, chunk, content);
+        const { answer, duplicates } = await this.#append(this.#writer, chunk, content);
         switch (answer) {
           case 'stored':
             assertReached(await this.#lane.reached(this.#options.durability), 'appending a chunk');
-            this.#options.dedupe?.onDuplicates(this.#duplicates);
+            this.#options.dedupe?.onDuplicates(duplicates);
             return 'stored';
           case 'full':
             // Remembered under this number: the chunk may be offered again, under the next one.
@@ -128,12 +125,6 @@ export class LaneWriter {
     this.#writer = null;
   }
 
-  async #appendOnce(request: AppendRequest, dedupe: Dedupe): Promise<AppendAnswer> {
-    const { answer, duplicates } = await this.#lane.appendOnce(request, dedupe);
-    this.#duplicates = duplicates;
-    return answer;
-  }
-
   #dedupe({ lines }: PendingChunk): Dedupe | null {
     const { dedupe } = this.#options;
     if (dedupe === null) return null;
@@ -157,7 +148,7 @@ export class LaneWriter {
     writer: string,
     chunk: PendingChunk,
     { body, dedupe }: { body: string | Buffer; dedupe: Dedupe | null },
-  ): Promise<AppendAnswer> {
+  ): Promise<AppendOnceAnswer> {
     const before = this.#inDoubt;
     this.#inDoubt = true;
     const request = {
@@ -172,10 +163,14 @@ export class LaneWriter {
       backlogBytesMax: this.#options.backlogBytesMax,
     };
     try {
-      const answer = dedupe === null ? await this.#lane.append(request) : await this.#appendOnce(request, dedupe);
+      const appended =
+        dedupe === null
+          ? { answer: await this.#lane.append(request), duplicates: 0 }
+          : await this.#lane.appendOnce(request, dedupe);
+      const { answer } = appended;
       // Stored is in doubt until it is as durable as asked for; full is certain, for this number and all copies under it.
       this.#inDoubt = answer === 'stored' || (answer !== 'full' && before);
-      return answer;
+      return appended;
     } catch (error) {
       if (error instanceof RedisRefused) this.#inDoubt = before;
       throw error;

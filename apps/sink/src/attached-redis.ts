@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Environment, SinkConfig } from '@sink/config';
-import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
+import { awaitRedis, connectRedis, type RedisExamination, requireRedis } from '@sink/redis';
 import { createLogger, secretsIn, systemClock } from '@sink/runtime';
 import { lockDataDirectory } from './data-lock.ts';
 import { startOwnRedis } from './own-redis.ts';
@@ -56,18 +56,22 @@ export function connectTool(config: SinkConfig): ReturnType<typeof connectRedis>
 }
 
 /**
- * Waits until Redis answers and is fit, for five seconds.
+ * Waits until Redis answers and is fit, for `answerMs` milliseconds.
  * @throws RedisUnfit, or an Error that says what the connection failed with
  */
-export async function toolConnected(client: ReturnType<typeof connectRedis>, config: SinkConfig): Promise<void> {
+export async function toolConnected(
+  client: ReturnType<typeof connectRedis>,
+  config: SinkConfig,
+  answerMs = ANSWER_MS,
+): Promise<RedisExamination> {
   const errors: Error[] = [];
   client.on('error', (error: Error) => errors.splice(0, 1, error));
   try {
-    await awaitRedis(client, config, {
+    return await awaitRedis(client, config, {
       log: { info: () => undefined, warn: () => undefined },
       readiness: { set: () => undefined },
       clock: systemClock,
-      signal: AbortSignal.timeout(ANSWER_MS),
+      signal: AbortSignal.timeout(answerMs),
     });
   } catch (error) {
     if (!(error instanceof Error && error.name === 'TimeoutError')) throw error;

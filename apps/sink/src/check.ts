@@ -1,7 +1,7 @@
 import { type Environment, formatBytes, formatDuration, type RedisSettings, type SinkConfig } from '@sink/config';
 import { createObjectStore, ObjectStoreError } from '@sink/objects';
-import { awaitRedis, connectRedis } from '@sink/redis';
 import { EXIT_FAILED, EXIT_OK, systemClock } from '@sink/runtime';
+import { connectTool, toolConnected } from './attached-redis.ts';
 import { addressOf, closedWhen, objectsPath } from './announcement.ts';
 import { redisServerVersion } from './redis-version.ts';
 
@@ -98,22 +98,13 @@ function checkOwnRedis(env: Environment): Finding {
 }
 
 async function checkRedis(settings: RedisSettings, config: SinkConfig): Promise<Finding> {
-  const errors: Error[] = [];
-  const client = connectRedis(settings, 'commands', { onError: (error) => errors.splice(0, 1, error) });
-  const silent = { info: () => undefined, warn: () => undefined };
+  const client = connectTool(config);
   try {
-    const examination = await awaitRedis(client, config, {
-      log: silent,
-      readiness: { set: () => undefined },
-      clock: systemClock,
-      signal: AbortSignal.timeout(REDIS_TIMEOUT_MS),
-    });
+    const examination = await toolConnected(client, config, REDIS_TIMEOUT_MS);
     const found = `${examination.version} at ${placeOf(settings)}; room for ${formatBytes(examination.backlogBytesMax)}`;
     return { ok: true, found, warnings: examination.warnings };
   } catch (error) {
-    const timedOut = error instanceof Error && error.name === 'TimeoutError';
-    const reason = timedOut ? (errors[0] ?? new Error('no answer')) : error;
-    return { ok: false, problem: `${placeOf(settings)}: ${messageOf(reason)}` };
+    return { ok: false, problem: `${placeOf(settings)}: ${messageOf(error)}` };
   } finally {
     client.disconnect();
   }

@@ -1,5 +1,8 @@
+import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { eventually, freePort, startProcess, temporaryDirectory } from '@sink/testing';
+import { IoredisPort, Lane } from '@sink/lane';
+import { eventually, freePort, startProcess, startRedis, startS3, temporaryDirectory } from '@sink/testing';
+import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 
 test("tools look into the sink's own Redis, whether it runs or not", { timeout: 60_000 }, async () => {
@@ -41,4 +44,33 @@ test('without its Redis, a tool says so', async () => {
     ok: null,
     problem: expect.stringContaining('ECONNREFUSED') as string,
   });
+});
+
+test('a verify that is stopped in the middle leaves no temporary files', { timeout: 30_000 }, async () => {
+  const [redis, s3] = await Promise.all([
+    startRedis(),
+    startS3({ bucket: 'events', accessKeyId: 'AKIAFAKE', secretAccessKey: 'secret' }),
+  ]);
+  const client = new Redis(redis.url);
+  try {
+    const uid = await new Lane(new IoredisPort(client), 'sink', 0).open('f00d');
+    s3.plant(`2026/11/23/10/eventing-${uid}-1-0-0-${'0'.repeat(32)}.ndjson`, Buffer.from('{}\n'));
+    const hang = s3.addFault({ match: { operation: 'GetObject' }, effect: { kind: 'hang' } });
+    const temporary = temporaryDirectory('verify');
+    const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+    const env = {
+      ...{ TMPDIR: temporary, SINK_DATA_DIR: temporaryDirectory('tools'), SINK_REDIS_URL: redis.url },
+      ...{ SINK_SINK_NAME: 'sink', SINK_BUCKET: 'events', SINK_REGION: 'us-east-1', SINK_ENDPOINT: s3.url },
+      ...{ SINK_AWS_ACCESS_KEY_ID: s3.accessKeyId, SINK_AWS_SECRET_ACCESS_KEY: s3.secretAccessKey },
+      SINK_RECEIPTS_MAX: '1000',
+    };
+    const command = await startProcess({ command: process.execPath, args: [main, 'verify', '--read'], env });
+    await eventually(() => s3.faultHits(hang) > 0, { timeoutMs: 15_000 });
+    expect(readdirSync(temporary)).toHaveLength(1);
+    expect(await command.kill('SIGTERM')).toMatchObject({ code: 2 });
+    expect(readdirSync(temporary)).toEqual([]);
+  } finally {
+    client.disconnect();
+    await Promise.all([redis.stop(), s3.stop()]);
+  }
 });

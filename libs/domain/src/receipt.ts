@@ -1,3 +1,5 @@
+import { parseVersioned } from './versioned.ts';
+
 export const RECEIPT_VERSION = 1;
 
 /** What a commit leaves behind: the proof that a segment stands in the bucket, for `receipts` and whoever audits them. */
@@ -31,21 +33,11 @@ export class ReceiptUnreadable extends Error {
  * @throws ReceiptUnreadable for a version of a newer release, or a text that is no receipt
  */
 export function parseReceipt(json: string): Receipt {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw new ReceiptUnreadable('receipt_damaged', 'it is not JSON');
-  }
-  if (typeof value !== 'object' || value === null)
-    throw new ReceiptUnreadable('receipt_damaged', 'it is not an object');
-  const version = 'v' in value ? value.v : undefined;
-  if (version !== RECEIPT_VERSION) {
-    throw new ReceiptUnreadable(
-      'receipt_version',
-      `version ${JSON.stringify(version)} is not ${RECEIPT_VERSION}; a newer release wrote it`,
-    );
-  }
+  const value = parseVersioned(
+    json,
+    RECEIPT_VERSION,
+    (problem, message) => new ReceiptUnreadable(`receipt_${problem}`, message),
+  );
   if (!isReceipt(value)) throw new ReceiptUnreadable('receipt_damaged', 'a field is missing or has another type');
   return value;
 }

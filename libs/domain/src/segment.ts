@@ -1,4 +1,5 @@
 import type { Compression } from './compression.ts';
+import { parseVersioned } from './versioned.ts';
 
 /**
  * A segment: the events of one object. Which events those are is decided once, when the segment is sealed; its record in
@@ -49,20 +50,11 @@ export class RecordUnreadable extends Error {
  * @throws RecordUnreadable for a version of a newer release, or a record that is none; both are left where they are.
  */
 export function parseRecord(json: string): SegmentRecord {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw new RecordUnreadable('record_damaged', 'it is not JSON');
-  }
-  if (typeof value !== 'object' || value === null) throw new RecordUnreadable('record_damaged', 'it is not an object');
-  const version = 'v' in value ? value.v : undefined;
-  if (version !== RECORD_VERSION) {
-    throw new RecordUnreadable(
-      'record_version',
-      `version ${JSON.stringify(version)} is not ${RECORD_VERSION}; a newer release wrote it`,
-    );
-  }
+  const value = parseVersioned(
+    json,
+    RECORD_VERSION,
+    (problem, message) => new RecordUnreadable(`record_${problem}`, message),
+  );
   if (!isRecord(value)) throw new RecordUnreadable('record_damaged', 'a field is missing or has another type');
   return value;
 }

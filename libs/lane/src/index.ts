@@ -3,7 +3,15 @@ export { GROUP, laneKeys, lanesKey, leaseKey } from './keys.ts';
 export type { LaneKeys } from './keys.ts';
 export { assertReached, Lane } from './lane.ts';
 export { FINGERPRINT_BYTES } from './scripts/dedupe.ts';
-export type { AppendAnswer, AppendRequest, CommitAnswer, Dedupe, Durability, SealAnswer } from './lane.ts';
+export type {
+  AppendAnswer,
+  AppendOnceAnswer,
+  AppendRequest,
+  CommitAnswer,
+  Dedupe,
+  Durability,
+  SealAnswer,
+} from './lane.ts';
 export { rememberLanes } from './lanes.ts';
 export { RedisInDoubt, RedisRefused, UnexpectedAnswer } from './port.ts';
 export type { Argument, RedisPort } from './port.ts';

@@ -26,6 +26,7 @@ export async function runVerify(
   config: SinkConfig,
   { range, read, json }: VerifyCommand,
   write: (text: string) => void,
+  signal: AbortSignal,
 ): Promise<number> {
   const place = config.bucket.kind === 'file' ? config.bucket.directory : `s3://${config.bucket.name}/${config.prefix}`;
   const reader = createObjectReader(config.bucket);
@@ -35,7 +36,7 @@ export async function runVerify(
     const port = new IoredisPort(client);
     const numbers = await rememberLanes(port, config.sinkName, config.lanes);
     const lanes = numbers.map((number) => new Lane(port, config.sinkName, number));
-    const ports = { lanes, reader, signal: new AbortController().signal };
+    const ports = { lanes, reader, signal };
     const result = await verify(ports, { prefix: config.prefix, range, read });
     write(json ? reportJson(result, place) : reportText(result, place));
     return result.findings.total === 0 ? EXIT_OK : EXIT_FAILED;

@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream';
 import { fingerprint } from '@sink/cloudevents';
 import { type Compression, parseObjectKey } from '@sink/domain';
 import type { ObjectReader } from '@sink/objects';
@@ -94,7 +95,7 @@ async function linesOf(
   const object = await reader.get(key, signal);
   if (object === null) return 'it went away while it was looked at';
   try {
-    return await readLines(contentOf(object, compression), onLine);
+    return await readLines(contentOf(addAbortSignal(signal, object), compression), onLine);
   } catch (error) {
     // What zlib says is about the bytes; anything else is about the way to them.
     if (error instanceof Error && 'code' in error && /^(Z_|ZSTD_|ERR_ZSTD)/.test(String(error.code))) {
