@@ -10,5 +10,12 @@ export { parseReceipt, RECEIPT_VERSION, ReceiptUnreadable } from './receipt.ts';
 export type { Receipt } from './receipt.ts';
 export { backoffMs } from './retry.ts';
 export type { Backoff } from './retry.ts';
-export { parseRecord, RECORD_VERSION, RecordUnreadable, SEGMENT_SLICES_MAX } from './segment.ts';
-export type { SegmentRecord, Slice } from './segment.ts';
+export {
+  parseRecord,
+  parseSpilledRecord,
+  RECORD_VERSION,
+  RecordUnreadable,
+  SEGMENT_SLICES_MAX,
+  spilledRecord,
+} from './segment.ts';
+export type { SealedSegment, SegmentRecord, Slice, SpilledRecord } from './segment.ts';

@@ -13,14 +13,13 @@ export const RECORD_VERSION = 1;
 /** Events `from` (inclusive) to `to` (exclusive) of the chunk with this id. */
 export type Slice = readonly [chunkId: string, from: number, to: number];
 
-export interface SegmentRecord {
+/** What every upload of a sealed segment follows from. */
+export interface SealedSegment {
   readonly v: typeof RECORD_VERSION;
   /** New at every attempt to seal: a segment id is never used for other content. */
   readonly id: string;
   readonly key: string;
   readonly partition: string;
-  /** Each chunk at most once, in the order of the lines in the object. */
-  readonly slices: readonly Slice[];
   readonly count: number;
   /** Bytes of uncompressed content. */
   readonly bytes: number;
@@ -33,6 +32,18 @@ export interface SegmentRecord {
   /** Unix times in milliseconds: the oldest acceptance of an event in it, and the seal. */
   readonly acceptedAtMs: number;
   readonly sealedAtMs: number;
+}
+
+/** A sealed segment whose events still stand in its chunks. */
+export interface SegmentRecord extends SealedSegment {
+  /** Each chunk at most once, in the order of the lines in the object. */
+  readonly slices: readonly Slice[];
+}
+
+/** A sealed segment whose chunks are gone from Redis: its spool file is the only copy until it is in S3. */
+export interface SpilledRecord extends SealedSegment {
+  /** The spool directory that holds the file; only uploaders on that directory can upload it. */
+  readonly spoolId: string;
 }
 
 export class RecordUnreadable extends Error {
@@ -50,23 +61,48 @@ export class RecordUnreadable extends Error {
  * @throws RecordUnreadable for a version of a newer release, or a record that is none; both are left where they are.
  */
 export function parseRecord(json: string): SegmentRecord {
-  const value = parseVersioned(
+  const value = parsed(json);
+  if (isSealed(value) && 'slices' in value && Array.isArray(value.slices) && value.slices.every(isSlice)) {
+    return { ...value, slices: value.slices };
+  }
+  throw damaged();
+}
+
+/**
+ * The record of a spilled segment in its stored form.
+ * @throws RecordUnreadable, as parseRecord does
+ */
+export function parseSpilledRecord(json: string): SpilledRecord {
+  const value = parsed(json);
+  if (isSealed(value) && 'spoolId' in value && typeof value.spoolId === 'string') {
+    return { ...value, spoolId: value.spoolId };
+  }
+  throw damaged();
+}
+
+/** The record of a segment once it is spilled into the spool directory with this id. */
+export function spilledRecord({ slices: _, ...sealed }: SegmentRecord, spoolId: string): SpilledRecord {
+  return { ...sealed, spoolId };
+}
+
+function parsed(json: string): object {
+  return parseVersioned(
     json,
     RECORD_VERSION,
     (problem, message) => new RecordUnreadable(`record_${problem}`, message),
   );
-  if (!isRecord(value)) throw new RecordUnreadable('record_damaged', 'a field is missing or has another type');
-  return value;
 }
 
-function isRecord(value: object): value is SegmentRecord {
-  const field = value as Partial<Record<keyof SegmentRecord, unknown>>;
+function damaged(): RecordUnreadable {
+  return new RecordUnreadable('record_damaged', 'a field is missing or has another type');
+}
+
+function isSealed(value: object): value is SealedSegment {
+  const field = value as Partial<Record<keyof SealedSegment, unknown>>;
   return (
     [field.id, field.key, field.partition, field.sha256, field.spool].every((text) => typeof text === 'string') &&
     [field.count, field.bytes, field.acceptedAtMs, field.sealedAtMs].every(Number.isSafeInteger) &&
-    (field.compression === 'none' || field.compression === 'gzip' || field.compression === 'zstd') &&
-    Array.isArray(field.slices) &&
-    field.slices.every(isSlice)
+    (field.compression === 'none' || field.compression === 'gzip' || field.compression === 'zstd')
   );
 }
 

@@ -129,8 +129,11 @@ describe('in a Redis Cluster', () => {
       ]);
       expect(await lane.seal(record, JSON.stringify(record))).toEqual({ kind: 'sealed' });
       expect((await lane.recordIds('0')).ids).toEqual([record.id]);
+      expect(await lane.release(record, 'spool-1')).toBe('released');
       expect(await lane.commit(receiptOf(record.id), 10)).toBe('committed');
-      expect(await lane.backlog()).toEqual({ events: 0, bytes: 0, segments: 0, receipts: 1 });
+      expect(await lane.adopt(record, 'spool-1')).toBe('adopted');
+      expect(await lane.commit(receiptOf(record.id), 10)).toBe('committed');
+      expect(await lane.backlog()).toEqual({ events: 0, bytes: 0, segments: 0, receipts: 2 });
       await lane.forgetWriter(writer);
       expect(await cluster.exists(lane.keys.writers)).toBe(0);
     }

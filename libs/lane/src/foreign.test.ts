@@ -10,7 +10,15 @@ const STEPS: Record<string, { run: (id: string) => Promise<unknown>; keys: (keyo
   seal: { run: (id) => world.seal('s2', [[id, 0, 1]]), keys: ['chunks', 'taken', 'records', 'backlog'] },
   commit: {
     run: () => world.lane.commit(receiptOf('s1'), 100),
-    keys: ['chunks', 'taken', 'left', 'records', 'backlog', 'receipts'],
+    keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog', 'receipts'],
+  },
+  release: {
+    run: async (id) => world.lane.release(recordOf('s1', [[id, 0, 1]]), 'spool-1'),
+    keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog'],
+  },
+  adopt: {
+    run: async () => world.lane.adopt(recordOf('s3', [['1-1', 0, 1]]), 'spool-1'),
+    keys: ['left', 'records', 'spilled', 'backlog'],
   },
   claim: { run: () => world.lane.claim('b1', 'b2'), keys: ['chunks'] },
   scrub: { run: () => world.lane.scrub('b2', '0'), keys: ['chunks', 'taken'] },
@@ -37,7 +45,7 @@ describe('a key of the lane that somebody else uses for something else', () => {
     expect(await world.everything()).toEqual(before);
   });
 
-  test.each(['append', 'seal', 'commit'] as const)(
+  test.each(['append', 'seal', 'commit', 'release', 'adopt'] as const)(
     '%s refuses for a counter that is none, and changes nothing',
     async (step) => {
       const id = await lane();
@@ -67,12 +75,24 @@ describe('a key of the lane that somebody else uses for something else', () => {
     for (const id of ['s1', 's2', 's3']) {
       await expect(world.lane.record(id)).rejects.toThrow('reading a segment record');
       await expect(world.lane.commit(receiptOf(id), 10)).rejects.toMatchObject({ name: 'RedisRefused' });
+      await expect(world.lane.release(recordOf(id, []), 'spool-1')).rejects.toMatchObject({ name: 'RedisRefused' });
     }
     const record = recordOf('s1', []);
     expect(await world.lane.seal(record, JSON.stringify(record))).toEqual({ kind: 'refused', chunks: [] });
     await expect(world.lane.seal(recordOf('s9', []), 'no json')).rejects.toMatchObject({ name: 'RedisRefused' });
     expect(await world.everything()).toEqual(before);
   });
+});
+
+test('a spilled record that is none is refused by everything that reads it, and passed over in a page', async () => {
+  await world.redis.hset(world.lane.keys.spilled, 's1', 'what', 's2', '[]', 's3', '{"v":1,"id":"s3"}');
+  const before = await world.everything();
+  for (const id of ['s1', 's2', 's3']) {
+    await expect(world.lane.spilledRecord(id)).rejects.toThrow('reading a segment record');
+    await expect(world.lane.commit(receiptOf(id), 10)).rejects.toMatchObject({ name: 'RedisRefused' });
+  }
+  expect((await world.lane.spilledPage('0')).spilled).toEqual([]);
+  expect(await world.everything()).toEqual(before);
 });
 
 describe('entries of the stream that are not ours', () => {

@@ -4,12 +4,14 @@ export type { LaneKeys } from './keys.ts';
 export { assertReached, Lane } from './lane.ts';
 export { FINGERPRINT_BYTES } from './scripts/dedupe.ts';
 export type {
+  AdoptAnswer,
   AppendAnswer,
   AppendOnceAnswer,
   AppendRequest,
   CommitAnswer,
   Dedupe,
   Durability,
+  ReleaseAnswer,
   SealAnswer,
 } from './lane.ts';
 export { rememberLanes } from './lanes.ts';

@@ -13,9 +13,11 @@ export interface LaneKeys {
   readonly left: string;
   /** Hash, segment id -> record: sealed, not yet committed. */
   readonly records: string;
+  /** Hash, segment id -> spilled record: its chunks are gone, and a spool file is the only copy until it is in S3. */
+  readonly spilled: string;
   /** Hash, writer id -> `sequence answer usedAtMs`. */
   readonly writers: string;
-  /** Hash: `events` and `bytes` that the lane holds in Redis. */
+  /** Hash: `events` and `bytes` that the lane holds in Redis; `spilledEvents` and `spilledBytes` that are in spool files. */
   readonly backlog: string;
   /** Stream, capped: one receipt an object. */
   readonly receipts: string;
@@ -35,6 +37,7 @@ export function laneKeys(sinkName: string, lane: number): LaneKeys {
     taken: key('taken'),
     left: key('left'),
     records: key('records'),
+    spilled: key('spilled'),
     writers: key('writers'),
     backlog: key('backlog'),
     receipts: key('receipts'),

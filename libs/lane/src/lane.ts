@@ -1,4 +1,12 @@
-import { parseReceipt, parseRecord, type Receipt, type SegmentRecord } from '@sink/domain';
+import {
+  parseReceipt,
+  parseRecord,
+  parseSpilledRecord,
+  type Receipt,
+  type SegmentRecord,
+  type SpilledRecord,
+  spilledRecord,
+} from '@sink/domain';
 import { chunkCostBytes, RECORD_OVERHEAD_BYTES } from './cost.ts';
 import { GROUP, type LaneKeys, laneKeys, leaseKey, seenSlotKeys } from './keys.ts';
 import { type Argument, RedisRefused, type RedisPort, UnexpectedAnswer } from './port.ts';
@@ -12,6 +20,7 @@ import { leave } from './scripts/leave.ts';
 import { SLOTS } from './scripts/dedupe.ts';
 import { oldestUnsealed } from './scripts/oldest.ts';
 import { open } from './scripts/open.ts';
+import { adopt, release } from './scripts/release.ts';
 import { scrub } from './scripts/scrub.ts';
 import { seal } from './scripts/seal.ts';
 import { registerWriter, retireWriters } from './scripts/writer.ts';
@@ -53,6 +62,10 @@ export interface AppendOnceAnswer {
 export type AppendAnswer = 'stored' | 'full' | 'stale' | 'unknown_writer';
 export type SealAnswer = { readonly kind: 'sealed' } | { readonly kind: 'refused'; readonly chunks: readonly string[] };
 export type CommitAnswer = 'committed' | 'gone';
+/** `gone`: committed before; `elsewhere`: another spool directory holds it. */
+export type ReleaseAnswer = 'released' | 'gone' | 'elsewhere';
+/** `superfluous`: its events are sealed anew; `mixed`: some of them are, and nobody can tell which. */
+export type AdoptAnswer = 'adopted' | 'known' | 'superfluous' | 'mixed';
 
 /** An answer asked for durability that was not reached in time; the write itself was answered. */
 export interface Durability {
@@ -162,14 +175,48 @@ export class Lane {
   }
 
   async commit(receipt: Receipt, receiptsMax: number): Promise<CommitAnswer> {
-    const { chunks, taken, left, records, backlog, receipts } = this.keys;
+    const { chunks, taken, left, records, spilled, backlog, receipts } = this.keys;
     const answer = await this.#redis.run(
       commit,
-      [chunks, taken, left, records, backlog, receipts],
+      [chunks, taken, left, records, spilled, backlog, receipts],
       [receipt.id, JSON.stringify(receipt), receiptsMax, RECORD_OVERHEAD_BYTES],
     );
     if (answer === 'committed' || answer === 'gone') return answer;
     throw new UnexpectedAnswer(`committing segment ${receipt.id}`, answer);
+  }
+
+  /**
+   * Takes the segment's chunks out of Redis: its file, in the spool directory with this id, is the only copy from here on.
+   * Only for a file that is durable, was verified, and is marked.
+   */
+  async release(record: SegmentRecord, spoolId: string): Promise<ReleaseAnswer> {
+    const { chunks, taken, left, records, spilled, backlog } = this.keys;
+    const answer = await this.#redis.run(
+      release,
+      [chunks, taken, left, records, spilled, backlog],
+      [record.id, JSON.stringify(spilledRecord(record, spoolId))],
+    );
+    if (answer === 'released' || answer === 'gone' || answer === 'elsewhere') return answer;
+    throw new UnexpectedAnswer(`releasing segment ${record.id}`, answer);
+  }
+
+  /** Gives a marked spool file that Redis knows nothing of its spilled record again, where it is the only copy. */
+  async adopt(record: SegmentRecord, spoolId: string): Promise<AdoptAnswer> {
+    const { left, records, spilled, backlog } = this.keys;
+    const answer = await this.#redis.run(
+      adopt,
+      [left, records, spilled, backlog],
+      [
+        record.id,
+        JSON.stringify(spilledRecord(record, spoolId)),
+        RECORD_OVERHEAD_BYTES,
+        record.count,
+        record.bytes,
+        ...record.slices.map(([chunk]) => chunk),
+      ],
+    );
+    if (answer === 'adopted' || answer === 'known' || answer === 'superfluous' || answer === 'mixed') return answer;
+    throw new UnexpectedAnswer(`adopting segment ${record.id}`, answer);
   }
 
   async record(segmentId: string): Promise<SegmentRecord | null> {
@@ -179,6 +226,18 @@ export class Lane {
 
   async hasRecord(segmentId: string): Promise<boolean> {
     return Number(await this.#redis.call('HEXISTS', [this.keys.records, segmentId])) === 1;
+  }
+
+  async spilledRecord(segmentId: string): Promise<SpilledRecord | null> {
+    const json = await this.#redis.call('HGET', [this.keys.spilled, segmentId]);
+    return typeof json === 'string' ? parseSpilledRecord(json) : null;
+  }
+
+  /** Whether the segment waits for its upload, wherever its events stand. */
+  async awaitsUpload(segmentId: string): Promise<boolean> {
+    // In this order: a record may become a spilled one in between, and never the other way round.
+    if (await this.hasRecord(segmentId)) return true;
+    return Number(await this.#redis.call('HEXISTS', [this.keys.spilled, segmentId])) === 1;
   }
 
   /**
@@ -218,6 +277,13 @@ export class Lane {
     const [next, flat] = asList(await this.#redis.call('HSCAN', [this.keys.records, cursor, 'COUNT', PAGE]));
     const ids = asList(flat).flatMap((value, index) => (index % 2 === 0 ? [asText(value) ?? ''] : []));
     return { cursor: asText(next) ?? '0', ids };
+  }
+
+  /** The same for spilled segments, with the spool directories that hold them; what is not readable is left out. */
+  async spilledPage(cursor: string): Promise<{ cursor: string; spilled: SpilledRecord[] }> {
+    const [next, flat] = asList(await this.#redis.call('HSCAN', [this.keys.spilled, cursor, 'COUNT', PAGE]));
+    const spilled = asList(flat).flatMap((value, index) => (index % 2 === 1 ? readableSpilled(asText(value)) : []));
+    return { cursor: asText(next) ?? '0', spilled };
   }
 
   async takeLease(consumer: string, ttlMs: number): Promise<'taken' | 'held'> {
@@ -319,6 +385,24 @@ export class Lane {
     ]);
     const [events, bytes] = asList(values).map(Number);
     return { events: events ?? 0, bytes: bytes ?? 0, segments: Number(segments), receipts: Number(receipts) };
+  }
+
+  /** What stands in spool files alone; bytes are uncompressed content. */
+  async spilledBacklog(): Promise<{ events: number; bytes: number; segments: number }> {
+    const [values, segments] = await Promise.all([
+      this.#redis.call('HMGET', [this.keys.backlog, 'spilledEvents', 'spilledBytes']),
+      this.#redis.call('HLEN', [this.keys.spilled]),
+    ]);
+    const [events, bytes] = asList(values).map(Number);
+    return { events: events ?? 0, bytes: bytes ?? 0, segments: Number(segments) };
+  }
+}
+
+function readableSpilled(json: string | null): SpilledRecord[] {
+  try {
+    return json === null ? [] : [parseSpilledRecord(json)];
+  } catch {
+    return [];
   }
 }
 

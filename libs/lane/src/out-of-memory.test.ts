@@ -50,10 +50,14 @@ describe('invariant 9: at maxmemory, filled by foreign keys', () => {
         ]),
       ).toBeNull();
       expect(await lane.commit(receiptOf('s1'), 100)).toBe('committed');
+      const s2 = await lane.record('s2');
+      expect(s2 && (await lane.release(s2, 'spool-1'))).toBe('released');
+      expect(await lane.commit(receiptOf('s2'), 100)).toBe('committed');
+      expect(s2 && (await lane.adopt(s2, 'spool-1'))).toBe('adopted');
       expect(await lane.commit(receiptOf('s2'), 100)).toBe('committed');
       expect(await lane.renewLease('b1', 60_000)).toBe(true);
     });
-    expect(await lane.backlog()).toEqual({ events: 0, bytes: 0, segments: 0, receipts: 2 });
+    expect(await lane.backlog()).toEqual({ events: 0, bytes: 0, segments: 0, receipts: 3 });
   });
 
   test('a batcher takes over, and puts back what is in nobody’s list', async () => {

@@ -1,0 +1,59 @@
+import { drainingScript } from './script.ts';
+import { LOOK_AT_BACKLOG, LOOK_AT_SIZES, LOOK_AT_SLICES, TAKE_SLICES_AWAY } from './slices.ts';
+
+/**
+ * release: the segment stands in a spool file that is durable and that nobody deletes for want of a record: its chunks
+ * leave Redis as with a commit, and a spilled record takes the record's place. Released before: fine. No record: committed
+ * before, nothing changes. Everything that could fail is looked at before the first write.
+ */
+export const release = drainingScript(
+  'release',
+  `
+local chunks, taken, left, records, spilled, backlog = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local segment, place = ARGV[1], ARGV[2]
+
+local there = redis.call('HGET', spilled, segment)
+if there then return there == place and 'released' or 'elsewhere' end
+local json = redis.call('HGET', records, segment)
+if not json then return 'gone' end
+local record = cjson.decode(json)
+if record.v ~= 1 then return redis.error_reply('NEWER record ' .. segment .. ' was written by a newer release') end
+redis.call('XLEN', chunks)
+redis.call('HLEN', taken)
+${LOOK_AT_BACKLOG}
+local slices = record.slices
+${LOOK_AT_SIZES}${LOOK_AT_SLICES}
+${TAKE_SLICES_AWAY}
+redis.call('HDEL', records, segment)
+redis.call('HSET', spilled, segment, place)
+redis.call('HINCRBY', backlog, 'events', 0 - events)
+redis.call('HINCRBY', backlog, 'bytes', math.ceil(#place * 1.25) - math.ceil(#json * 1.25) - bytes)
+redis.call('HINCRBY', backlog, 'spilledEvents', record.count)
+redis.call('HINCRBY', backlog, 'spilledBytes', record.bytes)
+return 'released'
+`,
+);
+
+/**
+ * adopt: there is a spool file that was marked for release, and Redis knows nothing of its segment: it lost the record (it
+ * started empty, or failed over). None of its chunks there: the file is the only copy, and is given a spilled record again.
+ * All of them: they are sealed anew, and the file is superfluous. Some: nobody can tell, and nothing changes.
+ */
+export const adopt = drainingScript(
+  'adopt',
+  `
+local left, records, spilled, backlog = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local segment, place, overhead, count, bytes = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+
+if redis.call('HEXISTS', records, segment) == 1 or redis.call('HEXISTS', spilled, segment) == 1 then return 'known' end
+${LOOK_AT_BACKLOG}
+local found = 0
+for i = 6, #ARGV do found = found + redis.call('HEXISTS', left, ARGV[i]) end
+if found > 0 then return found == #ARGV - 5 and 'superfluous' or 'mixed' end
+redis.call('HSET', spilled, segment, place)
+redis.call('HINCRBY', backlog, 'bytes', math.ceil(#place * 1.25) + overhead)
+redis.call('HINCRBY', backlog, 'spilledEvents', count)
+redis.call('HINCRBY', backlog, 'spilledBytes', bytes)
+return 'adopted'
+`,
+);

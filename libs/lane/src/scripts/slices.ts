@@ -1,0 +1,48 @@
+/**
+ * What commit and release share: a segment's slices leave Redis, because its events stand elsewhere.
+ *
+ * LOOK_AT_SLICES wants `slices` and `left`, and makes `rest` and `cost`, or answers `damaged`. TAKE_SLICES_AWAY wants these and
+ * `chunks` and `taken`, and makes `events` and `bytes`: what the backlog is less by. A chunk goes when exactly nothing of it
+ * is left. (`0 - events`, where it is subtracted: Lua's -0 is no integer to Redis.)
+ */
+export const LOOK_AT_SLICES = `
+local rest, cost = {}, {}
+for i, slice in ipairs(slices) do
+  local state = redis.call('HGET', left, slice[1])
+  local events, bytes
+  if state and string.match(slice[1], '^%d+%-%d+$') then events, bytes = string.match(state, '^(%d+) (%d+)$') end
+  if not events or tonumber(events) < slice[3] - slice[2] then return 'damaged' end
+  rest[i], cost[i] = tonumber(events) - (slice[3] - slice[2]), tonumber(bytes)
+end
+`;
+
+export const TAKE_SLICES_AWAY = `
+local events, bytes = 0, 0
+for i, slice in ipairs(slices) do
+  events = events + slice[3] - slice[2]
+  if rest[i] == 0 then
+    redis.call('XDEL', chunks, slice[1])
+    redis.call('HDEL', taken, slice[1])
+    redis.call('HDEL', left, slice[1])
+    bytes = bytes + cost[i]
+  else
+    redis.call('HSET', left, slice[1], string.format('%d %d', rest[i], cost[i]))
+  end
+end
+`;
+
+/** Refuses a backlog whose counters are not numbers, before the first write. Wants `backlog`. */
+export const LOOK_AT_BACKLOG = `
+for _, counter in ipairs({'events', 'bytes', 'spilledEvents', 'spilledBytes'}) do
+  if not string.match(redis.call('HGET', backlog, counter) or '0', '^%-?%d+$') then
+    return redis.error_reply('FOREIGN the backlog is not readable')
+  end
+end
+`;
+
+/** Refuses a record whose sizes can not be counted. Wants `record` and `segment`. */
+export const LOOK_AT_SIZES = `
+if type(record.count) ~= 'number' or type(record.bytes) ~= 'number' then
+  return redis.error_reply('FOREIGN record ' .. segment .. ' is not readable')
+end
+`;
