@@ -1,7 +1,7 @@
 import { type Lane, rememberLanes, type RedisPort } from '@sink/lane';
 import { describeError, type Logger, type Readiness } from '@sink/runtime';
 import { SpoolError } from '@sink/spool';
-import { type SpoolFolders, tidySpool } from './janitor.ts';
+import type { Janitor } from './janitor.ts';
 import type { BatcherMetrics } from './metrics.ts';
 import type { BatcherClock } from './ports.ts';
 
@@ -10,22 +10,22 @@ const HOUSEKEEPING_EVERY_MS = 5_000;
 /** A writer that has not appended for this long is forgotten; if it is alive after all, it registers again. */
 const WRITER_IDLE_MAX_MS = 3_600_000;
 
+const QUARANTINED =
+  'spilled files of which Redis knows some chunks and lost others, or which are damaged, were put aside (<data_dir>/spool/*/*.quarantined): see "A quarantined file" in docs/operations.md';
+
 export interface HousekeepingPorts {
   readonly redis: RedisPort;
   readonly lanes: readonly Lane[];
-  readonly folders: SpoolFolders;
+  readonly janitor: Pick<Janitor, 'tidy'>;
   readonly metrics: BatcherMetrics;
   readonly clock: BatcherClock;
   readonly readiness: Pick<Readiness, 'set'>;
-  readonly log: Pick<Logger, 'debug'>;
-  /** Segments on their way from the disk to the lane: their files are left alone. */
-  readonly isClosing: (segmentId: string) => boolean;
+  readonly log: Pick<Logger, 'debug' | 'warn' | 'error'>;
   /** The sink uses lanes that this instance does not know. */
   readonly moreLanes: () => void;
 }
 
 export interface HousekeepingOptions {
-  readonly consumer: string;
   readonly sinkName: string;
   /** Lanes by configuration; those the sink ever used come on top. */
   readonly lanes: number;
@@ -68,9 +68,13 @@ export class Housekeeping {
   }
 
   async #tidy(): Promise<void> {
-    const { folders, lanes, metrics, isClosing } = this.#ports;
-    const options = { instance: this.#options.consumer, inUse: isClosing };
-    metrics.tidied.inc(await tidySpool(folders, lanes, options));
+    const { janitor, metrics, log } = this.#ports;
+    const { removed, adopted, quarantined } = await janitor.tidy();
+    metrics.tidied.inc(removed);
+    metrics.adopted.inc(adopted);
+    metrics.quarantined.inc(quarantined);
+    if (adopted > 0) log.warn({ files: adopted }, 'spilled files whose records Redis had lost are uploaded after all');
+    if (quarantined > 0) log.error({ files: quarantined }, QUARANTINED);
   }
 
   async #lookForLanes(): Promise<void> {

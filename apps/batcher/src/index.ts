@@ -1,7 +1,7 @@
 export { BatcherInstance } from './instance.ts';
-export { tidySpool } from './janitor.ts';
-export type { SpoolFolders } from './janitor.ts';
+export { Janitor } from './janitor.ts';
 export { LaneBatcher } from './lane-batcher.ts';
 export { BatcherMetrics } from './metrics.ts';
-export type { SegmentWriterPort, SpoolPort, UploadsPort } from './ports.ts';
+export type { ExaminedFile, SegmentWriterPort, SpoolFolders, SpoolPort, UploadsPort } from './ports.ts';
 export { Sealer } from './sealer.ts';
+export { Spiller } from './spiller.ts';

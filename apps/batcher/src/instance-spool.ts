@@ -29,7 +29,7 @@ export class InstanceSpool implements SpoolPort {
   }
 
   removeSealed(segmentId: string): Promise<void> {
-    return removeFile(this.directory, this.instance, segmentId, true);
+    return removeFile(this.directory, this.instance, segmentId, 'sealed');
   }
 
   /** Discards what is not sealed, and removes the folder if that leaves it empty. */

@@ -11,7 +11,9 @@ import { InstanceSpool } from './instance-spool.ts';
 import { LaneHealth } from './lane-health.ts';
 import { laneParts } from './lane-parts.ts';
 import type { BatcherMetrics } from './metrics.ts';
-import type { UploadsPort } from './ports.ts';
+import { Janitor } from './janitor.ts';
+import type { RoomPort, SpoolFolders, UploadsPort } from './ports.ts';
+import { Spiller, type SpillerOptions } from './spiller.ts';
 import { spoolFolders } from './spool-folders.ts';
 
 const RENEWALS_PER_LEASE = 3;
@@ -20,12 +22,22 @@ const BLOCKING_TIMEOUT_MS = 5_000;
 /** The wait between two instances. */
 const RESTART_WAIT_MS = 500;
 
+export interface SpillParts extends SpillerOptions {
+  readonly uploads: UploadsPort;
+  readonly uploaderIsHere: () => Promise<boolean>;
+}
+
 export interface InstancesParts {
   readonly config: SinkConfig;
   readonly redis: RedisSettings;
   readonly commands: IoredisPort;
   readonly durability: Durability;
   readonly uploads: UploadsPort;
+  readonly room: RoomPort;
+  /** Null: nothing is spilled. */
+  readonly spill: SpillParts | null;
+  /** The id of the spool directory; null where it could not be made. */
+  readonly spoolId: string | null;
   readonly clock: Clock;
   readonly log: Logger;
   readonly readiness: Readiness;
@@ -77,16 +89,23 @@ export class Instances {
       return this.#lane(consumer, spool, number, new IoredisPort(connection), numbers.length);
     });
     const ended = new AbortController();
+    const halted = AbortSignal.any([stop, ended.signal]);
+    const folders = spoolFolders(spool.directory);
+    const isClosing = (segmentId: string): boolean => lanes.some(({ sealer }) => sealer.isClosing(segmentId));
     const housekeeping = new Housekeeping(
       {
         ...{ redis: commands, metrics, clock, readiness, log },
         lanes: lanes.map(({ lane }) => lane),
-        folders: spoolFolders(spool.directory),
-        isClosing: (segmentId) => lanes.some(({ sealer }) => sealer.isClosing(segmentId)),
+        janitor: new Janitor(
+          folders,
+          lanes.map(({ lane }) => lane),
+          { instance: consumer, inUse: isClosing, spoolId: this.#parts.spoolId },
+        ),
         moreLanes: () => ended.abort(),
       },
-      { consumer, sinkName: config.sinkName, lanes: config.lanes },
-    ).runUntil(AbortSignal.any([stop, ended.signal]));
+      { sinkName: config.sinkName, lanes: config.lanes },
+    ).runUntil(halted);
+    const spilling = this.#spiller(lanes, folders, isClosing)?.runUntil(halted);
     const instance = new BatcherInstance(lanes, clock, {
       consumer,
       leaseMs: config.leaseMs,
@@ -95,22 +114,40 @@ export class Instances {
     onRunning(instance);
     log.info({ consumer, lanes: numbers }, 'batcher instance runs');
     try {
-      return await instance.run(AbortSignal.any([stop, ended.signal]));
+      return await instance.run(halted);
     } finally {
       ended.abort();
-      await housekeeping;
+      await Promise.all([housekeeping, spilling]);
       onRunning(null);
       for (const connection of connections) connection.disconnect();
       await spool.close();
     }
   }
 
+  #spiller(
+    lanes: readonly InstanceLane[],
+    folders: SpoolFolders,
+    isClosing: (segmentId: string) => boolean,
+  ): Spiller | null {
+    const { spill, clock, log, metrics } = this.#parts;
+    if (spill === null) return null;
+    return new Spiller(
+      {
+        ...{ folders, clock, isClosing, uploads: spill.uploads, uploaderIsHere: spill.uploaderIsHere },
+        lanes: lanes.map(({ lane, batcher }) => ({ lane, closeEarly: () => batcher.closeEarly() })),
+        released: (lane) => metrics.released.inc({ lane: String(lane) }),
+        failed: (error) => log.debug({ err: describeError(error) }, 'spilling failed; it is tried again'),
+      },
+      spill,
+    );
+  }
+
   #lane(consumer: string, spool: InstanceSpool, number: number, reader: IoredisPort, lanes: number): InstanceLane {
-    const { config, commands, durability, uploads, clock, log, metrics } = this.#parts;
+    const { config, commands, durability, uploads, room, clock, log, metrics } = this.#parts;
     const sealingHealth = this.#health(`sealing in lane ${number}`);
     sealingHealth.working(); // what another instance could not seal was thrown away with it
     return laneParts({
-      ...{ config, durability, consumer, spool, uploads, clock, log, metrics, sealingHealth },
+      ...{ config, durability, consumer, spool, room, uploads, clock, log, metrics, sealingHealth },
       lane: new Lane(commands, config.sinkName, number),
       reader: new Lane(reader, config.sinkName, number),
       openFilesMax: Math.max(1, Math.floor(config.maxOpenFiles / lanes)),

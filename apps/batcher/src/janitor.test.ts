@@ -1,20 +1,21 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openSpool } from '@sink/spool';
+import { openSpool, type SpoolFile } from '@sink/spool';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import { tidySpool } from './janitor.ts';
+import { Janitor } from './janitor.ts';
 import { spoolFolders } from './spool-folders.ts';
 import { BatcherWorld } from './test/batcher-world.ts';
 
 const world = new BatcherWorld();
 
-function tidy(instance: string, inUse: (segmentId: string) => boolean = () => false): Promise<number> {
-  return tidySpool(spoolFolders(world.spoolDir), [world.lane], { instance, inUse });
+async function tidy(instance: string, inUse: (segmentId: string) => boolean = () => false): Promise<number> {
+  const options = { instance, inUse, spoolId: 'spool-1' };
+  return (await new Janitor(spoolFolders(world.spoolDir), [world.lane], options).tidy()).removed;
 }
 
-function files(instance: string): Promise<{ segmentId: string; sealed: boolean }[]> {
+function files(instance: string): Promise<SpoolFile[]> {
   return spoolFolders(world.spoolDir).files(instance);
 }
 
@@ -36,7 +37,7 @@ describe('tidying the spool', () => {
     await world.redis.del(await world.redis.keys('*lease*'));
     expect(await tidy('b-me')).toBe(2);
     const [record] = await world.records();
-    expect(await files(dead.consumer)).toEqual([{ segmentId: record?.id, sealed: true }]);
+    expect(await files(dead.consumer)).toEqual([{ segmentId: record?.id, state: 'sealed' }]);
     if (record) expect(await world.lines(record)).toHaveLength(5);
     expect(existsSync(join(world.spoolDir, dead.consumer, 'notes.txt'))).toBe(true);
     expect(await tidy('b-me')).toBe(0);
@@ -77,7 +78,9 @@ describe('tidying the spool', () => {
     await leaveFile('b-somebody', 's-1.open');
     await world.server.kill();
     await expect(
-      tidySpool(spoolFolders(world.spoolDir), [world.strictLane()], { instance: 'b-me', inUse: () => false }),
+      new Janitor(spoolFolders(world.spoolDir), [world.strictLane()], {
+        ...{ instance: 'b-me', inUse: () => false, spoolId: null },
+      }).tidy(),
     ).rejects.toMatchObject({ retryable: true });
     await world.server.restart();
     expect(await files('b-somebody')).toHaveLength(1);

@@ -1,47 +1,98 @@
 import type { Lane } from '@sink/lane';
-
-/** The spool as the janitor sees it: instances' folders and the files in them. */
-export interface SpoolFolders {
-  instances(): Promise<string[]>;
-  files(instance: string): Promise<{ segmentId: string; sealed: boolean }[]>;
-  remove(instance: string, segmentId: string, sealed: boolean): Promise<void>;
-  removeFolderIfEmpty(instance: string): Promise<void>;
-}
+import type { SpoolFile } from '@sink/spool';
+import type { SpoolFolders } from './ports.ts';
+import { settleMarked } from './spilled-files.ts';
 
 export interface JanitorOptions {
   /** Our own instance: its files are looked at too, but for those that are open or being sealed. */
   readonly instance: string;
   readonly inUse: (segmentId: string) => boolean;
+  /** The spool directory's id; null while it has none: then nothing is marked as spilled either. */
+  readonly spoolId: string | null;
+  /** Files looked at in one call; where it ended, the next call of the same janitor goes on. Default 1,000. */
+  readonly filesMax?: number;
 }
+
+/** What became of the files that were looked at. */
+export interface Tidied {
+  readonly removed: number;
+  /** Files whose record Redis had lost, and has again. */
+  readonly adopted: number;
+  /** Files that were put aside for a person. */
+  readonly quarantined: number;
+}
+
+interface Place {
+  readonly instance: string;
+  readonly file: SpoolFile;
+}
+
+const FILES_MAX = 1_000;
 
 /**
- * Removes spool files nobody needs any more: of an instance without a lease whatever is open, and everywhere sealed files
- * without a record (refused, or committed by an uploader elsewhere). The files of a living neighbour are never touched.
- * Nothing is lost by a file too many that goes: until commit, an uploader rebuilds it from the chunks.
- *
- * @returns files removed
+ * Looks after the spool's files. Those that nobody needs any more go: of an instance without a lease whatever is open, and
+ * everywhere sealed files without a record (refused, or committed by an uploader elsewhere). The files of a living
+ * neighbour are never touched. Nothing is lost by such a file too many that goes: until commit, an uploader rebuilds it
+ * from the chunks. One that is marked as spilled may be the only copy, and is settled with Redis first.
  */
-export async function tidySpool(
-  folders: SpoolFolders,
-  lanes: readonly Lane[],
-  options: JanitorOptions,
-): Promise<number> {
-  let removed = 0;
-  for (const instance of await folders.instances()) {
-    const own = instance === options.instance;
-    if (!own && (await anyLane(lanes, (lane) => lane.leaseExists(instance)))) continue;
-    for (const { segmentId, sealed } of await folders.files(instance)) {
-      if (own && (!sealed || options.inUse(segmentId))) continue;
-      if (sealed && (await anyLane(lanes, (lane) => lane.hasRecord(segmentId)))) continue;
-      await folders.remove(instance, segmentId, sealed);
-      removed += 1;
-    }
-    if (!own) await folders.removeFolderIfEmpty(instance);
-  }
-  return removed;
-}
+export class Janitor {
+  readonly #folders: SpoolFolders;
+  readonly #lanes: readonly Lane[];
+  readonly #options: JanitorOptions;
+  /** What is still to be looked at, since the spool was listed. */
+  #rest: Place[] = [];
 
-async function anyLane(lanes: readonly Lane[], holds: (lane: Lane) => Promise<boolean>): Promise<boolean> {
-  for (const lane of lanes) if (await holds(lane)) return true;
-  return false;
+  constructor(folders: SpoolFolders, lanes: readonly Lane[], options: JanitorOptions) {
+    this.#folders = folders;
+    this.#lanes = lanes;
+    this.#options = options;
+  }
+
+  async tidy(): Promise<Tidied> {
+    const tidied = { removed: 0, adopted: 0, quarantined: 0 };
+    if (this.#rest.length === 0) this.#rest = await this.#list();
+    for (const place of this.#rest.splice(0, this.#options.filesMax ?? FILES_MAX)) {
+      const became = await this.#settle(place);
+      if (became !== 'kept') tidied[became] += 1;
+      if (became === 'removed' && !this.#isOwn(place)) await this.#folders.removeFolderIfEmpty(place.instance);
+    }
+    return tidied;
+  }
+
+  /** Files that may be looked at: not the open ones of ours, nothing of a living neighbour. */
+  async #list(): Promise<Place[]> {
+    const places: Place[] = [];
+    for (const instance of await this.#folders.instances()) {
+      const own = instance === this.#options.instance;
+      if (!own && (await this.#anyLane((lane) => lane.leaseExists(instance)))) continue;
+      const files = await this.#folders.files(instance);
+      if (!own && files.length === 0) await this.#folders.removeFolderIfEmpty(instance);
+      for (const file of files) {
+        if (file.state === 'quarantined' || (own && file.state === 'open')) continue;
+        places.push({ instance, file });
+      }
+    }
+    return places;
+  }
+
+  async #settle({ instance, file }: Place): Promise<keyof Tidied | 'kept'> {
+    const { segmentId, state } = file;
+    if (this.#options.inUse(segmentId)) return 'kept';
+    if (state !== 'open' && (await this.#anyLane((lane) => lane.awaitsUpload(segmentId)))) return 'kept';
+    if (state === 'spilled') {
+      const { spoolId } = this.#options;
+      return spoolId === null ? 'kept' : settleMarked(this.#folders, this.#lanes, spoolId, instance, file);
+    }
+    await this.#folders.remove(instance, file);
+    return 'removed';
+  }
+
+  #isOwn({ instance }: Place): boolean {
+    return instance === this.#options.instance;
+  }
+
+  async #anyLane(holds: (lane: Lane) => Promise<boolean>): Promise<boolean> {
+    for (const lane of this.#lanes) if (await holds(lane)) return true;
+    return false;
+  }
 }

@@ -2,7 +2,7 @@ import { byteOfLine, type Chunk, type Compression, partitionSpan } from '@sink/d
 import { type Lane, RedisInDoubt, RedisRefused, type StreamEntry } from '@sink/lane';
 import { Inheritance } from './inheritance.ts';
 import { type ChunkCursor, OpenSegment, type SegmentLimits } from './open-segment.ts';
-import type { BatcherClock, BatcherEvents, SpoolPort } from './ports.ts';
+import type { BatcherClock, BatcherEvents, RoomPort, SpoolPort } from './ports.ts';
 import { ReadPace } from './read-pace.ts';
 import { type Sealer, SealRefused } from './sealer.ts';
 
@@ -30,6 +30,7 @@ export interface LaneBatcherPorts {
   readonly lane: Lane;
   readonly spool: SpoolPort;
   readonly sealer: Sealer;
+  readonly room: RoomPort;
   readonly clock: BatcherClock;
   readonly newSegmentId: () => string;
   readonly events: BatcherEvents;
@@ -67,6 +68,7 @@ export class LaneBatcher {
   /** The bytes of an object now: less than configured while the disk is full. */
   #flushBytes: number;
   #failuresInARow = 0;
+  #closeEarly = false;
   #auditDue = true;
   #lastAuditMs = Number.NEGATIVE_INFINITY;
 
@@ -82,6 +84,11 @@ export class LaneBatcher {
     return this.#open.size;
   }
 
+  /** Has what is open sealed soon, full or not, so that it can leave Redis. */
+  closeEarly(): void {
+    this.#closeEarly = true;
+  }
+
   /** Runs until `halt` aborts, then seals what is open, or throws it away when the lease is `lost`. */
   async run(halt: AbortSignal, lost: AbortSignal): Promise<void> {
     while (!halt.aborted) await this.#guarded(halt, () => this.#turn(halt));
@@ -92,12 +99,21 @@ export class LaneBatcher {
   async #turn(halt: AbortSignal): Promise<void> {
     const { clock } = this.#ports;
     const { readGatherMs, readBlockMs } = this.#options;
+    if (!this.#ports.room.hasRoom()) return this.#waitForRoom(halt);
     if (this.#auditDue) await this.#audit();
     if (this.#pace.trickling) await clock.sleep(Math.min(readGatherMs, this.#untilDueMs()), halt);
     await this.#read(Math.min(readBlockMs, this.#untilDueMs()));
     await this.#closeDue();
     if (await this.#inheritance.takeWhenDue()) this.#auditDue = true;
     if (clock.monotonicMs() - this.#lastAuditMs >= this.#options.auditEveryMs) this.#auditDue = true;
+    this.#ports.sealer.throwIfRefused();
+  }
+
+  /** What is open goes, so that uploads make room; nothing more is read until there is some. */
+  async #waitForRoom(halt: AbortSignal): Promise<void> {
+    this.#closeEarly = true;
+    await this.#closeDue();
+    await this.#ports.clock.sleep(this.#options.readBlockMs, halt);
     this.#ports.sealer.throwIfRefused();
   }
 
@@ -155,6 +171,7 @@ export class LaneBatcher {
     const byte = byteOfLine(chunk.body, taken);
     if (byte === -1) return this.#reportForeign(chunk.id, `its body has fewer lines than the ${taken} taken`);
     this.#held.add(chunk.id);
+    this.#ports.room.took(chunk.body.length - byte);
     const cursor: ChunkCursor = { chunk, line: taken, byte };
     while (cursor.line < chunk.count) {
       const segment = this.#open.get(chunk.partition) ?? (await this.#openSegment(chunk));
@@ -219,8 +236,10 @@ export class LaneBatcher {
   }
 
   async #closeDue(): Promise<void> {
+    const all = this.#closeEarly;
+    this.#closeEarly = false;
     for (const segment of [...this.#open.values()]) {
-      if (this.#dueMs(segment) <= this.#ports.clock.monotonicMs()) await this.#close(segment);
+      if (all || this.#dueMs(segment) <= this.#ports.clock.monotonicMs()) await this.#close(segment);
     }
   }
 

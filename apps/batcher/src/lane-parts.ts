@@ -5,7 +5,7 @@ import type { Clock, Logger } from '@sink/runtime';
 import type { InstanceLane } from './instance.ts';
 import { LaneBatcher } from './lane-batcher.ts';
 import type { BatcherMetrics } from './metrics.ts';
-import type { BatcherEvents, HealthPort, SpoolPort, UploadsPort } from './ports.ts';
+import type { BatcherEvents, HealthPort, RoomPort, SpoolPort, UploadsPort } from './ports.ts';
 import { Sealer } from './sealer.ts';
 
 /** Chunks asked for in one read, at most; how much that may be in bytes, ReadPace sees to. */
@@ -31,6 +31,7 @@ export interface LaneParts {
   /** Of all files that may be open, this lane's share. */
   readonly openFilesMax: number;
   readonly spool: SpoolPort;
+  readonly room: RoomPort;
   readonly uploads: UploadsPort;
   readonly clock: Clock;
   readonly log: Logger;
@@ -41,7 +42,7 @@ export interface LaneParts {
 
 /** What one instance has for one lane. */
 export function laneParts(parts: LaneParts): InstanceLane {
-  const { config, durability, consumer, lane, reader, spool, uploads, clock, metrics, health } = parts;
+  const { config, durability, consumer, lane, reader, spool, room, uploads, clock, metrics, health } = parts;
   const label = { lane: String(lane.number) };
   const compression = {
     compression: config.compression,
@@ -61,7 +62,7 @@ export function laneParts(parts: LaneParts): InstanceLane {
   );
   const batcher = new LaneBatcher(
     {
-      ...{ reader, lane, spool, sealer, clock },
+      ...{ reader, lane, spool, room, sealer, clock },
       newSegmentId: () => `s-${randomUUID()}`,
       events: eventsOf(parts, label),
     },

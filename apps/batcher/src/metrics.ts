@@ -10,13 +10,18 @@ export class BatcherMetrics {
   readonly restored: Counter<'lane'>;
   readonly foreign: Counter<'lane'>;
   readonly tidied: Counter;
+  readonly adopted: Counter;
+  readonly quarantined: Counter;
+  readonly released: Counter<'lane'>;
   readonly #backlogEvents: Gauge<'lane'>;
   readonly #backlogBytes: Gauge<'lane'>;
+  readonly #spilledEvents: Gauge<'lane'>;
+  readonly #spilledBytes: Gauge<'lane'>;
   readonly #oldest: Gauge<'lane'>;
   readonly #fingerprints: Gauge<'lane'>;
   readonly #forgottenEarly: Gauge<'lane'>;
 
-  constructor(registry: Registry, openFiles: () => number) {
+  constructor(registry: Registry, { openFiles, spoolBytes }: { openFiles: () => number; spoolBytes: () => number }) {
     const registers = [registry];
     const labelNames = ['lane'] as const;
     const counter = (name: string, help: string): Counter<'lane'> => new Counter({ name, help, labelNames, registers });
@@ -41,7 +46,23 @@ export class BatcherMetrics {
       help: 'Spool files that nobody needed any more.',
       registers,
     });
-    this.#backlogEvents = gauge('sink_backlog_events', 'Accepted events that are not in S3 yet.');
+    this.adopted = new Counter({
+      name: 'sink_spool_files_adopted_total',
+      help: 'Spilled files whose record Redis had lost, and has again.',
+      registers,
+    });
+    this.quarantined = new Counter({
+      name: 'sink_spool_files_quarantined_total',
+      help: 'Spilled files that were put aside for a person: nobody can tell whether their events stand elsewhere.',
+      registers,
+    });
+    this.released = counter(
+      'sink_segments_spilled_total',
+      'Segments whose events left Redis for the spool, because the backlog was above spill_at.',
+    );
+    this.#spilledEvents = gauge('sink_spilled_events', 'Accepted events that stand in spool files alone.');
+    this.#spilledBytes = gauge('sink_spilled_bytes', 'Bytes of these events, uncompressed.');
+    this.#backlogEvents = gauge('sink_backlog_events', 'Accepted events in Redis that are not in S3 yet.');
     this.#backlogBytes = gauge('sink_backlog_bytes', 'Bytes the sink keeps in Redis.');
     this.#oldest = gauge(
       'sink_oldest_unsealed_age_seconds',
@@ -52,6 +73,14 @@ export class BatcherMetrics {
       'sink_dedupe_forgotten_early',
       'Times that a part of dedupe_window was forgotten early because max_fingerprints was reached, since it was last idle.',
     );
+    new Gauge({
+      name: 'sink_spool_bytes',
+      help: 'Bytes of all files in the spool directory, as of the last look at it.',
+      registers,
+      collect() {
+        this.set(spoolBytes());
+      },
+    });
     new Gauge({
       name: 'sink_open_files',
       help: 'Segment files being filled.',
@@ -65,13 +94,16 @@ export class BatcherMetrics {
   /** Reads a lane's gauges from Redis. */
   async observe(lane: Lane, nowMs: number): Promise<void> {
     const label = { lane: String(lane.number) };
-    const [{ events, bytes }, oldestMs, { fingerprints, early }] = await Promise.all([
+    const [{ events, bytes }, spilled, oldestMs, { fingerprints, early }] = await Promise.all([
       lane.backlog(),
+      lane.spilledBacklog(),
       lane.oldestUnsealedMs(),
       lane.remembered(),
     ]);
     this.#backlogEvents.set(label, events);
     this.#backlogBytes.set(label, bytes);
+    this.#spilledEvents.set(label, spilled.events);
+    this.#spilledBytes.set(label, spilled.bytes);
     this.#fingerprints.set(label, fingerprints);
     this.#forgottenEarly.set(label, early);
     this.#oldest.set(label, oldestMs === null ? 0 : Math.max(0, (nowMs - oldestMs) / 1_000));

@@ -1,4 +1,5 @@
-import type { Compression } from '@sink/domain';
+import type { Compression, SegmentRecord } from '@sink/domain';
+import type { SegmentState, SpoolFile } from '@sink/spool';
 
 /** What the batcher needs of the spool; @sink/spool implements it. */
 export interface SegmentWriterPort {
@@ -20,9 +21,35 @@ export interface SpoolPort {
   removeSealed(segmentId: string): Promise<void>;
 }
 
+/** The spool as those see it who look after its files: instances' folders and the files in them. */
+export interface SpoolFolders {
+  instances(): Promise<string[]>;
+  files(instance: string): Promise<SpoolFile[]>;
+  /** Removes the file if it is still in this state. */
+  remove(instance: string, file: SpoolFile): Promise<void>;
+  removeFolderIfEmpty(instance: string): Promise<void>;
+  /** Reads every byte of a sealed or spilled file. */
+  examine(instance: string, segmentId: string): Promise<ExaminedFile>;
+  /** Durably says of a sealed file that it may be the only copy from now on; false when it is gone. */
+  mark(instance: string, segmentId: string): Promise<boolean>;
+  /** Puts a marked file aside for a person; false when it is gone. */
+  quarantine(instance: string, segmentId: string): Promise<boolean>;
+}
+
+/** What a file holds. `newer`: a newer release wrote it. */
+export type ExaminedFile =
+  | { readonly kind: 'sound'; readonly state: SegmentState; readonly record: SegmentRecord }
+  | { readonly kind: 'missing' | 'damaged' | 'newer' };
+
 /** Hands a sealed segment over to the uploaders; adding one twice is harmless. */
 export interface UploadsPort {
   add(lane: number, segmentId: string): Promise<void>;
+}
+
+/** Whether the disk has room for more, and how much went there since it was looked at. */
+export interface RoomPort {
+  hasRoom(): boolean;
+  took(bytes: number): void;
 }
 
 export interface BatcherClock {

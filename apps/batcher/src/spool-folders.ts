@@ -1,14 +1,41 @@
-import { listInstance, listInstances, removeFile, removeInstanceIfEmpty } from '@sink/spool';
-import type { SpoolFolders } from './janitor.ts';
+import { parseRecord, RecordUnreadable } from '@sink/domain';
+import {
+  changeState,
+  listInstance,
+  listInstances,
+  openSegment,
+  removeFile,
+  removeInstanceIfEmpty,
+  SpoolError,
+} from '@sink/spool';
+import type { ExaminedFile, SpoolFolders } from './ports.ts';
 
-/** The spool directory, as the janitor walks it. */
+/** The spool directory, as those walk it who look after its files. */
 export function spoolFolders(directory: string): SpoolFolders {
   return {
     instances: () => listInstances(directory),
-    files: async (instance) => [...(await listInstance(directory, instance))],
-    remove: (instance, segmentId, sealed) => removeFile(directory, instance, segmentId, sealed),
+    files: (instance) => listInstance(directory, instance),
+    remove: (instance, { segmentId, state }) => removeFile(directory, instance, segmentId, state),
     removeFolderIfEmpty: async (instance) => {
       await removeInstanceIfEmpty(directory, instance);
     },
+    examine: (instance, segmentId) => examine(directory, instance, segmentId),
+    mark: (instance, segmentId) => changeState(directory, instance, segmentId, 'sealed', 'spilled'),
+    quarantine: (instance, segmentId) => changeState(directory, instance, segmentId, 'spilled', 'quarantined'),
   };
+}
+
+async function examine(directory: string, instance: string, segmentId: string): Promise<ExaminedFile> {
+  try {
+    const file = await openSegment(directory, instance, segmentId);
+    if (file === null) return { kind: 'missing' };
+    const record = parseRecord(file.recordJson);
+    const sound = record.id === segmentId && record.sha256 === file.sha256 && (await file.verify());
+    return sound ? { kind: 'sound', state: file.state, record } : { kind: 'damaged' };
+  } catch (error) {
+    if (error instanceof RecordUnreadable) return { kind: error.code === 'record_version' ? 'newer' : 'damaged' };
+    if (!(error instanceof SpoolError) || error.retryable) throw error;
+    if (error.code === 'segment_version') return { kind: 'newer' };
+    return { kind: error.code === 'spool_gone' ? 'missing' : 'damaged' };
+  }
 }

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { type Durability, IoredisPort } from '@sink/lane';
+import { type Durability, IoredisPort, Lane, spoolLease } from '@sink/lane';
 import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
 import { describeError, type ServiceContext } from '@sink/runtime';
-import { openSpool, SpoolError } from '@sink/spool';
+import { openSpool, spoolIdOf, SpoolError } from '@sink/spool';
 import { UploadQueue } from '@sink/uploads';
 import type { BatcherInstance } from './instance.ts';
-import { Instances } from './instances.ts';
+import { Instances, type SpillParts } from './instances.ts';
 import { BatcherMetrics } from './metrics.ts';
+import { SpoolRoom } from './spool-room.ts';
 
 const DURABILITY_TIMEOUT_MS = 1_000;
 
@@ -19,7 +20,7 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
   const onError = (error: Error): void => log.debug({ err: describeError(error) }, 'redis connection');
   const commands = connectRedis(redis, 'commands', { onError });
   shutdown.add('redis', async () => commands.disconnect());
-  const { features } = await awaitRedis(commands, config, { log, readiness, signal, clock });
+  const { features, backlogBytesMax } = await awaitRedis(commands, config, { log, readiness, signal, clock });
   const durability: Durability = {
     waitaof: config.durability === 'fsync' && features.waitaof,
     replicas: config.replicas,
@@ -28,16 +29,61 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
   const uploads = new UploadQueue(connectRedis(redis, 'queue', { onError }), config.sinkName, { log });
   shutdown.add('upload queue', () => uploads.close());
 
+  const directory = join(config.dataDir, 'spool');
+  const room = new SpoolRoom(
+    { directory, maxBytes: config.maxSpoolBytes, reserveBytes: config.diskReserveBytes },
+    clock,
+    (problem) => {
+      readiness.set('room', problem);
+      if (problem === null) log.info('there is room for segment files again');
+      else log.warn({ problem }, 'no room for segment files');
+    },
+  );
+  await room.look().catch(() => undefined);
+  const watching = room.watchUntil(signal);
+  shutdown.add('room', () => watching);
+
   let current: BatcherInstance | null = null;
+  const port = new IoredisPort(commands);
+  const spoolId = await spoolIdOrNull(directory);
   const instances = new Instances({
-    ...{ config, redis, durability, uploads, clock, log, readiness },
-    commands: new IoredisPort(commands),
-    metrics: new BatcherMetrics(registry, () => current?.openFiles ?? 0),
+    ...{ config, redis, durability, uploads, room, spoolId, clock, log, readiness },
+    commands: port,
+    spill: spillParts(),
+    metrics: new BatcherMetrics(registry, { openFiles: () => current?.openFiles ?? 0, spoolBytes: () => room.usedBytes }),
     onRunning: (instance) => (current = instance),
   });
   const running = instances.runUntil(signal);
   running.catch((error: unknown) => context.fail(error));
   shutdown.add('batcher', () => running.catch(() => undefined)); // told above
+
+  function spillParts(): SpillParts | null {
+    if (config.spillAtBytes === 'never' || spoolId === null) return null;
+    const spilled = new UploadQueue(connectRedis(redis, 'queue', { onError }), config.sinkName, { log, spoolId });
+    shutdown.add('queue of spilled uploads', () => spilled.close());
+    const firstLane = new Lane(port, config.sinkName, 0);
+    return {
+      spoolId,
+      spillAtBytes: Math.floor((config.spillAtBytes ?? backlogBytesMax / 2) / config.lanes),
+      uploaderIsHere: () => firstLane.leaseExists(spoolLease(spoolId)),
+      uploads: {
+        add: async (lane, segmentId) => {
+          await spilled.add(lane, segmentId);
+          await uploads.remove(segmentId);
+        },
+      },
+    };
+  }
+}
+
+/** Null where the disk has no room for it: what is spilled needs one, the rest does not. */
+async function spoolIdOrNull(directory: string): Promise<string | null> {
+  try {
+    return await spoolIdOf(directory);
+  } catch (error) {
+    if (error instanceof SpoolError && error.retryable) return null;
+    throw error;
+  }
 }
 
 /**

@@ -57,8 +57,8 @@ export class ObjectBuilder implements ObjectBuilderPort {
       const names = await readdir(folder).catch(() => []);
       const times = await Promise.all([folder, ...names.map((name) => join(folder, name))].map(modifiedMs));
       if (nowMs - Math.max(...times) < ageMinMs) continue;
-      for (const { segmentId, sealed } of await listInstance(this.#directory, instance)) {
-        await removeFile(this.#directory, instance, segmentId, sealed);
+      for (const { segmentId, state } of await listInstance(this.#directory, instance)) {
+        await removeFile(this.#directory, instance, segmentId, state);
         removed += 1;
       }
       await removeInstanceIfEmpty(this.#directory, instance);

@@ -11,7 +11,7 @@ export async function metricsReference(): Promise<string> {
       (registry) =>
         new IngestMetrics(registry, { inFlightBytes: () => 0, waitingRequests: () => 0, duplicateEvents: () => 0 }),
     ),
-    section('batcher', (registry) => new BatcherMetrics(registry, () => 0)),
+    section('batcher', (registry) => new BatcherMetrics(registry, { openFiles: () => 0, spoolBytes: () => 0 })),
     section('uploader', (registry) => new UploaderMetrics(registry)),
   ]);
   return [

@@ -18,6 +18,7 @@ export function resolveConfig(
   checkPorts(settings, problems);
   checkCompression(settings, problems);
   checkDurability(settings, redis, problems);
+  checkSpill(settings, problems);
   if (settings.max_in_flight_bytes < settings.max_body_bytes) {
     problems.add('max_in_flight_bytes', 'at least max_body_bytes', ['max_body_bytes']);
   }
@@ -46,6 +47,9 @@ export function resolveConfig(
     replicas: settings.replicas,
     holdMaxMs: settings.hold_max,
     maxBacklogBytes: settings.max_backlog_bytes ?? null,
+    spillAtBytes: spillAt(settings),
+    maxSpoolBytes: settings.max_spool_bytes ?? null,
+    diskReserveBytes: settings.disk_reserve_bytes ?? null,
     receiptsMax: settings.receipts_max,
     dedupeWindowMs: settings.dedupe_window,
     maxFingerprints: settings.max_fingerprints,
@@ -62,6 +66,17 @@ export function resolveConfig(
     stopGraceMs: settings.stop_grace,
     logLevel: settings.log_level,
   };
+}
+
+/** Null: half of what Redis may hold, which is not known yet. */
+function spillAt({ spill_at: given, replicas }: Settings): number | 'never' | null {
+  if (given !== undefined) return given === 0 ? 'never' : given;
+  return replicas > 0 ? 'never' : null;
+}
+
+function checkSpill({ spill_at: spillAtBytes = 0, max_backlog_bytes: backlogBytes }: Settings, problems: Problems): void {
+  if (backlogBytes === undefined || spillAtBytes < backlogBytes) return;
+  problems.add('spill_at', 'less than max_backlog_bytes, or nothing is ever spilled; 0 says so', ['max_backlog_bytes']);
 }
 
 function checkPorts(settings: Settings, problems: Problems): void {

@@ -160,6 +160,21 @@ const durability = {
     64 * TIB,
     'How much Redis may hold for this sink. Without it: 60 % of its `maxmemory`, less what receipts and fingerprints take. To be given for a Redis without `maxmemory`.',
   ),
+  spill_at: optionalBytes(
+    0,
+    64 * TIB,
+    'The backlog in Redis from which on events that wait for S3 move to files below `data_dir`, which are then the only copies. 0: they never do. Without it: half of `max_backlog_bytes`; never where `replicas` are asked for, because one disk is less than that.',
+  ),
+  max_spool_bytes: optionalBytes(
+    64 * MIB,
+    64 * TIB,
+    'How much disk the files of events that wait for S3 may take. Without it: what `disk_reserve_bytes` leaves.',
+  ),
+  disk_reserve_bytes: optionalBytes(
+    0,
+    64 * TIB,
+    'Disk that the files of events leave free: a Redis on the same disk ends when it is full, so there it should be three times its memory. Without it: 1 GiB, but at most a tenth of the disk.',
+  ),
   receipts_max: integer(
     1,
     10_000_000,

@@ -69,6 +69,12 @@ export interface SinkConfig {
   readonly holdMaxMs: number;
   /** Null: derived from Redis' maxmemory. */
   readonly maxBacklogBytes: number | null;
+  /** Bytes of the backlog in Redis from which on it goes to the spool; null: half of what Redis may hold. */
+  readonly spillAtBytes: number | 'never' | null;
+  /** Null: no limit but the disk's. */
+  readonly maxSpoolBytes: number | null;
+  /** Null: 1 GiB, but at most a tenth of the disk. */
+  readonly diskReserveBytes: number | null;
   readonly receiptsMax: number;
   /** 0: nothing is dropped as a duplicate. */
   readonly dedupeWindowMs: number;

@@ -1,5 +1,5 @@
 export { IoredisPort } from './ioredis-port.ts';
-export { GROUP, laneKeys, lanesKey, leaseKey } from './keys.ts';
+export { GROUP, laneKeys, lanesKey, leaseKey, spoolLease } from './keys.ts';
 export type { LaneKeys } from './keys.ts';
 export { assertReached, Lane } from './lane.ts';
 export { FINGERPRINT_BYTES } from './scripts/dedupe.ts';

@@ -56,6 +56,11 @@ export function leaseKey(keys: LaneKeys, consumer: string): string {
   return keys.meta.replace(/meta$/, `lease:${consumer}`);
 }
 
+/** The name of the lease that says, on lane 0, that an uploader is alive on a spool directory. */
+export function spoolLease(spoolId: string): string {
+  return `spool-${spoolId}`;
+}
+
 /** Set: the numbers of all lanes a sink ever used, so that one that is configured away still drains. */
 export function lanesKey(sinkName: string): string {
   return `{${sinkName}}:lanes`;

@@ -63,6 +63,17 @@ export class FileObjectStore implements ObjectStore {
     });
   }
 
+  async find(key: string, contentHash: string, signal: AbortSignal): Promise<StoredObject | null> {
+    const where = `looking for object [bucket=file://${this.#directory}, key=${key}]`;
+    return this.#guarded(where, signal, async () => {
+      const path = this.#pathOf(key, where);
+      const found = await lstat(path).catch(unlessMissing);
+      if (!found?.isFile() || (await contentHashOf(path, signal)) !== contentHash) return null;
+      await this.#syncUpwards(dirname(path));
+      return { etag: etagOf({ contentHash }), objectBytes: found.size };
+    });
+  }
+
   /** Makes the directory if need be, writes and removes a small file in it; removes what crashes left long ago. */
   async check(signal: AbortSignal): Promise<ObjectStoreCheck> {
     const where = `trying the directory [bucket=file://${this.#directory}]`;
@@ -151,7 +162,7 @@ export class FileObjectStore implements ObjectStore {
 }
 
 /** Quoted like an ETag of S3, and as good: equal for equal content. */
-function etagOf(object: ObjectToPut): string {
+function etagOf(object: Pick<ObjectToPut, 'contentHash'>): string {
   return `"${object.contentHash.slice(0, 32)}"`;
 }
 

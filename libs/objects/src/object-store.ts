@@ -23,6 +23,13 @@ export interface ObjectPut {
   readonly existed: boolean;
 }
 
+/** What stands under a key. */
+export interface StoredObject {
+  /** As the store gives it, with its quotes. */
+  readonly etag: string;
+  readonly objectBytes: number;
+}
+
 export interface ObjectStoreCheck {
   /** Where objects go, for people: `s3://bucket/prefix` or a directory. */
   readonly location: string;
@@ -42,6 +49,11 @@ export interface ObjectStore {
    * content (design section 4, invariant 3): with ours it is a success, with another one it is `key_taken`.
    */
   put(object: ObjectToPut, signal: AbortSignal): Promise<ObjectPut>;
+  /**
+   * Looks whether the content with this SHA-256 stands under the key. Needs more than `put` does: s3:GetObject.
+   * @returns null when nothing stands there, or something else
+   */
+  find(key: string, contentHash: string, signal: AbortSignal): Promise<StoredObject | null>;
   /**
    * Tries the permission that `put` needs and no more. Leaves nothing behind (see each adapter for the one exception).
    */

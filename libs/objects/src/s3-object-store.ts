@@ -1,6 +1,6 @@
 import { HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { BodyDamaged, BodyUnreadable, openBody } from './checked-body.ts';
-import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut } from './object-store.ts';
+import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut, StoredObject } from './object-store.ts';
 import { abortedError, keyTaken, ObjectStoreError } from './object-store-error.ts';
 import type { Failure } from './object-store-error.ts';
 import { openS3Client, placeOf } from './s3-client.ts';
@@ -99,6 +99,20 @@ export class S3ObjectStore implements ObjectStore {
       throw this.#failure(`looking at existing object [bucket=${this.#bucket}, key=${object.key}]`, error, signal);
     }
     throw new ObjectStoreError(`${where}: another object stands under this key`, keyTaken, refusal);
+  }
+
+  async find(key: string, contentHash: string, signal: AbortSignal): Promise<StoredObject | null> {
+    const where = `looking for object [bucket=${this.#bucket}, key=${key}]`;
+    try {
+      const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: key });
+      const found = await this.#client.send(command, { abortSignal: signal });
+      if (found.Metadata?.['content-sha256'] !== contentHash) return null;
+      return { etag: found.ETag ?? '', objectBytes: found.ContentLength ?? 0 };
+    } catch (error) {
+      // HEAD has no body: a bucket that is not there looks the same, and is told of by the next PUT.
+      if (statusOf(error) === 404) return null;
+      throw this.#failure(where, error, signal);
+    }
   }
 
   /**

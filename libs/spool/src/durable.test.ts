@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryDirectory } from '@sink/testing';
 import { afterEach, expect, test, vi } from 'vitest';
+import { changeState } from './change-state.ts';
 import { openSpool } from './spool.ts';
 
 afterEach(() => {
@@ -36,4 +37,18 @@ test('invariant 8: a segment has its final name only after its bytes are fsynced
     { of: 'file', names: ['s-1.open'] },
     { of: 'directory', names: ['s-1.segment'] },
   ]);
+});
+
+test('invariant 2: a file is marked as spilled durably, before anybody may rely on it', async () => {
+  const directory = temporaryDirectory('durable');
+  const spool = await openSpool(directory, 'b-1');
+  const writer = await spool.createSegment({ segmentId: 's-1', compression: 'none' });
+  await writer.finish();
+  await writer.seal('{}');
+  const syncs = await watchSyncs(join(directory, 'b-1'));
+  await changeState(directory, 'b-1', 's-1', 'sealed', 'spilled');
+  // Who finds it marked can not know whether the other one came to the fsync.
+  await changeState(directory, 'b-1', 's-1', 'sealed', 'spilled');
+  const sync = { of: 'directory', names: ['s-1.spilled'] };
+  expect(syncs).toEqual([sync, sync]);
 });

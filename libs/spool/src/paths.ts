@@ -3,8 +3,21 @@ import { SpoolError } from './spool-error.ts';
 
 /** Ids come out of Redis and become file names: nothing in them may lead elsewhere. */
 const NAME = /^[A-Za-z0-9-]{1,128}$/;
-const SUFFIX_OPEN = '.open';
-const SUFFIX_SEALED = '.segment';
+
+/**
+ * What a segment's file is, by its name. `open`: being written. `sealed`: whole and durable, and somebody else has its
+ * events too (their chunks, or the bucket): superfluous as soon as there is no record. `spilled`: as durable, and it may be
+ * the only copy. `quarantined`: nobody can tell whether it is; a person has to look.
+ */
+export type SegmentState = 'open' | 'sealed' | 'spilled' | 'quarantined';
+
+const SUFFIXES: Readonly<Record<SegmentState, string>> = {
+  open: '.open',
+  sealed: '.segment',
+  spilled: '.spilled',
+  quarantined: '.quarantined',
+};
+const STATES = ['open', 'sealed', 'spilled', 'quarantined'] as const satisfies readonly SegmentState[];
 
 export function isName(name: string): boolean {
   return NAME.test(name);
@@ -16,22 +29,25 @@ export function instanceDirectory(directory: string, instance: string): string {
 }
 
 /**
- * Where the file of a segment is: `<segmentId>.open` while it is written, `<segmentId>.segment` once it is sealed.
+ * Where the file of a segment is.
  * @throws SpoolError `bad_name`
  */
-export function segmentPath(directory: string, instance: string, segmentId: string, sealed: boolean): string {
-  const suffix = sealed ? SUFFIX_SEALED : SUFFIX_OPEN;
-  return join(instanceDirectory(directory, instance), checked('segment', segmentId) + suffix);
+export function segmentPath(directory: string, instance: string, segmentId: string, state: SegmentState): string {
+  return join(instanceDirectory(directory, instance), checked('segment', segmentId) + SUFFIXES[state]);
+}
+
+/** A segment's file in an instance's directory. */
+export interface SpoolFile {
+  readonly segmentId: string;
+  readonly state: SegmentState;
 }
 
 /** The segment a file name belongs to; null for files that are not ours. */
-export function parseFileName(fileName: string): { readonly segmentId: string; readonly sealed: boolean } | null {
-  for (const [suffix, sealed] of [[SUFFIX_OPEN, false] as const, [SUFFIX_SEALED, true] as const]) {
-    if (!fileName.endsWith(suffix)) continue;
-    const segmentId = fileName.slice(0, -suffix.length);
-    return isName(segmentId) ? { segmentId, sealed } : null;
-  }
-  return null;
+export function parseFileName(fileName: string): SpoolFile | null {
+  const state = STATES.find((one) => fileName.endsWith(SUFFIXES[one]));
+  if (state === undefined) return null;
+  const segmentId = fileName.slice(0, -SUFFIXES[state].length);
+  return isName(segmentId) ? { segmentId, state } : null;
 }
 
 function checked(what: string, name: string): string {

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { open, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
-import { segmentPath } from './paths.ts';
+import { segmentPath, type SegmentState } from './paths.ts';
 import { damaged, decodeFooter, decodeTrailer, TRAILER_BYTES } from './segment-format.ts';
 import type { SegmentFooter } from './segment-format.ts';
 import { attempting, errnoOf } from './spool-error.ts';
@@ -14,6 +14,8 @@ const READ_BYTES = 512 * 1024;
  * when the file was removed meanwhile, `segment_damaged` when it became shorter.
  */
 export interface SegmentFile extends Omit<SegmentFooter, 'record'> {
+  /** What it was when it was opened: `sealed` or `spilled`. */
+  readonly state: SegmentState;
   /** As it was given to seal(). */
   readonly recordJson: string;
   /** Whether the object's bytes still have the checksum they were sealed with. Reads all of them. */
@@ -26,28 +28,36 @@ export interface SegmentFile extends Omit<SegmentFooter, 'record'> {
   remove(): Promise<void>;
 }
 
+/** A file may change from one to the other, and back, while it is looked for. */
+const LOOKED_FOR = ['sealed', 'spilled', 'sealed'] as const satisfies readonly SegmentState[];
+
 /**
- * Opens a sealed segment file; null when there is none.
+ * Opens the file of a sealed segment, spilled or not; null when there is none.
  * @throws SpoolError `segment_damaged`, `segment_version`, `bad_name`, or what the operating system answered
  */
 export async function openSegment(directory: string, instance: string, segmentId: string): Promise<SegmentFile | null> {
-  const path = segmentPath(directory, instance, segmentId, true);
-  const action = `opening segment file ${path}`;
-  return attempting(action, async () => {
-    let file: FileHandle;
-    try {
-      file = await open(path, 'r');
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return null;
-      throw error;
-    }
-    try {
-      const { record, ...footer } = await readFooter(file, segmentId, action);
-      return { ...footer, recordJson: record, ...accessors(path, footer.objectBytes, footer.crc32) };
-    } finally {
-      await file.close();
-    }
-  });
+  for (const state of LOOKED_FOR) {
+    const path = segmentPath(directory, instance, segmentId, state);
+    const found = await attempting(`opening segment file ${path}`, () => openFile(path, segmentId));
+    if (found !== null) return { ...found, state };
+  }
+  return null;
+}
+
+async function openFile(path: string, segmentId: string): Promise<Omit<SegmentFile, 'state'> | null> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    const { record, ...footer } = await readFooter(file, segmentId, `opening segment file ${path}`);
+    return { ...footer, recordJson: record, ...accessors(path, footer.objectBytes, footer.crc32) };
+  } finally {
+    await file.close();
+  }
 }
 
 async function readFooter(file: FileHandle, segmentId: string, action: string): Promise<SegmentFooter> {

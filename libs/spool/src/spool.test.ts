@@ -24,8 +24,8 @@ describe('a spool', () => {
     }
     expect((await listInstance(directory, 'batcher-1')).sort((a, b) => a.segmentId.localeCompare(b.segmentId))).toEqual(
       [
-        { segmentId: 'open-1', sealed: false },
-        { segmentId: 'sealed-1', sealed: true },
+        { segmentId: 'open-1', state: 'open' },
+        { segmentId: 'sealed-1', state: 'sealed' },
       ],
     );
     expect(await listInstance(directory, 'batcher-2')).toEqual([]);
@@ -46,8 +46,8 @@ describe('a spool', () => {
       await writer.write(Buffer.alloc(500_000));
     }
     await spool.discardAll();
-    expect(await listInstance(directory, 'batcher-1')).toEqual([{ segmentId: 'sealed', sealed: true }]);
-    expect(await listInstance(directory, 'batcher-2')).toEqual([{ segmentId: 'theirs', sealed: false }]);
+    expect(await listInstance(directory, 'batcher-1')).toEqual([{ segmentId: 'sealed', state: 'sealed' }]);
+    expect(await listInstance(directory, 'batcher-2')).toEqual([{ segmentId: 'theirs', state: 'open' }]);
     await theirs.discard();
   });
 
@@ -59,11 +59,11 @@ describe('a spool', () => {
     await sealed.seal('{}');
     await spool.createSegment({ segmentId: 'open', ...none });
     await spool.close();
-    expect(await listInstance(directory, 'batcher-1')).toEqual([{ segmentId: 'sealed', sealed: true }]);
+    expect(await listInstance(directory, 'batcher-1')).toEqual([{ segmentId: 'sealed', state: 'sealed' }]);
 
     expect(await removeInstanceIfEmpty(directory, 'batcher-1')).toBe(false);
-    await removeFile(directory, 'batcher-1', 'sealed', true);
-    await removeFile(directory, 'batcher-1', 'sealed', true);
+    await removeFile(directory, 'batcher-1', 'sealed', 'sealed');
+    await removeFile(directory, 'batcher-1', 'sealed', 'sealed');
     expect(await removeInstanceIfEmpty(directory, 'batcher-1')).toBe(true);
     expect(await removeInstanceIfEmpty(directory, 'batcher-1')).toBe(true);
     expect(existsSync(join(directory, 'batcher-1'))).toBe(false);
@@ -77,7 +77,7 @@ describe('a spool', () => {
     await writer.finish();
     await writer.seal('{}');
     await expect(spool.createSegment({ segmentId: 's', ...none })).rejects.toMatchObject(again);
-    expect(await listInstance(spool.directory, 'batcher-1')).toEqual([{ segmentId: 's', sealed: true }]);
+    expect(await listInstance(spool.directory, 'batcher-1')).toEqual([{ segmentId: 's', state: 'sealed' }]);
   });
 
   test('many segments sealed at once are all there', async () => {
@@ -92,7 +92,7 @@ describe('a spool', () => {
       }),
     );
     const files = await listInstance(directory, 'batcher-1');
-    expect(files.filter((file) => file.sealed)).toHaveLength(40);
+    expect(files.filter((file) => file.state === 'sealed')).toHaveLength(40);
   });
 
   test('an instance name that leads elsewhere is refused', async () => {

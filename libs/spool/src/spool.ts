@@ -2,7 +2,8 @@ import type { Compression } from '@sink/domain';
 import type { FileHandle } from 'node:fs/promises';
 import { access, mkdir, open, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { instanceDirectory, isName, parseFileName, segmentPath } from './paths.ts';
+import { syncDirectory } from './directory.ts';
+import { instanceDirectory, isName, parseFileName, segmentPath, type SegmentState, type SpoolFile } from './paths.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { attempting, errnoOf, SpoolError } from './spool-error.ts';
 
@@ -54,8 +55,8 @@ export async function openSpool(directory: string, instance: string): Promise<Sp
     directory,
     instance,
     createSegment: async ({ segmentId, compression, compressionLevel }) => {
-      const openPath = segmentPath(directory, instance, segmentId, false);
-      const sealedPath = segmentPath(directory, instance, segmentId, true);
+      const openPath = segmentPath(directory, instance, segmentId, 'open');
+      const sealedPath = segmentPath(directory, instance, segmentId, 'sealed');
       const creating = `creating segment file ${openPath}`;
       const file = await attempting(creating, () => createFile(openPath, sealedPath, creating));
       try {
@@ -89,11 +90,8 @@ export async function listInstances(directory: string): Promise<string[]> {
   });
 }
 
-/** The segment files of an instance, open and sealed; none when its directory is gone. Files that are not ours are passed over. */
-export async function listInstance(
-  directory: string,
-  instance: string,
-): Promise<{ readonly segmentId: string; readonly sealed: boolean }[]> {
+/** The segment files of an instance; none when its directory is gone. Files that are not ours are passed over. */
+export async function listInstance(directory: string, instance: string): Promise<SpoolFile[]> {
   const path = instanceDirectory(directory, instance);
   return attempting(`listing spool ${path}`, async () => {
     const entries = await noneIfMissing(() => readdir(path));
@@ -101,14 +99,14 @@ export async function listInstance(
   });
 }
 
-/** Removes one file of an instance that is dead; it may be gone already. */
+/** Removes a file in this state, and in no other; it may be gone already. */
 export async function removeFile(
   directory: string,
   instance: string,
   segmentId: string,
-  sealed: boolean,
+  state: SegmentState,
 ): Promise<void> {
-  const path = segmentPath(directory, instance, segmentId, sealed);
+  const path = segmentPath(directory, instance, segmentId, state);
   await attempting(`removing segment file ${path}`, () => rm(path, { force: true }));
 }
 
@@ -137,15 +135,6 @@ async function createFile(openPath: string, sealedPath: string, action: string):
   await file.close();
   await rm(openPath, { force: true });
   throw new SpoolError('segment_exists', action, 'this segment is sealed already');
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
 
 /** Calls that come while one runs share the next run: what they wait for may have come too late for the present one. */

@@ -1,7 +1,14 @@
 import type { DefaultJobOptions } from 'bullmq';
 
-/** BullMQ's name for the queue; the sink's own name stands in the prefix. */
-export const QUEUE_NAME = 'jobs';
+/**
+ * BullMQ's name of the queue; the sink's own name stands in the prefix. Any uploader takes from the common one. What is
+ * spilled into a spool directory has a queue for that directory, because only who sees it can upload it.
+ * @param spoolId null: the common queue
+ */
+export function queueName(spoolId: string | null): string {
+  return spoolId === null ? 'jobs' : `spilled-${spoolId}`;
+}
+
 /** The name of the one backoff type; every worker registers its strategy. */
 export const BACKOFF_TYPE = 'sink';
 

@@ -3,7 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { withDeadline } from './deadline.ts';
 import { ErrorValve } from '@sink/runtime';
 import type { UploadLog } from './upload-log.ts';
-import { jobOptions, laneOf, laneOfText, QUEUE_NAME, queuePrefix, type UploadJob } from './upload-job.ts';
+import { jobOptions, laneOf, laneOfText, queueName, queuePrefix, type UploadJob } from './upload-job.ts';
 
 /** Ids in one pipeline, and jobs moved in one script: bounds the time Redis is busy with one request. */
 const PAGE = 200;
@@ -14,6 +14,8 @@ const ANSWER_TIMEOUT_MS = 5_000;
 export interface UploadQueueOptions {
   /** Hears of errors around the queue, one a second at most. */
   readonly log: UploadLog;
+  /** The queue of what is spilled into this spool directory; absent: the common one. */
+  readonly spoolId?: string;
   /** How long one request waits for an answer; default 5,000. */
   readonly answerTimeoutMs?: number;
 }
@@ -55,7 +57,7 @@ export class UploadQueue {
     const errors = new ErrorValve((error, suppressed) => {
       options.log.warn({ err: error, suppressed }, 'upload queue');
     });
-    this.#queue = new Queue<UploadJob>(QUEUE_NAME, {
+    this.#queue = new Queue<UploadJob>(queueName(options.spoolId ?? null), {
       connection,
       prefix: queuePrefix(sinkName),
       defaultJobOptions: jobOptions,
@@ -69,6 +71,11 @@ export class UploadQueue {
     await this.#ask(`queueing the upload of segment ${segmentId}`, () =>
       this.#queue.add('upload', { lane }, { jobId: segmentId }),
     );
+  }
+
+  /** Takes a job back that nobody works on just now; one that is gone already is fine. */
+  async remove(segmentId: string): Promise<void> {
+    await this.#ask(`taking back the upload of segment ${segmentId}`, () => this.#queue.remove(segmentId));
   }
 
   /**

@@ -3,7 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { ErrorValve } from '@sink/runtime';
 import type { UploadLog } from './upload-log.ts';
 import { RETRY_TIMES, type RetryPace, retryDelayMs, type RetryTimes } from './retry-delay.ts';
-import { laneOf, laneOfText, QUEUE_NAME, queuePrefix, type UploadJob } from './upload-job.ts';
+import { laneOf, laneOfText, queueName, queuePrefix, type UploadJob } from './upload-job.ts';
 
 /** A job whose worker died is taken over after this and the stalled check that follows; renewed in half the time. */
 const LOCK_MS = 15_000;
@@ -18,6 +18,8 @@ const REASON_LENGTH_MAX = 300;
 export type UploadLost = 'lock_lost' | 'stopping';
 
 export interface UploadWorkerOptions {
+  /** Takes what is spilled into this spool directory; absent: from the common queue. */
+  readonly spoolId?: string;
   /** Uploads at a time, 1 or more. */
   readonly concurrency: number;
   /**
@@ -74,7 +76,7 @@ export class UploadWorker {
         throw new UploadAttemptFailed(error);
       }
     };
-    this.#worker = new PatientWorker(QUEUE_NAME, process, {
+    this.#worker = new PatientWorker(queueName(options.spoolId ?? null), process, {
       connection,
       prefix: queuePrefix(sinkName),
       autorun: false,

@@ -64,6 +64,8 @@ export class BatcherWorld {
   lane!: Lane;
   clock = new TestClock(NOW_MS);
   spoolDir = '';
+  /** What every batcher of this world is told of its disk. */
+  room = { full: false, hasRoom: (): boolean => !this.room.full, took: (): void => undefined };
   #running: RunningBatcher[] = [];
   readonly #connections: Redis[] = [];
   #writer = '';
@@ -81,6 +83,7 @@ export class BatcherWorld {
       this.clock = new TestClock(NOW_MS);
       this.spoolDir = join(temporaryDirectory('batcher'), 'spool');
       this.#events = 0;
+      this.room.full = false;
       await this.redis.flushall();
       await this.open();
     });
@@ -229,6 +232,7 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
   const batcher = new LaneBatcher(
     {
       ...{ reader: new Lane(new IoredisPort(connections[1]), SINK, 0), lane, spool, sealer, clock },
+      room: world.room,
       newSegmentId: () => `s-${randomUUID()}`,
       events: {
         foreign: (_lane, id, problem) => void told.foreign.push({ id, problem }),
