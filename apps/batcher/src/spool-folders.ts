@@ -1,9 +1,10 @@
 import { parseRecord, RecordUnreadable } from '@sink/domain';
 import {
-  changeState,
   listInstance,
   listInstances,
+  markSpilled,
   openSegment,
+  quarantine,
   removeFile,
   removeInstanceIfEmpty,
   SpoolError,
@@ -20,8 +21,8 @@ export function spoolFolders(directory: string): SpoolFolders {
       await removeInstanceIfEmpty(directory, instance);
     },
     examine: (instance, segmentId) => examine(directory, instance, segmentId),
-    mark: (instance, segmentId) => changeState(directory, instance, segmentId, 'sealed', 'spilled'),
-    quarantine: (instance, segmentId) => changeState(directory, instance, segmentId, 'spilled', 'quarantined'),
+    mark: (instance, segmentId) => markSpilled(directory, instance, segmentId),
+    quarantine: (instance, segmentId) => quarantine(directory, instance, segmentId),
   };
 }
 

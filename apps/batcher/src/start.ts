@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Durability, IoredisPort, Lane, spoolLease } from '@sink/lane';
 import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
 import { describeError, type ServiceContext } from '@sink/runtime';
-import { openSpool, spoolIdOf, SpoolError } from '@sink/spool';
+import { openSpool, SpoolError, spoolIdOrNull } from '@sink/spool';
 import { UploadQueue } from '@sink/uploads';
 import type { BatcherInstance } from './instance.ts';
 import { Instances, type SpillParts } from './instances.ts';
@@ -73,16 +73,6 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
         },
       },
     };
-  }
-}
-
-/** Null where the disk has no room for it: what is spilled needs one, the rest does not. */
-async function spoolIdOrNull(directory: string): Promise<string | null> {
-  try {
-    return await spoolIdOf(directory);
-  } catch (error) {
-    if (error instanceof SpoolError && error.retryable) return null;
-    throw error;
   }
 }
 

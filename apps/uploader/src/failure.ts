@@ -4,6 +4,7 @@ import { ObjectStoreError } from '@sink/objects';
 import { SpoolError } from '@sink/spool';
 import type { RetryPace } from '@sink/uploads';
 import { ChunkMissing, RebuiltContentDiffers } from './rebuild.ts';
+import { SpilledFileMissing } from './spilled-file-missing.ts';
 
 /**
  * What a failed upload means. `operator`: no object gets into the bucket before a person does something; `segment`: this
@@ -27,6 +28,9 @@ const ONE_OBJECT: readonly string[] = ['key_taken', 'bad_key', 'too_large'];
 const BROKEN =
   'This must not happen. Nothing is deleted and it is tried again for ever; keep the Redis data and the spool, and report it.';
 
+const BRING_BACK =
+  'These events stand in that file alone: bring it back, with the disk it was on. It is tried again for ever, and goes on by itself.';
+
 /** Classifies by type and code; anything unknown is tried again slowly, because nobody knows what it costs. */
 export function classify(error: unknown): UploadFailure {
   const message = error instanceof Error ? error.message : String(error);
@@ -45,6 +49,9 @@ export function classify(error: unknown): UploadFailure {
     error instanceof UnexpectedAnswer
   ) {
     return { kind: 'segment', code: error.code, pace: 'slow', message, remedy: BROKEN };
+  }
+  if (error instanceof SpilledFileMissing) {
+    return { kind: 'segment', code: error.code, pace: 'slow', message, remedy: BRING_BACK };
   }
   if (error instanceof SpoolError) {
     const remedy = 'Make room below data_dir, and make it writable: segments are rebuilt there.';

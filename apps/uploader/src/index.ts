@@ -2,5 +2,5 @@ export { UploaderMetrics } from './metrics.ts';
 export type { ObjectBody, ObjectBuilderPort, SpoolFilesPort } from './ports.ts';
 export { startUploader } from './start.ts';
 export type { UploaderTimes } from './start.ts';
-export { uploadSegment } from './upload-segment.ts';
+export { uploadSegment, uploadSpilled } from './upload-segment.ts';
 export type { UploadPorts, UploadResult } from './upload-segment.ts';

@@ -7,6 +7,8 @@ export type UploadOutcome = 'stored' | 'existed' | 'gone' | 'failed';
 /** What the uploader tells Prometheus. */
 export class UploaderMetrics {
   readonly sealedWaiting: Gauge<'lane'>;
+  readonly spilledWaiting: Gauge<'lane'>;
+  readonly unattended: Gauge;
   readonly parked: Gauge;
   readonly jobs: Gauge<'state'>;
   readonly uploads: Counter<'result'>;
@@ -24,6 +26,17 @@ export class UploaderMetrics {
       name: 'sink_segments_sealed_waiting',
       help: 'Sealed segments that are not yet committed to the bucket',
       labelNames: ['lane'],
+      registers,
+    });
+    this.spilledWaiting = new Gauge({
+      name: 'sink_segments_spilled_waiting',
+      help: 'Spilled segments, in whatever spool directory, that are not yet committed to the bucket',
+      labelNames: ['lane'],
+      registers,
+    });
+    this.unattended = new Gauge({
+      name: 'sink_segments_spilled_unattended',
+      help: 'Spilled segments in spool directories on which no uploader is alive',
       registers,
     });
     this.parked = new Gauge({

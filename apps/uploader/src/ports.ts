@@ -1,4 +1,4 @@
-import type { SegmentRecord } from '@sink/domain';
+import type { SealedSegment, SegmentRecord } from '@sink/domain';
 import type { ObjectToPut } from '@sink/objects';
 
 /** An object's bytes, ready to be put: from the spool file, or rebuilt from the chunks. */
@@ -13,9 +13,11 @@ export interface ObjectBody {
 /** Segment files of this machine's spool; a file of another machine is simply not there. */
 export interface SpoolFilesPort {
   /** The bytes of a segment's file, verified against its checksum and its record; `null` when there is no sound file. */
-  open(record: SegmentRecord): Promise<ObjectBody | null>;
+  open(record: SealedSegment): Promise<ObjectBody | null>;
+  /** Takes the mark away that says that the file may be the only copy. The object must stand in the bucket. */
+  unmark(record: SealedSegment): Promise<void>;
   /** Removes the file, sound or not. The segment must have been committed. */
-  remove(record: SegmentRecord): Promise<void>;
+  remove(record: SealedSegment): Promise<void>;
 }
 
 /** Makes the same object bytes from a segment's content as the spool made. */

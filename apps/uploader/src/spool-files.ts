@@ -1,6 +1,6 @@
 import { crc32 as checksum } from 'node:zlib';
-import { parseRecord, type SegmentRecord } from '@sink/domain';
-import { openSegment, removeFile, type SegmentFile, SpoolError } from '@sink/spool';
+import { parseRecord, type SealedSegment } from '@sink/domain';
+import { openSegment, removeFile, type SegmentFile, SpoolError, unmarkSpilled } from '@sink/spool';
 import type { ObjectBody, SpoolFilesPort } from './ports.ts';
 
 /** An object up to this size is read into memory once, for checksum and PUT; a larger one is read twice, as a stream. */
@@ -12,17 +12,17 @@ const IN_MEMORY_BYTES_MAX = 8 * 1024 * 1024;
  */
 export class SpoolFiles implements SpoolFilesPort {
   readonly #directory: string;
-  readonly #onUnsound: (record: SegmentRecord, problem: string) => void;
+  readonly #onUnsound: (record: SealedSegment, problem: string) => void;
   /** Segments whose file a newer release wrote: it is left untouched. */
   readonly #newer = new Set<string>();
 
   /** @param directory `<dataDir>/spool` */
-  constructor(directory: string, onUnsound: (record: SegmentRecord, problem: string) => void) {
+  constructor(directory: string, onUnsound: (record: SealedSegment, problem: string) => void) {
     this.#directory = directory;
     this.#onUnsound = onUnsound;
   }
 
-  async open(record: SegmentRecord): Promise<ObjectBody | null> {
+  async open(record: SealedSegment): Promise<ObjectBody | null> {
     try {
       const file = await openSegment(this.#directory, record.spool, record.id);
       if (file === null) return null;
@@ -36,10 +36,17 @@ export class SpoolFiles implements SpoolFilesPort {
     }
   }
 
-  async remove(record: SegmentRecord): Promise<void> {
+  async unmark(record: SealedSegment): Promise<void> {
+    if (this.#newer.has(record.id)) return;
+    await unmarkSpilled(this.#directory, record.spool, record.id);
+  }
+
+  async remove(record: SealedSegment): Promise<void> {
     if (this.#newer.delete(record.id)) return;
     try {
-      await removeFile(this.#directory, record.spool, record.id, true);
+      await removeFile(this.#directory, record.spool, record.id, 'sealed');
+      // A release was under way when it was committed.
+      await removeFile(this.#directory, record.spool, record.id, 'spilled');
     } catch (error) {
       // A file too many: the batchers' janitor tries again. The segment is committed whatever becomes of it.
       if (!(error instanceof SpoolError)) throw error;
@@ -47,7 +54,7 @@ export class SpoolFiles implements SpoolFilesPort {
     }
   }
 
-  async #body(record: SegmentRecord, file: SegmentFile): Promise<ObjectBody | null> {
+  async #body(record: SealedSegment, file: SegmentFile): Promise<ObjectBody | null> {
     const { objectBytes, crc32 } = file;
     if (objectBytes > IN_MEMORY_BYTES_MAX) {
       if (!(await file.verify())) return this.#unsound(record, 'its bytes do not have their checksum');
@@ -58,15 +65,15 @@ export class SpoolFiles implements SpoolFilesPort {
     return { body, objectBytes, crc32 };
   }
 
-  #unsound(record: SegmentRecord, problem: string): null {
+  #unsound(record: SealedSegment, problem: string): null {
     this.#onUnsound(record, problem);
     return null;
   }
 }
 
 /** What makes the file another one than the record speaks of; null when it is this one. */
-function differs(record: SegmentRecord, file: SegmentFile): string | null {
-  let own: SegmentRecord;
+function differs(record: SealedSegment, file: SegmentFile): string | null {
+  let own: SealedSegment;
   try {
     own = parseRecord(file.recordJson);
   } catch (error) {

@@ -4,6 +4,7 @@ import { IoredisPort } from '@sink/lane';
 import { createObjectStore } from '@sink/objects';
 import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
 import type { ServiceContext } from '@sink/runtime';
+import { spoolIdOrNull } from '@sink/spool';
 import { RETRY_TIMES, type RetryTimes, UploadQueue, UploadWorker } from '@sink/uploads';
 import { BREAKER, type BreakerOptions } from './breaker.ts';
 import { UploaderMetrics } from './metrics.ts';
@@ -39,11 +40,14 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
   const queue = new UploadQueue(connectRedis(settings, 'queue', { onError }), config.sinkName, { log });
   shutdown.add('upload queue', () => queue.close());
 
+  const directory = join(config.dataDir, 'spool');
+  const spilled = await spilledQueue();
+
   const store = createObjectStore(config.bucket, { ifNoneMatch: config.ifNoneMatch });
   shutdown.add('object store', async () => store.close());
   const builder = new ObjectBuilder({ directory: join(config.dataDir, 'rebuilt') });
   shutdown.add('rebuilt segments', () => builder.close());
-  const spool = new SpoolFiles(join(config.dataDir, 'spool'), ({ id, key }, problem) => {
+  const spool = new SpoolFiles(directory, ({ id, key }, problem) => {
     log.warn({ segmentId: id, key, problem }, 'spool file not usable');
   });
 
@@ -56,7 +60,7 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
     {
       redis: new IoredisPort(commands),
       sweepRedis: new IoredisPort(sweeping),
-      ...{ queue, store, spool, builder, readiness, log, clock },
+      ...{ queue, spilled, store, spool, builder, readiness, log, clock },
       metrics: new UploaderMetrics(registry),
       random: Math.random,
     },
@@ -65,15 +69,30 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
       ...{ uploadTimeoutMs: config.uploadTimeoutMs, sweepEveryMs: times.sweepEveryMs, breaker: times.breaker },
     },
   );
-  const worker = new UploadWorker(connectRedis(settings, 'queue', { onError }), config.sinkName, {
-    concurrency: config.uploadConcurrency,
-    upload: (lane, segmentId, lost) => uploader.upload(lane, segmentId, lost),
-    paceOf: (error) => uploader.paceOf(error),
+  const work = {
+    paceOf: (error: unknown) => uploader.paceOf(error),
     retryTimes: times.retry,
     log,
     ...(times.lockMs === undefined ? {} : { lockMs: times.lockMs }),
-  });
-  worker.ended.catch((error: unknown) => context.fail(error));
+  };
+  const workers = [
+    new UploadWorker(connectRedis(settings, 'queue', { onError }), config.sinkName, {
+      ...work,
+      concurrency: config.uploadConcurrency,
+      upload: (lane, segmentId, lost) => uploader.upload(lane, segmentId, lost),
+    }),
+  ];
+  if (spilled !== null) {
+    // New events do not wait behind what was spilled, nor the other way round.
+    const worker = new UploadWorker(connectRedis(settings, 'queue', { onError }), config.sinkName, {
+      ...work,
+      spoolId: spilled.spoolId,
+      concurrency: Math.ceil(config.uploadConcurrency / 2),
+      upload: (lane, segmentId, lost) => uploader.uploadSpilled(lane, segmentId, lost),
+    });
+    workers.push(worker);
+  }
+  for (const worker of workers) worker.ended.catch((error: unknown) => context.fail(error));
   const sweeps = uploader.sweepUntil(signal);
   sweeps.catch((error: unknown) => context.fail(error));
 
@@ -82,6 +101,14 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
     await sweeps.catch(() => undefined);
     const drained = await uploader.drain(config.stopGraceMs - closeMs);
     if (drained === 'left') log.warn('stopping with segments left to upload: they stay in Redis for the next start');
-    await worker.close(closeMs / 3);
+    await Promise.all(workers.map((worker) => worker.close(closeMs / 3)));
   });
+
+  async function spilledQueue(): Promise<{ spoolId: string; queue: UploadQueue } | null> {
+    const spoolId = await spoolIdOrNull(directory);
+    if (spoolId === null) return null;
+    const own = new UploadQueue(connectRedis(settings, 'queue', { onError }), config.sinkName, { log, spoolId });
+    shutdown.add('queue of spilled uploads', () => own.close());
+    return { spoolId, queue: own };
+  }
 }

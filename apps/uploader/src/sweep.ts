@@ -28,6 +28,38 @@ export async function sweep(lanes: readonly Lane[], queue: UploadQueue, durabili
   return { restored, revived: await queue.reviveFailed() };
 }
 
+export interface SpilledSweep {
+  /** Spilled segments that had no job and have one now. */
+  readonly restored: number;
+  /** Spilled segments by the id of the spool directory that holds them. */
+  readonly waiting: ReadonlyMap<string, number>;
+}
+
+/**
+ * The same for what is spilled: those in our spool directory get their jobs, those in others are counted.
+ * @param queue of the spool directory with this id
+ */
+export async function sweepSpilled(
+  lanes: readonly Lane[],
+  queue: UploadQueue,
+  spoolId: string,
+  durability: Durability,
+): Promise<SpilledSweep> {
+  let restored = await queue.reviveFailed();
+  const waiting = new Map<string, number>();
+  for (const lane of lanes) {
+    let cursor = '0';
+    do {
+      const page = await lane.spilledPage(cursor);
+      for (const record of page.spilled) waiting.set(record.spoolId, (waiting.get(record.spoolId) ?? 0) + 1);
+      const own = page.spilled.filter((record) => record.spoolId === spoolId).map(({ id }) => id);
+      restored += await restore(lane, own, queue, durability);
+      cursor = page.cursor;
+    } while (cursor !== '0');
+  }
+  return { restored, waiting };
+}
+
 async function restore(
   lane: Lane,
   ids: readonly string[],

@@ -1,8 +1,9 @@
-import { contentType, type Receipt, RECEIPT_VERSION, type SegmentRecord } from '@sink/domain';
+import { contentType, type Receipt, RECEIPT_VERSION, type SealedSegment, type SegmentRecord } from '@sink/domain';
 import type { Lane } from '@sink/lane';
 import type { ObjectStore } from '@sink/objects';
 import type { ObjectBody, ObjectBuilderPort, SpoolFilesPort } from './ports.ts';
 import { ChunkMissing, contentOf } from './rebuild.ts';
+import { SpilledFileMissing } from './spilled-file-missing.ts';
 
 export interface UploadPorts {
   readonly lane: Lane;
@@ -29,36 +30,70 @@ export type UploadResult =
  * bytes at every try, from any uploader. Throws for whatever is to be tried again.
  */
 export async function uploadSegment(segmentId: string, ports: UploadPorts, signal: AbortSignal): Promise<UploadResult> {
-  const { lane, store, spool } = ports;
-  const record = await lane.record(segmentId);
+  const record = await ports.lane.record(segmentId);
   if (record === null) return { kind: 'gone' };
   const found = await objectBody(record, ports);
   if (found === null) return { kind: 'gone' };
-  const { object, source } = found;
+  return putAndCommit(record, found, ports, signal);
+}
+
+/**
+ * The same for a segment that was spilled into the spool directory of this uploader. Its file is the only copy, so without
+ * it there is nothing to put: unless an earlier try came through.
+ * @throws SpilledFileMissing, and whatever is to be tried again
+ */
+export async function uploadSpilled(segmentId: string, ports: UploadPorts, signal: AbortSignal): Promise<UploadResult> {
+  const record = await ports.lane.spilledRecord(segmentId);
+  if (record === null) return { kind: 'gone' };
+  const object = await ports.spool.open(record);
+  if (object !== null) return putAndCommit(record, { object, source: 'spool' }, ports, signal);
+  const stored = await ports.store.find(record.key, record.sha256, signal);
+  if (stored === null) throw new SpilledFileMissing(record);
+  return commit(record, { ...stored, source: 'spool', existed: true }, ports);
+}
+
+async function putAndCommit(
+  record: SealedSegment,
+  { object, source }: { object: ObjectBody; source: 'spool' | 'chunks' },
+  ports: UploadPorts,
+  signal: AbortSignal,
+): Promise<UploadResult> {
+  const { objectBytes } = object;
   try {
-    const { etag, existed } = await store.put(
+    const { etag, existed } = await ports.store.put(
       {
         key: record.key,
         body: object.body,
-        objectBytes: object.objectBytes,
+        objectBytes,
         crc32: object.crc32,
         contentType: contentType(record.compression),
         contentHash: record.sha256,
-        segmentId,
+        segmentId: record.id,
       },
       signal,
     );
-    const receipt = receiptOf(record, etag, object.objectBytes, ports.wallMs());
-    // The object stands in the bucket: only now may its chunks leave Redis.
-    const answer = await lane.commit(receipt, ports.receiptsMax);
-    await spool.remove(record);
-    return answer === 'gone' ? { kind: 'gone' } : { kind: 'committed', receipt, source, existed };
+    return await commit(record, { etag, objectBytes, source, existed }, ports);
   } finally {
     await object.release?.();
   }
 }
 
-/** Null: the segment was committed while we looked for it. */
+/** The object stands in the bucket: only now may its chunks leave Redis, and its file the disk. */
+async function commit(
+  record: SealedSegment,
+  put: { etag: string; objectBytes: number; source: 'spool' | 'chunks'; existed: boolean },
+  { lane, spool, wallMs, receiptsMax }: UploadPorts,
+): Promise<UploadResult> {
+  const receipt = receiptOf(record, put.etag, put.objectBytes, wallMs());
+  // Before the commit: a marked file that Redis knows nothing of would be taken for one whose record was lost.
+  await spool.unmark(record);
+  const answer = await lane.commit(receipt, receiptsMax);
+  await spool.remove(record);
+  if (answer === 'gone') return { kind: 'gone' };
+  return { kind: 'committed', receipt, source: put.source, existed: put.existed };
+}
+
+/** Null: the segment was committed or spilled while we looked for it. */
 async function objectBody(
   record: SegmentRecord,
   { lane, spool, builder }: UploadPorts,
@@ -73,7 +108,7 @@ async function objectBody(
   }
 }
 
-function receiptOf(record: SegmentRecord, etag: string, objectBytes: number, storedAtMs: number): Receipt {
+function receiptOf(record: SealedSegment, etag: string, objectBytes: number, storedAtMs: number): Receipt {
   const { id, key, count, bytes, sha256, acceptedAtMs, sealedAtMs } = record;
   return {
     v: RECEIPT_VERSION,

@@ -8,8 +8,9 @@ import { UploadHealth } from './health.ts';
 import type { UploaderMetrics } from './metrics.ts';
 import type { ObjectBuilder } from './object-builder.ts';
 import type { SpoolFilesPort } from './ports.ts';
+import { SpoolWatch } from './spool-watch.ts';
 import { sweep } from './sweep.ts';
-import { uploadSegment } from './upload-segment.ts';
+import { uploadSegment, uploadSpilled } from './upload-segment.ts';
 
 export interface UploaderPorts {
   /** For records, chunks and commits. */
@@ -17,6 +18,8 @@ export interface UploaderPorts {
   /** For the sweep, which waits for durability on it. */
   readonly sweepRedis: RedisPort;
   readonly queue: UploadQueue;
+  /** What was spilled into the spool directory of this process; null where it has none. */
+  readonly spilled: { readonly spoolId: string; readonly queue: UploadQueue } | null;
   readonly store: ObjectStore;
   readonly spool: SpoolFilesPort;
   readonly builder: ObjectBuilder;
@@ -55,6 +58,7 @@ export class Uploader {
   readonly #options: UploaderOptions;
   readonly #health: UploadHealth;
   readonly #breaker: Breaker;
+  readonly #spools: SpoolWatch | null;
   readonly #lanes = new Map<number, Lane>();
   #sweptLanes: Lane[] = [];
   #sweepProblem: string | null = null;
@@ -64,17 +68,27 @@ export class Uploader {
     this.#options = options;
     this.#health = new UploadHealth(ports.log, ports.readiness, () => ports.clock.monotonicMs());
     this.#breaker = new Breaker(options.breaker);
+    this.#spools = ports.spilled && new SpoolWatch({ ...ports, ...ports.spilled });
   }
 
   /** Tries one upload. Throws what made it fail: the queue tries again. */
-  async upload(laneNumber: number, segmentId: string, signal: AbortSignal): Promise<void> {
+  upload(lane: number, segmentId: string, signal: AbortSignal): Promise<void> {
+    return this.#try(uploadSegment, lane, segmentId, signal);
+  }
+
+  /** The same for a spilled segment. */
+  uploadSpilled(lane: number, segmentId: string, signal: AbortSignal): Promise<void> {
+    return this.#try(uploadSpilled, lane, segmentId, signal);
+  }
+
+  async #try(upload: typeof uploadSegment, laneNumber: number, segmentId: string, signal: AbortSignal): Promise<void> {
     const { store, spool, builder, clock, metrics, log } = this.#ports;
     const { receiptsMax, uploadTimeoutMs } = this.#options;
     const lane = this.#lane(laneNumber);
     const startedMs = clock.monotonicMs();
     const limited = AbortSignal.any([signal, AbortSignal.timeout(uploadTimeoutMs)]);
     try {
-      const result = await uploadSegment(
+      const result = await upload(
         segmentId,
         { lane, store, spool, builder, wallMs: () => clock.wallMs(), receiptsMax },
         limited,
@@ -129,10 +143,10 @@ export class Uploader {
    * the bucket before a person does something. What is left stays in Redis, for whoever comes next.
    */
   async drain(drainMs: number): Promise<'empty' | 'left'> {
-    const { clock, queue } = this.#ports;
+    const { clock } = this.#ports;
     const endMs = clock.monotonicMs() + drainMs;
     let sweepAtMs = clock.monotonicMs();
-    await queue.promoteDelayed().catch(() => undefined);
+    await this.#forEachQueue((queue) => queue.promoteDelayed()).catch(() => undefined);
     while (clock.monotonicMs() < endMs && !this.#health.needsPerson) {
       if (clock.monotonicMs() >= sweepAtMs) {
         await this.#sweep();
@@ -145,8 +159,8 @@ export class Uploader {
   }
 
   async #nothingLeft(): Promise<boolean> {
-    const { waiting, active, delayed, failed } = await this.#ports.queue.counts();
-    if (waiting + active + delayed + failed > 0) return false;
+    const counts = await this.#forEachQueue((queue) => queue.counts());
+    if (counts.some(({ waiting, active, delayed, failed }) => waiting + active + delayed + failed > 0)) return false;
     const backlogs = await Promise.all(this.#sweptLanes.map((lane) => lane.backlog()));
     return this.#sweptLanes.length > 0 && backlogs.every(({ segments }) => segments === 0);
   }
@@ -158,9 +172,10 @@ export class Uploader {
       const numbers = await rememberLanes(sweepRedis, sinkName, lanes);
       this.#sweptLanes = numbers.map((lane) => new Lane(sweepRedis, sinkName, lane));
       const { restored, revived } = await sweep(this.#sweptLanes, queue, durability);
-      if (restored + revived > 0) {
-        metrics.jobsRestored.inc(restored + revived);
-        log.info({ restored, revived }, 'sweep gave sealed segments their upload jobs again');
+      const spilled = (await this.#spools?.round(this.#sweptLanes, durability)) ?? 0;
+      if (restored + revived + spilled > 0) {
+        metrics.jobsRestored.inc(restored + revived + spilled);
+        log.info({ restored, revived, spilled }, 'sweep gave sealed segments their upload jobs again');
       }
       await this.#measure();
       await this.#lookAfterStuck();
@@ -175,21 +190,29 @@ export class Uploader {
   }
 
   async #measure(): Promise<void> {
-    const { queue, metrics } = this.#ports;
+    const { metrics } = this.#ports;
     let waiting = 0;
     for (const lane of this.#sweptLanes) {
-      const { segments } = await lane.backlog();
-      waiting += segments;
-      metrics.sealedWaiting.set({ lane: String(lane.number) }, segments);
+      const label = { lane: String(lane.number) };
+      const [{ segments }, spilled] = await Promise.all([lane.backlog(), lane.spilledBacklog()]);
+      waiting += segments + spilled.segments;
+      metrics.sealedWaiting.set(label, segments);
+      metrics.spilledWaiting.set(label, spilled.segments);
     }
     metrics.parked.set(this.#health.needsPerson ? waiting : this.#health.stuck().length);
-    for (const [state, count] of Object.entries(await queue.counts())) metrics.jobs.set({ state }, Number(count));
+    const counts = await this.#forEachQueue((queue) => queue.counts());
+    for (const state of ['waiting', 'active', 'delayed', 'failed'] as const) {
+      metrics.jobs.set(
+        { state },
+        counts.reduce((sum, count) => sum + count[state], 0),
+      );
+    }
   }
 
   /** Segments another uploader committed meanwhile are no longer our trouble. */
   async #lookAfterStuck(): Promise<void> {
     for (const segmentId of this.#health.stuck()) {
-      const waiting = await Promise.all(this.#sweptLanes.map((lane) => lane.hasRecord(segmentId)));
+      const waiting = await Promise.all(this.#sweptLanes.map((lane) => lane.awaitsUpload(segmentId)));
       if (!waiting.includes(true)) this.#health.resolved(segmentId);
     }
   }
@@ -198,22 +221,27 @@ export class Uploader {
     this.#health.succeeded(segmentId);
     if (!this.#breaker.succeeded()) return;
     // The store is back: what waits for its own next try need not.
-    this.#ports.queue.promoteDelayed().catch((error: unknown) => {
+    this.#forEachQueue((queue) => queue.promoteDelayed()).catch((error: unknown) => {
       this.#ports.log.debug({ err: error }, 'promoting delayed uploads failed; they come when their time has come');
     });
   }
 
   #failed(segmentId: string, error: unknown): void {
-    const { metrics, clock, queue, log, random } = this.#ports;
+    const { metrics, clock, log, random } = this.#ports;
     const failure = classify(error);
     metrics.failed(failure.kind);
     this.#health.failed(segmentId, failure);
     const holdMs = this.#breaker.failed(failure.kind, clock.monotonicMs(), random());
     if (holdMs === 0) return;
     log.warn({ holdMs, kind: failure.kind, code: failure.code }, 'the store fails or asks for less: uploads are held');
-    queue.holdFor(holdMs).catch((cause: unknown) => {
+    this.#forEachQueue((queue) => queue.holdFor(holdMs)).catch((cause: unknown) => {
       log.debug({ err: cause }, 'holding uploads failed; each backs off by itself');
     });
+  }
+
+  #forEachQueue<T>(ask: (queue: UploadQueue) => Promise<T>): Promise<T[]> {
+    const { queue, spilled } = this.#ports;
+    return Promise.all([queue, ...(spilled === null ? [] : [spilled.queue])].map(ask));
   }
 
   #lane(number: number): Lane {

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { BodyDamaged, BodyUnreadable, openBody } from './checked-body.ts';
 import { classifyFileFailure, fileCode } from './file-failure.ts';
-import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut } from './object-store.ts';
+import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut, StoredObject } from './object-store.ts';
 import { abortedError, keyTaken, ObjectStoreError } from './object-store-error.ts';
 
 /** Objects as plain files. */

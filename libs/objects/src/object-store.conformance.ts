@@ -64,6 +64,17 @@ export function objectStoreConformance(name: string, start: () => Promise<StoreH
       expect(await harness.keys()).toEqual([object.key]);
     });
 
+    it('finds the content it stored under a key, and nothing else', async () => {
+      const object = anObject('{"id":"1"}\n');
+      const find = (key: string, hash: string) => harness.store.find(key, hash, noAbort);
+      expect(await find(object.key, object.contentHash)).toBeNull();
+      const { etag } = await harness.store.put(object, noAbort);
+      expect(await find(object.key, object.contentHash)).toEqual({ etag, objectBytes: object.objectBytes });
+      expect(await find(object.key, 'ab'.repeat(32))).toBeNull();
+      await harness.plant('foreign', Buffer.from('x'));
+      expect(await find('foreign', object.contentHash)).toBeNull();
+    });
+
     it('stores a stream of many pieces byte for byte and closes it', async () => {
       const content = Buffer.alloc(3_000_000, '{"id":"0123456789"}\n');
       const source = Readable.from(pieces(content, 65_536));

@@ -1,7 +1,7 @@
-export { changeState } from './change-state.ts';
 export { compressContent } from './compress-content.ts';
 export type { CompressedContent } from './compress-content.ts';
 export { COMPRESSION_LEVEL_DEFAULT } from './compressor.ts';
+export { markSpilled, quarantine, unmarkSpilled } from './mark.ts';
 export type { SegmentState, SpoolFile } from './paths.ts';
 export { openSegment } from './segment-file.ts';
 export type { SegmentFile } from './segment-file.ts';
@@ -10,5 +10,5 @@ export { listInstance, listInstances, openSpool, removeFile, removeInstanceIfEmp
 export type { SegmentOptions, Spool } from './spool.ts';
 export { SpoolError } from './spool-error.ts';
 export type { SpoolErrorCode } from './spool-error.ts';
-export { spoolIdOf } from './spool-id.ts';
+export { spoolIdOf, spoolIdOrNull } from './spool-id.ts';
 export { diskOf, spoolBytes } from './usage.ts';

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryDirectory } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import { changeState } from './change-state.ts';
+import { markSpilled, quarantine, unmarkSpilled } from './mark.ts';
 import { openSegment } from './segment-file.ts';
 import { spoolIdOf } from './spool-id.ts';
 import { listInstance, openSpool, removeFile } from './spool.ts';
@@ -20,10 +20,10 @@ describe('the state of a segment file', () => {
   test('who removes it as what it was, does not remove it', async () => {
     const directory = temporaryDirectory('spill');
     await sealedIn(directory);
-    expect(await changeState(directory, 'b-1', 's-1', 'sealed', 'spilled')).toBe(true);
+    expect(await markSpilled(directory, 'b-1', 's-1')).toBe(true);
     await removeFile(directory, 'b-1', 's-1', 'sealed');
     expect(await listInstance(directory, 'b-1')).toEqual([{ segmentId: 's-1', state: 'spilled' }]);
-    expect(await changeState(directory, 'b-1', 's-1', 'spilled', 'sealed')).toBe(true);
+    expect(await unmarkSpilled(directory, 'b-1', 's-1')).toBe(true);
     await removeFile(directory, 'b-1', 's-1', 'spilled');
     expect(await listInstance(directory, 'b-1')).toEqual([{ segmentId: 's-1', state: 'sealed' }]);
   });
@@ -31,21 +31,21 @@ describe('the state of a segment file', () => {
   test('a second change is none, and without a file there is nothing to change', async () => {
     const directory = temporaryDirectory('spill');
     await sealedIn(directory);
-    await changeState(directory, 'b-1', 's-1', 'sealed', 'spilled');
-    expect(await changeState(directory, 'b-1', 's-1', 'sealed', 'spilled')).toBe(true);
-    expect(await changeState(directory, 'b-1', 's-2', 'sealed', 'spilled')).toBe(false);
-    expect(await changeState(directory, 'b-2', 's-1', 'sealed', 'spilled')).toBe(false);
+    await markSpilled(directory, 'b-1', 's-1');
+    expect(await markSpilled(directory, 'b-1', 's-1')).toBe(true);
+    expect(await markSpilled(directory, 'b-1', 's-2')).toBe(false);
+    expect(await markSpilled(directory, 'b-2', 's-1')).toBe(false);
   });
 
   test('a file is read in both states, and in no other', async () => {
     const directory = temporaryDirectory('spill');
     await sealedIn(directory);
     expect(await openSegment(directory, 'b-1', 's-1')).toMatchObject({ state: 'sealed' });
-    await changeState(directory, 'b-1', 's-1', 'sealed', 'spilled');
+    await markSpilled(directory, 'b-1', 's-1');
     const file = await openSegment(directory, 'b-1', 's-1');
     expect(file).toMatchObject({ state: 'spilled', recordJson: '{}' });
     expect([await file?.verify(), (await file?.read())?.toString()]).toEqual([true, '{"id":"1"}\n']);
-    await changeState(directory, 'b-1', 's-1', 'spilled', 'quarantined');
+    await quarantine(directory, 'b-1', 's-1');
     expect(await openSegment(directory, 'b-1', 's-1')).toBeNull();
   });
 });

@@ -24,6 +24,19 @@ export async function spoolIdOf(directory: string): Promise<string> {
   });
 }
 
+/**
+ * The same, or null where the disk has no room for one just now: what is spilled needs it, the rest does not.
+ * @throws SpoolError for what a person has to put right
+ */
+export async function spoolIdOrNull(directory: string): Promise<string | null> {
+  try {
+    return await spoolIdOf(directory);
+  } catch (error) {
+    if (error instanceof SpoolError && error.retryable) return null;
+    throw error;
+  }
+}
+
 async function read(path: string): Promise<string | null> {
   try {
     return (await readFile(path, 'utf8')).trim();
