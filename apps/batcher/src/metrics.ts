@@ -53,7 +53,7 @@ export class BatcherMetrics {
     });
     this.quarantined = new Counter({
       name: 'sink_spool_files_quarantined_total',
-      help: 'Spilled files that were put aside for a person: nobody can tell whether their events stand elsewhere.',
+      help: 'Damaged spilled files without a record that were put aside for a person.',
       registers,
     });
     this.released = counter(

@@ -1,8 +1,7 @@
 import type { Lane } from '@sink/lane';
 import type { BatcherClock, SpoolFolders, UploadsPort } from './ports.ts';
 
-/** How often the backlog is looked at, and what part of the time, at most, goes into walking a large spool. */
-const LOOK_EVERY_MS = 1_000;
+/** What part of the time, at most, goes into walking a large spool. */
 const WALK_SHARE = 0.1;
 /** Segments that are released between two looks at the backlog. */
 const RELEASED_BETWEEN_LOOKS = 16;
@@ -33,6 +32,8 @@ export interface SpillerOptions {
   readonly spoolId: string;
   /** Bytes of a lane's backlog in Redis from which on its segments are released. */
   readonly spillAtBytes: number;
+  /** How often the backlog is looked at. */
+  readonly lookEveryMs: number;
 }
 
 /**
@@ -56,7 +57,7 @@ export class Spiller {
       const startedMs = clock.monotonicMs();
       await this.round(ended).catch(failed);
       const tookMs = clock.monotonicMs() - startedMs;
-      await clock.sleep(Math.max(LOOK_EVERY_MS, tookMs / WALK_SHARE - tookMs), ended);
+      await clock.sleep(Math.max(this.#options.lookEveryMs, tookMs / WALK_SHARE - tookMs), ended);
     }
   }
 

@@ -11,6 +11,7 @@ import { BatcherMetrics } from './metrics.ts';
 import { SpoolRoom } from './spool-room.ts';
 
 const DURABILITY_TIMEOUT_MS = 1_000;
+const SPILL_LOOK_EVERY_MS = 1_000;
 
 /** Starts the batcher: chunks in, sealed segments out, on all lanes of the sink. Stopping, it seals what is open. */
 export async function startBatcher(context: ServiceContext): Promise<void> {
@@ -64,6 +65,7 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
     const firstLane = new Lane(port, config.sinkName, 0);
     return {
       spoolId,
+      lookEveryMs: SPILL_LOOK_EVERY_MS,
       spillAtBytes: Math.floor((config.spillAtBytes ?? backlogBytesMax / 2) / config.lanes),
       uploaderIsHere: () => firstLane.leaseExists(spoolLease(spoolId)),
       uploads: {

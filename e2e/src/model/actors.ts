@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { BatcherInstance, LaneBatcher, Sealer, tidySpool } from '@sink/batcher';
+import { BatcherInstance, Janitor, LaneBatcher, Sealer, Spiller } from '@sink/batcher';
 import { GroupCommit, LaneWriter } from '@sink/ingest';
 import { type Durability, FINGERPRINT_BYTES, Lane, type RedisPort } from '@sink/lane';
-import { type ObjectBuilderPort, uploadSegment } from '@sink/uploader';
+import { type ObjectBuilderPort, uploadSegment, uploadSpilled } from '@sink/uploader';
 import type { Jobs } from './jobs.ts';
 import { type Bucket, scheduledRedis, type SpoolDisk } from './ports.ts';
 import type { Random } from '../random.ts';
@@ -18,6 +18,8 @@ export interface WorldParts {
   readonly jobs: Jobs;
   readonly disks: readonly SpoolDisk[];
   readonly flushSize: number;
+  /** The backlog from which on segments are spilled; null: they are not. */
+  readonly spillAtBytes: number | null;
   /** Producers send again what was not acknowledged, and it must not be stored twice. */
   readonly dedupe: boolean;
   /** The name under which each batcher runs now. */
@@ -31,6 +33,9 @@ export interface Ingest {
   readonly commit: GroupCommit;
 }
 
+/** Failures that must not be: an event that is nowhere, or another one than was sealed. */
+const BROKEN: readonly unknown[] = ['content_missing', 'content_differs', 'spilled_missing'];
+const ROOM = { hasRoom: () => true, took: () => undefined };
 const DURABILITY: Durability = { waitaof: false, replicas: 0, timeoutMs: 0 };
 /** Leases never lapse by time here: the world removes them when it likes, as a clock that no rule may rest on. */
 const LEASE_MS = 100_000_000;
@@ -104,6 +109,7 @@ async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): 
       lane,
       spool,
       sealer,
+      room: ROOM,
       clock,
       newSegmentId: () => parts.newId('segment'),
       events: {
@@ -130,14 +136,29 @@ async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): 
     },
   );
   const ended = new AbortController();
+  const folders = disk.caretaker(parts.scheduler, actor);
+  const isClosing = (id: string): boolean => sealer.isClosing(id);
+  const janitor = new Janitor(folders, [lane], { instance: consumer, inUse: isClosing, spoolId: disk.spoolId });
   const tidying = guarded(parts, actor, async () => {
     while (!ended.signal.aborted) {
       await clock.sleep(400);
-      await tidySpool(disk.janitor(parts.scheduler, actor), [lane], {
-        instance: consumer,
-        inUse: (id) => sealer.isClosing(id),
-      }).catch(ignoreDoubt);
+      await janitor.tidy().catch(ignoreDoubt);
     }
+  });
+  const { spillAtBytes } = parts;
+  const spiller = new Spiller(
+    {
+      ...{ folders, clock, isClosing },
+      lanes: [{ lane, closeEarly: () => batcher.closeEarly() }],
+      uploaderIsHere: async () => true,
+      uploads: disk.spilledJobs.port(parts.scheduler, actor),
+      released: () => undefined,
+      failed: (error) => ignoreDoubt(error),
+    },
+    { spoolId: disk.spoolId, spillAtBytes: spillAtBytes ?? 0, lookEveryMs: 60 },
+  );
+  const spilling = guarded(parts, actor, async () => {
+    if (spillAtBytes !== null) await spiller.runUntil(ended.signal);
   });
   await new BatcherInstance([{ lane, sealer, batcher, health: HEALTH }], clock, {
     consumer,
@@ -145,14 +166,17 @@ async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): 
     renewEveryMs: 100,
   }).run(stop);
   ended.abort();
-  await tidying;
+  await Promise.all([tidying, spilling]);
 }
 
 /** Uploads jobs one after the other with the shipped upload; sweeps for records without a job. */
 export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
-  const { scheduler, random, jobs } = parts;
+  const { scheduler, random } = parts;
   const lane = laneOf(parts, actor);
-  const spool = diskOf(parts, actor).uploader(scheduler, actor);
+  const disk = diskOf(parts, actor);
+  const spool = disk.uploader(scheduler, actor);
+  const ordinary = { jobs: parts.jobs, upload: uploadSegment };
+  const spilled = { jobs: disk.spilledJobs, upload: uploadSpilled };
   const store = parts.bucket.store(scheduler, actor, () => random.next());
   const builder: ObjectBuilderPort = {
     build: async (_record, content) => {
@@ -165,13 +189,14 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
   return guarded(parts, actor, async () => {
     for (;;) {
       await scheduler.sleep(actor, 5);
+      const { jobs, upload } = random.chance(0.5) ? ordinary : spilled;
       const id = jobs.take(actor, (ids) => random.pick(ids));
       if (id === undefined) {
-        if (random.chance(0.2)) await sweep(lane, jobs).catch(ignoreDoubt);
+        if (random.chance(0.2)) await sweep(lane, parts.jobs, disk).catch(ignoreDoubt);
         continue;
       }
       try {
-        await uploadSegment(
+        await upload(
           id,
           { lane, store, spool, builder, wallMs: () => scheduler.nowMs, receiptsMax: 1_000 },
           new AbortController().signal,
@@ -180,7 +205,7 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
       } catch (error) {
         scheduler.note(`${actor.name} failed ${id}: ${String(error)}`);
         if (!(error instanceof Error && 'retryable' in error && error.retryable === true)) throw error;
-        if ('code' in error && (error.code === 'content_missing' || error.code === 'content_differs'))
+        if ('code' in error && BROKEN.includes(error.code))
           parts.crash(actor, error);
         await scheduler.local(actor, 'fail job', () => jobs.fail(actor, id));
       }
@@ -188,7 +213,7 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
   });
 }
 
-async function sweep(lane: Lane, jobs: Jobs): Promise<void> {
+async function sweep(lane: Lane, jobs: Jobs, { spoolId, spilledJobs }: SpoolDisk): Promise<void> {
   let cursor = '0';
   do {
     const page = await lane.recordIds(cursor);
@@ -196,6 +221,12 @@ async function sweep(lane: Lane, jobs: Jobs): Promise<void> {
     cursor = page.cursor;
   } while (cursor !== '0');
   jobs.reviveFailed();
+  do {
+    const page = await lane.spilledPage(cursor);
+    for (const record of page.spilled) if (record.spoolId === spoolId) spilledJobs.add(lane.number, record.id);
+    cursor = page.cursor;
+  } while (cursor !== '0');
+  spilledJobs.reviveFailed();
 }
 
 function diskOf(parts: WorldParts, actor: Actor): SpoolDisk {

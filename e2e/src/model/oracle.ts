@@ -62,9 +62,11 @@ export class Oracle {
       taken: await number('HLEN', keys.taken),
       left: await number('HLEN', keys.left),
       records: await number('HLEN', keys.records),
+      spilled: await number('HLEN', keys.spilled),
       backlog: (Array.isArray(backlog) ? backlog : []).filter((value) => Number(value) !== 0).length,
       pending: Array.isArray(pending) ? Number(pending[0]) : 0,
       jobs: parts.jobs.all.size,
+      'spilled jobs': parts.disks.reduce((sum, disk) => sum + disk.spilledJobs.all.size, 0),
       files: parts.disks.reduce((sum, disk) => sum + disk.files, 0),
     };
     return Object.keys(left).filter((name) => left[name] !== 0);

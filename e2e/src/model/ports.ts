@@ -1,8 +1,11 @@
 import type { SegmentWriterPort, SpoolFolders, SpoolPort } from '@sink/batcher';
+import { parseRecord } from '@sink/domain';
 import type { Argument, RedisPort, Script } from '@sink/lane';
 import type { ObjectStore, ObjectToPut } from '@sink/objects';
 import type { SpoolFilesPort } from '@sink/uploader';
+import type { SegmentState } from '@sink/spool';
 import { createHash } from 'node:crypto';
+import { Jobs } from './jobs.ts';
 import type { Actor, Scheduler } from './scheduler.ts';
 
 /** An actor's connection to the real Redis, by way of the scheduler. Reads never block: the scheduler waits instead. */
@@ -20,15 +23,30 @@ export function scheduledRedis(scheduler: Scheduler, actor: Actor, redis: RedisP
 
 interface SpoolFile {
   content: Buffer;
-  sealed: boolean;
+  state: SegmentState;
+  record: string;
 }
 
 /** A machine's disk: what was sealed survives its processes. */
 export class SpoolDisk {
   readonly folders = new Map<string, Map<string, SpoolFile>>();
+  readonly spoolId: string;
+  /** Uploads of what was spilled here. */
+  readonly spilledJobs = new Jobs();
+
+  constructor(spoolId: string) {
+    this.spoolId = spoolId;
+  }
 
   get files(): number {
     return [...this.folders.values()].reduce((sum, folder) => sum + folder.size, 0);
+  }
+
+  /** What an operator may clear at any time: all that stands elsewhere too. */
+  clearSuperfluous(): void {
+    for (const folder of this.folders.values()) {
+      for (const [segmentId, { state }] of folder) if (state !== 'spilled') folder.delete(segmentId);
+    }
   }
 
   /** The disk of one instance, as the batcher uses it. */
@@ -39,30 +57,46 @@ export class SpoolDisk {
       instance,
       createSegment: ({ segmentId }) =>
         scheduler.local(actor, 'create segment file', () => {
-          const file: SpoolFile = { content: Buffer.alloc(0), sealed: false };
+          const file: SpoolFile = { content: Buffer.alloc(0), state: 'open', record: '' };
           folder.set(segmentId, file);
           return segmentWriter(scheduler, actor, folder, segmentId, file);
         }),
       removeSealed: (segmentId) =>
         scheduler.local(actor, 'remove refused file', () => {
-          folder.delete(segmentId);
+          if (folder.get(segmentId)?.state === 'sealed') folder.delete(segmentId);
         }),
     };
   }
 
-  /** As the janitor sees it. */
-  janitor(scheduler: Scheduler, actor: Actor): SpoolFolders {
+  /** As those see it who look after its files. */
+  caretaker(scheduler: Scheduler, actor: Actor): SpoolFolders {
+    const fileOf = (instance: string, segmentId: string): SpoolFile | undefined =>
+      this.folders.get(instance)?.get(segmentId);
+    const change = (action: string, from: SegmentState, to: SegmentState) => (instance: string, segmentId: string) =>
+      scheduler.local(actor, action, () => {
+        const file = fileOf(instance, segmentId);
+        if (file?.state === from) file.state = to;
+        return file?.state === to;
+      });
     return {
       instances: () => scheduler.local(actor, 'list spool', () => [...this.folders.keys()]),
       files: (instance) =>
         scheduler.local(actor, 'list folder', () =>
-          [...(this.folders.get(instance) ?? [])].map(([segmentId, file]) => ({ segmentId, sealed: file.sealed })),
+          [...(this.folders.get(instance) ?? [])].map(([segmentId, { state }]) => ({ segmentId, state })),
         ),
-      remove: (instance, segmentId) =>
+      remove: (instance, { segmentId, state }) =>
         scheduler.local(actor, 'tidy file', () => {
-          this.folders.get(instance)?.delete(segmentId);
+          if (fileOf(instance, segmentId)?.state === state) this.folders.get(instance)?.delete(segmentId);
         }),
       removeFolderIfEmpty: async () => undefined,
+      examine: (instance, segmentId) =>
+        scheduler.local(actor, 'examine file', () => {
+          const file = fileOf(instance, segmentId);
+          if (file?.state !== 'sealed' && file?.state !== 'spilled') return { kind: 'missing' as const };
+          return { kind: 'sound' as const, state: file.state, record: parseRecord(file.record) };
+        }),
+      mark: change('mark file as spilled', 'sealed', 'spilled'),
+      quarantine: change('quarantine file', 'spilled', 'quarantined'),
     };
   }
 
@@ -72,11 +106,18 @@ export class SpoolDisk {
       open: ({ spool: instance, id: segmentId }) =>
         scheduler.local(actor, 'open segment file', () => {
           const file = this.folders.get(instance)?.get(segmentId);
-          return file?.sealed ? { body: file.content, objectBytes: file.content.length, crc32: 0 } : null;
+          if (file?.state !== 'sealed' && file?.state !== 'spilled') return null;
+          return { body: file.content, objectBytes: file.content.length, crc32: 0 };
+        }),
+      unmark: ({ spool: instance, id: segmentId }) =>
+        scheduler.local(actor, 'unmark file', () => {
+          const file = this.folders.get(instance)?.get(segmentId);
+          if (file?.state === 'spilled') file.state = 'sealed';
         }),
       remove: ({ spool: instance, id: segmentId }) =>
         scheduler.local(actor, 'remove segment file', () => {
-          this.folders.get(instance)?.delete(segmentId);
+          const state = this.folders.get(instance)?.get(segmentId)?.state;
+          if (state === 'sealed' || state === 'spilled') this.folders.get(instance)?.delete(segmentId);
         }),
     };
   }
@@ -100,15 +141,15 @@ function segmentWriter(
         objectBytes: file.content.length,
         crc32: 0,
       })),
-    seal: () =>
+    seal: (record) =>
       scheduler.local(actor, 'seal segment file', () => {
         if (!folder.has(segmentId))
           throw Object.assign(new Error('the folder is gone'), { code: 'spool_gone', retryable: true });
-        file.sealed = true;
+        Object.assign(file, { record, state: 'sealed' });
       }),
     discard: () =>
       scheduler.local(actor, 'discard segment file', () => {
-        folder.delete(segmentId);
+        if (file.state === 'open') folder.delete(segmentId);
       }),
   };
 }
@@ -137,6 +178,11 @@ export class Bucket {
         if (outcome < 0.16) return scheduler.local(actor, 'PUT answer lost', () => lost());
         return { etag: 'etag', existed };
       },
+      find: (key, contentHash) =>
+        scheduler.local(actor, 'HEAD', () => {
+          const stands = this.objects.get(key);
+          return stands && sha256(stands) === contentHash ? { etag: 'etag', objectBytes: stands.length } : null;
+        }),
       check: () => Promise.reject(new Error('the model checks no bucket')),
       close: () => undefined,
     };

@@ -124,7 +124,8 @@ class Sink {
     this.#parts = {
       ...{ scheduler, random, sinkName, bucket: shared.bucket, redis: this.#redis },
       jobs: new Jobs(),
-      disks: Array.from({ length: hosts }, () => new SpoolDisk()),
+      disks: Array.from({ length: hosts }, (_, host) => new SpoolDisk(`disk-${host}`)),
+      spillAtBytes: random.chance(0.4) ? 1 + random.below(6_000) : null,
       consumers: new Map(),
       flushSize: 3 + random.below(5),
       dedupe: random.chance(0.3),
@@ -171,7 +172,7 @@ class Sink {
   async finish(): Promise<boolean> {
     this.#staffHosts();
     await this.#expireDeadLeases();
-    this.#parts.jobs.stall(() => false);
+    for (const jobs of this.#allJobs) jobs.stall(() => false);
     return this.#ingestsStopped && (await this.#leftovers()).length === 0;
   }
 
@@ -229,6 +230,10 @@ class Sink {
     }
   }
 
+  get #allJobs(): Jobs[] {
+    return [this.#parts.jobs, ...this.#parts.disks.map(({ spilledJobs }) => spilledJobs)];
+  }
+
   get #keys() {
     return laneKeys(this.#parts.sinkName, 0);
   }
@@ -261,7 +266,7 @@ class Sink {
   #kill(actor: Actor): void {
     this.#scheduler.kill(actor);
     this.#remove(actor);
-    if (actor.kind === 'batcher' && this.#random.chance(0.3)) this.#parts.disks[actor.host]?.folders.clear();
+    if (actor.kind === 'batcher' && this.#random.chance(0.3)) this.#parts.disks[actor.host]?.clearSuperfluous();
   }
 
   /** A broker's requests: one to five events, each with an id of its own. Once a request is refused, it is another one. */
@@ -302,7 +307,7 @@ class Sink {
     if (random.chance(0.004)) this.#start('batcher', random.below(this.#parts.disks.length));
     if (random.chance(0.004) && someone.kind === 'batcher') this.#stops.get(someone)?.abort();
     if (random.chance(0.03)) await this.#dropLease();
-    if (random.chance(0.02)) this.#parts.jobs.stall(() => random.chance(0.5));
+    if (random.chance(0.02)) for (const jobs of this.#allJobs) jobs.stall(() => random.chance(0.5));
     if (random.chance(0.1)) await this.#scheduler.deliverLate();
     if (random.chance(0.004)) await this.#forgetPending();
     if (random.chance(0.006)) await this.#redis.call('DEL', [this.#keys.writers]);

@@ -64,8 +64,8 @@ export type SealAnswer = { readonly kind: 'sealed' } | { readonly kind: 'refused
 export type CommitAnswer = 'committed' | 'gone';
 /** `gone`: committed before; `elsewhere`: another spool directory holds it. */
 export type ReleaseAnswer = 'released' | 'gone' | 'elsewhere';
-/** `superfluous`: its events are sealed anew; `mixed`: some of them are, and nobody can tell which. */
-export type AdoptAnswer = 'adopted' | 'known' | 'superfluous' | 'mixed';
+/** `known`: there is a record; `superfluous`: its events stand elsewhere. */
+export type AdoptAnswer = 'adopted' | 'known' | 'superfluous';
 
 /** An answer asked for durability that was not reached in time; the write itself was answered. */
 export interface Durability {
@@ -215,7 +215,7 @@ export class Lane {
         ...record.slices.map(([chunk]) => chunk),
       ],
     );
-    if (answer === 'adopted' || answer === 'known' || answer === 'superfluous' || answer === 'mixed') return answer;
+    if (answer === 'adopted' || answer === 'known' || answer === 'superfluous') return answer;
     throw new UnexpectedAnswer(`adopting segment ${record.id}`, answer);
   }
 

@@ -35,9 +35,10 @@ return 'released'
 );
 
 /**
- * adopt: there is a spool file that was marked for release, and Redis knows nothing of its segment: it lost the record (it
- * started empty, or failed over). None of its chunks there: the file is the only copy, and is given a spilled record again.
- * All of them: they are sealed anew, and the file is superfluous. Some: nobody can tell, and nothing changes.
+ * adopt: there is a spool file that was marked for release, and Redis knows nothing of its segment. One of its chunks is
+ * there: the segment was committed by somebody who did not see the mark, or Redis failed over to a moment before the seal
+ * and the chunks are sealed anew; the file is superfluous. None of them: committed too, or Redis lost it and started empty.
+ * Then the file may be the only copy; it is given a spilled record again, and uploading it once more changes nothing.
  */
 export const adopt = drainingScript(
   'adopt',
@@ -47,9 +48,9 @@ local segment, place, overhead, count, bytes = ARGV[1], ARGV[2], tonumber(ARGV[3
 
 if redis.call('HEXISTS', records, segment) == 1 or redis.call('HEXISTS', spilled, segment) == 1 then return 'known' end
 ${LOOK_AT_BACKLOG}
-local found = 0
-for i = 6, #ARGV do found = found + redis.call('HEXISTS', left, ARGV[i]) end
-if found > 0 then return found == #ARGV - 5 and 'superfluous' or 'mixed' end
+for i = 6, #ARGV do
+  if redis.call('HEXISTS', left, ARGV[i]) == 1 then return 'superfluous' end
+end
 redis.call('HSET', spilled, segment, place)
 redis.call('HINCRBY', backlog, 'bytes', math.ceil(#place * 1.25) + overhead)
 redis.call('HINCRBY', backlog, 'spilledEvents', count)
