@@ -51,7 +51,10 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
     ...{ config, redis, durability, uploads, room, spoolId, clock, log, readiness },
     commands: port,
     spill: spillParts(),
-    metrics: new BatcherMetrics(registry, { openFiles: () => current?.openFiles ?? 0, spoolBytes: () => room.usedBytes }),
+    metrics: new BatcherMetrics(registry, {
+      openFiles: () => current?.openFiles ?? 0,
+      spoolBytes: () => room.usedBytes,
+    }),
     onRunning: (instance) => (current = instance),
   });
   const running = instances.runUntil(signal);

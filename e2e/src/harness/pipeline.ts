@@ -146,6 +146,7 @@ export class Pipeline {
       taken: await client.hlen(keys.taken),
       left: await client.hlen(keys.left),
       records: await client.hlen(keys.records),
+      spilled: await client.hlen(keys.spilled),
       backlog: backlog.filter((value) => Number(value) !== 0).length,
     };
   }

@@ -26,9 +26,12 @@ export class Producers {
   #event = 0;
   #running = true;
   readonly #workers: Promise<void>[] = [];
+  readonly #text: string;
 
-  constructor(targets: () => readonly Service[], parallel: number) {
+  /** @param textBytes of the text in each event's data */
+  constructor(targets: () => readonly Service[], parallel: number, textBytes = 100) {
     this.#targets = targets;
+    this.#text = 'x'.repeat(textBytes);
     for (let i = 0; i < parallel; i++) this.#workers.push(this.#work());
   }
 
@@ -46,7 +49,7 @@ export class Producers {
         const target = services[(event + attempt) % services.length];
         if (!target) throw new Error('there is no ingest to send to');
         const ids = event % 5 === 0 ? [`${event}.a`, `${event}.b`] : [`${event}`];
-        if (await this.#post(target, event, eventsOf(ids, attempt))) break;
+        if (await this.#post(target, event, eventsOf(ids, attempt, this.#text))) break;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }
@@ -80,12 +83,12 @@ export function tryOf(event: Readonly<Record<string, unknown>>): string {
   return `${String(event['id'])}#${String(event['attempt'])}`;
 }
 
-function eventsOf(ids: readonly string[], attempt: number): CloudEvent<unknown>[] {
+function eventsOf(ids: readonly string[], attempt: number, text: string): CloudEvent<unknown>[] {
   return ids.map(
     (id) =>
       new CloudEvent({
         ...{ id, source: '/e2e', type: 'e2e.event', datacontenttype: 'application/json', attempt },
-        data: { id, text: 'x'.repeat(100) },
+        data: { id, text },
       }),
   );
 }

@@ -205,8 +205,7 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
       } catch (error) {
         scheduler.note(`${actor.name} failed ${id}: ${String(error)}`);
         if (!(error instanceof Error && 'retryable' in error && error.retryable === true)) throw error;
-        if ('code' in error && BROKEN.includes(error.code))
-          parts.crash(actor, error);
+        if ('code' in error && BROKEN.includes(error.code)) parts.crash(actor, error);
         await scheduler.local(actor, 'fail job', () => jobs.fail(actor, id));
       }
     }

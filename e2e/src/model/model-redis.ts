@@ -1,6 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { IoredisPort, type RedisPort } from '@sink/lane';
 import { eventually, startRedis } from '@sink/testing';
+
+const ANSWER_MAX_MS = 500;
 
 /** A real Redis, and what can happen to it as a whole. */
 export interface ModelRedis {
@@ -23,7 +26,8 @@ export async function withModelRedis(run: (redis: ModelRedis) => Promise<void>):
       crash: async () => {
         await server.kill();
         await server.restart();
-        await eventually(() => client.ping(), { intervalMs: 2 });
+        // A command of the moment between two connections may never be answered.
+        await eventually(() => Promise.race([client.ping(), unanswered()]), { intervalMs: 2, timeoutMs: 15_000 });
       },
       fill: async () => {
         await client.config('SET', 'maxmemory', '1');
@@ -36,4 +40,9 @@ export async function withModelRedis(run: (redis: ModelRedis) => Promise<void>):
     client.disconnect();
     await server.stop();
   }
+}
+
+async function unanswered(): Promise<never> {
+  await sleep(ANSWER_MAX_MS);
+  throw new Error('Redis does not answer yet');
 }

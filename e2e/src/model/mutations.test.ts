@@ -14,14 +14,14 @@ describe.concurrent('the model notices each rule of the protocol that is left ou
     it(mutation.name, { timeout: 180_000 }, async () => {
       const mutant = temporaryDirectory('mutant');
       await writeMutant(REPOSITORY, mutant, mutation);
-      const { failing, violations } = await runModel(mutant);
+      const { failing, violations } = await runModel(mutant, mutation.from ?? 1);
       expect(failing, 'every seed passed').not.toEqual([]);
       expect(Object.keys(violations).join('; ')).toMatch(mutation.shows);
     });
 });
 
-function runModel(mutant: string): Promise<{ failing: number[]; violations: Record<string, number> }> {
-  const args = [join(mutant, 'e2e/src/model/main.ts'), '--seeds', String(SEEDS_MAX), '--first'];
+function runModel(mutant: string, from: number): Promise<{ failing: number[]; violations: Record<string, number> }> {
+  const args = [join(mutant, 'e2e/src/model/main.ts'), '--from', String(from), '--seeds', String(SEEDS_MAX), '--first'];
   return new Promise((resolve, reject) => {
     execFile(process.execPath, args, { cwd: mutant }, (error, stdout, stderr) => {
       const report = stdout.trim().split('\n').at(-1) ?? '';

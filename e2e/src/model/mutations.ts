@@ -4,20 +4,27 @@ import type { Mutation } from '../mutants/mutant.ts';
 export interface ProtocolMutation extends Mutation {
   /** How it shows: a broken promise or something that is never finished, not an accident of the edit. */
   readonly shows: RegExp;
+  /** The seed to begin with, where it shows in a few worlds only; default 1. */
+  readonly from?: number;
 }
 
 const APPEND = 'libs/lane/src/scripts/append.ts';
 const DEDUPE = 'libs/lane/src/scripts/dedupe.ts';
 const SEAL = 'libs/lane/src/scripts/seal.ts';
 const COMMIT = 'libs/lane/src/scripts/commit.ts';
+const SLICES = 'libs/lane/src/scripts/slices.ts';
+const RELEASE = 'libs/lane/src/scripts/release.ts';
 const CLAIM = 'libs/lane/src/scripts/claim.ts';
 const KEY = 'libs/domain/src/object-key.ts';
 const WRITER = 'apps/ingest/src/lane-writer.ts';
 const BATCHER = 'apps/batcher/src/lane-batcher.ts';
 const INHERITANCE = 'apps/batcher/src/inheritance.ts';
 const UPLOAD = 'apps/uploader/src/upload-segment.ts';
+const SPILLER = 'apps/batcher/src/spiller.ts';
+const JANITOR = 'apps/batcher/src/janitor.ts';
 const WORLD = 'e2e/src/model/world.ts';
 
+const OPEN_SPILLED = 'const object = await ports.spool.open(record);';
 const UNFINISHED = /leak|LOST/;
 const NO_SCRUB = { file: INHERITANCE, from: 'nowMs - this.#lastScrubMs >= this.#options.scrubEveryMs', to: 'false' };
 const NO_FORGOTTEN_PENDING = { file: WORLD, from: 'if (random.chance(0.004)) await this.#forgetPending();', to: '' };
@@ -96,6 +103,7 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
       },
     ],
     shows: /DOUBLED|leak|crash/,
+    from: 200,
   },
   {
     name: 'seal does not look where a chunk was taken up to',
@@ -121,12 +129,12 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
   },
   {
     name: 'commit removes a chunk of which events are left',
-    edits: [{ file: COMMIT, from: 'if rest[i] == 0 then', to: 'if true then' }],
+    edits: [{ file: SLICES, from: 'if rest[i] == 0 then', to: 'if true then' }],
     shows: /LOST|crash|leak/,
   },
   {
     name: 'commit keeps the record, so that it counts down twice',
-    edits: [{ file: COMMIT, from: "redis.call('HDEL', records, segment)", to: "redis.call('EXISTS', records)" }],
+    edits: [{ file: COMMIT, from: "redis.call('HDEL', home, segment)", to: "redis.call('EXISTS', home)" }],
     shows: UNFINISHED,
   },
   {
@@ -134,11 +142,36 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     edits: [
       {
         file: UPLOAD,
-        from: 'const { etag, existed } = await store.put(',
-        to: "await lane.commit({ v: RECEIPT_VERSION, id: record.id, key: '', etag: '', count: 0, bytes: 0, objectBytes: 0, sha256: '', acceptedAtMs: 0, sealedAtMs: 0, storedAtMs: 0 }, 10);\n  const { etag, existed } = await store.put(",
+        from: 'const { etag, existed } = await ports.store.put(',
+        to: "await ports.lane.commit({ v: RECEIPT_VERSION, id: record.id, key: '', etag: '', count: 0, bytes: 0, objectBytes: 0, sha256: '', acceptedAtMs: 0, sealedAtMs: 0, storedAtMs: 0 }, 10);\n    const { etag, existed } = await ports.store.put(",
       },
     ],
     shows: /LOST/,
+  },
+  {
+    name: 'a segment is released whose file is not marked',
+    edits: [{ file: SPILLER, from: 'if (!(await folders.mark(instance, segmentId))) return false;', to: '' }],
+    shows: /LOST|crash/,
+  },
+  {
+    name: 'release keeps the record beside the spilled one',
+    edits: [{ file: RELEASE, from: "redis.call('HDEL', records, segment)", to: "redis.call('EXISTS', records)" }],
+    shows: /crash|leak/,
+  },
+  {
+    name: 'a spilled file loses its mark before its object stands',
+    edits: [{ file: UPLOAD, from: OPEN_SPILLED, to: `${OPEN_SPILLED}\n  await ports.spool.unmark(record);` }],
+    shows: /LOST|crash/,
+  },
+  {
+    name: 'a spilled file is removed before its object stands',
+    edits: [{ file: UPLOAD, from: OPEN_SPILLED, to: `${OPEN_SPILLED}\n  await ports.spool.remove(record);` }],
+    shows: /LOST|crash/,
+  },
+  {
+    name: 'nobody settles a marked file whose segment was committed elsewhere',
+    edits: [{ file: JANITOR, from: "return spoolId === null ? 'kept'", to: "return spoolId !== '' ? 'kept'" }],
+    shows: /leak: files/,
   },
   {
     name: 'a key says neither offset nor content',

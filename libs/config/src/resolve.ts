@@ -74,7 +74,10 @@ function spillAt({ spill_at: given, replicas }: Settings): number | 'never' | nu
   return replicas > 0 ? 'never' : null;
 }
 
-function checkSpill({ spill_at: spillAtBytes = 0, max_backlog_bytes: backlogBytes }: Settings, problems: Problems): void {
+function checkSpill(
+  { spill_at: spillAtBytes = 0, max_backlog_bytes: backlogBytes }: Settings,
+  problems: Problems,
+): void {
   if (backlogBytes === undefined || spillAtBytes < backlogBytes) return;
   problems.add('spill_at', 'less than max_backlog_bytes, or nothing is ever spilled; 0 says so', ['max_backlog_bytes']);
 }

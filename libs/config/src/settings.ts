@@ -166,7 +166,7 @@ const durability = {
     'The backlog in Redis from which on events that wait for S3 move to files below `data_dir`, which are then the only copies. 0: they never do. Without it: half of `max_backlog_bytes`; never where `replicas` are asked for, because one disk is less than that.',
   ),
   max_spool_bytes: optionalBytes(
-    64 * MIB,
+    MIB,
     64 * TIB,
     'How much disk the files of events that wait for S3 may take. Without it: what `disk_reserve_bytes` leaves.',
   ),

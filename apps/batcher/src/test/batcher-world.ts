@@ -49,6 +49,7 @@ export interface RunningBatcher {
   readonly redis: HookedPort;
   readonly openFiles: () => number;
   readonly isClosing: (segmentId: string) => boolean;
+  readonly closeEarly: () => void;
   /** Settles as the instance's run does. */
   readonly ended: Promise<'stopped' | 'lease_lost'>;
   /** As SIGTERM. */
@@ -278,6 +279,7 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
     ...{ consumer, told, uploads, spool, redis, ended },
     openFiles: () => instance.openFiles,
     isClosing: (id) => sealer.isClosing(id),
+    closeEarly: () => batcher.closeEarly(),
     stop: () => {
       stop.abort();
       return ended;

@@ -189,6 +189,12 @@ class Verification {
         }
         cursor = page.cursor;
       } while (cursor !== '0');
+      // After the records: one may have become a spilled one in between, and never the other way round.
+      do {
+        const page = await lane.spilledPage(cursor);
+        for (const { key } of page.spilled) if (this.#unreceipted.has(key)) keys.add(key);
+        cursor = page.cursor;
+      } while (cursor !== '0');
     }
     return keys;
   }

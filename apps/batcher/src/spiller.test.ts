@@ -1,0 +1,202 @@
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SegmentRecord } from '@sink/domain';
+import { eventually } from '@sink/testing';
+import { describe, expect, test } from 'vitest';
+import { Janitor, type Tidied } from './janitor.ts';
+import { Spiller } from './spiller.ts';
+import { spoolFolders } from './spool-folders.ts';
+import { BatcherWorld } from './test/batcher-world.ts';
+
+const world = new BatcherWorld();
+const SPOOL_ID = 'spool-1';
+
+interface Spilling {
+  readonly spiller: Spiller;
+  readonly queued: string[];
+  readonly closedEarly: () => number;
+}
+
+function spilling(spillAtBytes: number, { uploader = true, inUse = '' } = {}): Spilling {
+  const queued: string[] = [];
+  let closed = 0;
+  const spiller = new Spiller(
+    {
+      folders: spoolFolders(world.spoolDir),
+      lanes: [{ lane: world.lane, closeEarly: () => void (closed += 1) }],
+      clock: world.clock,
+      uploaderIsHere: async () => uploader,
+      uploads: { add: async (_lane, id) => void queued.push(id) },
+      isClosing: (id) => id === inUse,
+      released: () => undefined,
+      failed: (error) => {
+        throw error;
+      },
+    },
+    { spoolId: SPOOL_ID, spillAtBytes, lookEveryMs: 1_000 },
+  );
+  return { spiller, queued, closedEarly: () => closed };
+}
+
+const never = new AbortController().signal;
+
+/** Segments of five events each, sealed by a batcher that is gone. */
+async function sealed(segments: number, lineBytes = 10): Promise<SegmentRecord[]> {
+  const lines = Array.from({ length: 5 }, (_, id) => JSON.stringify({ id, fill: 'x'.repeat(lineBytes) }));
+  for (let n = 0; n < segments; n++) await world.append(5, { lines });
+  const batcher = world.batcher({ flushSize: 5 });
+  await eventually(async () => expect(await world.counts()).toHaveLength(segments));
+  await batcher.stop();
+  return world.records();
+}
+
+function path({ spool, id }: SegmentRecord, state: 'segment' | 'spilled' | 'quarantined'): string {
+  return join(world.spoolDir, spool, `${id}.${state}`);
+}
+
+function tidy(): Promise<Tidied> {
+  const options = { instance: 'b-me', inUse: () => false, spoolId: SPOOL_ID };
+  return new Janitor(spoolFolders(world.spoolDir), [world.lane], options).tidy();
+}
+
+async function spilledOne(): Promise<SegmentRecord> {
+  const [record] = await sealed(1);
+  await spilling(1).spiller.round(never);
+  if (!record) throw new Error('nothing was sealed');
+  return record;
+}
+
+describe('a backlog above spill_at', () => {
+  test('sealed segments leave Redis, their files stay, marked, and get upload jobs of this spool', async () => {
+    const records = await sealed(3);
+    const { spiller, queued } = spilling(1);
+    await spiller.round(never);
+    expect(queued.toSorted()).toEqual(records.map(({ id }) => id).toSorted());
+    expect(await world.lane.backlog()).toMatchObject({ events: 0, segments: 0 });
+    expect(await world.lane.spilledBacklog()).toMatchObject({ events: 15, segments: 3 });
+    expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(0);
+    for (const record of records) {
+      expect([existsSync(path(record, 'segment')), existsSync(path(record, 'spilled'))]).toEqual([false, true]);
+      expect(await world.lane.spilledRecord(record.id)).toMatchObject({ spoolId: SPOOL_ID, key: record.key });
+      expect(await world.lines(record)).toHaveLength(5);
+    }
+    await spiller.round(never);
+    expect(queued).toHaveLength(3);
+  });
+
+  test('below it nothing is released', async () => {
+    await sealed(2);
+    const { spiller, queued } = spilling((await world.lane.backlog()).bytes + 1);
+    await spiller.round(never);
+    expect(queued).toEqual([]);
+  });
+
+  test('only as much as is needed is released', async () => {
+    await sealed(40, 10_000);
+    const half = (await world.lane.backlog()).bytes * 0.75;
+    await spilling(half).spiller.round(never);
+    expect((await world.lane.spilledBacklog()).segments).toBeLessThan(40);
+    expect((await world.lane.backlog()).bytes).toBeLessThan(half);
+  });
+
+  test('where nothing sealed is left, what is open is sealed early', async () => {
+    await world.append(3);
+    const { spiller, closedEarly } = spilling(1);
+    await spiller.round(never);
+    expect(closedEarly()).toBe(1);
+    const batcher = world.batcher();
+    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    batcher.closeEarly();
+    await eventually(async () => expect(await world.counts()).toEqual([3]));
+  });
+
+  test('without an uploader on this spool nothing is released: nobody else could upload it', async () => {
+    const [record] = await sealed(1);
+    const { spiller, queued } = spilling(1, { uploader: false });
+    await spiller.round(never);
+    expect(queued).toEqual([]);
+    expect(record && (await world.lane.hasRecord(record.id))).toBe(true);
+  });
+
+  test.each([
+    ['is damaged', (file: string) => writeFileSync(file, readFileSync(file).fill(0, 0, 1))],
+    ['is cut off', (file: string) => truncateSync(file, 10)],
+    ['holds another segment', (file: string, other: string) => writeFileSync(file, readFileSync(other))],
+  ])('a file that %s is not relied on: its events stay in Redis', async (_, damage) => {
+    const [record, other] = await sealed(2);
+    if (!record || !other) throw new Error('nothing was sealed');
+    damage(path(record, 'segment'), path(other, 'segment'));
+    const { spiller, queued } = spilling(1);
+    await spiller.round(never);
+    await spiller.round(never);
+    expect(queued).toEqual([other.id]);
+    expect(await world.lane.hasRecord(record.id)).toBe(true);
+    expect(existsSync(path(record, 'spilled'))).toBe(false);
+  });
+
+  test('a segment that is on its way to the lane is left alone', async () => {
+    const [record] = await sealed(1);
+    const { spiller, queued } = spilling(1, { inUse: record?.id });
+    await spiller.round(never);
+    expect(queued).toEqual([]);
+  });
+});
+
+describe('a marked file', () => {
+  test('is never removed while Redis has its record, spilled or not', async () => {
+    const record = await spilledOne();
+    expect(await tidy()).toEqual({ removed: 0, adopted: 0, quarantined: 0 });
+    const [unreleased] = await sealed(1);
+    if (!unreleased) throw new Error('nothing was sealed');
+    await rename(path(unreleased, 'segment'), path(unreleased, 'spilled'));
+    expect(await tidy()).toEqual({ removed: 0, adopted: 0, quarantined: 0 });
+    expect([existsSync(path(record, 'spilled')), existsSync(path(unreleased, 'spilled'))]).toEqual([true, true]);
+  });
+
+  test('that a Redis which started empty knows nothing of gets its record again', async () => {
+    const record = await spilledOne();
+    await world.redis.flushall();
+    await world.open();
+    expect(await tidy()).toEqual({ removed: 0, adopted: 1, quarantined: 0 });
+    expect(await world.lane.spilledRecord(record.id)).toMatchObject({ key: record.key, spoolId: SPOOL_ID });
+    expect(await tidy()).toEqual({ removed: 0, adopted: 0, quarantined: 0 });
+  });
+
+  test('whose chunks are in Redis, but no record, goes: they are sealed anew', async () => {
+    const [record] = await sealed(1);
+    if (!record) throw new Error('nothing was sealed');
+    await rename(path(record, 'segment'), path(record, 'spilled'));
+    await world.redis.hdel(world.lane.keys.records, record.id);
+    expect(await tidy()).toEqual({ removed: 1, adopted: 0, quarantined: 0 });
+    expect(existsSync(path(record, 'spilled'))).toBe(false);
+  });
+
+  test('that is damaged, and of which Redis knows nothing, is put aside and left there', async () => {
+    const record = await spilledOne();
+    await world.redis.flushall();
+    await world.open();
+    truncateSync(path(record, 'spilled'), 20);
+    expect(await tidy()).toEqual({ removed: 0, adopted: 0, quarantined: 1 });
+    expect(await tidy()).toEqual({ removed: 0, adopted: 0, quarantined: 0 });
+    expect(existsSync(path(record, 'quarantined'))).toBe(true);
+  });
+});
+
+describe('without room on the disk', () => {
+  test('nothing more is read, what is open is sealed, and all goes on when there is room', async () => {
+    await world.append(3);
+    const batcher = world.batcher();
+    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    world.room.full = true;
+    await eventually(async () => expect(await world.counts()).toEqual([3]));
+    const id = await world.append(4);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(await world.lane.taken([id])).toEqual([0]);
+    expect(batcher.openFiles()).toBe(0);
+    world.room.full = false;
+    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await batcher.stop();
+    expect(await world.sealedEvents()).toEqual(world.everyEvent);
+  });
+});

@@ -1,0 +1,66 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '@sink/runtime';
+import { diskOf } from '@sink/spool';
+import { temporaryDirectory } from '@sink/testing';
+import { expect, test } from 'vitest';
+import { SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
+
+const MIB = 1024 * 1024;
+
+interface Looked {
+  readonly room: SpoolRoom;
+  readonly told: (string | null)[];
+  /** Late enough for the files to be added up again. */
+  look(): Promise<void>;
+}
+
+function roomIn(directory: string, options: Partial<SpoolRoomOptions>): Looked {
+  const told: (string | null)[] = [];
+  let nowMs = 0;
+  const room = new SpoolRoom(
+    { directory, maxBytes: null, reserveBytes: 0, ...options },
+    { ...systemClock, monotonicMs: () => nowMs },
+    (problem) => told.push(problem),
+  );
+  return {
+    ...{ room, told },
+    look: () => {
+      nowMs += 10_000;
+      return room.look();
+    },
+  };
+}
+
+test('a spool has room until what it holds, and what was written since, reach its limit', async () => {
+  const directory = temporaryDirectory('room');
+  mkdirSync(join(directory, 'b-1'));
+  writeFileSync(join(directory, 'b-1', 'a'), Buffer.alloc(10 * MIB));
+  const { room, told, look } = roomIn(directory, { maxBytes: 64 * MIB });
+  await look();
+  expect([room.hasRoom(), room.usedBytes]).toEqual([true, 10 * MIB]);
+  room.took(30 * MIB);
+  expect(room.hasRoom()).toBe(true);
+  room.took(10 * MIB);
+  expect(room.hasRoom()).toBe(false);
+  await look(); // it did not get to the disk after all
+  expect(room.hasRoom()).toBe(true);
+  writeFileSync(join(directory, 'b-1', 'b'), Buffer.alloc(45 * MIB));
+  await look();
+  expect(room.hasRoom()).toBe(false);
+  rmSync(join(directory, 'b-1', 'b'));
+  await look();
+  expect(told.map((problem) => problem?.includes('max_spool_bytes') ?? null)).toEqual([true, null, true, null]);
+});
+
+test('some of the disk is left to others', async () => {
+  const directory = temporaryDirectory('room');
+  const { freeBytes } = await diskOf(directory);
+  const { room, look } = roomIn(directory, { reserveBytes: Math.floor(freeBytes / 2) });
+  await look();
+  expect(room.hasRoom()).toBe(true);
+  const { room: full, told, look: lookAgain } = roomIn(directory, { reserveBytes: freeBytes * 2 });
+  await lookAgain();
+  expect(full.hasRoom()).toBe(false);
+  expect(told[0]).toContain('disk_reserve_bytes');
+});
