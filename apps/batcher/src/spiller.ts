@@ -11,7 +11,7 @@ const UNSOUND_MAX = 10_000;
 export interface SpillingLane {
   readonly lane: Lane;
   /** Seals what is open, full or not: only sealed segments can be released. */
-  closeEarly(): void;
+  readonly closeEarly: () => void;
 }
 
 export interface SpillerPorts {

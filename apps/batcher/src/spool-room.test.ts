@@ -12,7 +12,7 @@ interface Looked {
   readonly room: SpoolRoom;
   readonly told: (string | null)[];
   /** Late enough for the files to be added up again. */
-  look(): Promise<void>;
+  readonly look: () => Promise<void>;
 }
 
 function roomIn(directory: string, options: Partial<SpoolRoomOptions>): Looked {

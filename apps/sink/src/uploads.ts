@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration, type SinkConfig } from '@sink/config';
-import { IoredisPort, Lane } from '@sink/lane';
+import { IoredisPort, Lane, rememberLanes } from '@sink/lane';
 import { connectRedis, requireRedis } from '@sink/redis';
 import { EXIT_FAILED, EXIT_OK, systemClock } from '@sink/runtime';
 import { UploadQueue, type WaitingUpload } from '@sink/uploads';
@@ -20,14 +20,19 @@ export async function runUploads(config: SinkConfig, command: UploadsCommand, wr
   const log = { warn: () => undefined };
   try {
     await toolConnected(client, config);
-    const connection = connectRedis(requireRedis(config.redis), 'queue', { onError: () => undefined });
-    const queue = new UploadQueue(connection, config.sinkName, { log });
+    const port = new IoredisPort(client);
+    const laneOf = (lane: number): Lane => new Lane(port, config.sinkName, lane);
+    const spools = await spoolsInUse((await rememberLanes(port, config.sinkName, config.lanes)).map(laneOf));
+    const queues = [{}, ...[...spools].map((spoolId) => ({ spoolId }))].map((which) => {
+      const connection = connectRedis(requireRedis(config.redis), 'queue', { onError: () => undefined });
+      return new UploadQueue(connection, config.sinkName, { log, ...which });
+    });
     try {
-      if (command.action === 'retry') return await retry(queue, command.segmentIds, write);
-      await list(queue, (lane) => new Lane(new IoredisPort(client), config.sinkName, lane), command.json, write);
+      if (command.action === 'retry') return await retry(queues, command.segmentIds, write);
+      await list(queues, laneOf, command.json, write);
       return EXIT_OK;
     } finally {
-      await queue.close();
+      await Promise.all(queues.map((queue) => queue.close()));
     }
   } catch (error) {
     write(`FAILED: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -37,45 +42,79 @@ export async function runUploads(config: SinkConfig, command: UploadsCommand, wr
   }
 }
 
-async function retry(queue: UploadQueue, segmentIds: readonly string[], write: Write): Promise<number> {
-  await queue.endHold();
+/** Spool directories that hold spilled segments: each has a queue of its own. */
+async function spoolsInUse(lanes: readonly Lane[]): Promise<ReadonlySet<string>> {
+  const spools = new Set<string>();
+  for (const lane of lanes) {
+    let cursor = '0';
+    do {
+      const page = await lane.spilledPage(cursor);
+      for (const { spoolId } of page.spilled) spools.add(spoolId);
+      cursor = page.cursor;
+    } while (cursor !== '0');
+  }
+  return spools;
+}
+
+async function retry(queues: readonly UploadQueue[], segmentIds: readonly string[], write: Write): Promise<number> {
+  for (const queue of queues) await queue.endHold();
   if (segmentIds.length === 0) {
-    const { delayed } = await queue.counts();
-    await queue.promoteDelayed();
-    const revived = await queue.reviveFailed();
-    write(`${delayed + revived} uploads are tried now\n`);
+    let uploads = 0;
+    for (const queue of queues) {
+      uploads += (await queue.counts()).delayed;
+      await queue.promoteDelayed();
+      uploads += await queue.reviveFailed();
+    }
+    write(`${uploads} uploads are tried now\n`);
     return EXIT_OK;
   }
   let unknown = 0;
   for (const segmentId of segmentIds) {
-    const found = await queue.retry(segmentId);
+    const found = (await Promise.all(queues.map((queue) => queue.retry(segmentId)))).includes(true);
     if (!found) unknown += 1;
     write(found ? `${segmentId}: tried now\n` : `${segmentId}: no upload waits under this id; see "uploads list"\n`);
   }
   return unknown === 0 ? EXIT_OK : EXIT_FAILED;
 }
 
-async function list(queue: UploadQueue, laneOf: (lane: number) => Lane, json: boolean, write: Write): Promise<void> {
+async function list(
+  queues: readonly UploadQueue[],
+  laneOf: (lane: number) => Lane,
+  json: boolean,
+  write: Write,
+): Promise<void> {
   let shown = 0;
-  for await (const waiting of allWaiting(queue)) {
-    const record = await laneOf(waiting.lane).record(waiting.segmentId);
-    if (record === null) continue; // committed meanwhile
-    shown += 1;
-    const { key, count, bytes, acceptedAtMs } = record;
-    if (json) {
-      write(`${JSON.stringify({ ...waiting, key, events: count, bytes, acceptedAt: new Date(acceptedAtMs) })}\n`);
-      continue;
-    }
-    const age = formatDuration(Math.max(0, Math.round((systemClock.wallMs() - acceptedAtMs) / 1_000) * 1_000));
-    write(`${waiting.segmentId}  ${key}\n`);
-    write(`  ${count} events, ${formatBytes(bytes)}, accepted ${age} ago, ${waiting.attempts} tries\n`);
-    write(`  ${waiting.reason}\n`);
+  const counts = { active: 0, waiting: 0, delayed: 0 };
+  for (const queue of queues) {
+    for await (const waiting of allWaiting(queue)) shown += await show(waiting, laneOf(waiting.lane), json, write);
+    const { active, waiting, delayed } = await queue.counts();
+    counts.active += active;
+    counts.waiting += waiting;
+    counts.delayed += delayed;
   }
   if (json) return;
-  const { waiting, active, delayed } = await queue.counts();
   write(
-    `${shown} uploads failed and are tried again; in all ${active} run, ${waiting} wait, ${delayed} wait for their next try\n`,
+    `${shown} uploads failed and are tried again; in all ${counts.active} run, ${counts.waiting} wait, ${counts.delayed} wait for their next try\n`,
   );
+}
+
+/** @returns 0 for what was committed meanwhile, else 1 */
+async function show(waiting: WaitingUpload, lane: Lane, json: boolean, write: Write): Promise<0 | 1> {
+  const record = (await lane.record(waiting.segmentId)) ?? (await lane.spilledRecord(waiting.segmentId));
+  if (record === null) return 0;
+  const { key, count, bytes, acceptedAtMs } = record;
+  const place = 'spoolId' in record ? { spoolId: record.spoolId } : {};
+  if (json) {
+    const acceptedAt = new Date(acceptedAtMs);
+    write(`${JSON.stringify({ ...waiting, key, events: count, bytes, acceptedAt, ...place })}\n`);
+    return 1;
+  }
+  const age = formatDuration(Math.max(0, Math.round((systemClock.wallMs() - acceptedAtMs) / 1_000) * 1_000));
+  write(`${waiting.segmentId}  ${key}\n`);
+  write(`  ${count} events, ${formatBytes(bytes)}, accepted ${age} ago, ${waiting.attempts} tries\n`);
+  if ('spoolId' in record) write(`  spilled into the spool directory with the id ${record.spoolId}\n`);
+  write(`  ${waiting.reason}\n`);
+  return 1;
 }
 
 async function* allWaiting(queue: UploadQueue): AsyncGenerator<WaitingUpload> {

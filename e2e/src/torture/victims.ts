@@ -1,7 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ManagedProcess, Proxy } from '@sink/testing';
+import { rssPeakBytes } from '../harness/memory.ts';
 import type { Pipeline, Service, ServiceKind, Way } from '../harness/pipeline.ts';
 import type { Fault } from './plan.ts';
 import type { TinyDisk } from './tiny-disk.ts';
@@ -153,13 +154,7 @@ export class Victims {
   }
 
   #noteMemory({ kind, process }: Service): void {
-    try {
-      const status = readFileSync(`/proc/${process.pid}/status`, 'utf8');
-      const bytes = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
-      this.rssPeakBytes.set(kind, Math.max(bytes, this.rssPeakBytes.get(kind) ?? 0));
-    } catch {
-      // It is gone, or this is not Linux: then memory is not shown.
-    }
+    this.rssPeakBytes.set(kind, Math.max(rssPeakBytes(process), this.rssPeakBytes.get(kind) ?? 0));
   }
 
   #service(name: string): Service {

@@ -81,16 +81,14 @@ export function parseSpilledRecord(json: string): SpilledRecord {
 }
 
 /** The record of a segment once it is spilled into the spool directory with this id. */
-export function spilledRecord({ slices: _, ...sealed }: SegmentRecord, spoolId: string): SpilledRecord {
-  return { ...sealed, spoolId };
+export function spilledRecord(record: SegmentRecord, spoolId: string): SpilledRecord {
+  const spilled: SpilledRecord & { slices?: unknown } = { ...record, spoolId };
+  delete spilled.slices;
+  return spilled;
 }
 
 function parsed(json: string): object {
-  return parseVersioned(
-    json,
-    RECORD_VERSION,
-    (problem, message) => new RecordUnreadable(`record_${problem}`, message),
-  );
+  return parseVersioned(json, RECORD_VERSION, (problem, message) => new RecordUnreadable(`record_${problem}`, message));
 }
 
 function damaged(): RecordUnreadable {

@@ -5,7 +5,7 @@ import { loadConfig, type SinkConfig } from '@sink/config';
 import { type Compression, objectKey, RECORD_VERSION, type SegmentRecord, type Slice } from '@sink/domain';
 import { IoredisPort, Lane } from '@sink/lane';
 import { createLogger, Readiness, Registry, type ServiceContext, Shutdown, systemClock } from '@sink/runtime';
-import { compressContent, openSpool } from '@sink/spool';
+import { compressContent, markSpilled, openSpool, spoolIdOf } from '@sink/spool';
 import { type FakeS3, type RedisServer, startRedis, startS3, temporaryDirectory } from '@sink/testing';
 import { UploadQueue } from '@sink/uploads';
 import { Redis } from 'ioredis';
@@ -133,6 +133,16 @@ export class UploaderWorld {
     return { record, content, object: body };
   }
 
+  /** Seals, and releases into this world's spool directory, as a batcher under pressure does; the job is not queued. */
+  async spill(segment: SegmentToSeal = {}): Promise<SealedSegment & { spoolId: string }> {
+    const sealed = await this.seal(segment);
+    const spoolId = await spoolIdOf(this.spoolDir);
+    if (!(await markSpilled(this.spoolDir, sealed.record.spool, sealed.record.id))) throw new Error('it has no file');
+    const answer = await this.lane(segment.lane).release(sealed.record, spoolId);
+    if (answer !== 'released') throw new Error(`releasing answered ${answer}`);
+    return { ...sealed, spoolId };
+  }
+
   async sealAndQueue(segment: SegmentToSeal = {}): Promise<SealedSegment> {
     const sealed = await this.seal(segment);
     await this.queue.add(segment.lane ?? 0, sealed.record.id);
@@ -148,8 +158,8 @@ export class UploaderWorld {
     await writer.seal(recordJson);
   }
 
-  spoolPath(record: SegmentRecord): string {
-    return join(this.spoolDir, record.spool, `${record.id}.segment`);
+  spoolPath(record: SegmentRecord, state: 'segment' | 'spilled' = 'segment'): string {
+    return join(this.spoolDir, record.spool, `${record.id}.${state}`);
   }
 
   async spoolFiles(record: SegmentRecord): Promise<string[]> {

@@ -1,0 +1,125 @@
+import { truncate } from 'node:fs/promises';
+import { unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { spilledRecord } from '@sink/domain';
+import { spoolLease } from '@sink/lane';
+import { unmarkSpilled } from '@sink/spool';
+import { eventually, temporaryDirectory } from '@sink/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type SealedSegment, UploaderWorld } from './test/uploader-world.ts';
+
+let world: UploaderWorld;
+beforeAll(async () => {
+  world = await UploaderWorld.start();
+});
+afterEach(async () => {
+  expect(world.s3.overwrites()).toEqual([]);
+  await world.reset();
+});
+afterAll(() => world.stop());
+
+const NOTHING = { segments: 0, events: 0, bytes: 0, chunks: 0, jobs: 0 };
+
+async function stored({ record, object }: SealedSegment): Promise<void> {
+  await eventually(async () => expect(await world.left()).toEqual(NOTHING));
+  expect((await world.lane().spilledBacklog()).segments).toBe(0);
+  expect(world.s3.object(record.key)?.body.equals(object)).toBe(true);
+  await eventually(async () => expect(await world.spoolFiles(record)).toEqual([]));
+}
+
+describe('a spilled segment', () => {
+  test.each(['none', 'gzip'] as const)('becomes its object, from its file alone (%s)', async (compression) => {
+    const segment = await world.spill({ compression });
+    expect(await world.left()).toMatchObject({ segments: 0, events: 0, chunks: 0 });
+    await world.startUploader();
+    await stored(segment);
+    const receipts = await world.lane().receipts('');
+    expect(receipts).toMatchObject([{ receipt: { id: segment.record.id, key: segment.record.key, count: 3 } }]);
+  });
+
+  test('is tried until S3 is back, and then waits no longer', async () => {
+    const fault = world.s3.addFault({
+      match: { operation: 'PutObject' },
+      effect: { kind: 'error', status: 503, code: 'SlowDown' },
+    });
+    const segment = await world.spill();
+    const uploader = await world.startUploader();
+    await eventually(async () =>
+      expect(await uploader.metric('sink_uploads_total', { result: 'failed' })).toBeGreaterThan(2),
+    );
+    expect(await uploader.metric('sink_segments_spilled_waiting')).toBe(1);
+    expect(await world.spoolFiles(segment.record)).toEqual([`${segment.record.id}.spilled`]);
+    world.s3.removeFault(fault);
+    await stored(segment);
+  });
+
+  test('whose try died after the PUT is committed, even if its file is gone since', async () => {
+    const segment = await world.spill();
+    const { key, sha256, id } = segment.record;
+    const effect = { kind: 'reset', applied: true } as const;
+    const fault = world.s3.addFault({ match: { operation: 'PutObject' }, effect, times: 1 });
+    const uploader = await world.startUploader({ times: { retry: { baseMs: 500, capMs: 500, slowMs: 500 } } });
+    await eventually(() => expect(world.s3.object(key)).toBeDefined());
+    world.s3.removeFault(fault);
+    await unmarkSpilled(world.spoolDir, segment.record.spool, id);
+    unlinkSync(world.spoolPath(segment.record));
+    await stored(segment);
+    expect(world.s3.object(key)?.metadata['content-sha256']).toBe(sha256);
+    expect(await uploader.metric('sink_uploads_total', { result: 'existed' })).toBe(1);
+  });
+
+  test('whose file is lost is kept and told of, and goes on once the file is back', async () => {
+    const segment = await world.spill();
+    const other = await world.spill({ chunks: [['{"id":"other"}']] });
+    const path = world.spoolPath(segment.record, 'spilled');
+    await truncate(path, 5);
+    const uploader = await world.startUploader();
+    await eventually(() => expect(uploader.problems()['segments']).toContain('there is no sound file'));
+    expect(uploader.log()).toContain('bring it back');
+    await eventually(() => expect(world.s3.object(other.record.key)).toBeDefined());
+    expect(await world.lane().spilledRecord(segment.record.id)).not.toBeNull();
+    unlinkSync(path);
+    await world.spoolFile(segment.record, segment.content);
+    await stored(segment);
+    await eventually(() => expect(uploader.problems()).toEqual({}));
+  });
+
+  test('on another disk is left to its uploader; where that one is away, it is told', async () => {
+    const segment = await world.spill();
+    const elsewhere = spilledRecord(segment.record, 'elsewhere');
+    await world.admin.hset(world.lane().keys.spilled, segment.record.id, JSON.stringify(elsewhere));
+    await world.lane().takeLease(spoolLease('elsewhere'), 60_000);
+    const uploader = await world.startUploader();
+    await eventually(async () => expect(await uploader.metric('sink_segments_spilled_waiting')).toBe(1));
+    expect(await uploader.metric('sink_segments_spilled_unattended')).toBe(0);
+    await world.admin.del(await world.admin.keys('*lease:spool-elsewhere'));
+    await eventually(async () => expect(await uploader.metric('sink_segments_spilled_unattended')).toBe(1));
+    expect(uploader.log()).toContain('wait for an uploader on the disk that holds them');
+    expect(await uploader.metric('sink_uploads_total', { result: 'failed' })).toBe(0);
+    expect(await world.spoolFiles(segment.record)).toHaveLength(1);
+  });
+
+  test('a segment that is being released while it is uploaded is committed once', async () => {
+    const segment = await world.spill();
+    await world.queue.add(0, segment.record.id);
+    const uploader = await world.startUploader();
+    await stored(segment);
+    expect(await uploader.metric('sink_uploads_total', { result: 'stored' })).toBe(1);
+    expect(await world.lane().receipts('')).toHaveLength(1);
+  });
+});
+
+describe('batchers know that an uploader is on this spool directory', () => {
+  test('while one is', async () => {
+    const { spoolId } = await world.spill();
+    await world.startUploader();
+    await eventually(async () => expect(await world.lane().leaseExists(spoolLease(spoolId))).toBe(true));
+  });
+
+  test('a spool id that can not be read ends the start, and says so', async () => {
+    world.dataDir = temporaryDirectory('uploader');
+    await world.seal();
+    writeFileSync(join(world.spoolDir, 'spool-id'), '../..');
+    await expect(world.startUploader()).rejects.toThrow('no id of a spool');
+  });
+});

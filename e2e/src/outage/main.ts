@@ -1,0 +1,23 @@
+import { parseArgs } from 'node:util';
+import { outage } from './outage.ts';
+
+const MIB = 1024 * 1024;
+
+/** `npm run outage -- [--minutes N] [--backlog MIB] [--spool MIB]`: prints the result; exits with 1 when a promise was broken. */
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '3' },
+    backlog: { type: 'string', default: '64' },
+    spool: { type: 'string', default: '256' },
+  },
+});
+const result = await outage({
+  backlogBytes: Number(values.backlog) * MIB,
+  spoolBytes: Number(values.spool) * MIB,
+  refuseMs: Number(values.minutes) * 60_000,
+  producers: 64,
+  textBytes: 1_000,
+});
+const { lost, doubled, unknown, overwritten, ...figures } = result;
+console.log(JSON.stringify({ ...figures, lost, doubled, unknown, overwritten }, null, 2));
+process.exitCode = lost.length + doubled.length + unknown.length + overwritten.length > 0 ? 1 : 0;

@@ -1,0 +1,129 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { laneKeys } from '@sink/lane';
+import { eventually } from '@sink/testing';
+import { Redis } from 'ioredis';
+import { rssPeakBytes } from '../harness/memory.ts';
+import { judge, type Verdict } from '../harness/oracle.ts';
+import { Pipeline } from '../harness/pipeline.ts';
+import { Producers } from '../harness/producer.ts';
+
+export interface OutageOptions {
+  readonly backlogBytes: number;
+  readonly spoolBytes: number;
+  /** How long S3 stays away once events are refused. */
+  readonly refuseMs: number;
+  readonly producers: number;
+  /** Of the text in each event. */
+  readonly textBytes: number;
+  /** What else happens, in each phase of the outage. */
+  readonly disturb?: (sink: Pipeline) => Promise<void>;
+}
+
+export interface OutageResult extends Verdict {
+  readonly acknowledged: number;
+  /** Acknowledged until the first 503. */
+  readonly takenWhileAway: number;
+  readonly refused: number;
+  readonly mostBacklogBytes: number;
+  readonly mostSpoolBytes: number;
+  /** From the return of S3 until what was spilled is in it, under load. */
+  readonly backlogSeconds: number;
+  /** Acknowledged in that time: new events do not wait for the backlog. */
+  readonly takenMeanwhile: number;
+  readonly rssPeakBytes: Readonly<Record<string, number>>;
+}
+
+const MIB = 1024 * 1024;
+const PHASE_MAX_MS = 180_000;
+const AWAY = {
+  match: { operation: 'PutObject' },
+  effect: { kind: 'error', status: 503, code: 'ServiceUnavailable' },
+} as const;
+
+/**
+ * S3 goes away under load. Redis holds the events, then the spool, then ingest refuses them; S3 comes back, and everything
+ * acknowledged has to stand in it once. Files are not due in that time: what leaves Redis, leaves it under pressure.
+ */
+export async function outage(options: OutageOptions): Promise<OutageResult> {
+  const { disturb = async () => undefined } = options;
+  const sink = await Pipeline.start({
+    settings: {
+      SINK_MAX_BACKLOG_BYTES: `${options.backlogBytes / MIB}MiB`,
+      SINK_MAX_SPOOL_BYTES: `${options.spoolBytes / MIB}MiB`,
+      SINK_DISK_RESERVE_BYTES: '0',
+      SINK_RECEIPTS_MAX: '10000',
+      SINK_FLUSH_SIZE: '100000',
+      SINK_SCHEDULED_INTERVAL: '3600',
+      SINK_LOG_LEVEL: 'warn',
+    },
+  });
+  const redis = new Redis(sink.redis.url, { maxRetriesPerRequest: null });
+  redis.on('error', () => undefined);
+  const ended = new AbortController();
+  try {
+    const keys = laneKeys(sink.sinkName, 0);
+    const most = { backlog: 0, spool: 0 };
+    const memory: Record<string, number> = {};
+    const watching = (async () => {
+      while (!ended.signal.aborted) {
+        most.backlog = Math.max(most.backlog, Number((await redis.hget(keys.backlog, 'bytes')) ?? 0));
+        most.spool = Math.max(most.spool, spoolBytes(sink));
+        for (const { name, process } of sink.services)
+          memory[name] = Math.max(memory[name] ?? 0, rssPeakBytes(process));
+        await sleep(50);
+      }
+    })();
+    const away = await sink.s3.control.addFault(AWAY);
+    const producers = new Producers(() => sink.of('ingest'), options.producers, options.textBytes);
+    const refused = (): number => producers.statuses.get(503) ?? 0;
+    const within = (condition: () => boolean | Promise<boolean>): Promise<unknown> =>
+      eventually(condition, { timeoutMs: PHASE_MAX_MS, intervalMs: 50 });
+
+    await within(async () => (await redis.hlen(keys.spilled)) > 2);
+    await disturb(sink);
+    await within(() => refused() > options.producers);
+    const takenWhileAway = producers.acknowledgedTries;
+    await disturb(sink);
+    const refusedBefore = refused();
+    await sleep(options.refuseMs);
+    await within(() => refused() > refusedBefore);
+
+    await sink.s3.control.removeFault(away);
+    const backMs = performance.now();
+    const takenBefore = producers.acknowledgedTries;
+    await disturb(sink);
+    await within(async () => (await redis.hlen(keys.spilled)) === 0);
+    const backlogSeconds = (performance.now() - backMs) / 1_000;
+    await within(() => producers.acknowledgedTries > takenBefore + options.producers);
+    const takenMeanwhile = producers.acknowledgedTries - takenBefore;
+    await producers.stop();
+    ended.abort();
+    await watching;
+    await sink.stopServices();
+    await sink.drained();
+    return {
+      ...(await judge(sink, producers)),
+      ...{ acknowledged: producers.acknowledgedTries, takenWhileAway, refused: refused() },
+      ...{ mostBacklogBytes: most.backlog, mostSpoolBytes: most.spool, backlogSeconds, takenMeanwhile },
+      rssPeakBytes: memory,
+    };
+  } finally {
+    ended.abort();
+    redis.disconnect();
+    await sink.stop();
+  }
+}
+
+function spoolBytes({ dataDir }: Pipeline): number {
+  const entries = readdirSync(join(dataDir, 'spool'), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .reduce((sum, { parentPath, name }) => sum + sizeOf(join(parentPath, name)), 0);
+}
+
+/** Files come and go while we look. */
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
