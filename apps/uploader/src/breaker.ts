@@ -8,7 +8,7 @@ export interface BreakerOptions {
   readonly capMs: number;
 }
 
-export const BREAKER: BreakerOptions = { failuresMin: 5, baseMs: 1_000, capMs: 30_000 };
+export const BREAKER: BreakerOptions = { failuresMin: 5, baseMs: 1_000, capMs: 10_000 };
 
 /**
  * Slows the whole queue down when it is the store that fails, not this or that object: thousands of jobs that each back

@@ -220,8 +220,11 @@ export class Uploader {
   #succeeded(segmentId: string): void {
     this.#health.succeeded(segmentId);
     if (!this.#breaker.succeeded()) return;
-    // The store is back: what waits for its own next try need not.
-    this.#forEachQueue((queue) => queue.promoteDelayed()).catch((error: unknown) => {
+    // The store is back: what is held, or waits for its own next try, need not.
+    this.#forEachQueue(async (queue) => {
+      await queue.endHold();
+      await queue.promoteDelayed();
+    }).catch((error: unknown) => {
       this.#ports.log.debug({ err: error }, 'promoting delayed uploads failed; they come when their time has come');
     });
   }

@@ -22,6 +22,9 @@ const CREDENTIALS = {
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
 };
 
+/** How the command line has Node run a service (apps/sink/src/program.ts). */
+const HEAP_ARGUMENTS = ['--max-semi-space-size=16', '--heap-growing-percent=100'];
+
 export type ServiceKind = 'ingest' | 'batcher' | 'uploader';
 
 export interface PipelineOptions {
@@ -209,7 +212,7 @@ export class Pipeline {
 
   #spawn(kind: ServiceKind, env: Readonly<Record<string, string>>): Promise<ManagedProcess> {
     const main = join(REPOSITORY, 'apps', kind, 'src/main.ts');
-    return startProcess({ command: process.execPath, args: [main], env });
+    return startProcess({ command: process.execPath, args: [...HEAP_ARGUMENTS, main], env });
   }
 }
 

@@ -26,7 +26,6 @@ test(
     expect(result.mostSpoolBytes).toBeLessThanOrEqual(spoolBytes);
     // Both were used: more was taken than Redis alone can hold.
     expect(result.mostSpoolBytes).toBeGreaterThan(spoolBytes / 2);
-    expect(result.takenMeanwhile).toBeGreaterThan(48);
     for (const [name, bytes] of Object.entries(result.rssPeakBytes)) expect(bytes, name).toBeLessThan(RSS_BYTES_MAX);
   },
 );

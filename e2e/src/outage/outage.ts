@@ -28,10 +28,9 @@ export interface OutageResult extends Verdict {
   readonly refused: number;
   readonly mostBacklogBytes: number;
   readonly mostSpoolBytes: number;
-  /** From the return of S3 until what was spilled is in it, under load. */
+  /** From the return of S3 until new events are taken again, and until what was spilled is in it, under load. */
+  readonly takenAgainSeconds: number;
   readonly backlogSeconds: number;
-  /** Acknowledged in that time: new events do not wait for the backlog. */
-  readonly takenMeanwhile: number;
   readonly rssPeakBytes: Readonly<Record<string, number>>;
 }
 
@@ -94,10 +93,11 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     const backMs = performance.now();
     const takenBefore = producers.acknowledgedTries;
     await disturb(sink);
-    await within(async () => (await redis.hlen(keys.spilled)) === 0);
-    const backlogSeconds = (performance.now() - backMs) / 1_000;
-    await within(() => producers.acknowledgedTries > takenBefore + options.producers);
-    const takenMeanwhile = producers.acknowledgedTries - takenBefore;
+    const sinceBack = (): number => (performance.now() - backMs) / 1_000;
+    const [takenAgainSeconds, backlogSeconds] = await Promise.all([
+      within(() => producers.acknowledgedTries > takenBefore + options.producers).then(sinceBack),
+      within(async () => (await redis.hlen(keys.spilled)) === 0).then(sinceBack),
+    ]);
     await producers.stop();
     ended.abort();
     await watching;
@@ -106,7 +106,7 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     return {
       ...(await judge(sink, producers)),
       ...{ acknowledged: producers.acknowledgedTries, takenWhileAway, refused: refused() },
-      ...{ mostBacklogBytes: most.backlog, mostSpoolBytes: most.spool, backlogSeconds, takenMeanwhile },
+      ...{ mostBacklogBytes: most.backlog, mostSpoolBytes: most.spool, takenAgainSeconds, backlogSeconds },
       rssPeakBytes: memory,
     };
   } finally {
