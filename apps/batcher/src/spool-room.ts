@@ -29,6 +29,7 @@ export class SpoolRoom implements RoomPort {
   #problem: string | null = null;
   #spoolBytes = 0;
   #freeBytes = Number.MAX_SAFE_INTEGER;
+  #reserveBytes = 0;
   #tookBytes = 0;
   #nextWalkMs = Number.NEGATIVE_INFINITY;
 
@@ -75,8 +76,6 @@ export class SpoolRoom implements RoomPort {
     this.#reserveBytes = this.#options.reserveBytes ?? Math.min(RESERVE_BYTES, Math.floor(totalBytes / 10));
     this.#judge();
   }
-
-  #reserveBytes = 0;
 
   #judge(): void {
     const problem = this.#findProblem();

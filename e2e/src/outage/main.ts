@@ -18,6 +18,7 @@ const result = await outage({
   producers: 64,
   textBytes: 1_000,
 });
-const { lost, doubled, unknown, overwritten, ...figures } = result;
+const { lost, doubled, unknown, overwritten, batcher, ...figures } = result;
+console.log(batcher.readyz);
 console.log(JSON.stringify({ ...figures, lost, doubled, unknown, overwritten }, null, 2));
 process.exitCode = lost.length + doubled.length + unknown.length + overwritten.length > 0 ? 1 : 0;

@@ -26,6 +26,16 @@ test(
     expect(result.mostSpoolBytes).toBeLessThanOrEqual(spoolBytes);
     // Both were used: more was taken than Redis alone can hold.
     expect(result.mostSpoolBytes).toBeGreaterThan(spoolBytes / 2);
+    expect(result.batcher.readyz).toContain('the spool has reached max_spool_bytes');
+    for (const metric of ['sink_spilled_events{lane="0"}', 'sink_spilled_bytes{lane="0"}', 'sink_spool_bytes']) {
+      expect(metricOf(result.batcher.metrics, metric), metric).toBeGreaterThan(100);
+    }
+    expect(metricOf(result.batcher.metrics, 'sink_segments_spilled_total{lane="0"}')).toBeGreaterThan(0);
     for (const [name, bytes] of Object.entries(result.rssPeakBytes)) expect(bytes, name).toBeLessThan(RSS_BYTES_MAX);
   },
 );
+
+function metricOf(metrics: string, name: string): number {
+  const line = metrics.split('\n').find((one) => one.startsWith(`${name} `));
+  return Number(line?.slice(name.length));
+}

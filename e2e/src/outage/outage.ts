@@ -26,6 +26,8 @@ export interface OutageResult extends Verdict {
   /** Acknowledged until the first 503. */
   readonly takenWhileAway: number;
   readonly refused: number;
+  /** What the batcher says of itself when both are full. */
+  readonly batcher: { readonly metrics: string; readonly readyz: string };
   readonly mostBacklogBytes: number;
   readonly mostSpoolBytes: number;
   /** From the return of S3 until new events are taken again, and until what was spilled is in it, under load. */
@@ -84,6 +86,7 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     await disturb(sink);
     await within(() => refused() > options.producers);
     const takenWhileAway = producers.acknowledgedTries;
+    const batcher = await told(sink.of('batcher')[0]?.opsUrl ?? '');
     await disturb(sink);
     const refusedBefore = refused();
     await sleep(options.refuseMs);
@@ -105,7 +108,7 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     await sink.drained();
     return {
       ...(await judge(sink, producers)),
-      ...{ acknowledged: producers.acknowledgedTries, takenWhileAway, refused: refused() },
+      ...{ acknowledged: producers.acknowledgedTries, takenWhileAway, refused: refused(), batcher },
       ...{ mostBacklogBytes: most.backlog, mostSpoolBytes: most.spool, takenAgainSeconds, backlogSeconds },
       rssPeakBytes: memory,
     };
@@ -114,6 +117,13 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     redis.disconnect();
     await sink.stop();
   }
+}
+
+async function told(opsUrl: string): Promise<OutageResult['batcher']> {
+  const [metrics = '', readyz = ''] = await Promise.all(
+    ['metrics', 'readyz'].map(async (path) => (await fetch(`${opsUrl}/${path}`)).text()),
+  );
+  return { metrics, readyz };
 }
 
 function spoolBytes({ dataDir }: Pipeline): number {

@@ -20,8 +20,9 @@ export async function leftovers(sink: Pipeline): Promise<string[]> {
   try {
     const keys = (await redis.keys('*')).filter((key) => !PERMANENT.some((pattern) => pattern.test(key)));
     const inRedis = await Promise.all(keys.map((key) => occupied(redis, key)));
-    const spool = await readdir(join(sink.dataDir, 'spool'), { recursive: true, withFileTypes: true });
-    return [...inRedis.flat(), ...spool.filter((entry) => entry.isFile()).map(({ name }) => `spool file ${name}`)];
+    const entries = await readdir(join(sink.dataDir, 'spool'), { recursive: true, withFileTypes: true });
+    const spool = entries.filter((entry) => entry.isFile() && entry.name !== 'spool-id');
+    return [...inRedis.flat(), ...spool.map(({ name }) => `spool file ${name}`)];
   } finally {
     redis.disconnect();
   }

@@ -1,0 +1,46 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { IoredisPort } from '@sink/lane';
+import { createLogger, Registry } from '@sink/runtime';
+import { expect, test } from 'vitest';
+import { Housekeeping } from './housekeeping.ts';
+import { Janitor } from './janitor.ts';
+import { BatcherMetrics } from './metrics.ts';
+import { spoolFolders } from './spool-folders.ts';
+import { BatcherWorld, SINK } from './test/batcher-world.ts';
+
+const world = new BatcherWorld();
+
+test('what becomes of spool files is counted, and told where a person has to look', async () => {
+  mkdirSync(join(world.spoolDir, 'b-dead'), { recursive: true });
+  for (const name of ['s-1.open', 's-2.segment', 's-3.spilled']) {
+    writeFileSync(join(world.spoolDir, 'b-dead', name), 'no segment');
+  }
+  const registry = new Registry();
+  const errors: string[] = [];
+  const housekeeping = new Housekeeping(
+    {
+      redis: new IoredisPort(world.redis),
+      lanes: [world.lane],
+      janitor: new Janitor(spoolFolders(world.spoolDir), [world.lane], {
+        ...{ instance: 'b-me', inUse: () => false, spoolId: 'spool-1' },
+      }),
+      metrics: new BatcherMetrics(registry, { openFiles: () => 0, spoolBytes: () => 0 }),
+      clock: world.clock,
+      readiness: { set: () => undefined },
+      log: createLogger({
+        ...{ service: 'batcher', level: 'error' },
+        destination: { write: (line) => void errors.push(line) },
+      }),
+      moreLanes: () => undefined,
+    },
+    { sinkName: SINK, lanes: 1 },
+  );
+  await housekeeping.round();
+  const value = async (name: string): Promise<number | undefined> =>
+    (await registry.getSingleMetric(name)?.get())?.values[0]?.value;
+  expect(await value('sink_spool_files_tidied_total')).toBe(2);
+  expect(await value('sink_spool_files_quarantined_total')).toBe(1);
+  expect(await value('sink_spool_files_adopted_total')).toBe(0);
+  expect(errors.join()).toContain('A quarantined file');
+});
