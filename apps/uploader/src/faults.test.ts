@@ -25,6 +25,16 @@ async function stored({ record, object }: SealedSegment, timeoutMs = 15_000): Pr
   expect(world.s3.object(record.key)?.body.equals(object)).toBe(true);
 }
 
+test('what waits long after a failure is tried soon once others succeed', async () => {
+  const denied = { kind: 'error', status: 403, code: 'AccessDenied' } as const;
+  world.s3.addFault({ match: { operation: 'PutObject' }, effect: denied, times: 1 });
+  const uploader = await world.startUploader({ times: { retry: { baseMs: 60_000, capMs: 60_000, slowMs: 60_000 } } });
+  const first = await world.sealAndQueue();
+  await eventually(async () => expect(await uploader.metric('sink_upload_retries_total')).toBe(1));
+  await world.sealAndQueue({ chunks: [['{"id":"second"}']] });
+  await eventually(() => expect(world.s3.object(first.record.key)).toBeDefined());
+});
+
 describe('S3 fails', () => {
   const faults: Record<string, { effect: S3Effect; kind: string; result: 'stored' | 'existed' }> = {
     '500 InternalError': {

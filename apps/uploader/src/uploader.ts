@@ -62,6 +62,8 @@ export class Uploader {
   readonly #lanes = new Map<number, Lane>();
   #sweptLanes: Lane[] = [];
   #sweepProblem: string | null = null;
+  #succeededMs = Number.NEGATIVE_INFINITY;
+  #failedMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: UploaderPorts, options: UploaderOptions) {
     this.#ports = ports;
@@ -177,6 +179,7 @@ export class Uploader {
         metrics.jobsRestored.inc(restored + revived + spilled);
         log.info({ restored, revived, spilled }, 'sweep gave sealed segments their upload jobs again');
       }
+      await this.#endWaits();
       await this.#measure();
       await this.#lookAfterStuck();
       if (this.#sweepProblem !== null) log.info('sweeping works again');
@@ -187,6 +190,13 @@ export class Uploader {
       this.#sweepProblem = problem;
     }
     readiness.set('sweep', this.#sweepProblem);
+  }
+
+  /** Where uploads succeed again, and none failed for a while, those that wait for a minute after a failure need not. */
+  async #endWaits(): Promise<void> {
+    const quietMs = this.#ports.clock.monotonicMs() - this.#failedMs;
+    if (this.#succeededMs <= this.#failedMs || quietMs < this.#options.sweepEveryMs) return;
+    await this.#forEachQueue((queue) => queue.promoteDelayed());
   }
 
   async #measure(): Promise<void> {
@@ -219,6 +229,7 @@ export class Uploader {
 
   #succeeded(segmentId: string): void {
     this.#health.succeeded(segmentId);
+    this.#succeededMs = this.#ports.clock.monotonicMs();
     if (!this.#breaker.succeeded()) return;
     // The store is back: what is held, or waits for its own next try, need not.
     this.#forEachQueue(async (queue) => {
@@ -234,6 +245,7 @@ export class Uploader {
     const failure = classify(error);
     metrics.failed(failure.kind);
     this.#health.failed(segmentId, failure);
+    this.#failedMs = clock.monotonicMs();
     const holdMs = this.#breaker.failed(failure.kind, clock.monotonicMs(), random());
     if (holdMs === 0) return;
     log.warn({ holdMs, kind: failure.kind, code: failure.code }, 'the store fails or asks for less: uploads are held');
