@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { temporaryDirectory } from '@sink/testing';
+import { eventually, temporaryDirectory } from '@sink/testing';
+import { Redis } from 'ioredis';
 import { judge, type Verdict } from '../harness/oracle.ts';
 import { Pipeline } from '../harness/pipeline.ts';
 import { Producers } from '../harness/producer.ts';
@@ -108,9 +109,31 @@ export async function torture(
   }
 }
 
+/**
+ * A job of an uploader that was killed is taken over after half a minute, also where its segment was spilled and stored by
+ * another job meanwhile; stopping does not wait for that.
+ */
+async function jobsDone(sink: Pipeline): Promise<void> {
+  const redis = new Redis(sink.redis.url);
+  try {
+    const active = async (): Promise<number> => {
+      const lists = await redis.keys('{*:uploads}:*:active');
+      return (await Promise.all(lists.map((list) => redis.llen(list)))).reduce((sum, length) => sum + length, 0);
+    };
+    await eventually(async () => expectNone(await active()), { timeoutMs: RECOVERY_MAX_MS, intervalMs: 100 });
+  } finally {
+    redis.disconnect();
+  }
+}
+
+function expectNone(jobs: number): void {
+  if (jobs > 0) throw new Error(`${jobs} upload jobs are still active`);
+}
+
 async function drained(sink: Pipeline): Promise<void> {
   try {
     await sink.drained(RECOVERY_MAX_MS);
+    await jobsDone(sink);
   } catch (cause) {
     const logs = sink.services.map(({ name, process }) => `${name}:\n${process.output().slice(-3_000)}`);
     throw new Error(`the sink did not come back: ${String(cause)}\n${logs.join('\n')}`, { cause });
