@@ -129,14 +129,14 @@ export class Instances {
     folders: SpoolFolders,
     isClosing: (segmentId: string) => boolean,
   ): Spiller | null {
-    const { spill, clock, log, metrics } = this.#parts;
+    const { spill, clock, metrics } = this.#parts;
     if (spill === null) return null;
     return new Spiller(
       {
         ...{ folders, clock, isClosing, uploads: spill.uploads, uploaderIsHere: spill.uploaderIsHere },
         lanes: lanes.map(({ lane, batcher }) => ({ lane, closeEarly: () => batcher.closeEarly() })),
         released: (lane) => metrics.released.inc({ lane: String(lane) }),
-        failed: (error) => log.debug({ err: describeError(error) }, 'spilling failed; it is tried again'),
+        health: this.#health('spilling'),
       },
       spill,
     );

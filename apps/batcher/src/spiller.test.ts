@@ -15,28 +15,29 @@ const SPOOL_ID = 'spool-1';
 interface Spilling {
   readonly spiller: Spiller;
   readonly queued: string[];
+  readonly failures: unknown[];
+  readonly working: () => number;
   readonly closedEarly: () => number;
 }
 
-function spilling(spillAtBytes: number, { uploader = true, inUse = '' } = {}): Spilling {
+function spilling(spillAtBytes: number, { uploader = true, inUse = '', lane = world.lane } = {}): Spilling {
   const queued: string[] = [];
-  let closed = 0;
+  const failures: unknown[] = [];
+  let [closed, working] = [0, 0];
   const spiller = new Spiller(
     {
       folders: spoolFolders(world.spoolDir),
-      lanes: [{ lane: world.lane, closeEarly: () => void (closed += 1) }],
+      lanes: [{ lane, closeEarly: () => void (closed += 1) }],
       clock: world.clock,
       uploaderIsHere: async () => uploader,
       uploads: { add: async (_lane, id) => void queued.push(id) },
       isClosing: (id) => id === inUse,
       released: () => undefined,
-      failed: (error) => {
-        throw error;
-      },
+      health: { failing: (error) => void failures.push(error), working: () => void (working += 1) },
     },
     { spoolId: SPOOL_ID, spillAtBytes, lookEveryMs: 1_000 },
   );
-  return { spiller, queued, closedEarly: () => closed };
+  return { spiller, queued, failures, working: () => working, closedEarly: () => closed };
 }
 
 const never = new AbortController().signal;
@@ -133,6 +134,20 @@ describe('a backlog above spill_at', () => {
     expect(queued).toEqual([other.id]);
     expect(await world.lane.hasRecord(record.id)).toBe(true);
     expect(existsSync(path(record, 'spilled'))).toBe(false);
+  });
+
+  test('a Redis that does not answer is told, and waited for', async () => {
+    await sealed(1);
+    const { spiller, queued, failures, working } = spilling(1, { lane: world.strictLane() });
+    const ended = new AbortController();
+    await world.server.kill();
+    const running = spiller.runUntil(ended.signal);
+    await eventually(() => expect(failures).toMatchObject([{ retryable: true }]));
+    await world.server.restart();
+    await eventually(() => expect(working()).toBeGreaterThan(0), { timeoutMs: 10_000 });
+    expect(queued).toHaveLength(1);
+    ended.abort();
+    await running;
   });
 
   test('a segment that is on its way to the lane is left alone', async () => {

@@ -1,5 +1,5 @@
 import type { Lane } from '@sink/lane';
-import type { BatcherClock, SpoolFolders, UploadsPort } from './ports.ts';
+import type { BatcherClock, HealthPort, SpoolFolders, UploadsPort } from './ports.ts';
 
 /** What part of the time, at most, goes into walking a large spool. */
 const WALK_SHARE = 0.1;
@@ -24,8 +24,8 @@ export interface SpillerPorts {
   readonly uploads: UploadsPort;
   /** Segments on their way from the disk to the lane. */
   readonly isClosing: (segmentId: string) => boolean;
-  readonly released: (lane: number, events: number) => void;
-  readonly failed: (error: unknown) => void;
+  readonly released: (lane: number) => void;
+  readonly health: HealthPort;
 }
 
 export interface SpillerOptions {
@@ -52,10 +52,15 @@ export class Spiller {
   }
 
   async runUntil(ended: AbortSignal): Promise<void> {
-    const { clock, failed } = this.#ports;
+    const { clock, health } = this.#ports;
     while (!ended.aborted) {
       const startedMs = clock.monotonicMs();
-      await this.round(ended).catch(failed);
+      try {
+        await this.round(ended);
+        health.working();
+      } catch (error) {
+        health.failing(error);
+      }
       const tookMs = clock.monotonicMs() - startedMs;
       await clock.sleep(Math.max(this.#options.lookEveryMs, tookMs / WALK_SHARE - tookMs), ended);
     }
@@ -110,7 +115,7 @@ export class Spiller {
       // Committed meanwhile, by an uploader that did not see the mark.
       if (answer === 'gone') await folders.remove(instance, { segmentId, state: 'spilled' });
       if (answer !== 'released') return false;
-      released(lane.number, record.count);
+      released(lane.number);
       await uploads.add(lane.number, segmentId).catch(() => undefined);
       return true;
     }

@@ -153,7 +153,7 @@ async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): 
       uploaderIsHere: async () => true,
       uploads: disk.spilledJobs.port(parts.scheduler, actor),
       released: () => undefined,
-      failed: (error) => ignoreDoubt(error),
+      health: { ...HEALTH, failing: ignoreDoubt },
     },
     { spoolId: disk.spoolId, spillAtBytes: spillAtBytes ?? 0, lookEveryMs: 60 },
   );

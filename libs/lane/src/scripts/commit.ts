@@ -1,5 +1,5 @@
 import { drainingScript } from './script.ts';
-import { LOOK_AT_BACKLOG, LOOK_AT_SIZES, LOOK_AT_SLICES, TAKE_SLICES_AWAY } from './slices.ts';
+import { LOOK_AT_BACKLOG, LOOK_AT_SLICES, READ_RECORD, TAKE_SLICES_AWAY } from './slices.ts';
 
 /**
  * commit: the segment stands in S3. No record: committed before, nothing changes. A chunk goes when exactly nothing of it
@@ -16,8 +16,7 @@ local segment, receipt, receiptsMax, overhead = ARGV[1], ARGV[2], ARGV[3], tonum
 local home = redis.call('HEXISTS', records, segment) == 1 and records or spilled
 local json = redis.call('HGET', home, segment)
 if not json then return 'gone' end
-local record = cjson.decode(json)
-if record.v ~= 1 then return redis.error_reply('NEWER record ' .. segment .. ' was written by a newer release') end
+${READ_RECORD}
 redis.call('XLEN', chunks)
 redis.call('HLEN', taken)
 redis.call('HLEN', spilled)
@@ -25,7 +24,7 @@ redis.call('XLEN', receipts)
 ${LOOK_AT_BACKLOG}
 local slices = record.slices
 if home == spilled then slices = {} end
-${LOOK_AT_SIZES}${LOOK_AT_SLICES}
+${LOOK_AT_SLICES}
 ${TAKE_SLICES_AWAY}
 redis.call('HDEL', home, segment)
 if redis.call('HLEN', left) == 0 and redis.call('HLEN', records) == 0 and redis.call('HLEN', spilled) == 0 then

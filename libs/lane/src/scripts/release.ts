@@ -1,5 +1,5 @@
 import { drainingScript } from './script.ts';
-import { LOOK_AT_BACKLOG, LOOK_AT_SIZES, LOOK_AT_SLICES, TAKE_SLICES_AWAY } from './slices.ts';
+import { LOOK_AT_BACKLOG, LOOK_AT_SLICES, READ_RECORD, TAKE_SLICES_AWAY } from './slices.ts';
 
 /**
  * release: the segment stands in a spool file that is durable and that nobody deletes for want of a record: its chunks
@@ -16,13 +16,12 @@ local there = redis.call('HGET', spilled, segment)
 if there then return there == place and 'released' or 'elsewhere' end
 local json = redis.call('HGET', records, segment)
 if not json then return 'gone' end
-local record = cjson.decode(json)
-if record.v ~= 1 then return redis.error_reply('NEWER record ' .. segment .. ' was written by a newer release') end
+${READ_RECORD}
 redis.call('XLEN', chunks)
 redis.call('HLEN', taken)
 ${LOOK_AT_BACKLOG}
 local slices = record.slices
-${LOOK_AT_SIZES}${LOOK_AT_SLICES}
+${LOOK_AT_SLICES}
 ${TAKE_SLICES_AWAY}
 redis.call('HDEL', records, segment)
 redis.call('HSET', spilled, segment, place)

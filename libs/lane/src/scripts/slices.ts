@@ -40,8 +40,10 @@ for _, counter in ipairs({'events', 'bytes', 'spilledEvents', 'spilledBytes'}) d
 end
 `;
 
-/** Refuses a record whose sizes can not be counted. Wants `record` and `segment`. */
-export const LOOK_AT_SIZES = `
+/** Makes `record`; refuses one of a newer release, or whose sizes can not be counted. Wants `json` and `segment`. */
+export const READ_RECORD = `
+local record = cjson.decode(json)
+if record.v ~= 1 then return redis.error_reply('NEWER record ' .. segment .. ' was written by a newer release') end
 if type(record.count) ~= 'number' or type(record.bytes) ~= 'number' then
   return redis.error_reply('FOREIGN record ' .. segment .. ' is not readable')
 end
