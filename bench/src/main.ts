@@ -1,26 +1,27 @@
 /**
- * Measures the whole sink beside a bare node:http server: see README.md.
+ * Measures the whole sink beside references of the same run: see README.md.
  *
- *     npm run bench -- [--scenario binary|structured|batch|dedupe]... [--runs N] [--seconds N] [--connections N]
- *                      [--warm-up SECONDS] [--profile DIRECTORY] [--compare RESULTS]
+ *     npm run bench -- [--scenario NAME]... [--runs N] [--seconds N] [--connections N] [--warm-up SECONDS]
+ *                      [--profile DIRECTORY] [--compare RESULTS]
  */
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { comparison, readResults } from './compare.ts';
-import { loadGenerator } from './load.ts';
-import { SCENARIO_NAMES } from './messages.ts';
-import { SERVICES } from './processes.ts';
-import { topFunctions } from './profile.ts';
-import { type Report, table, writeResults } from './report.ts';
-import { runScenario } from './scenario-run.ts';
-import { memoryProblems, summarise } from './summary.ts';
+import { loadGenerator } from './load/load.ts';
+import { comparison, readResults } from './report/compare.ts';
+import type { ScenarioReport } from './report/figure.ts';
+import { tables, writeResults } from './report/report.ts';
+import type { BenchContext } from './scenario.ts';
+import { SCENARIOS } from './scenarios.ts';
+import { SERVICES } from './sink/processes.ts';
+import { topFunctions } from './sink/profile.ts';
 
 const FUNCTIONS_SHOWN = 20;
 
 const text = { type: 'string' } as const;
 const { values } = parseArgs({
   options: {
-    scenario: { ...text, multiple: true, default: [...SCENARIO_NAMES] },
+    scenario: { ...text, multiple: true, default: [...SCENARIOS.keys()] },
     runs: { ...text, default: '3' },
     seconds: { ...text, default: '10' },
     connections: { ...text, default: '128' },
@@ -30,35 +31,41 @@ const { values } = parseArgs({
   },
 });
 const earlier = values.compare === undefined ? null : readResults(values.compare);
-const names = SCENARIO_NAMES.filter((name) => values.scenario.includes(name));
+const unknown = values.scenario.filter((name) => !SCENARIOS.has(name));
+if (unknown.length > 0)
+  throw new Error(`--scenario ${unknown.join(', ')}: there are ${[...SCENARIOS.keys()].join(', ')}`);
 const settings = {
   runs: positive('runs', values.runs),
   seconds: positive('seconds', values.seconds),
   connections: positive('connections', values.connections),
   warmUpSeconds: positive('warm-up', values['warm-up']),
 };
+const profiles = values.profile === undefined ? null : resolve(values.profile);
 
 const startedAt = new Date();
 const load = await loadGenerator();
 say(`load: ${load.name}, ${settings.connections} connections, ${settings.runs} runs of ${settings.seconds} s each`);
 
-const scenarios: Report['scenarios'][number][] = [];
-for (const name of names) {
-  const profileDirectory = values.profile === undefined ? null : resolve(values.profile, name);
-  const result = await runScenario(name, load, settings, { profileDirectory, say });
-  scenarios.push({ ...result, summary: summarise(result) });
-  if (profileDirectory !== null) showProfiles(profileDirectory);
+const context: BenchContext = {
+  load,
+  settings,
+  profileDirectory: (scenario) => profiles && join(profiles, scenario),
+  say,
+  fail: (problem) => {
+    console.error(problem);
+    process.exitCode = 1;
+  },
+};
+const scenarios: ScenarioReport[] = [];
+for (const [name, scenario] of SCENARIOS) {
+  if (!values.scenario.includes(name)) continue;
+  scenarios.push(await scenario(context));
+  if (profiles !== null) showProfiles(join(profiles, name));
 }
 
 const report = { startedAt, loadGenerator: load.name, settings, scenarios };
-if (earlier !== null) say(`\n${comparison(scenarios, earlier)}`);
-say(`\n${table(report)}\n\nwritten to ${writeResults(report)}`);
-for (const { title, summary } of scenarios) {
-  for (const problem of memoryProblems(summary)) {
-    console.error(`${title}: ${problem}`);
-    process.exitCode = 1;
-  }
-}
+if (earlier !== null) say(`\n${comparison(report, earlier)}`);
+say(`\n${tables(report)}\n\nwritten to ${writeResults(report)}`);
 
 function positive(option: string, given: string): number {
   const value = Number(given);
@@ -68,8 +75,10 @@ function positive(option: string, given: string): number {
 
 function showProfiles(directory: string): void {
   for (const service of SERVICES) {
+    const file = join(directory, `${service}.cpuprofile`);
+    if (!existsSync(file)) continue;
     say(`\n${service}: share of its CPU time by function, in ${directory}`);
-    for (const { where, share } of topFunctions(join(directory, `${service}.cpuprofile`), FUNCTIONS_SHOWN)) {
+    for (const { where, share } of topFunctions(file, FUNCTIONS_SHOWN)) {
       say(`  ${(share * 100).toFixed(1).padStart(5)} %  ${where}`);
     }
   }

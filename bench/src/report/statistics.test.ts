@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { median } from './summary.ts';
+import { median } from './statistics.ts';
 
 test.each([
   [[3, 1, 20], 3],

@@ -1,12 +1,12 @@
 import { decodeMessage } from '@sink/cloudevents';
 import { describe, expect, test } from 'vitest';
-import { scenario, SCENARIO_NAMES } from './messages.ts';
+import { traffic, TRAFFIC_NAMES } from './traffic.ts';
 
-describe.each(SCENARIO_NAMES)('the messages of scenario %s', (name) => {
-  const { messages, eventsPerMessage } = scenario(name);
+describe.each(TRAFFIC_NAMES)('the messages of %s traffic', (name) => {
+  const { messages, eventsPerMessage } = traffic(name);
   const lines = messages.map(({ headers, body }) => decodeMessage(Object.entries(headers).flat(), Buffer.from(body)));
 
-  test('are valid CloudEvents, as many in each message as the scenario says', () => {
+  test('are valid CloudEvents, as many in each message as the traffic says', () => {
     expect(new Set(lines.map(({ length }) => length))).toEqual(new Set([eventsPerMessage]));
   });
 
@@ -18,6 +18,6 @@ describe.each(SCENARIO_NAMES)('the messages of scenario %s', (name) => {
   });
 
   test('are the same at every run', () => {
-    expect(scenario(name).messages).toEqual(messages);
+    expect(traffic(name).messages).toEqual(messages);
   });
 });

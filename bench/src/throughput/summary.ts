@@ -1,11 +1,13 @@
-import { SERVICES, type ServiceName } from './processes.ts';
-import type { ScenarioResult } from './scenario-run.ts';
+import type { Table } from '../report/figure.ts';
+import { median } from '../report/statistics.ts';
+import { SERVICES, type ServiceName } from '../sink/processes.ts';
+import type { ThroughputRuns } from './throughput.ts';
 
 /** No service may ever hold more memory. Redis is none of ours: its memory is the backlog's. */
 const RSS_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Medians over the runs of a scenario; of memory the most. */
-export interface ScenarioSummary {
+export interface ThroughputSummary {
   readonly bareRequestsPerSecond: number;
   readonly bareRequestsPerCpuSecond: number;
   readonly eventsPerSecond: number;
@@ -20,7 +22,7 @@ export interface ScenarioSummary {
   readonly drainSeconds: number;
 }
 
-export function summarise({ runs }: ScenarioResult): ScenarioSummary {
+export function summarise({ runs }: ThroughputRuns): ThroughputSummary {
   const over = (figure: (run: (typeof runs)[number]) => number): number => median(runs.map(figure));
   const cpu = (name: ServiceName | 'redis' | 's3'): number =>
     over(({ sink }) => (sink.cpuSeconds[name] / sink.stored.events) * 1e6);
@@ -46,17 +48,33 @@ export function summarise({ runs }: ScenarioResult): ScenarioSummary {
 }
 
 /** One line for each service that held more memory than it may. */
-export function memoryProblems({ rssPeakBytes }: ScenarioSummary): string[] {
+export function memoryProblems({ rssPeakBytes }: ThroughputSummary): string[] {
   return SERVICES.filter((name) => rssPeakBytes[name] >= RSS_BYTES_MAX).map(
     (name) => `${name} held ${Math.round(rssPeakBytes[name] / 2 ** 20)} MiB, ${RSS_BYTES_MAX / 2 ** 20} are allowed`,
   );
 }
 
-/** The middle one; of an even number the mean of the two in the middle. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const upper = sorted[Math.floor(sorted.length / 2)];
-  const lower = sorted[Math.ceil(sorted.length / 2) - 1];
-  if (upper === undefined || lower === undefined) throw new Error('taking a median: there are no values');
-  return (lower + upper) / 2;
+/** The summary as figures; `column` is the scenario. */
+export function throughputTables(column: string, summary: ThroughputSummary): Table[] {
+  const { cpuMicrosPerEvent, rssPeakBytes } = summary;
+  const rows: readonly (readonly [string, number])[] = [
+    ['bare server: requests/s', summary.bareRequestsPerSecond],
+    ['bare server: requests per CPU second', summary.bareRequestsPerCpuSecond],
+    ['sink: events/s, acknowledged', summary.eventsPerSecond],
+    ['ingest: events per CPU second', summary.ingestEventsPerCpuSecond],
+    ['whole sink: events per CPU second', summary.eventsPerCpuSecond],
+    ['ingest to bare server, per CPU second', summary.ratioIngest],
+    ['whole sink to bare server, per CPU second', summary.ratioWhole],
+    ['ingest: CPU µs an event', cpuMicrosPerEvent.ingest],
+    ['batcher: CPU µs an event', cpuMicrosPerEvent.batcher],
+    ['uploader: CPU µs an event', cpuMicrosPerEvent.uploader],
+    ['Redis: CPU µs an event', cpuMicrosPerEvent.redis],
+    ['S3 stand-in, not counted in: CPU µs an event', cpuMicrosPerEvent.s3],
+    ['ingest: most RSS, MiB', rssPeakBytes.ingest / 2 ** 20],
+    ['batcher: most RSS, MiB', rssPeakBytes.batcher / 2 ** 20],
+    ['uploader: most RSS, MiB', rssPeakBytes.uploader / 2 ** 20],
+    ['Redis: most RSS, MiB', rssPeakBytes.redis / 2 ** 20],
+    ['seconds from the last 202 to the last object', summary.drainSeconds],
+  ];
+  return [{ title: 'throughput', figures: rows.map(([row, value]) => ({ row, column, value })) }];
 }

@@ -1,9 +1,9 @@
 import { eventually, type ManagedProcess } from '@sink/testing';
-import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
-import type { Scenario } from './messages.ts';
-import type { ServiceName, SinkProcesses } from './processes.ts';
-import { countStored, type Stored } from './stored.ts';
-import { usageOf } from './usage.ts';
+import type { LoadGenerator, LoadOptions, LoadResult } from '../load/load.ts';
+import type { Traffic } from '../load/traffic.ts';
+import type { ServiceName, SinkProcesses } from '../sink/processes.ts';
+import { countStored, type Stored } from '../sink/stored.ts';
+import { usageOf } from '../sink/usage.ts';
 
 /** From the last acknowledgement to the last object. */
 const DRAIN_MAX_MS = 60_000;
@@ -37,11 +37,11 @@ export interface LoadSettings {
 export async function measureBare(
   server: { readonly url: string; readonly process: ManagedProcess },
   load: LoadGenerator,
-  scenario: Scenario,
+  traffic: Traffic,
   settings: LoadSettings,
 ): Promise<BareRun> {
   const before = usageOf(server.process.pid);
-  const result = await send(load, { url: server.url, messages: scenario.messages, ...settings });
+  const result = await send(load, { url: server.url, messages: traffic.messages, ...settings });
   const cpuSeconds = usageOf(server.process.pid).cpuSeconds - before.cpuSeconds;
   return {
     requestsPerSecond: result.acknowledged / result.seconds,
@@ -57,22 +57,22 @@ export async function measureBare(
 export async function measureSink(
   sink: SinkProcesses,
   load: LoadGenerator,
-  scenario: Scenario,
+  traffic: Traffic,
   settings: LoadSettings,
 ): Promise<SinkRun> {
   await sink.s3.control.clear();
   const [acceptedBefore, before, s3Before] = [await sink.accepted(), sink.usage(), usageOf(sink.s3.process.pid)];
 
-  const result = await send(load, { url: sink.url, messages: scenario.messages, ...settings });
+  const result = await send(load, { url: sink.url, messages: traffic.messages, ...settings });
   const loadEndMs = performance.now();
   await drained(sink);
   const drainSeconds = (performance.now() - loadEndMs) / 1000;
 
   const [after, s3After] = [sink.usage(), usageOf(sink.s3.process.pid)];
   const accepted = (await sink.accepted()) - acceptedBefore;
-  const acknowledgedEvents = result.acknowledged * scenario.eventsPerMessage;
+  const acknowledgedEvents = result.acknowledged * traffic.eventsPerMessage;
   const stored = await countStored(sink.s3.control);
-  checkStored(stored.events, accepted, acknowledgedEvents, settings.connections * scenario.eventsPerMessage);
+  checkStored(stored.events, accepted, acknowledgedEvents, settings.connections * traffic.eventsPerMessage);
 
   const used = (name: ServiceName | 'redis'): number => after[name].cpuSeconds - before[name].cpuSeconds;
   const sinkCpu = {

@@ -1,6 +1,6 @@
-import { AutocannonLoad } from './load-autocannon.ts';
-import { WrkLoad } from './load-wrk.ts';
-import type { Message } from './messages.ts';
+import { AutocannonLoad } from './autocannon.ts';
+import { WrkLoad } from './wrk.ts';
+import type { Message } from './traffic.ts';
 
 export interface LoadOptions {
   readonly url: string;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startProcess } from '@sink/testing';
 import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
-import type { Message } from './messages.ts';
+import type { Message } from './traffic.ts';
 
 /** As autocannon has it: on a busy machine slow is no failure. */
 const TIMEOUT = '10s';

@@ -25,7 +25,7 @@ export const SETTINGS = {
 /** For the processes that hold a share of the sink's CPU time; `fsync always`, append-only and noeviction besides. */
 const REDIS_MAXMEMORY = '2gb';
 
-const REPOSITORY = join(import.meta.dirname, '../..');
+const REPOSITORY = join(import.meta.dirname, '../../..');
 const BUCKET = { name: 'bench', accessKeyId: 'AKIDBENCH', secretAccessKey: 'bench-secret' };
 
 /** The server that everything is held against. */
@@ -39,6 +39,14 @@ export async function startBareServer(): Promise<{ url: string; process: Managed
 interface Service {
   readonly process: ManagedProcess;
   readonly opsUrl: string;
+}
+
+export interface SinkOptions {
+  /** Where each service leaves a CPU profile when it stops; null: no profiles. */
+  readonly profileDirectory: string | null;
+  /** Environment of the services on top of SETTINGS. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
+  readonly redisMaxmemory?: string;
 }
 
 /** The whole sink, one process a service, with a Redis that fsyncs every append, and an S3 that is not counted in. */
@@ -56,16 +64,10 @@ export class SinkProcesses {
     this.#services = services;
   }
 
-  /**
-   * @param profileDirectory where each service leaves a CPU profile when it stops; null: no profiles
-   * @param settings environment of the services on top of SETTINGS
-   */
-  static async start(
-    profileDirectory: string | null,
-    settings: Readonly<Record<string, string>> = {},
-  ): Promise<SinkProcesses> {
+  static async start(options: SinkOptions): Promise<SinkProcesses> {
+    const { profileDirectory, settings, redisMaxmemory = REDIS_MAXMEMORY } = options;
     const [redis, s3, port] = await Promise.all([
-      startRedis({ args: ['--maxmemory', REDIS_MAXMEMORY] }),
+      startRedis({ args: ['--maxmemory', redisMaxmemory] }),
       startS3Process({ bucket: BUCKET.name, ...BUCKET }),
       freePort(),
     ]);
@@ -113,6 +115,25 @@ export class SinkProcesses {
   /** The end of what each service logged: warnings and errors. */
   logs(): string {
     return SERVICES.map((name) => `${name}:\n${this.#services[name].process.output().slice(-2_000)}`).join('\n');
+  }
+
+  /** For those who look into Redis, or fill it, beside the services. */
+  get redisUrl(): string {
+    return this.#redis.url;
+  }
+
+  pid(name: ServiceName): number {
+    return this.#services[name].process.pid;
+  }
+
+  /** A service that does nothing until it is let go on: what comes in meanwhile is its backlog. */
+  async whilePaused<T>(names: readonly ServiceName[], action: () => Promise<T>): Promise<T> {
+    for (const name of names) this.#services[name].process.signal('SIGSTOP');
+    try {
+      return await action();
+    } finally {
+      for (const name of names) this.#services[name].process.signal('SIGCONT');
+    }
   }
 
   /** In the order in which each empties what the next one takes. */

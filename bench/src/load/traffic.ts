@@ -4,18 +4,18 @@ export interface Message {
   readonly body: string;
 }
 
-/** What is sent in one scenario. */
-export interface Scenario {
-  readonly name: ScenarioName;
+/** What producers send, and what the sink is set to for it. */
+export interface Traffic {
+  readonly name: TrafficName;
   readonly title: string;
   readonly eventsPerMessage: number;
-  /** Environment of the sink in this scenario, on top of what it always has. */
+  /** Environment of the sink for this traffic, on top of what it always has. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly messages: readonly Message[];
 }
 
-export const SCENARIO_NAMES = ['binary', 'structured', 'batch', 'dedupe'] as const;
-export type ScenarioName = (typeof SCENARIO_NAMES)[number];
+export const TRAFFIC_NAMES = ['binary', 'structured', 'batch', 'dedupe'] as const;
+export type TrafficName = (typeof TRAFFIC_NAMES)[number];
 
 /** So many different events that none comes back within a compressor's window: gzip looks back 32 KiB, 100 events. */
 const SINGLE_MESSAGES = 2_000;
@@ -34,8 +34,8 @@ interface OrderEvent {
 const SOURCE = '/shops/eu-central/checkout';
 const TYPE = 'com.example.order.created.v1';
 
-/** The messages of a scenario, the same at every run. An event is 330 bytes as a line of an object, give or take a few. */
-export function scenario(name: ScenarioName): Scenario {
+/** Traffic by its name, the same at every run. An event is 330 bytes as a line of an object, give or take a few. */
+export function traffic(name: TrafficName): Traffic {
   const random = generator(SEED);
   const messages = (count: number, message: () => Message): Message[] => Array.from({ length: count }, message);
   switch (name) {
@@ -47,7 +47,7 @@ export function scenario(name: ScenarioName): Scenario {
         messages: messages(SINGLE_MESSAGES, () => binary(order(random))),
       };
     case 'dedupe':
-      return { ...scenario('binary'), name, title: 'binary, with dedupe_window', settings: DEDUPE };
+      return { ...traffic('binary'), name, title: 'binary, with dedupe_window', settings: DEDUPE };
     case 'structured':
       return {
         name,

@@ -1,0 +1,68 @@
+import type { LoadGenerator } from '../load/load.ts';
+import { traffic, type TrafficName } from '../load/traffic.ts';
+import type { ScenarioReport } from '../report/figure.ts';
+import type { BenchContext, RunSettings } from '../scenario.ts';
+import { SinkProcesses, startBareServer } from '../sink/processes.ts';
+import { type BareRun, measureBare, measureSink, type SinkRun } from './runs.ts';
+import { memoryProblems, summarise, throughputTables, type ThroughputSummary } from './summary.ts';
+
+/** A run of the bare server, and the run of the sink right after it. */
+export interface PairOfRuns {
+  readonly bare: BareRun;
+  readonly sink: SinkRun;
+}
+
+export interface ThroughputRuns {
+  readonly name: TrafficName;
+  readonly title: string;
+  readonly eventsPerMessage: number;
+  readonly runs: readonly PairOfRuns[];
+}
+
+export interface ThroughputReport extends ThroughputRuns, ScenarioReport {
+  readonly name: TrafficName;
+  readonly summary: ThroughputSummary;
+}
+
+/** As much as 128 connections can send, of one kind of traffic. */
+export async function throughput(name: TrafficName, context: BenchContext): Promise<ThroughputReport> {
+  const { load, settings, say } = context;
+  const result = await throughputRuns(name, load, settings, { profileDirectory: context.profileDirectory(name), say });
+  const summary = summarise(result);
+  for (const problem of memoryProblems(summary)) context.fail(`${result.title}: ${problem}`);
+  return { ...result, tables: throughputTables(result.title, summary), summary };
+}
+
+/**
+ * One scenario, with a sink and a bare server of its own: a warm-up of both, then run by run in turn, so that whatever
+ * else happens on the machine meets both alike.
+ */
+export async function throughputRuns(
+  name: TrafficName,
+  load: LoadGenerator,
+  settings: RunSettings,
+  options: { profileDirectory: string | null; say: (line: string) => void },
+): Promise<ThroughputRuns> {
+  const sent = traffic(name);
+  const server = await startBareServer();
+  const sink = await SinkProcesses.start({ profileDirectory: options.profileDirectory, settings: sent.settings });
+  const runs: PairOfRuns[] = [];
+  try {
+    options.say(`${sent.title}: warm-up`);
+    const warmUp = { ...settings, seconds: settings.warmUpSeconds };
+    await measureBare(server, load, sent, warmUp);
+    await measureSink(sink, load, sent, warmUp);
+    while (runs.length < settings.runs) {
+      const bare = await measureBare(server, load, sent, settings);
+      const run = await measureSink(sink, load, sent, settings);
+      runs.push({ bare, sink: run });
+      const share = (run.eventsPerCpuSecond / bare.requestsPerCpuSecond).toFixed(2);
+      options.say(`  run ${runs.length} of ${settings.runs}: ${share} events for each request of the bare server`);
+    }
+  } catch (cause) {
+    throw new Error(`measuring ${sent.title}: ${String(cause)}\n${sink.logs()}`, { cause });
+  } finally {
+    await Promise.all([sink.stop(), server.process.kill()]);
+  }
+  return { name, title: sent.title, eventsPerMessage: sent.eventsPerMessage, runs };
+}
