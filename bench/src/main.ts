@@ -46,10 +46,16 @@ const startedAt = new Date();
 const load = await loadGenerator();
 say(`load: ${load.name}, ${settings.connections} connections, ${settings.runs} runs of ${settings.seconds} s each`);
 
+const profileDirectories: string[] = [];
 const context: BenchContext = {
   load,
   settings,
-  profileDirectory: (scenario) => profiles && join(profiles, scenario),
+  profileDirectory: (part) => {
+    if (profiles === null) return null;
+    const directory = join(profiles, part);
+    profileDirectories.push(directory);
+    return directory;
+  },
   say,
   fail: (problem) => {
     console.error(problem);
@@ -60,7 +66,7 @@ const scenarios: ScenarioReport[] = [];
 for (const [name, scenario] of SCENARIOS) {
   if (!values.scenario.includes(name)) continue;
   scenarios.push(await scenario(context));
-  if (profiles !== null) showProfiles(join(profiles, name));
+  for (const directory of profileDirectories.splice(0)) showProfiles(directory);
 }
 
 const report = { startedAt, loadGenerator: load.name, settings, scenarios };

@@ -11,8 +11,8 @@ export interface RunSettings extends LoadSettings {
 export interface BenchContext {
   readonly load: LoadGenerator;
   readonly settings: RunSettings;
-  /** Where the scenario's processes leave CPU profiles; null: no profiles were asked for. */
-  readonly profileDirectory: (scenario: string) => string | null;
+  /** Where the processes of this part of the bench leave CPU profiles; null: no profiles were asked for. */
+  readonly profileDirectory: (part: string) => string | null;
   readonly say: (line: string) => void;
   /** The bench goes on, and fails in the end. */
   readonly fail: (problem: string) => void;

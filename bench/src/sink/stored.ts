@@ -1,4 +1,4 @@
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { RemoteS3 } from '@sink/testing';
 
 const LF = 0x0a;
@@ -12,18 +12,23 @@ export interface Stored {
   readonly objectBytes: number;
 }
 
-/** Reads every object of a bucket, gunzips it and counts its lines: what was stored, whatever anybody says of it. */
+/** Reads every object of a bucket, decompresses it and counts its lines: what was stored, whatever anybody says of it. */
 export async function countStored(s3: RemoteS3): Promise<Stored> {
   const stored = { objects: 0, events: 0, contentBytes: 0, objectBytes: 0 };
   for (const key of await s3.keys()) {
     const body = await s3.body(key);
-    const content = gunzipSync(body);
+    const content = decompressed(key, body);
     stored.objects += 1;
     stored.events += lines(content);
     stored.contentBytes += content.length;
     stored.objectBytes += body.length;
   }
   return stored;
+}
+
+function decompressed(key: string, body: Buffer): Buffer {
+  if (key.endsWith('.gz')) return gunzipSync(body);
+  return key.endsWith('.zst') ? zstdDecompressSync(body) : body;
 }
 
 function lines(content: Buffer): number {

@@ -1,0 +1,97 @@
+import type { ScenarioReport } from '../report/figure.ts';
+import type { BenchContext } from '../scenario.ts';
+import { LaneAccess } from '../sink/lane-access.ts';
+import { SinkProcesses } from '../sink/processes.ts';
+import { eventLines, preparedChunks } from './chunks.ts';
+import { type DrainCase, drainRun } from './drain-run.ts';
+import { type CodecReference, codecReferences, type RedisReference, redisReference } from './references.ts';
+import { drainFigures, type DrainResult, referenceTables } from './summary.ts';
+
+/** 100 events are what 128 connections with one event each bring together in a chunk; a full one holds 1 MB. */
+const EVENTS_PER_CHUNK = 100;
+const EVENTS_PER_FULL_CHUNK = 2_500;
+/** Larger backlogs are measured once: they take long, and are steady by themselves. */
+const REPEATED_EVENTS_MAX = 1_000_000;
+
+const one = (title: string, backlogEvents: number, eventsPerChunk = EVENTS_PER_CHUNK): DrainCase => ({
+  ...{ title, backlogEvents, eventsPerChunk },
+  backlogs: 1,
+});
+const MILLION = one('1M', 1_000_000);
+const FULL_CHUNKS = one('1M in full chunks', 1_000_000, EVENTS_PER_FULL_CHUNK);
+const CASES: readonly { readonly codec: string; readonly settings: Settings; readonly cases: readonly DrainCase[] }[] =
+  [
+    {
+      codec: 'zstd 1',
+      settings: { SINK_COMPRESSION: 'zstd', SINK_COMPRESSION_LEVEL: '1' },
+      cases: [
+        { title: '1k at a time', backlogEvents: 1_000, eventsPerChunk: EVENTS_PER_CHUNK, backlogs: 200 },
+        one('100k', 100_000),
+        MILLION,
+        FULL_CHUNKS,
+        one('5M', 5_000_000),
+      ],
+    },
+    {
+      codec: 'gzip 1',
+      settings: { SINK_COMPRESSION: 'gzip', SINK_COMPRESSION_LEVEL: '1' },
+      cases: [MILLION, FULL_CHUNKS],
+    },
+    { codec: 'none', settings: { SINK_COMPRESSION: 'none' }, cases: [MILLION] },
+  ];
+type Settings = Readonly<Record<string, string>>;
+
+/** Holds 5 million events within its share for the backlog, and below where segments are spilled. */
+const REDIS_MAXMEMORY = '10gb';
+/** Longer than the batcher stands still while its backlog is filled: nobody takes over its work. */
+const LEASE = '300s';
+const WARM_UP = one('warm-up', 200_000);
+
+export interface DrainReport extends ScenarioReport {
+  readonly results: readonly DrainResult[];
+  readonly redis: RedisReference;
+  readonly codecs: readonly CodecReference[];
+}
+
+/** How fast a backlog goes: from Redis into sealed files by one batcher, and from there into objects by one uploader. */
+export async function drain(context: BenchContext): Promise<DrainReport> {
+  const { say, settings } = context;
+  const lines = eventLines();
+  const chunks = preparedChunks(lines, EVENTS_PER_CHUNK);
+  say('drain: references');
+  const redis = await redisReference(chunks);
+  const codecs = codecReferences(chunks);
+
+  const results: DrainResult[] = [];
+  for (const { codec, settings: environment, cases } of CASES) {
+    const sink = await SinkProcesses.start({
+      profileDirectory: context.profileDirectory(`drain ${codec}`),
+      settings: { SINK_LEASE: LEASE, ...environment },
+      redisMaxmemory: REDIS_MAXMEMORY,
+    });
+    const lane = await LaneAccess.connect(sink.redisUrl);
+    try {
+      await drainRun(sink, lane, WARM_UP, chunks);
+      for (const what of cases) {
+        const runs = [];
+        const wanted = what.backlogEvents > REPEATED_EVENTS_MAX ? 1 : settings.runs;
+        while (runs.length < wanted) {
+          runs.push(await drainRun(sink, lane, what, preparedChunks(lines, what.eventsPerChunk)));
+        }
+        const { batcher, uploader } = sink.usage();
+        const rssPeakBytes = { batcher: batcher.rssPeakBytes, uploader: uploader.rssPeakBytes };
+        const result = { ...what, codec, runs, rssPeakBytes };
+        results.push(result);
+        say(`drain, ${codec}, ${what.title}:`);
+        for (const { row, value } of drainFigures(result)) say(`  ${row}: ${value.toFixed(2)}`);
+      }
+    } catch (cause) {
+      throw new Error(`measuring drain with ${codec}: ${String(cause)}\n${sink.logs()}`, { cause });
+    } finally {
+      lane.close();
+      await sink.stop();
+    }
+  }
+  const tables = [{ title: 'drain', figures: results.flatMap(drainFigures) }, ...referenceTables(redis, codecs)];
+  return { name: 'drain', title: 'drain of a backlog', tables, results, redis, codecs };
+}

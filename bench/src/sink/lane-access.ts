@@ -1,0 +1,101 @@
+import { IoredisPort, Lane } from '@sink/lane';
+import { eventually } from '@sink/testing';
+import { Redis } from 'ioredis';
+
+/** As the services have it when nothing is configured. */
+const SINK_NAME = 'sink-aws-s3';
+/** Each with one append under way, as in ingest: while one is fsynced, the next ones are on their way. */
+const WRITERS = 4;
+/** How exactly the end of something is seen; a look costs Redis some ten microseconds. */
+const POLL_MS = 20;
+
+export interface PreparedChunk {
+  readonly partition: string;
+  readonly count: number;
+  /** NDJSON; every line ends in LF. */
+  readonly body: Buffer;
+}
+
+/** The lane of a running sink, from beside: appends chunks that are ready, with the shipped steps, and looks at it. */
+export class LaneAccess {
+  readonly #connections: readonly Redis[];
+  readonly #writers: readonly { readonly lane: Lane; readonly id: string; sequence: number }[];
+  readonly #lane: Lane;
+
+  private constructor(connections: readonly Redis[], lanes: readonly Lane[], ids: readonly string[]) {
+    const [first] = lanes;
+    if (first === undefined) throw new Error('connecting to the lane: there are no writers');
+    this.#connections = connections;
+    this.#lane = first;
+    this.#writers = lanes.map((lane, index) => ({ lane, id: ids[index] ?? '', sequence: 0 }));
+  }
+
+  /** The services have opened the lane before. */
+  static async connect(redisUrl: string): Promise<LaneAccess> {
+    const connections = Array.from({ length: WRITERS }, () => new Redis(redisUrl));
+    const lanes = connections.map((redis) => new Lane(new IoredisPort(redis), SINK_NAME, 0));
+    return new LaneAccess(connections, lanes, await Promise.all(lanes.map((lane) => lane.registerWriter())));
+  }
+
+  /** Appends `count` chunks, one after the other by each writer. @throws when one is refused */
+  async append(count: number, chunk: (index: number) => PreparedChunk): Promise<void> {
+    let next = 0;
+    await Promise.all(
+      this.#writers.map(async (writer) => {
+        while (next < count) {
+          const { body, ...rest } = chunk(next++);
+          const answer = await writer.lane.append({
+            ...{ ...rest, body, bytes: body.length, furtherBytes: 0 },
+            ...{ writer: writer.id, sequence: ++writer.sequence },
+            ...{ acceptedAtMs: Date.now(), backlogBytesMax: Number.MAX_SAFE_INTEGER },
+          });
+          if (answer !== 'stored') throw new Error(`filling the backlog: an append was answered ${answer}`);
+        }
+      }),
+    );
+  }
+
+  /** The id of the chunk that was handed to a batcher last. */
+  async lastDelivered(): Promise<string> {
+    const [redis] = this.#connections;
+    const groups: unknown = await redis?.call('xinfo', 'GROUPS', this.#lane.keys.chunks);
+    const group: unknown = Array.isArray(groups) ? groups[0] : null;
+    const id: unknown = Array.isArray(group) ? group[group.indexOf('last-delivered-id') + 1] : null;
+    if (typeof id !== 'string') throw new Error(`looking at the lane's group: ${JSON.stringify(groups)}`);
+    return id;
+  }
+
+  /** Until every chunk was handed to a batcher. */
+  async delivered(timeoutMs: number): Promise<void> {
+    const last = await this.#lane.lastAppended();
+    await this.#until(timeoutMs, 'chunks are not delivered yet', async () => (await this.lastDelivered()) === last);
+  }
+
+  /** Until a batcher was handed the first chunk: what comes before is none of its pace. */
+  async deliveryBegan(since: string, timeoutMs: number): Promise<void> {
+    await this.#until(timeoutMs, 'no chunk is delivered', async () => (await this.lastDelivered()) !== since);
+  }
+
+  /** Until every event stands in a sealed segment. */
+  async sealed(timeoutMs: number): Promise<void> {
+    await this.#until(timeoutMs, 'not all is sealed', async () => (await this.#lane.oldestUnsealedMs()) === null);
+  }
+
+  /** Until every event stands in an object, and its chunk left Redis. */
+  async committed(timeoutMs: number): Promise<void> {
+    await this.#until(timeoutMs, 'not all is committed', async () => (await this.#lane.backlog()).events === 0);
+  }
+
+  close(): void {
+    for (const redis of this.#connections) redis.disconnect();
+  }
+
+  async #until(timeoutMs: number, problem: string, reached: () => Promise<boolean>): Promise<void> {
+    await eventually(
+      async () => {
+        if (!(await reached())) throw new Error(problem);
+      },
+      { timeoutMs, intervalMs: POLL_MS },
+    );
+  }
+}
