@@ -1,4 +1,5 @@
 import { drain } from './drain/drain.ts';
+import { latency } from './latency/latency.ts';
 import { TRAFFIC_NAMES } from './load/traffic.ts';
 import type { Scenario } from './scenario.ts';
 import { throughput } from './throughput/throughput.ts';
@@ -6,5 +7,6 @@ import { throughput } from './throughput/throughput.ts';
 /** All scenarios by name, in the order in which they run. */
 export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map([
   ...TRAFFIC_NAMES.map((name): [string, Scenario] => [name, (context) => throughput(name, context)]),
+  ['latency', latency],
   ['drain', drain],
 ]);

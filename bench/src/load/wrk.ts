@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startProcess } from '@sink/testing';
 import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
+import { rawRequest } from './raw-request.ts';
 import type { Message } from './traffic.ts';
 
 /** As autocannon has it: on a busy machine slow is no failure. */
@@ -56,10 +57,4 @@ function done(summary)
     summary.requests - e.status, e.status + e.connect + e.read + e.write + e.timeout, summary.duration / 1e6))
 end
 `;
-}
-
-function rawRequest({ headers, body }: Message, host: string): string {
-  const all = { ...headers, host, 'content-length': String(Buffer.byteLength(body)) };
-  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `POST / HTTP/1.1\r\n${head.join('')}\r\n${body}`;
 }

@@ -6,3 +6,18 @@ export function median(values: readonly number[]): number {
   if (upper === undefined || lower === undefined) throw new Error('taking a median: there are no values');
   return (lower + upper) / 2;
 }
+
+/** The least value that so large a share (0 to 1) of the values is not above: nearest rank, never between two values. */
+export function percentile(sorted: Float64Array, share: number): number {
+  const value = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+  if (value === undefined) throw new Error('taking a percentile: there are no values');
+  return value;
+}
+
+/** Least squares: by how much `y` rises for each `x`. */
+export function slope(points: readonly { readonly x: number; readonly y: number }[]): number {
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [x, y] = [mean(points.map((point) => point.x)), mean(points.map((point) => point.y))];
+  const spread = points.reduce((sum, point) => sum + (point.x - x) ** 2, 0);
+  return spread === 0 ? 0 : points.reduce((sum, point) => sum + (point.x - x) * (point.y - y), 0) / spread;
+}

@@ -1,0 +1,10 @@
+/** A thread that tells its parent every so often that time went on: timers of an event loop are a millisecond coarse. */
+import { parentPort } from 'node:worker_threads';
+
+const TICK_MS = 0.25;
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+for (;;) {
+  Atomics.wait(never, 0, 0, TICK_MS);
+  parentPort?.postMessage(null);
+}
