@@ -23,7 +23,7 @@ const { values } = parseArgs({
   options: {
     scenario: { ...text, multiple: true, default: [...SCENARIOS.keys()] },
     runs: { ...text, default: '3' },
-    seconds: { ...text, default: '10' },
+    seconds: text,
     connections: { ...text, default: '128' },
     'warm-up': { ...text, default: '5' },
     profile: text,
@@ -36,9 +36,10 @@ if (unknown.length > 0)
   throw new Error(`--scenario ${unknown.join(', ')}: there are ${[...SCENARIOS.keys()].join(', ')}`);
 const settings = {
   runs: positive('runs', values.runs),
-  seconds: positive('seconds', values.seconds),
+  seconds: positive('seconds', values.seconds ?? '10'),
   connections: positive('connections', values.connections),
   warmUpSeconds: positive('warm-up', values['warm-up']),
+  memorySeconds: positive('seconds', values.seconds ?? '60'),
 };
 const profiles = values.profile === undefined ? null : resolve(values.profile);
 

@@ -5,6 +5,8 @@ import type { LoadSettings } from './throughput/runs.ts';
 export interface RunSettings extends LoadSettings {
   readonly runs: number;
   readonly warmUpSeconds: number;
+  /** Of load while memory is watched, which is slower to show what becomes of it. */
+  readonly memorySeconds: number;
 }
 
 /** What every scenario is given. */

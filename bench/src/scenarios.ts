@@ -1,7 +1,9 @@
 import { drain } from './drain/drain.ts';
 import { latency } from './latency/latency.ts';
 import { TRAFFIC_NAMES } from './load/traffic.ts';
+import { memory } from './memory/memory.ts';
 import type { Scenario } from './scenario.ts';
+import { start } from './start/start.ts';
 import { throughput } from './throughput/throughput.ts';
 
 /** All scenarios by name, in the order in which they run. */
@@ -9,4 +11,6 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map([
   ...TRAFFIC_NAMES.map((name): [string, Scenario] => [name, (context) => throughput(name, context)]),
   ['latency', latency],
   ['drain', drain],
+  ['memory', memory],
+  ['start', start],
 ]);

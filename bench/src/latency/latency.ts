@@ -4,6 +4,7 @@ import type { ScenarioReport } from '../report/figure.ts';
 import type { BenchContext } from '../scenario.ts';
 import { SinkProcesses, startBareServer } from '../sink/processes.ts';
 import { measureBare, measureSink } from '../throughput/runs.ts';
+import { appendLatency } from './append-latency.ts';
 import { type LatencyRun, latencyTable } from './summary.ts';
 
 const TITLE = 'latency at half the top rate';
@@ -30,7 +31,8 @@ export async function latency({ load, settings, say, profileDirectory }: BenchCo
       await measureBare(server, paced, sent, settings);
       const bare = paced.summary;
       await measureSink(sink, paced, sent, settings);
-      runs.push({ topEventsPerSecond, requestsPerSecond, bare, sink: paced.summary });
+      const appendMs = await appendLatency(sink.redisUrl);
+      runs.push({ topEventsPerSecond, requestsPerSecond, bare, sink: paced.summary, appendMs });
       say(
         `  run ${runs.length} of ${settings.runs}: ${requestsPerSecond}/s, sink ${text(paced.summary)}, bare ${text(bare)}`,
       );

@@ -1,6 +1,5 @@
-import type { Percentiles } from '../load/open-loop.ts';
 import type { Figure, Goal, Table } from '../report/figure.ts';
-import { median } from '../report/statistics.ts';
+import { median, type Percentiles } from '../report/statistics.ts';
 
 const GOALS: Readonly<Record<keyof Percentiles, Goal | null>> = {
   p50: { atMost: 2 },
@@ -26,14 +25,14 @@ export interface LatencyRun {
   readonly requestsPerSecond: number;
   readonly bare: Latencies;
   readonly sink: Latencies;
+  /** One append after the other, with nothing else to do: what every 202 waits for at least. */
+  readonly appendMs: Percentiles;
 }
 
 /** Medians over the runs, of each percentile by itself. */
 export function latencyTable(title: string, runs: readonly LatencyRun[]): Table {
   const over = (figure: (run: LatencyRun) => number): number => median(runs.map(figure));
-  const figures: Figure[] = [
-    { row: 'top rate, requests/s', column: 'sink', value: over((run) => run.topEventsPerSecond) },
-  ];
+  const figures: Figure[] = [];
   for (const [column, side] of [['bare server', 'bare'] as const, ['sink', 'sink'] as const]) {
     figures.push({ row: 'sent, requests/s', column, value: over((run) => run.requestsPerSecond) });
     for (const [key, name] of NAMES) {
@@ -48,6 +47,14 @@ export function latencyTable(title: string, runs: readonly LatencyRun[]): Table 
         value: over((run) => run[side].sendLagMs[key]),
       });
     }
+  }
+  figures.push({ row: 'top rate, requests/s', column: 'sink', value: over((run) => run.topEventsPerSecond) });
+  for (const [key, name] of NAMES) {
+    figures.push({
+      row: `latency, ${name}, ms`,
+      column: 'one append in Redis',
+      value: over((run) => run.appendMs[key]),
+    });
   }
   return { title, figures };
 }

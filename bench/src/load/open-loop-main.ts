@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { percentile } from '../report/statistics.ts';
-import type { OpenLoopPlan, OpenLoopSummary, Percentiles } from './open-loop.ts';
+import { percentiles } from '../report/statistics.ts';
+import type { OpenLoopPlan, OpenLoopSummary } from './open-loop.ts';
 
 /** How long answers are waited for after the last request was due. */
 const ANSWERS_MAX_MS = 20_000;
@@ -93,12 +93,6 @@ function opened(): Promise<Connection> {
     socket.once('error', reject);
     socket.once('connect', () => resolve(new Connection(socket)));
   });
-}
-
-function percentiles(values: Float64Array): Percentiles {
-  const sorted = values.toSorted();
-  const at = (share: number): number => percentile(sorted, share);
-  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
 }
 
 idle.push(...(await Promise.all(Array.from({ length: connections }, opened))));

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startProcess, temporaryDirectory } from '@sink/testing';
+import type { Percentiles } from '../report/statistics.ts';
 import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
 import { rawRequest } from './raw-request.ts';
 
@@ -12,13 +13,6 @@ export interface OpenLoopPlan {
   readonly seconds: number;
   readonly connections: number;
   readonly requests: readonly string[];
-}
-
-export interface Percentiles {
-  readonly p50: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
 }
 
 export interface OpenLoopSummary extends LoadResult {

@@ -4,14 +4,18 @@ export interface Message {
   readonly body: string;
 }
 
-/** What producers send, and what the sink is set to for it. */
-export interface Traffic {
+/** What producers send, again and again. */
+export interface Sent {
+  readonly eventsPerMessage: number;
+  readonly messages: readonly Message[];
+}
+
+/** The same by a name, and what the sink is set to for it. */
+export interface Traffic extends Sent {
   readonly name: TrafficName;
   readonly title: string;
-  readonly eventsPerMessage: number;
   /** Environment of the sink for this traffic, on top of what it always has. */
   readonly settings?: Readonly<Record<string, string>>;
-  readonly messages: readonly Message[];
 }
 
 export const TRAFFIC_NAMES = ['binary', 'structured', 'batch', 'dedupe'] as const;
@@ -109,7 +113,7 @@ function order(random: () => number): OrderEvent {
 }
 
 /** Random numbers from 0 to 1 that a seed determines (mulberry32). */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -8,6 +8,8 @@ import type { Message } from './traffic.ts';
 
 /** As autocannon has it: on a busy machine slow is no failure. */
 const TIMEOUT = '10s';
+/** Node raises its limit of open files by itself, wrk does not. */
+const WITH_ALL_DESCRIPTORS = 'ulimit -n "$(ulimit -Hn)"; exec wrk "$@"';
 
 /** wrk (C, one thread), as a process of its own. */
 export class WrkLoad implements LoadGenerator {
@@ -30,7 +32,7 @@ export class WrkLoad implements LoadGenerator {
       const script = join(directory, 'messages.lua');
       await writeFile(script, luaScript(messages, new URL(url).host));
       const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--timeout', TIMEOUT, '-s', script, url];
-      const wrk = await startProcess({ command: 'wrk', args });
+      const wrk = await startProcess({ command: 'sh', args: ['-c', WITH_ALL_DESCRIPTORS, 'wrk', ...args] });
       const [, summary = ''] = await wrk.waitFor(/^summary (.*)$/m, { timeoutMs: (seconds + 30) * 1000 });
       await wrk.exited;
       return JSON.parse(summary) as LoadResult;

@@ -14,6 +14,20 @@ export function percentile(sorted: Float64Array, share: number): number {
   return value;
 }
 
+/** How values are spread, in their own unit. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+export function percentiles(values: Float64Array): Percentiles {
+  const sorted = values.toSorted();
+  const at = (share: number): number => percentile(sorted, share);
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
+}
+
 /** Least squares: by how much `y` rises for each `x`. */
 export function slope(points: readonly { readonly x: number; readonly y: number }[]): number {
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

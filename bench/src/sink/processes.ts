@@ -25,7 +25,7 @@ export const SETTINGS = {
 /** For the processes that hold a share of the sink's CPU time; `fsync always`, append-only and noeviction besides. */
 const REDIS_MAXMEMORY = '2gb';
 
-const REPOSITORY = join(import.meta.dirname, '../../..');
+export const REPOSITORY = join(import.meta.dirname, '../../..');
 const BUCKET = { name: 'bench', accessKeyId: 'AKIDBENCH', secretAccessKey: 'bench-secret' };
 
 /** The server that everything is held against. */

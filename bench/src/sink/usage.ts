@@ -9,14 +9,16 @@ export interface Usage {
   readonly cpuSeconds: number;
   /** The most physical memory it ever had, kept by the kernel: no sample can miss it. */
   readonly rssPeakBytes: number;
+  readonly rssBytes: number;
 }
 
 /** Reads /proc of a running process; Linux only. @throws when the process is gone */
 export function usageOf(pid: number): Usage {
-  const peakKib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return {
     cpuSeconds: cpuSecondsIn(readFileSync(`/proc/${pid}/stat`, 'utf8')),
-    rssPeakBytes: Number(peakKib) * 1024,
+    rssPeakBytes: bytesIn(status, 'VmHWM'),
+    rssBytes: bytesIn(status, 'VmRSS'),
   };
 }
 
@@ -24,4 +26,8 @@ export function usageOf(pid: number): Usage {
 export function cpuSecondsIn(stat: string): number {
   const fromState = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fromState.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND;
+}
+
+function bytesIn(status: string, field: string): number {
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024;
 }

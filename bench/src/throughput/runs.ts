@@ -1,6 +1,6 @@
 import { eventually, type ManagedProcess } from '@sink/testing';
 import type { LoadGenerator, LoadOptions, LoadResult } from '../load/load.ts';
-import type { Traffic } from '../load/traffic.ts';
+import type { Sent } from '../load/traffic.ts';
 import type { ServiceName, SinkProcesses } from '../sink/processes.ts';
 import { countStored, type Stored } from '../sink/stored.ts';
 import { usageOf } from '../sink/usage.ts';
@@ -37,7 +37,7 @@ export interface LoadSettings {
 export async function measureBare(
   server: { readonly url: string; readonly process: ManagedProcess },
   load: LoadGenerator,
-  traffic: Traffic,
+  traffic: Sent,
   settings: LoadSettings,
 ): Promise<BareRun> {
   const before = usageOf(server.process.pid);
@@ -57,7 +57,7 @@ export async function measureBare(
 export async function measureSink(
   sink: SinkProcesses,
   load: LoadGenerator,
-  traffic: Traffic,
+  traffic: Sent,
   settings: LoadSettings,
 ): Promise<SinkRun> {
   await sink.s3.control.clear();
@@ -98,14 +98,15 @@ export async function measureSink(
   };
 }
 
-async function send(load: LoadGenerator, options: LoadOptions): Promise<LoadResult> {
+/** @throws when a request failed */
+export async function send(load: LoadGenerator, options: LoadOptions): Promise<LoadResult> {
   const result = await load.run(options);
   if (result.failed > 0) throw new Error(`sending to ${options.url}: ${result.failed} requests got no 2xx`);
   return result;
 }
 
-/** Everything that was accepted is in an object, and committed. */
-async function drained(sink: SinkProcesses): Promise<void> {
+/** Until everything that was accepted is in an object, and committed. */
+export async function drained(sink: SinkProcesses): Promise<void> {
   await eventually(
     async () => {
       const [accepted, uploaded] = [await sink.accepted(), await sink.uploaded()];

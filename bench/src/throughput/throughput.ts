@@ -40,7 +40,7 @@ export async function throughput(name: TrafficName, context: BenchContext): Prom
 export async function throughputRuns(
   name: TrafficName,
   load: LoadGenerator,
-  settings: RunSettings,
+  settings: Omit<RunSettings, 'memorySeconds'>,
   options: { profileDirectory: string | null; say: (line: string) => void },
 ): Promise<ThroughputRuns> {
   const sent = traffic(name);
