@@ -1,4 +1,5 @@
 import { drain } from './drain/drain.ts';
+import { growth } from './growth/growth.ts';
 import { latency } from './latency/latency.ts';
 import { TRAFFIC_NAMES } from './load/traffic.ts';
 import { memory } from './memory/memory.ts';
@@ -12,5 +13,6 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map([
   ['latency', latency],
   ['drain', drain],
   ['memory', memory],
+  ['growth', growth],
   ['start', start],
 ]);

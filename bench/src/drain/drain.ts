@@ -5,7 +5,7 @@ import { SinkProcesses } from '../sink/processes.ts';
 import { eventLines, preparedChunks } from './chunks.ts';
 import { type DrainCase, drainRun } from './drain-run.ts';
 import { type CodecReference, codecReferences, type RedisReference, redisReference } from './references.ts';
-import { drainFigures, type DrainResult, referenceTables } from './summary.ts';
+import { drainFigures, type DrainResult, drainTable, referenceTables } from './summary.ts';
 
 /** 100 events are what 128 connections with one event each bring together in a chunk; a full one holds 1 MB. */
 const EVENTS_PER_CHUNK = 100;
@@ -92,6 +92,6 @@ export async function drain(context: BenchContext): Promise<DrainReport> {
       await sink.stop();
     }
   }
-  const tables = [{ title: 'drain', figures: results.flatMap(drainFigures) }, ...referenceTables(redis, codecs)];
+  const tables = [drainTable(results), ...referenceTables(redis, codecs)];
   return { name: 'drain', title: 'drain of a backlog', tables, results, redis, codecs };
 }

@@ -1,4 +1,5 @@
 import type { Figure, Goal, Table } from '../report/figure.ts';
+import { growthFigures } from '../report/growth.ts';
 import { median } from '../report/statistics.ts';
 import type { DrainCase, DrainRun } from './drain-run.ts';
 import type { CodecReference, RedisReference } from './references.ts';
@@ -12,9 +13,33 @@ export interface DrainResult extends DrainCase {
   readonly rssPeakBytes: { readonly batcher: number; readonly uploader: number };
 }
 
+/** All cases beside each other, and how the cost of an event goes with the backlog. */
+export function drainTable(results: readonly DrainResult[]): Table {
+  const alike = results.filter(
+    ({ codec, eventsPerChunk }) => codec === results[0]?.codec && eventsPerChunk === results[0].eventsPerChunk,
+  );
+  return { title: 'drain', figures: [...results.flatMap(drainFigures), ...backlogGrowth(alike)] };
+}
+
+function backlogGrowth(results: readonly DrainResult[]): Figure[] {
+  const points = results.map((result) => ({ column: columnOf(result), cost: microsPerEvent(result) }));
+  const [smallest] = points;
+  if (smallest === undefined) return [];
+  return growthFigures('batcher and uploader: CPU an event, to the first', points, smallest.column, ({ cost }) => cost);
+}
+
+function microsPerEvent({ runs }: DrainResult): number {
+  return median(runs.map((run) => ((run.batcherCpuSeconds + run.uploaderCpuSeconds) / run.events) * 1e6));
+}
+
+function columnOf({ codec, title }: DrainResult): string {
+  return `${codec}: ${title}`;
+}
+
 /** Medians over the runs of a case, as one column. */
-export function drainFigures({ codec, title, runs, rssPeakBytes }: DrainResult): Figure[] {
-  const column = `${codec}: ${title}`;
+export function drainFigures(result: DrainResult): Figure[] {
+  const { runs, rssPeakBytes } = result;
+  const column = columnOf(result);
   const of = (row: string, figure: (run: DrainRun) => number | null, goal?: Goal): Figure[] => {
     const values = runs.map(figure).filter((value) => value !== null);
     return values.length === 0 ? [] : [{ row, column, value: median(values), ...(goal === undefined ? {} : { goal }) }];

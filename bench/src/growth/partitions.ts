@@ -1,0 +1,95 @@
+import { eventLines, preparedChunks } from '../drain/chunks.ts';
+import { type DrainRun, drainRun } from '../drain/drain-run.ts';
+import type { Figure, Table } from '../report/figure.ts';
+import { growthFigures } from '../report/growth.ts';
+import type { BenchContext } from '../scenario.ts';
+import { LaneAccess, type PreparedChunk } from '../sink/lane-access.ts';
+import { SinkProcesses } from '../sink/processes.ts';
+
+/** As many files as partitions, and, beyond, as many as the batcher keeps open by default. */
+const CASES: readonly { readonly partitions: number; readonly openFilesMax: number | null }[] = [
+  { partitions: 1, openFilesMax: 1_000 },
+  { partitions: 10, openFilesMax: 1_000 },
+  { partitions: 64, openFilesMax: 1_000 },
+  { partitions: 1_000, openFilesMax: 1_000 },
+  { partitions: 64, openFilesMax: null },
+  { partitions: 100, openFilesMax: null },
+];
+/** Objects are as many in each case: 500 events each, whatever the number of partitions. */
+const EVENTS = 500_000;
+const EVENTS_PER_OBJECT = 500;
+const EVENTS_PER_CHUNK = 100;
+/** Nothing is closed before it is full, and nobody takes over what waits. */
+const SETTINGS = { SINK_FLUSH_SIZE: String(EVENTS_PER_OBJECT), SINK_SCHEDULED_INTERVAL: '60s', SINK_LEASE: '300s' };
+/** Far away, so that no hour ends meanwhile. */
+const FIRST_HOUR_MS = Date.UTC(2100, 0, 1);
+const HOUR_MS = 3_600_000;
+
+export interface PartitionPoint {
+  readonly column: string;
+  readonly run: DrainRun;
+  readonly batcherRssPeakBytes: number;
+}
+
+/** A backlog whose chunks are of one partition after the other, in turn. */
+export async function partitionCounts(
+  context: BenchContext,
+): Promise<{ table: Table; points: readonly PartitionPoint[] }> {
+  const chunks = preparedChunks(eventLines(), EVENTS_PER_CHUNK);
+  const points: PartitionPoint[] = [];
+  for (const { partitions, openFilesMax } of CASES) {
+    const column = `${partitions}, ${openFilesMax ?? 'default'} open`;
+    const sink = await SinkProcesses.start({
+      profileDirectory: context.profileDirectory(`growth partitions ${column}`),
+      settings: { ...SETTINGS, ...(openFilesMax === null ? {} : { SINK_MAX_OPEN_FILES: String(openFilesMax) }) },
+    });
+    const lane = await LaneAccess.connect(sink.redisUrl);
+    try {
+      const what = { title: column, backlogEvents: EVENTS, eventsPerChunk: EVENTS_PER_CHUNK, backlogs: 1 };
+      const run = await drainRun(sink, lane, what, spread(chunks, partitions));
+      points.push({ column, run, batcherRssPeakBytes: sink.usage().batcher.rssPeakBytes });
+      context.say(`growth, partitions, ${column}: batcher ${batcherMicros(run).toFixed(2)} µs an event`);
+    } catch (cause) {
+      throw new Error(`measuring growth by partitions: ${String(cause)}\n${sink.logs()}`, { cause });
+    } finally {
+      lane.close();
+      await sink.stop();
+    }
+  }
+  return { table: { title: 'growth: open partitions', figures: figuresOf(points) }, points };
+}
+
+/** All chunks of a backlog, the next one always in the next partition. */
+function spread(chunks: readonly PreparedChunk[], partitions: number): PreparedChunk[] {
+  return Array.from({ length: EVENTS / EVENTS_PER_CHUNK }, (_, index) => {
+    const chunk = chunks[index % chunks.length];
+    if (chunk === undefined) throw new Error('spreading chunks: there are none');
+    return { ...chunk, partition: partition(index % partitions) };
+  });
+}
+
+function partition(index: number): string {
+  const [date = '', time = ''] = new Date(FIRST_HOUR_MS + index * HOUR_MS).toISOString().split('T');
+  return `${date.replaceAll('-', '/')}/${time.slice(0, 2)}`;
+}
+
+function batcherMicros(run: DrainRun): number {
+  return (run.batcherCpuSeconds / run.events) * 1e6;
+}
+
+function figuresOf(points: readonly PartitionPoint[]): Figure[] {
+  const of = (row: string, value: (point: PartitionPoint) => number): Figure[] =>
+    points.map((point) => ({ row, column: point.column, value: value(point) }));
+  const micros = ({ run }: PartitionPoint): number =>
+    ((run.batcherCpuSeconds + run.uploaderCpuSeconds + run.redisCpuSeconds) / run.events) * 1e6;
+  const [reference] = points;
+  return [
+    ...of('objects', ({ run }) => run.objects),
+    ...of('batcher: events/s', ({ run }) => run.events / (run.batcherSeconds ?? NaN)),
+    ...of('batcher: CPU µs an event', ({ run }) => batcherMicros(run)),
+    ...of('uploader: CPU µs an event', ({ run }) => (run.uploaderCpuSeconds / run.events) * 1e6),
+    ...of('Redis, while the batcher drains: CPU µs an event', ({ run }) => (run.redisCpuSeconds / run.events) * 1e6),
+    ...of('batcher: most RSS, MB', ({ batcherRssPeakBytes }) => batcherRssPeakBytes / 1e6),
+    ...(reference ? growthFigures('CPU an event, to that of 1', points, reference.column, micros) : []),
+  ];
+}
