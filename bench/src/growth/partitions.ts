@@ -9,15 +9,14 @@ import { SinkProcesses } from '../sink/processes.ts';
 /** As many files as partitions, and, beyond, as many as the batcher keeps open by default. */
 const CASES: readonly { readonly partitions: number; readonly openFilesMax: number | null }[] = [
   { partitions: 1, openFilesMax: 1_000 },
-  { partitions: 10, openFilesMax: 1_000 },
-  { partitions: 64, openFilesMax: 1_000 },
+  { partitions: 100, openFilesMax: 1_000 },
   { partitions: 1_000, openFilesMax: 1_000 },
   { partitions: 64, openFilesMax: null },
   { partitions: 100, openFilesMax: null },
 ];
-/** Objects are as many in each case: 500 events each, whatever the number of partitions. */
-const EVENTS = 500_000;
-const EVENTS_PER_OBJECT = 500;
+/** Objects are as many in each case: 200 events each, whatever the number of partitions. */
+const EVENTS = 200_000;
+const EVENTS_PER_OBJECT = 200;
 const EVENTS_PER_CHUNK = 100;
 /** Nothing is closed before it is full, and nobody takes over what waits. */
 const SETTINGS = { SINK_FLUSH_SIZE: String(EVENTS_PER_OBJECT), SINK_SCHEDULED_INTERVAL: '60s', SINK_LEASE: '300s' };
