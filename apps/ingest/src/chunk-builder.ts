@@ -58,11 +58,21 @@ export class ChunkBuilder {
 
   /** The oldest chunk, full or not; nothing is added to it any more. */
   take(): PendingChunk | null {
-    const full = this.#full.shift();
+    const full = this.takeFull();
     if (full) return full;
     const last = this.#last;
     this.#last = null;
     return last;
+  }
+
+  /** The oldest chunk to which nothing is added any more. */
+  takeFull(): PendingChunk | null {
+    return this.#full.shift() ?? null;
+  }
+
+  /** Events in the chunk that what comes next is added to. */
+  get growingEvents(): number {
+    return this.#last?.lines.length ?? 0;
   }
 
   /** Monotonic time at which the first of the waiting gives up; `null` when nobody waits. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
 import { commitWorld } from './test/commit-world.ts';
@@ -32,6 +33,51 @@ describe('group commit', () => {
     const rest = numbered(50).map((line) => world.submit(line));
     await Promise.all([first, ...rest]);
     expect((await world.chunks()).slice(1)).toEqual([['"a"'], numbered(50)]);
+  });
+
+  test('what is not full gathers behind an append in flight, and goes to another writer when that one is slow', async () => {
+    const world = await commitWorld({ writers: 2, commandTimeoutMs: 5_000 });
+    const { chunks } = world.lane.keys;
+    // Two full chunks at once, one for each writer: both are registered from here on.
+    await Promise.all(['a', 'b', 'c'].map((letter) => world.submit(JSON.stringify(letter.repeat(600_000)))));
+
+    world.proxy.delay(4);
+    // A few tries, for a machine that stands still in between.
+    const tries = { timeoutMs: 80 };
+    await eventually(async () => {
+      const before = (await world.chunks()).length;
+      const first = world.submit('"first"');
+      await sleep(1); // it is on its way
+      const early = world.submit('"early"');
+      await sleep(3);
+      await Promise.all([first, early, world.submit('"late"')]);
+      expect((await world.chunks()).slice(before)).toEqual([['"first"'], ['"early"', '"late"']]);
+    }, tries);
+
+    world.proxy.delay(0);
+    world.proxy.blackhole(true, 'answers');
+    const before = await world.redis.xlen(chunks);
+    const slow = world.submit('"slow"');
+    await eventually(async () => expect(await world.redis.xlen(chunks)).toBe(before + 1));
+    const behind = world.submit('"behind"');
+    await eventually(async () => expect(await world.redis.xlen(chunks)).toBe(before + 2));
+    world.proxy.blackhole(false);
+    expect((await Promise.all([slow, behind])).map(({ outcome }) => outcome)).toEqual(['stored', 'stored']);
+  });
+
+  test('a chunk grows while turns of the event loop bring more for it', async () => {
+    const world = await commitWorld();
+    await world.submit('"warm"');
+    await eventually(async () => {
+      const before = (await world.chunks()).length;
+      const told: Promise<unknown>[] = [];
+      for (let turn = 0; turn < 3; turn++) {
+        told.push(world.submit(`"${turn}a"`), world.submit(`"${turn}b"`));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await Promise.all(told);
+      expect((await world.chunks())[before]?.length).toBeGreaterThan(2);
+    });
   });
 
   test('several writers store side by side, each event once', async () => {

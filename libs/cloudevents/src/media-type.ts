@@ -14,8 +14,18 @@ const MEDIA_TYPE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+)[
 const PARAMETER = /;[ \t]*([^=; \t"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;" \t]*))/gs;
 const UTF8_CHARSETS = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii']);
 
+/** What nearly every message says, letter for letter: taking it apart each time would cost as much as all other headers. */
+const COMMON: ReadonlyMap<string, MediaType> = new Map(
+  ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json'].map((essence) => [
+    essence,
+    { essence, charset: null },
+  ]),
+);
+
 /** Null when `value` is no media type. Parameters other than charset are not looked at. */
 export function parseMediaType(value: string): MediaType | null {
+  const common = COMMON.get(value);
+  if (common !== undefined) return common;
   const parts = MEDIA_TYPE.exec(value);
   const essence = parts?.[1];
   if (essence === undefined) return null;

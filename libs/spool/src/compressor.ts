@@ -28,6 +28,12 @@ export interface CompressedOutput {
   room(): Promise<void> | undefined;
 }
 
+interface Block {
+  readonly bytes: Buffer;
+  /** What `bytes` lie in, if it is ours to fill again; null for bytes that were not copied. */
+  readonly spare: Buffer | null;
+}
+
 /**
  * Compresses on the thread pool. The bytes that come out follow from the content, the codec and the level alone: not
  * from how the content was divided into appends, nor from timing.
@@ -36,7 +42,9 @@ export class Compressor {
   readonly #codec: Transform;
   readonly #output: CompressedOutput;
   readonly #intake = new Intake(HELD_BYTES_MAX);
-  readonly #blocks: Buffer[] = [];
+  readonly #blocks: Block[] = [];
+  /** Blocks that were filled here and are through the codec: filled again, which spares V8 a collection of all garbage for each 60 MB. */
+  readonly #spare: Buffer[] = [];
   #partial = Buffer.alloc(0);
   #partialBytes = 0;
   #compressing = false;
@@ -62,11 +70,11 @@ export class Compressor {
     let offset = 0;
     while (offset < bytes.length) {
       if (this.#partialBytes === 0 && bytes.length - offset >= BLOCK_BYTES) {
-        this.#blocks.push(bytes.subarray(offset, offset + BLOCK_BYTES));
+        this.#blocks.push({ bytes: bytes.subarray(offset, offset + BLOCK_BYTES), spare: null });
         offset += BLOCK_BYTES;
         continue;
       }
-      if (this.#partialBytes === 0) this.#partial = Buffer.allocUnsafe(BLOCK_BYTES);
+      if (this.#partialBytes === 0) this.#partial = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
       const copied = bytes.copy(this.#partial, this.#partialBytes, offset);
       offset += copied;
       this.#partialBytes += copied;
@@ -101,7 +109,7 @@ export class Compressor {
   }
 
   #closePartial(): void {
-    this.#blocks.push(this.#partial.subarray(0, this.#partialBytes));
+    this.#blocks.push({ bytes: this.#partial.subarray(0, this.#partialBytes), spare: this.#partial });
     this.#partialBytes = 0;
   }
 
@@ -124,8 +132,9 @@ export class Compressor {
         const block = this.#blocks.shift();
         if (!block) return;
         await this.#output.room();
-        await this.#writeBlock(block);
-        this.#intake.passedOn(block.length);
+        await this.#writeBlock(block.bytes);
+        if (block.spare !== null) this.#spare.push(block.spare);
+        this.#intake.passedOn(block.bytes.length);
       }
     } catch (error) {
       this.#fail(error);
