@@ -100,6 +100,8 @@ export class IngestMetrics {
       name: 'sink_durability_info',
       help: 'What a 2xx rests on: 1 for the durability in force.',
       labelNames: ['durability', 'waitaof', 'replicas'],
+      // Of several workers it is no sum.
+      aggregator: 'max',
       registers,
     });
   }

@@ -28,6 +28,8 @@ export interface IngestServerOptions {
   /** `/readyz` addresses of services that this port answers for too. */
   alsoReady: readonly string[];
   registry: Registry;
+  /** Other workers listen on the same port. */
+  sharedPort?: boolean;
   clock: Clock;
   log: Logger;
   timeouts?: Partial<IngestTimeouts>;
@@ -119,7 +121,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
   server.on('checkContinue', onRequest);
   refuseBrokenClients(server, config.maxHeaderBytes, metrics);
 
-  await listen(server, config.port, config.host, ACCEPT_BACKLOG);
+  await listen(server, config.port, config.host, { backlog: ACCEPT_BACKLOG, reusePort: options.sharedPort ?? false });
   return {
     port: (server.address() as AddressInfo).port,
     metrics,

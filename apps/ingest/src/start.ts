@@ -8,6 +8,7 @@ import { GroupCommit, type GroupCommitClock } from './group-commit.ts';
 import { LaneWriter } from './lane-writer.ts';
 import { startIngestServer } from './server.ts';
 import { Spread } from './spread.ts';
+import { shareOf } from './worker-count.ts';
 
 /** Appends in flight per lane: the next chunk travels while the one before it is fsynced. */
 const WRITERS_PER_LANE = 2;
@@ -70,7 +71,8 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   const watching = watchLanes(context, lanes);
   shutdown.add('redis watch', () => watching);
   const server = await startIngestServer({
-    config,
+    config: shareOf(config, args.workerOf ?? 1),
+    sharedPort: args.workerOf !== null,
     appender: dedupe !== null && commits.length > 1 ? new ByFingerprint(commits, fingerprint) : new Spread(commits),
     duplicateEvents: () => duplicates,
     readiness,

@@ -2,10 +2,9 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import type { Environment, SinkConfig } from '@sink/config';
-import { type Clock, EXIT_CONFIG, type Logger } from '@sink/runtime';
+import { type Clock, EXIT_CONFIG, KeptProcess, type Logger } from '@sink/runtime';
 import { addressOf } from './announcement.ts';
 import { ownStopGrace, stopDeadlinesMs } from './grace.ts';
-import { KeptProcess } from './kept-process.ts';
 import { HEAP_ARGUMENTS, type ProgramOf, type ServiceName, SERVICES } from './program.ts';
 
 export interface ServiceGroupOptions {

@@ -21,6 +21,8 @@ export const SETTINGS = {
   SINK_FLUSH_SIZE: '100000',
   SINK_SCHEDULED_INTERVAL: '5s',
   SINK_LOG_LEVEL: 'warn',
+  // Figures are those of one process, on any machine.
+  SINK_INGEST_WORKERS: '1',
 };
 /** For the processes that hold a share of the sink's CPU time; `fsync always`, append-only and noeviction besides. */
 const REDIS_MAXMEMORY = '2gb';

@@ -206,6 +206,8 @@ export class Pipeline {
       SINK_AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       SINK_SCHEDULED_INTERVAL: '1',
       SINK_LEASE: '2s',
+      // On any machine: a crash is that of the process that takes events.
+      SINK_INGEST_WORKERS: '1',
       ...this.#options.settings,
     };
   }

@@ -1,16 +1,15 @@
 import { BatcherMetrics } from '@sink/batcher';
-import { IngestMetrics } from '@sink/ingest';
+import { IngestMetrics, registerWorkerCount } from '@sink/ingest';
 import { Registry } from '@sink/runtime';
 import { UploaderMetrics } from '@sink/uploader';
 
 /** docs/metrics.md, from the metrics the services really register. */
 export async function metricsReference(): Promise<string> {
   const sections = await Promise.all([
-    section(
-      'ingest',
-      (registry) =>
-        new IngestMetrics(registry, { inFlightBytes: () => 0, waitingRequests: () => 0, duplicateEvents: () => 0 }),
-    ),
+    section('ingest', (registry) => {
+      new IngestMetrics(registry, { inFlightBytes: () => 0, waitingRequests: () => 0, duplicateEvents: () => 0 });
+      registerWorkerCount(registry, () => 0);
+    }),
     section('batcher', (registry) => new BatcherMetrics(registry, { openFiles: () => 0, spoolBytes: () => 0 })),
     section('uploader', (registry) => new UploaderMetrics(registry)),
   ]);

@@ -295,6 +295,8 @@ test('what keys mean together is checked', () => {
   expect(keysOf('replicas: 1')).toEqual(['replicas']);
   expect(keysOf('durability: managed\nreplicas: 1\nredis: { url: "redis://h" }')).toEqual([]);
   expect(keysOf('max_body_bytes: 65MiB')).toEqual(['max_in_flight_bytes']);
+  expect(keysOf('ingest: { workers: 5 }')).toEqual(['max_in_flight_bytes']);
+  expect(keysOf('ingest: { workers: 5 }\nmax_in_flight_bytes: 80MiB')).toEqual([]);
 });
 
 test('a prefix can not lead out of its directory', () => {

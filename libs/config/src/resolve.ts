@@ -19,9 +19,7 @@ export function resolveConfig(
   checkCompression(settings, problems);
   checkDurability(settings, redis, problems);
   checkSpill(settings, problems);
-  if (settings.max_in_flight_bytes < settings.max_body_bytes) {
-    problems.add('max_in_flight_bytes', 'at least max_body_bytes', ['max_body_bytes']);
-  }
+  checkInFlight(settings, problems);
   if (Buffer.byteLength(settings.prefix) > PREFIX_BYTES_MAX) {
     problems.add('prefix', `at most ${PREFIX_BYTES_MAX} bytes of UTF-8`);
   }
@@ -29,6 +27,7 @@ export function resolveConfig(
   return {
     port: settings.port,
     host: settings.host,
+    ingestWorkers: settings['ingest.workers'] ?? null,
     sinkName: settings.sink_name,
     lanes: settings.lanes,
     dataDir,
@@ -80,6 +79,20 @@ function checkSpill(
 ): void {
   if (backlogBytes === undefined || spillAtBytes < backlogBytes) return;
   problems.add('spill_at', 'less than max_backlog_bytes, or nothing is ever spilled; 0 says so', ['max_backlog_bytes']);
+}
+
+/** Each worker has its share, and one body has to find room in it. */
+function checkInFlight(
+  { max_in_flight_bytes: limitBytes, max_body_bytes: bodyBytes, 'ingest.workers': workers = 1 }: Settings,
+  problems: Problems,
+): void {
+  if (limitBytes >= bodyBytes * workers) return;
+  const given: SettingPath[] = workers === 1 ? ['max_body_bytes'] : ['max_body_bytes', 'ingest.workers'];
+  problems.add(
+    'max_in_flight_bytes',
+    workers === 1 ? 'at least max_body_bytes' : 'at least max_body_bytes for each of ingest.workers',
+    given,
+  );
 }
 
 function checkPorts(settings: Settings, problems: Problems): void {

@@ -45,6 +45,8 @@ export type BucketSettings = S3Bucket | FileBucket;
 export interface SinkConfig {
   readonly port: number;
   readonly host: string;
+  /** Processes that take events; null: by cores. */
+  readonly ingestWorkers: number | null;
   readonly sinkName: string;
   readonly lanes: number;
   /** Absolute. */

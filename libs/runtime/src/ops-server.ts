@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server as NetServer } from 'node:net';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
@@ -6,6 +6,7 @@ import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
 import type { Logger } from './logger.ts';
 import type { Readiness } from './readiness.ts';
+import type { WorkerReports } from './worker-reports.ts';
 
 export interface OpsServerOptions {
   host: string;
@@ -13,6 +14,8 @@ export interface OpsServerOptions {
   port: number;
   readiness: Readiness;
   registry: Registry;
+  /** Worker processes that do the work of this service: they are counted in. */
+  workers?: WorkerReports;
   log: Logger;
 }
 
@@ -29,15 +32,19 @@ const REQUEST_TIMEOUT_MS = 10_000;
  *
  * @throws when the address cannot be listened on
  */
-export async function startOpsServer({ host, port, readiness, registry, log }: OpsServerOptions): Promise<OpsServer> {
+export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
+  const { host, port, readiness, registry, workers, log } = options;
   const app = new Hono();
   app.get('/healthz', (c) => c.text('ok\n'));
-  app.get('/readyz', (c) => {
-    const problems = readiness.problems();
+  app.get('/readyz', async (c) => {
+    const problems = { ...readiness.problems(), ...(await workers?.problems()) };
     const ready = Object.keys(problems).length === 0;
     return c.json({ ready, problems }, ready ? 200 : 503);
   });
-  app.get('/metrics', async (c) => c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType }));
+  app.get('/metrics', async (c) => {
+    const metrics = await (workers?.metrics(registry) ?? registry.metrics());
+    return c.body(metrics, 200, { 'Content-Type': registry.contentType });
+  });
   app.onError((error, c) => {
     log.error({ err: error, path: c.req.path }, 'answering a request on the operations port failed');
     return c.text('internal error\n', 500);
@@ -62,13 +69,22 @@ export async function startOpsServer({ host, port, readiness, registry, log }: O
   };
 }
 
-/**
- * Listens, or throws an error that says on what and why not.
- * @param backlog connections that may wait to be accepted; the system's own limit (net.core.somaxconn) may be lower
- */
-export async function listen(server: Server, port: number, host: string, backlog?: number): Promise<void> {
+export interface ListenOptions {
+  /** Connections that may wait to be accepted; the system's own limit (net.core.somaxconn) may be lower. */
+  backlog?: number;
+  /** Shares the port with other processes of this user that ask for the same: the system spreads the connections. */
+  reusePort?: boolean;
+}
+
+/** Listens, or throws an error that says on what and why not. */
+export async function listen(
+  server: NetServer,
+  port: number,
+  host: string,
+  options: ListenOptions = {},
+): Promise<void> {
   try {
-    server.listen({ port, host, ...(backlog === undefined ? {} : { backlog }) });
+    server.listen({ port, host, ...options });
     await once(server, 'listening');
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -116,6 +116,7 @@ test('the addresses of --also-ready are a list', () => {
   expect(parseArguments(['--also-ready', 'http://a/readyz,http://b/readyz'])).toEqual({
     configFile: null,
     alsoReady: ['http://a/readyz', 'http://b/readyz'],
+    workerOf: null,
   });
-  expect(parseArguments(['--config', 'f.yml'])).toEqual({ configFile: 'f.yml', alsoReady: [] });
+  expect(parseArguments(['--config', 'f.yml'])).toEqual({ configFile: 'f.yml', alsoReady: [], workerOf: null });
 });

@@ -11,6 +11,7 @@ import { startOpsServer } from './ops-server.ts';
 import { Readiness } from './readiness.ts';
 import { secretsIn } from './secrets.ts';
 import { Shutdown } from './shutdown.ts';
+import { answerParent, WorkerReports } from './worker-reports.ts';
 
 export type ServiceName = 'ingest' | 'batcher' | 'uploader';
 
@@ -20,6 +21,8 @@ export interface ServiceArguments {
   configFile: string | null;
   /** `--also-ready URL,URL`: `/readyz` addresses of other services that ingest's main port answers for too. */
   alsoReady: readonly string[];
+  /** `--worker-of N`: one of N processes that do the work of a service, whose parent answers for all of them. */
+  workerOf: number | null;
 }
 
 /** All that a service gets from outside. */
@@ -31,6 +34,10 @@ export interface ServiceContext {
   clock: Clock;
   registry: Registry;
   readiness: Readiness;
+  /** Where health and metrics are answered; null in a worker, whose parent does it. */
+  opsPort: number | null;
+  /** Processes that a service starts for its work are added here, to be counted in. */
+  workers: WorkerReports;
   shutdown: Shutdown;
   /** Aborts when stopping begins, before the first releaser runs. */
   signal: AbortSignal;
@@ -94,7 +101,8 @@ export async function runService(
   });
   crashOnBrokenInvariants(log);
 
-  const context: ServiceContext = {
+  const workers = new WorkerReports();
+  const context = (opsPort: number | null): ServiceContext => ({
     service,
     args,
     config,
@@ -102,15 +110,25 @@ export async function runService(
     clock: systemClock,
     registry,
     readiness,
+    opsPort,
+    workers,
     shutdown,
     signal: stopping.signal,
     fail,
-  };
+  });
   try {
     collectDefaultMetrics({ register: registry });
-    const ops = await startOpsServer({ host: config.host, port: opsPort(service, config), readiness, registry, log });
+    if (args.workerOf !== null) {
+      answerParent(readiness, registry);
+      await start(context(null));
+      readiness.set('starting', null);
+      log.info('started');
+      return;
+    }
+    const { host } = config;
+    const ops = await startOpsServer({ host, port: opsPort(service, config), readiness, registry, workers, log });
     shutdown.add('operations port', () => ops.close());
-    await start(context);
+    await start(context(ops.port));
     readiness.set('starting', null);
     log.info({ opsPort: ops.port }, 'started');
   } catch (error) {
@@ -149,11 +167,12 @@ function loadOrExit(): { args: ServiceArguments; config: SinkConfig } {
 export function parseArguments(argv: readonly string[]): ServiceArguments {
   const { values } = parseArgs({
     args: [...argv],
-    options: { config: { type: 'string' }, 'also-ready': { type: 'string' } },
+    options: { config: { type: 'string' }, 'also-ready': { type: 'string' }, 'worker-of': { type: 'string' } },
     allowPositionals: false,
   });
   const alsoReady = (values['also-ready'] ?? '').split(',').filter((url) => url !== '');
-  return { configFile: values.config ?? null, alsoReady };
+  const workerOf = values['worker-of'] === undefined ? null : Number(values['worker-of']);
+  return { configFile: values.config ?? null, alsoReady, workerOf };
 }
 
 /** Said by the error itself (a Redis that is unfit, for one): no restart heals it. */

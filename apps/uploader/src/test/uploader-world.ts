@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { loadConfig, type SinkConfig } from '@sink/config';
 import { type Compression, objectKey, RECORD_VERSION, type SegmentRecord, type Slice } from '@sink/domain';
 import { IoredisPort, Lane } from '@sink/lane';
-import { createLogger, Readiness, Registry, type ServiceContext, Shutdown, systemClock } from '@sink/runtime';
+import {
+  createLogger,
+  Readiness,
+  Registry,
+  type ServiceContext,
+  Shutdown,
+  systemClock,
+  WorkerReports,
+} from '@sink/runtime';
 import { compressContent, markSpilled, openSpool, spoolIdOf } from '@sink/spool';
 import { type FakeS3, type RedisServer, startRedis, startS3, temporaryDirectory } from '@sink/testing';
 import { UploadQueue } from '@sink/uploads';
@@ -208,8 +216,16 @@ export class UploaderWorld {
     const registry = new Registry();
     const shutdown = new Shutdown({ deadlineMs: config.stopGraceMs, clock: systemClock, log });
     const context: ServiceContext = {
-      ...{ service: 'uploader', args: { configFile: null, alsoReady: [] }, config, log, clock: systemClock },
-      ...{ registry, readiness, shutdown, signal: stopping.signal },
+      ...{ service: 'uploader', args: { configFile: null, alsoReady: [], workerOf: null }, config, log },
+      ...{
+        clock: systemClock,
+        opsPort: null,
+        workers: new WorkerReports(),
+        registry,
+        readiness,
+        shutdown,
+        signal: stopping.signal,
+      },
       fail: (error) => void failures.push(error),
     };
     readiness.set('starting', null);

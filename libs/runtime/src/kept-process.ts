@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
-import type { Clock, Logger } from '@sink/runtime';
+import type { Clock } from './clock.ts';
+import type { Logger } from './logger.ts';
 
 const RESTART_DELAY_MIN_MS = 250;
 const RESTART_DELAY_MAX_MS = 15_000;

@@ -1,0 +1,33 @@
+import { describe, expect, test } from 'vitest';
+import { type Machine, shareOf, workerCount } from './worker-count.ts';
+
+const MIB = 1024 * 1024;
+const config = { ingestWorkers: null, maxInFlightBytes: 64 * MIB, maxBodyBytes: 16 * MIB };
+const machine: Machine = { platform: 'linux', cores: 8, memoryBytes: 16_384 * MIB };
+
+describe('how many processes take events', () => {
+  test.each([
+    [1, 1],
+    [2, 1],
+    [3, 2],
+    [4, 3],
+    [64, 4],
+  ])('with %d cores: %d, so that one core stays for the rest, and never more than 4', (cores, workers) => {
+    expect(workerCount(config, { ...machine, cores })).toBe(workers);
+  });
+
+  test('fewer where the memory of the container, or of requests in flight, has no room for them', () => {
+    expect(workerCount(config, { ...machine, memoryBytes: 600 * MIB })).toBe(2);
+    expect(workerCount(config, { ...machine, memoryBytes: 100 * MIB })).toBe(1);
+    expect(workerCount({ ...config, maxBodyBytes: 40 * MIB }, machine)).toBe(1);
+  });
+
+  test('what is configured, on any machine that can share a port; one on the others', () => {
+    expect(workerCount({ ...config, ingestWorkers: 6 }, { ...machine, cores: 1 })).toBe(6);
+    expect(workerCount({ ...config, ingestWorkers: 6 }, { ...machine, platform: 'darwin' })).toBe(1);
+  });
+
+  test('all of them together hold no more in flight than one alone may', () => {
+    expect(shareOf(config, 3).maxInFlightBytes * 3).toBeLessThanOrEqual(config.maxInFlightBytes);
+  });
+});

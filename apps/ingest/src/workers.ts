@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readEnvironment } from '@sink/config';
+import { EXIT_CONFIG, EXIT_OK, Gauge, KeptProcess, type Registry, type ServiceContext } from '@sink/runtime';
+import { findOwnPort } from './shared-port.ts';
+
+/** Of `stop_grace`: what a worker gets to stop by itself, and when it is killed, so that the parent still ends in time. */
+const OWN_GRACE_SHARE = 0.9;
+const KILL_SHARE = 0.95;
+
+/** A worker says that its configuration, or what it points to, is wrong: no restart heals that. */
+class WorkerUnfit extends Error {
+  override readonly name = 'WorkerUnfit';
+  readonly code = 'worker_unfit';
+  readonly retryable = false;
+}
+
+/**
+ * Starts ingest as several processes on one port. Each is a whole ingest with connections and writers of its own; the
+ * system spreads connections over them (SO_REUSEPORT). This process keeps them running, stops them, and answers on the
+ * operations port for all. When it is killed they stop in order by themselves: their channel to it ends.
+ */
+export async function startWorkers(context: ServiceContext, count: number): Promise<void> {
+  const { clock, config, fail, log, registry, shutdown, signal, workers } = context;
+  const port = await findOwnPort(config.host, config.port, { clock, signal });
+  registerWorkerCount(registry, () => workers.count);
+
+  const failures: string[] = [];
+  const processes = Array.from({ length: count }, (_, index) => {
+    const name = `worker ${index + 1}`;
+    const launch = (): ChildProcess => {
+      const child = launchWorker(context, { count, port });
+      workers.add(name, child);
+      child.once('exit', (code) => {
+        if (signal.aborted && code !== EXIT_OK) failures.push(name);
+      });
+      return child;
+    };
+    const onFatal = (): void => fail(new WorkerUnfit(`${name} exited with ${EXIT_CONFIG}: its reason stands above`));
+    return new KeptProcess({ name, launch, isFatal: (code) => code === EXIT_CONFIG, onFatal, clock, log });
+  });
+  shutdown.add('workers', async () => {
+    await Promise.all(processes.map((process) => process.stop(Math.floor(config.stopGraceMs * KILL_SHARE))));
+    if (failures.length > 0) throw new Error(`stopping the workers: ${failures.join(', ')} did not stop in order`);
+  });
+  for (const process of processes) process.start();
+  log.info({ port, workers: count }, 'workers take events');
+}
+
+export function registerWorkerCount(registry: Registry, count: () => number): void {
+  const gauge: Gauge = new Gauge({
+    name: 'sink_ingest_workers',
+    help: 'Processes that take events on the one port; where there are several.',
+    registers: [registry],
+    collect: () => gauge.set(count()),
+  });
+}
+
+/** The same program with the same arguments, as Node runs this process. */
+function launchWorker({ args, config, opsPort }: ServiceContext, { count, port }: { count: number; port: number }) {
+  const [, program = ''] = process.argv;
+  // A worker's own `/readyz` answers for all of them: they share the port on which a load balancer asks.
+  const alsoReady = [...args.alsoReady, `http://${reachable(config.host)}:${String(opsPort)}/readyz`];
+  const configuration = args.configFile === null ? [] : ['--config', args.configFile];
+  const own = ['--also-ready', alsoReady.join(','), '--worker-of', String(count)];
+  return spawn(process.execPath, [...process.execArgv, program, ...configuration, ...own], {
+    env: {
+      ...readEnvironment(),
+      SINK_PORT: String(port),
+      SINK_STOP_GRACE: `${Math.max(100, Math.floor(config.stopGraceMs * OWN_GRACE_SHARE))}ms`,
+    },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    serialization: 'advanced',
+  });
+}
+
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,143 @@
+/**
+ * What a second process of a service adds when each is held to a fixed share of a core, and the same for 1, 2 and 4 lanes:
+ *
+ *     npm run scale -- [--seconds N] [--connections N]
+ *
+ * Only the service in question is held, so that it is what limits; of lanes, all three are. Linux, as root: control
+ * groups hold the processes. Elsewhere it runs without, and says so: then the figures show the machine, not the sink.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { loadGenerator } from '../load.ts';
+import { scenario } from '../messages.ts';
+import { type ServiceName, startBareServer } from '../processes.ts';
+import { CpuShares } from './cpu-share.ts';
+import { ScaledSink, SETTINGS, type Shape } from './scaled-sink.ts';
+
+const WARM_UP_SECONDS = 2;
+/** Low enough that two of them, the load and Redis find room on two cores; as small as lets each limit by itself. */
+const CORES = { ingest: 0.2, batcher: 0.1, uploader: 0.05 } as const;
+const ONE_EACH = { ingest: 1, batcher: 1, uploader: 1 };
+
+interface Case {
+  readonly title: string;
+  /** Whose events are counted. */
+  readonly measured: ServiceName;
+  readonly shape: Shape;
+}
+interface Row {
+  readonly title: string;
+  readonly perSecond: number;
+  /** To the first row of its group. */
+  readonly ratio: number;
+}
+
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '6' }, connections: { type: 'string', default: '32' } },
+});
+const [seconds, connections] = [Number(values.seconds), Number(values.connections)];
+const startedAt = new Date();
+const load = await loadGenerator();
+const messages = scenario('batch');
+const opened = CpuShares.open();
+const shares = typeof opened === 'string' ? null : opened;
+if (typeof opened === 'string') {
+  console.log(
+    `NOT HELD: processes can not be held to a share of a core here (${opened}); these figures show the machine`,
+  );
+}
+const rows: Row[] = [];
+try {
+  rows.push(await measureBareServer());
+  for (const group of groups()) {
+    let first: number | null = null;
+    for (const one of group) {
+      const perSecond = await measure(one);
+      first ??= perSecond;
+      rows.push({ title: one.title, perSecond, ratio: perSecond / first });
+      console.log(`${one.title}: ${Math.round(perSecond)} events/s`);
+    }
+  }
+} finally {
+  shares?.close();
+}
+const line = ({ title, perSecond, ratio }: Row): string =>
+  `| ${title} | ${Math.round(perSecond).toLocaleString('en-US')} | ${ratio.toFixed(2)} |`;
+const table = ['| | events/s | to one |', '| --- | ---: | ---: |', ...rows.map(line)].join('\n');
+console.log(`\n${table}\n\nwritten to ${write()}`);
+
+function groups(): readonly (readonly Case[])[] {
+  const of = (service: ServiceName, count: number): Case => ({
+    title: `${count} ${service}${count === 1 ? '' : 's'}, ${CORES[service]} core each`,
+    measured: service,
+    shape: { counts: { ...ONE_EACH, [service]: count }, workers: 1, lanes: 1, cores: { [service]: CORES[service] } },
+  });
+  const workers: Case = {
+    title: `1 ingest with 2 workers, ${CORES.ingest} core each`,
+    measured: 'ingest',
+    shape: { counts: ONE_EACH, workers: 2, lanes: 1, cores: { ingest: CORES.ingest } },
+  };
+  const lanes = (count: number): Case => ({
+    title: `${count} lane${count === 1 ? '' : 's'}: ingest ${CORES.ingest} core, batcher and uploader as much`,
+    measured: 'ingest',
+    shape: {
+      ...{ counts: ONE_EACH, workers: 1, lanes: count },
+      cores: { ingest: CORES.ingest, batcher: CORES.ingest, uploader: CORES.ingest },
+    },
+  });
+  return [
+    [of('ingest', 1), of('ingest', 2), workers],
+    [of('batcher', 1), of('batcher', 2)],
+    [of('uploader', 1), of('uploader', 2)],
+    [lanes(1), lanes(2), lanes(4)],
+  ];
+}
+
+/** The reference: node:http that parses the same bodies, held as one ingest is. */
+async function measureBareServer(): Promise<Row> {
+  const server = await startBareServer();
+  shares?.hold(server.process.pid, CORES.ingest);
+  const all = { url: server.url, messages: messages.messages, connections };
+  await load.run({ ...all, seconds: WARM_UP_SECONDS });
+  const result = await load.run({ ...all, seconds });
+  await server.process.kill();
+  const perSecond = (result.acknowledged * messages.eventsPerMessage) / result.seconds;
+  console.log(`bare server: ${Math.round(perSecond)} events/s`);
+  return { title: `bare server, ${CORES.ingest} core`, perSecond, ratio: 1 };
+}
+
+/** Events a second of the measured service, in the middle of a load that has begun before. */
+async function measure({ measured, shape }: Case): Promise<number> {
+  const sink = await ScaledSink.start(shape, shares);
+  try {
+    const loading = Promise.all(
+      sink.urls.map((url) =>
+        load.run({ url, messages: messages.messages, connections, seconds: seconds + WARM_UP_SECONDS + 1 }),
+      ),
+    );
+    await sleep(WARM_UP_SECONDS * 1000);
+    const [before, beforeMs] = [await sink.done(), performance.now()];
+    await sleep(seconds * 1000);
+    const [after, afterMs] = [await sink.done(), performance.now()];
+    const failed = (await loading).reduce((sum, result) => sum + result.failed, 0);
+    if (failed > 0) throw new Error(`measuring ${measured}: ${failed} requests got no 2xx`);
+    return ((after[measured] - before[measured]) / (afterMs - beforeMs)) * 1000;
+  } finally {
+    await sink.stop();
+  }
+}
+
+function write(): string {
+  const directory = join(import.meta.dirname, '../../results');
+  mkdirSync(directory, { recursive: true });
+  const file = join(directory, `scale-${startedAt.toISOString().slice(0, 16).replace(':', '')}.json`);
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: directory, encoding: 'utf8' }).trim();
+  const machine = { node: process.version, cpus: cpus().map(({ model }) => model), loadGenerator: load.name };
+  const what = { held: shares !== null, cores: CORES, seconds, connections, sinkSettings: SETTINGS };
+  writeFileSync(file, `${JSON.stringify({ startedAt, commit, ...machine, ...what, rows }, null, 2)}\n`);
+  return file;
+}

@@ -1,0 +1,56 @@
+import { afterEach, expect, it } from 'vitest';
+import { FAULTLESS, judge } from '../harness/oracle.ts';
+import { Pipeline, type Service } from '../harness/pipeline.ts';
+import { Producers } from '../harness/producer.ts';
+
+let pipeline: Pipeline | undefined;
+afterEach(async () => {
+  await pipeline?.stop();
+  pipeline = undefined;
+});
+
+/** Of the workers of an ingest that took events so far; the last ones live. */
+function workerPids({ process }: Service): readonly number[] {
+  return [...process.output().matchAll(/"pid":(\d+),.*"msg":"taking events"/g)].map(([, pid]) => Number(pid));
+}
+
+async function acknowledged(producers: Producers, tries: number): Promise<void> {
+  const giveUpMs = performance.now() + 60_000;
+  while (producers.acknowledgedTries < tries) {
+    if (performance.now() > giveUpMs) throw new Error(`no progress: ${JSON.stringify([...producers.statuses])}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+it.runIf(process.platform === 'linux')(
+  'two workers of one ingest, SIGKILLed in turn under load, then stopped: every acknowledged event exactly once',
+  { timeout: 120_000 },
+  async () => {
+    const sink = (pipeline = await Pipeline.start({ settings: { SINK_FLUSH_SIZE: '50', SINK_INGEST_WORKERS: '2' } }));
+    const [ingest] = sink.of('ingest');
+    if (!ingest) throw new Error('there is no ingest');
+    const producers = new Producers(() => [ingest], 24);
+    for (let round = 1; round <= 4; round++) {
+      await acknowledged(producers, round * 300);
+      // The older of the two that run.
+      const victim = workerPids(ingest).at(-2);
+      if (victim === undefined) throw new Error('there are not two workers');
+      const before = workerPids(ingest).length;
+      process.kill(victim, 'SIGKILL');
+      const killedMs = performance.now();
+      while (workerPids(ingest).length === before) {
+        if (performance.now() - killedMs > 20_000) throw new Error('a worker was not started again');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+    await acknowledged(producers, 1_500);
+    // Stopped under load: what is in flight is answered first.
+    expect(await ingest.process.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+    await sink.revive(ingest);
+    await acknowledged(producers, 1_800);
+    await producers.stop();
+    await sink.drained();
+    expect(await judge(sink, producers)).toMatchObject(FAULTLESS);
+    expect(producers.statuses.get('none') ?? 0).toBeGreaterThan(0);
+  },
+);
