@@ -12,9 +12,9 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { loadGenerator } from '../load.ts';
-import { scenario } from '../messages.ts';
-import { type ServiceName, startBareServer } from '../processes.ts';
+import { loadGenerator } from '../load/load.ts';
+import { traffic } from '../load/traffic.ts';
+import { type ServiceName, startBareServer } from '../sink/processes.ts';
 import { CpuShares } from './cpu-share.ts';
 import { ScaledSink, SETTINGS, type Shape } from './scaled-sink.ts';
 
@@ -42,7 +42,7 @@ const { values } = parseArgs({
 const [seconds, connections] = [Number(values.seconds), Number(values.connections)];
 const startedAt = new Date();
 const load = await loadGenerator();
-const messages = scenario('batch');
+const messages = traffic('batch');
 const opened = CpuShares.open();
 const shares = typeof opened === 'string' ? null : opened;
 if (typeof opened === 'string') {
@@ -100,9 +100,9 @@ function groups(): readonly (readonly Case[])[] {
 /** The reference: node:http that parses the same bodies, held as one ingest is. */
 async function measureBareServer(): Promise<Row> {
   const server = await startBareServer();
-  shares?.hold(server.process.pid, CORES.ingest);
   const all = { url: server.url, messages: messages.messages, connections };
   await load.run({ ...all, seconds: WARM_UP_SECONDS });
+  shares?.hold(server.process.pid, CORES.ingest);
   const result = await load.run({ ...all, seconds });
   await server.process.kill();
   const perSecond = (result.acknowledged * messages.eventsPerMessage) / result.seconds;
@@ -112,8 +112,11 @@ async function measureBareServer(): Promise<Row> {
 
 /** Events a second of the measured service, in the middle of a load that has begun before. */
 async function measure({ measured, shape }: Case): Promise<number> {
-  const sink = await ScaledSink.start(shape, shares);
+  const sink = await ScaledSink.start(shape);
   try {
+    const warmUp = { messages: messages.messages, connections, seconds: WARM_UP_SECONDS };
+    await Promise.all(sink.urls.map((url) => load.run({ url, ...warmUp })));
+    if (shares !== null) sink.hold(shares);
     const loading = Promise.all(
       sink.urls.map((url) =>
         load.run({ url, messages: messages.messages, connections, seconds: seconds + WARM_UP_SECONDS + 1 }),

@@ -10,7 +10,7 @@ import {
   startS3Process,
   temporaryDirectory,
 } from '@sink/testing';
-import { SERVICES, type ServiceName } from '../processes.ts';
+import { SERVICES, type ServiceName } from '../sink/processes.ts';
 import { type CpuShares, childrenOf } from './cpu-share.ts';
 
 /** Small objects: an upload is to be work too. */
@@ -49,20 +49,21 @@ interface Service {
 export class ScaledSink {
   readonly #redis: RedisServer;
   readonly #s3: S3Process;
+  readonly #shape: Shape;
   readonly #services: Service[] = [];
 
-  private constructor(redis: RedisServer, s3: S3Process) {
+  private constructor(redis: RedisServer, s3: S3Process, shape: Shape) {
     this.#redis = redis;
     this.#s3 = s3;
+    this.#shape = shape;
   }
 
-  /** Ready, and held from then on: starting is not to take minutes. */
-  static async start(shape: Shape, shares: CpuShares | null): Promise<ScaledSink> {
+  static async start(shape: Shape): Promise<ScaledSink> {
     const [redis, s3] = await Promise.all([
       startRedis({ args: ['--maxmemory', REDIS_MAXMEMORY] }),
       startS3Process({ bucket: BUCKET.name, ...BUCKET }),
     ]);
-    const sink = new ScaledSink(redis, s3);
+    const sink = new ScaledSink(redis, s3, shape);
     const env = {
       ...SETTINGS,
       SINK_HOST: '127.0.0.1',
@@ -79,14 +80,19 @@ export class ScaledSink {
     const kinds = SERVICES.flatMap((kind) => Array.from({ length: shape.counts[kind] }, () => kind));
     for (const kind of kinds) sink.#services.push(await startService(kind, env));
     await Promise.all(sink.#services.map((service) => ready(service, shape.workers)));
-    for (const { kind, process } of sink.#services) {
-      const cores = shape.cores[kind];
-      if (shares === null || cores === undefined) continue;
+    return sink;
+  }
+
+  /** From here on; to be called when all is warm: starting and compiling inside of a small share take minutes. */
+  hold(shares: CpuShares): void {
+    const { cores: shareOf, workers } = this.#shape;
+    for (const { kind, process } of this.#services) {
+      const cores = shareOf[kind];
+      if (cores === undefined) continue;
       // The parent of workers takes no events, and is not held.
-      const pids = kind === 'ingest' && shape.workers > 1 ? childrenOf(process.pid) : [process.pid];
+      const pids = kind === 'ingest' && workers > 1 ? childrenOf(process.pid) : [process.pid];
       for (const pid of pids) shares.hold(pid, cores);
     }
-    return sink;
   }
 
   get urls(): readonly string[] {

@@ -45,7 +45,7 @@ export class Compressor {
   readonly #blocks: Block[] = [];
   /** Blocks that were filled here and are through the codec: filled again, which spares V8 a collection of all garbage for each 60 MB. */
   readonly #spare: Buffer[] = [];
-  #partial = Buffer.alloc(0);
+  #partial: Buffer = Buffer.alloc(0);
   #partialBytes = 0;
   #compressing = false;
   #compressed: Promise<void> = Promise.resolve();
