@@ -164,6 +164,7 @@ describe('doing it twice (invariant 5)', () => {
       builder: new ObjectBuilder({ directory: `${world.dataDir}/rebuilt` }),
       wallMs: Date.now,
       receiptsMax: 100,
+      manifests: false,
     };
   }
 

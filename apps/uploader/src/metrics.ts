@@ -19,6 +19,8 @@ export class UploaderMetrics {
   readonly retries: Counter<'kind'>;
   readonly rebuilt: Counter;
   readonly jobsRestored: Counter;
+  readonly manifests: Counter<'result'>;
+  readonly unlisted: Gauge<'lane'>;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -79,6 +81,18 @@ export class UploaderMetrics {
     this.jobsRestored = new Counter({
       name: 'sink_upload_jobs_restored_total',
       help: 'Jobs that the sweep gave back to sealed segments, or revived',
+      registers,
+    });
+    this.manifests = new Counter({
+      name: 'sink_manifests_total',
+      help: 'Tries to write a manifest, by what came of them',
+      labelNames: ['result'],
+      registers,
+    });
+    this.unlisted = new Gauge({
+      name: 'sink_objects_unlisted',
+      help: 'Objects in the bucket that stand in no manifest yet (manifests)',
+      labelNames: ['lane'],
       registers,
     });
     for (const result of ['stored', 'existed', 'gone', 'failed'] satisfies UploadOutcome[]) {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Durability } from '@sink/lane';
 import { IoredisPort } from '@sink/lane';
@@ -8,6 +9,7 @@ import { spoolIdOrNull } from '@sink/spool';
 import { RETRY_TIMES, type RetryTimes, UploadQueue, UploadWorker } from '@sink/uploads';
 import { BREAKER, type BreakerOptions } from './breaker.ts';
 import { UploaderMetrics } from './metrics.ts';
+import { Manifests } from './manifests.ts';
 import { ObjectBuilder } from './object-builder.ts';
 import { SpoolFiles } from './spool-files.ts';
 import { Uploader } from './uploader.ts';
@@ -17,11 +19,16 @@ export interface UploaderTimes {
   readonly sweepEveryMs: number;
   readonly retry: RetryTimes;
   readonly breaker: BreakerOptions;
+  /** How long after its end a partition gets its manifest, at least. */
+  readonly manifestGraceMs: number;
   /** Absent: the worker's own (15 s). */
   readonly lockMs?: number;
 }
 
-const TIMES: UploaderTimes = { sweepEveryMs: 10_000, retry: RETRY_TIMES, breaker: BREAKER };
+const TIMES: UploaderTimes = {
+  ...{ sweepEveryMs: 10_000, retry: RETRY_TIMES, breaker: BREAKER },
+  manifestGraceMs: 60_000,
+};
 const DURABILITY_TIMEOUT_MS = 1_000;
 /** Of the time to stop, what draining leaves for closing. */
 const CLOSE_MS = 3_000;
@@ -56,16 +63,18 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
     replicas: config.replicas,
     timeoutMs: DURABILITY_TIMEOUT_MS,
   };
+  const metrics = new UploaderMetrics(registry);
   const uploader = new Uploader(
     {
       redis: new IoredisPort(commands),
       sweepRedis: new IoredisPort(sweeping),
       ...{ queue, spilled, store, spool, builder, readiness, log, clock },
-      metrics: new UploaderMetrics(registry),
+      metrics,
       random: Math.random,
     },
     {
       ...{ sinkName: config.sinkName, lanes: config.lanes, durability, receiptsMax: config.receiptsMax },
+      manifests: config.manifests,
       ...{ uploadTimeoutMs: config.uploadTimeoutMs, sweepEveryMs: times.sweepEveryMs, breaker: times.breaker },
     },
   );
@@ -96,9 +105,21 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
   const sweeps = uploader.sweepUntil(signal);
   sweeps.catch((error: unknown) => context.fail(error));
 
+  const manifests = new Manifests(
+    {
+      redis: new IoredisPort(sweeping),
+      ...{ store, metrics, readiness, log, clock, newToken: randomUUID },
+    },
+    {
+      ...{ sinkName: config.sinkName, lanes: config.lanes, prefix: config.prefix, durability },
+      ...{ uploadTimeoutMs: config.uploadTimeoutMs, everyMs: times.sweepEveryMs, graceMs: times.manifestGraceMs },
+    },
+  ).writeUntil(signal);
+  manifests.catch((error: unknown) => context.fail(error));
+
   const closeMs = Math.min(CLOSE_MS, config.stopGraceMs / 2);
   shutdown.add('uploads', async () => {
-    await sweeps.catch(() => undefined);
+    await Promise.all([sweeps, manifests]).catch(() => undefined);
     const drained = await uploader.drain(config.stopGraceMs - closeMs);
     if (drained === 'left') log.warn('stopping with segments left to upload: they stay in Redis for the next start');
     await Promise.all(workers.map((worker) => worker.close(closeMs / 3)));

@@ -12,6 +12,8 @@ export interface UploadPorts {
   readonly builder: ObjectBuilderPort;
   readonly wallMs: () => number;
   readonly receiptsMax: number;
+  /** A manifest has to list the object. */
+  readonly manifests: boolean;
 }
 
 export type UploadResult =
@@ -82,12 +84,14 @@ async function putAndCommit(
 async function commit(
   record: SealedSegment,
   put: { etag: string; objectBytes: number; source: 'spool' | 'chunks'; existed: boolean },
-  { lane, spool, wallMs, receiptsMax }: UploadPorts,
+  { lane, spool, wallMs, receiptsMax, manifests }: UploadPorts,
 ): Promise<UploadResult> {
   const receipt = receiptOf(record, put.etag, put.objectBytes, wallMs());
   // Before the commit: a marked file that Redis knows nothing of would be taken for one whose record was lost.
   await spool.unmark(record);
-  const answer = await lane.commit(receipt, receiptsMax);
+  const answer = await (manifests
+    ? lane.commit(receipt, receiptsMax, record.partition)
+    : lane.commit(receipt, receiptsMax));
   await spool.remove(record);
   if (answer === 'gone') return { kind: 'gone' };
   return { kind: 'committed', receipt, source: put.source, existed: put.existed };

@@ -36,6 +36,7 @@ export interface UploaderOptions {
   readonly lanes: number;
   readonly durability: Durability;
   readonly receiptsMax: number;
+  readonly manifests: boolean;
   /** The deadline of one try's PUT. */
   readonly uploadTimeoutMs: number;
   readonly sweepEveryMs: number;
@@ -85,14 +86,14 @@ export class Uploader {
 
   async #try(upload: typeof uploadSegment, laneNumber: number, segmentId: string, signal: AbortSignal): Promise<void> {
     const { store, spool, builder, clock, metrics, log } = this.#ports;
-    const { receiptsMax, uploadTimeoutMs } = this.#options;
+    const { receiptsMax, manifests, uploadTimeoutMs } = this.#options;
     const lane = this.#lane(laneNumber);
     const startedMs = clock.monotonicMs();
     const limited = AbortSignal.any([signal, AbortSignal.timeout(uploadTimeoutMs)]);
     try {
       const result = await upload(
         segmentId,
-        { lane, store, spool, builder, wallMs: () => clock.wallMs(), receiptsMax },
+        { lane, store, spool, builder, wallMs: () => clock.wallMs(), receiptsMax, manifests },
         limited,
       );
       if (result.kind === 'gone') {

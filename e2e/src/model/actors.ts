@@ -198,7 +198,7 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
       try {
         await upload(
           id,
-          { lane, store, spool, builder, wallMs: () => scheduler.nowMs, receiptsMax: 1_000 },
+          { lane, store, spool, builder, wallMs: () => scheduler.nowMs, receiptsMax: 1_000, manifests: false },
           new AbortController().signal,
         );
         await scheduler.local(actor, 'complete job', () => jobs.done(actor, id));

@@ -315,3 +315,10 @@ test('the configuration is frozen all the way down', () => {
     (!Object.isFrozen(value) || Object.values(value).some((inner) => unfrozen(inner)));
   expect(unfrozen(config)).toBe(false);
 });
+
+test('manifests are written only if asked for', () => {
+  expect(loadText('bucket: file:///d').manifests).toBe(false);
+  expect(loadText('bucket: file:///d\nmanifests: true').manifests).toBe(true);
+  expect(load({ env: { SINK_BUCKET: 'file:///d', SINK_MANIFESTS: 'true' } }).manifests).toBe(true);
+  expect(keysOf('bucket: file:///d\nmanifests: hourly')).toEqual(['manifests']);
+});

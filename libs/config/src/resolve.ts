@@ -36,6 +36,7 @@ export function resolveConfig(
     ifNoneMatch: settings.if_none_match,
     compression,
     ...(level === undefined || compression === 'none' ? {} : { compressionLevel: level }),
+    manifests: settings.manifests ?? false,
     flushSize: settings.flush_size,
     flushBytes: settings.flush_bytes,
     scheduledIntervalMs: settings.scheduled_interval,

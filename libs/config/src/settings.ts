@@ -83,6 +83,9 @@ const objects = {
     22,
     'Higher is smaller and slower: 1 to 9 with gzip, 1 to 22 with zstd; without effect with none. Without it: the default of the codec.',
   ),
+  manifests: optionalBoolean(
+    'Whether each folder gets a list of its objects with their counts and checksums, as an object of its own, once it is complete. Without it: false.',
+  ),
   upload_concurrency: integer(1, 256, 8, 'Objects that one uploader sends at the same time.'),
   upload_timeout: duration(1000, 3_600_000, '5m', 'The longest one attempt to send an object may take.'),
 };

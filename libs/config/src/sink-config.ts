@@ -57,6 +57,8 @@ export interface SinkConfig {
   readonly compression: 'none' | 'gzip' | 'zstd';
   /** Absent with `none`, and where the codec's own default is wanted. */
   readonly compressionLevel?: number;
+  /** Each partition's objects are listed in an object of its own. */
+  readonly manifests: boolean;
   readonly flushSize: number;
   readonly flushBytes: number;
   readonly scheduledIntervalMs: number;

@@ -14,6 +14,8 @@ export type {
   ReleaseAnswer,
   SealAnswer,
 } from './lane.ts';
+export { LaneManifests, UNLISTED_MAX } from './lane-manifests.ts';
+export type { DrawnManifest } from './lane-manifests.ts';
 export { rememberLanes } from './lanes.ts';
 export { RedisInDoubt, RedisRefused, UnexpectedAnswer } from './port.ts';
 export type { Argument, RedisPort } from './port.ts';

@@ -21,6 +21,8 @@ export interface LaneKeys {
   readonly backlog: string;
   /** Stream, capped: one receipt an object. */
   readonly receipts: string;
+  /** Hash, partition -> objects of it that stand in no manifest yet; only with `manifests`. */
+  readonly unlisted: string;
   /** Hash: format version, uid, counter of writers. */
   readonly meta: string;
   /** Hash, position in the ring -> when that slot of the dedupe window began; and `early`, slots that went early. */
@@ -41,6 +43,7 @@ export function laneKeys(sinkName: string, lane: number): LaneKeys {
     writers: key('writers'),
     backlog: key('backlog'),
     receipts: key('receipts'),
+    unlisted: key('unlisted'),
     meta: key('meta'),
     seen: key('seen'),
   };
@@ -49,6 +52,14 @@ export function laneKeys(sinkName: string, lane: number): LaneKeys {
 /** Sets: the fingerprints of each slot of the dedupe window. */
 export function seenSlotKeys(keys: LaneKeys): string[] {
   return Array.from({ length: SLOTS }, (_, slot) => `${keys.seen}:${slot + 1}`);
+}
+
+/**
+ * Hashes, segment id -> receipt, of one partition: objects that will stand in a manifest, and those that the manifest that is
+ * written now lists. The latter has its token beside them, under ''.
+ */
+export function manifestKeys(keys: LaneKeys, partition: string): { unlisted: string; listing: string } {
+  return { unlisted: `${keys.unlisted}:${partition}`, listing: `${keys.unlisted}:${partition}:listing` };
 }
 
 /** String with expiry: a batcher instance is alive. */

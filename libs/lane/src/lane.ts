@@ -8,7 +8,8 @@ import {
   spilledRecord,
 } from '@sink/domain';
 import { chunkCostBytes, RECORD_OVERHEAD_BYTES } from './cost.ts';
-import { GROUP, type LaneKeys, laneKeys, leaseKey, seenSlotKeys } from './keys.ts';
+import { GROUP, type LaneKeys, laneKeys, leaseKey, manifestKeys, seenSlotKeys } from './keys.ts';
+import { UNLISTED_MAX } from './lane-manifests.ts';
 import { type Argument, RedisRefused, type RedisPort, UnexpectedAnswer } from './port.ts';
 import { asFields, asInteger, asList, asText, entriesRead, parseEntry, type StreamEntry } from './reply.ts';
 import { append, appendOnce } from './scripts/append.ts';
@@ -174,12 +175,19 @@ export class Lane {
     throw new UnexpectedAnswer('sealing a segment', answer);
   }
 
-  async commit(receipt: Receipt, receiptsMax: number): Promise<CommitAnswer> {
-    const { chunks, taken, left, records, spilled, backlog, receipts } = this.keys;
+  /** @param listIn the partition whose manifest has to list the object; absent: none has to */
+  async commit(receipt: Receipt, receiptsMax: number, listIn?: string): Promise<CommitAnswer> {
+    const { chunks, taken, left, records, spilled, backlog, receipts, unlisted } = this.keys;
     const answer = await this.#redis.run(
       commit,
-      [chunks, taken, left, records, spilled, backlog, receipts],
-      [receipt.id, JSON.stringify(receipt), receiptsMax, RECORD_OVERHEAD_BYTES],
+      [
+        ...[chunks, taken, left, records, spilled, backlog, receipts],
+        ...(listIn === undefined ? [] : [unlisted, manifestKeys(this.keys, listIn).unlisted]),
+      ],
+      [
+        ...[receipt.id, JSON.stringify(receipt), receiptsMax, RECORD_OVERHEAD_BYTES],
+        ...(listIn === undefined ? [] : [listIn, UNLISTED_MAX]),
+      ],
     );
     if (answer === 'committed' || answer === 'gone') return answer;
     throw new UnexpectedAnswer(`committing segment ${receipt.id}`, answer);

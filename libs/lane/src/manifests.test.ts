@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { LaneManifests, UNLISTED_MAX } from './lane-manifests.ts';
+import { LaneWorld, receiptOf } from './test/lane-world.ts';
+
+const world = new LaneWorld();
+const PARTITION = '2026/11/23/10';
+const manifests = (): LaneManifests => new LaneManifests(world.port, world.lane.keys);
+
+/** Appends, seals and commits one object of the partition. */
+async function store(segment: string, partition = PARTITION): Promise<string> {
+  const chunk = await world.append(1);
+  await world.read();
+  await world.seal(segment, [[chunk, 0, 1]]);
+  return world.lane.commit(receiptOf(segment), 100, partition);
+}
+
+async function idsOf(partition = PARTITION, token = 'unused'): Promise<string[]> {
+  const drawn = await manifests().draw(partition, token);
+  return (drawn?.receipts ?? []).map(({ id }) => id).sort();
+}
+
+describe('a manifest', () => {
+  test('without manifests nothing is put aside, whatever was before', async () => {
+    const chunk = await world.append(1);
+    await world.read();
+    await world.seal('s1', [[chunk, 0, 1]]);
+    await world.lane.commit(receiptOf('s1'), 100);
+    expect(await world.redis.keys('*unlisted*')).toEqual([]);
+    expect(await manifests().draw(PARTITION, 't1')).toBeNull();
+  });
+
+  test('lists what was committed, once, also when the commit is repeated', async () => {
+    await store('s1');
+    await store('s2');
+    expect(await world.lane.commit(receiptOf('s1'), 100, PARTITION)).toBe('gone');
+    expect(await manifests().waiting()).toEqual(new Map([[PARTITION, 2]]));
+    expect(await idsOf()).toEqual(['s1', 's2']);
+  });
+
+  test('is decided once: what is committed later, or drawn by another, does not change it', async () => {
+    await store('s1');
+    const first = await manifests().draw(PARTITION, 't1');
+    await store('s2');
+    expect(await manifests().draw(PARTITION, 't2')).toEqual(first);
+    expect(first).toMatchObject({ partition: PARTITION, token: 't1', receipts: [{ id: 's1' }] });
+    expect(await manifests().waiting()).toEqual(new Map([[PARTITION, 2]]));
+  });
+
+  test('what came late goes into the next one, and that holds nothing else', async () => {
+    await store('s1');
+    await manifests().draw(PARTITION, 't1');
+    await store('s2');
+    expect(await manifests().listed({ partition: PARTITION, token: 't1' })).toBe('listed');
+    expect(await manifests().waiting()).toEqual(new Map([[PARTITION, 1]]));
+    expect(await idsOf(PARTITION, 't2')).toEqual(['s2']);
+  });
+
+  test('invariant 5: finished twice, or late by one who was thought dead, takes nothing of another manifest', async () => {
+    await store('s1');
+    await manifests().draw(PARTITION, 't1');
+    await manifests().listed({ partition: PARTITION, token: 't1' });
+    await store('s2');
+    await manifests().draw(PARTITION, 't2');
+    const before = await world.everything();
+    expect(await manifests().listed({ partition: PARTITION, token: 't1' })).toBe('gone');
+    expect(await world.everything()).toEqual(before);
+    expect(await idsOf(PARTITION, 't3')).toEqual(['s2']);
+  });
+
+  test('invariant 6: when all is listed, nothing is left of it', async () => {
+    await store('s1');
+    await store('s2', '2026/11/23/11');
+    for (const partition of [PARTITION, '2026/11/23/11']) {
+      await manifests().draw(partition, 't');
+      await manifests().listed({ partition, token: 't' });
+    }
+    expect(await world.redis.keys('*unlisted*')).toEqual([]);
+  });
+
+  test('no more objects wait for manifests than so many: the next commit is refused, and changes nothing', async () => {
+    await world.redis.hset(world.lane.keys.unlisted, '2026/11/23/09', UNLISTED_MAX);
+    const chunk = await world.append(1);
+    await world.read();
+    await world.seal('s1', [[chunk, 0, 1]]);
+    const before = await world.everything();
+    await expect(world.lane.commit(receiptOf('s1'), 100, PARTITION)).rejects.toMatchObject({
+      code: 'UNLISTED',
+      retryable: true,
+    });
+    expect(await world.everything()).toEqual(before);
+    await world.redis.hdel(world.lane.keys.unlisted, '2026/11/23/09');
+    expect(await world.lane.commit(receiptOf('s1'), 100, PARTITION)).toBe('committed');
+  });
+
+  test('tells the oldest chunk that is not in the bucket, and Redis its time', async () => {
+    expect((await manifests().oldestChunk()).appendedMs).toBeNull();
+    const chunk = await world.append(1);
+    const { appendedMs, nowMs } = await manifests().oldestChunk();
+    expect(appendedMs).toBe(Number(chunk.split('-')[0]));
+    expect(nowMs - (appendedMs ?? 0)).toBeLessThan(10_000);
+  });
+});
