@@ -157,7 +157,8 @@ export class Pipeline {
   /** The lines of all objects, by key. */
   async objects(): Promise<Map<string, string[]>> {
     const objects = await this.s3.control.objects();
-    return new Map(objects.map(({ key, body }) => [key, body.toString('utf8').split('\n').slice(0, -1)]));
+    const events = objects.filter(({ key }) => !key.includes('/_'));
+    return new Map(events.map(({ key, body }) => [key, body.toString('utf8').split('\n').slice(0, -1)]));
   }
 
   /** SIGTERM to the services in order, as a supervisor does. */

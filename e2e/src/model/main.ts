@@ -1,33 +1,65 @@
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { withModelRedis } from './model-redis.ts';
-import { runSeed } from './world.ts';
+import { runModel } from './run-model.ts';
+import { runWorlds } from './worlds.ts';
 
-/** `npm run model -- --seeds N [--from SEED] [--first] [--trace]`: exits with 1 when a seed breaks a promise. */
+/**
+ * `npm run model -- --seeds N [--from SEED] [--first] [--trace] [--processes N]`: exits with 1 when a seed breaks a promise.
+ * `--first` ends with the first that does; `--trace` tells all that happens, and wants a single seed.
+ */
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '300' },
     from: { type: 'string', default: '1' },
     first: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
+    processes: { type: 'string' },
   },
 });
+/** Below this, starting another process costs more than it saves. */
+const SEEDS_A_PROCESS_MIN = 50;
 const from = Number(values.from);
-const failing: number[] = [];
-const violations = new Map<string, number>();
-let events = 0;
-let objects = 0;
+const seeds = Number(values.seeds);
+const processes = Number(
+  values.processes ?? Math.max(1, Math.min(availableParallelism(), Math.floor(seeds / SEEDS_A_PROCESS_MIN))),
+);
+
+const report = { failing: [] as number[], violations: {} as Record<string, number>, events: 0, objects: 0 };
 const startedAt = performance.now();
-await withModelRedis(async (redis) => {
-  for (let seed = from; seed < from + Number(values.seeds); seed++) {
-    const result = await runSeed(seed, redis, values.trace ? { trace: (line) => console.log(line) } : {});
-    events += result.events;
-    objects += result.objects;
-    if (result.violations.length === 0) continue;
-    failing.push(seed);
-    for (const violation of result.violations) violations.set(violation, (violations.get(violation) ?? 0) + 1);
-    if (values.first) break;
+if (processes > 1 && !values.first && !values.trace) {
+  const share = Math.ceil(seeds / processes);
+  const shares = Array.from({ length: processes }, (_, index) => ({
+    from: from + index * share,
+    seeds: Math.min(share, seeds - index * share),
+  }));
+  for (const part of await Promise.all(
+    shares.map((range) => runModel(import.meta.dirname, { ...range, processes: 1 })),
+  )) {
+    report.failing.push(...part.failing);
+    for (const [violation, count] of Object.entries(part.violations)) countViolation(violation, count);
+    report.events += part.events;
+    report.objects += part.objects;
   }
-});
+} else {
+  const range = Array.from({ length: seeds }, (_, index) => from + index);
+  const trace = values.trace ? { trace: (line: string) => console.log(line) } : {};
+  await runWorlds(range, { ...trace, first: values.first }, (result) => {
+    report.events += result.events;
+    report.objects += result.objects;
+    if (result.violations.length > 0) report.failing.push(result.seed);
+    for (const violation of result.violations) countViolation(violation, 1);
+    return !values.first || report.failing.length === 0;
+  });
+}
+report.failing.sort((a, b) => a - b);
 const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
-console.log(JSON.stringify({ failing, violations: Object.fromEntries(violations), events, objects, seconds }));
-process.exitCode = failing.length > 0 ? 1 : 0;
+for (const seed of report.failing.slice(0, 10)) {
+  console.log(`seed ${seed} failed; replay it with: npm run model -- --from ${seed} --seeds 1 --trace`);
+}
+console.log(JSON.stringify({ ...report, seconds }));
+// Worlds that were given up may still be at work, or start their Redis again.
+process.exit(report.failing.length > 0 ? 1 : 0);
+
+function countViolation(violation: string, times: number): void {
+  report.violations[violation] = (report.violations[violation] ?? 0) + times;
+}

@@ -167,6 +167,7 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     name: 'a spilled file is removed before its object stands',
     edits: [{ file: UPLOAD, from: OPEN_SPILLED, to: `${OPEN_SPILLED}\n  await ports.spool.remove(record);` }],
     shows: /LOST|crash/,
+    from: 150,
   },
   {
     name: 'nobody settles a marked file whose segment was committed elsewhere',

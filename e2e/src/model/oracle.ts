@@ -1,6 +1,7 @@
 import { parseRecord } from '@sink/domain';
 import { GROUP, type LaneKeys, type RedisPort } from '@sink/lane';
 import type { WorldParts } from './actors.ts';
+import { LEFTOVERS, SEALED } from './looks.ts';
 import type { Bucket } from './ports.ts';
 
 /** Knows every event that was ever submitted, which were acknowledged, and what must be true in the end. */
@@ -32,7 +33,9 @@ export class Oracle {
 
   /** What must be true at every moment: invariant 1, and a pending list that holds only what is not wholly sealed. */
   async checkAlways(redis: RedisPort, keys: LaneKeys, bucket: Bucket): Promise<void> {
-    const values = await redis.call('HVALS', [keys.records]);
+    const answer = await redis.run(SEALED, [keys.chunks, keys.taken, keys.records], [GROUP]);
+    const [sealedAndPending, values] = Array.isArray(answer) ? (answer as unknown[]) : [];
+    if (Number(sealedAndPending) > 0 && !this.failedOver) this.violate('pending although wholly sealed');
     const seen = new Set<string>();
     for (const value of Array.isArray(values) ? values : []) {
       for (const [chunk, from, to] of parseRecord(String(value)).slices) {
@@ -43,28 +46,17 @@ export class Oracle {
         }
       }
     }
-    const pending: unknown = await redis.call('XPENDING', [keys.chunks, GROUP, '-', '+', 1_000]).catch(() => []);
-    for (const entry of Array.isArray(pending) ? pending : []) {
-      const taken = await redis.call('HGET', [keys.taken, String((entry as unknown[])[0])]);
-      const [at, count] = typeof taken === 'string' ? taken.split('/') : [];
-      if (at !== undefined && at === count && !this.failedOver) this.violate('pending although wholly sealed');
-    }
     this.#countEvents(bucket);
   }
 
   /** What is still on the way, or was left behind. */
   async leftovers(redis: RedisPort, keys: LaneKeys, parts: WorldParts): Promise<string[]> {
-    const number = async (command: string, key: string): Promise<number> => Number(await redis.call(command, [key]));
-    const backlog = await redis.call('HVALS', [keys.backlog]);
-    const pending = await redis.call('XPENDING', [keys.chunks, GROUP]).catch(() => [0]);
-    const left: Record<string, number> = {
-      chunks: await number('XLEN', keys.chunks),
-      taken: await number('HLEN', keys.taken),
-      left: await number('HLEN', keys.left),
-      records: await number('HLEN', keys.records),
-      spilled: await number('HLEN', keys.spilled),
-      backlog: (Array.isArray(backlog) ? backlog : []).filter((value) => Number(value) !== 0).length,
-      pending: Array.isArray(pending) ? Number(pending[0]) : 0,
+    const { chunks, taken, records, spilled, backlog } = keys;
+    const answer = await redis.run(LEFTOVERS, [chunks, taken, keys.left, records, spilled, backlog], [GROUP]);
+    const sizes = Array.isArray(answer) ? answer.map(Number) : [];
+    const inRedis = ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog', 'pending'];
+    const left: Record<string, number | undefined> = {
+      ...Object.fromEntries(inRedis.map((name, index) => [name, sizes[index]])),
       jobs: parts.jobs.all.size,
       'spilled jobs': parts.disks.reduce((sum, disk) => sum + disk.spilledJobs.all.size, 0),
       files: parts.disks.reduce((sum, disk) => sum + disk.files, 0),

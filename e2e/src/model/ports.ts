@@ -8,16 +8,22 @@ import { createHash } from 'node:crypto';
 import { Jobs } from './jobs.ts';
 import type { Actor, Scheduler } from './scheduler.ts';
 
-/** An actor's connection to the real Redis, by way of the scheduler. Reads never block: the scheduler waits instead. */
+/** An actor's connection to the real Redis, by way of the scheduler. A read never blocks: who found nothing waits here. */
 export function scheduledRedis(scheduler: Scheduler, actor: Actor, redis: RedisPort): RedisPort {
-  const unblocked = (args: readonly Argument[]): Argument[] => {
-    const at = args.indexOf('BLOCK');
-    return at === -1 ? [...args] : [...args.slice(0, at), ...args.slice(at + 2)];
+  const blocking = async (command: string, args: readonly Argument[], at: number): Promise<unknown> => {
+    const unblocked = [...args.slice(0, at), ...args.slice(at + 2)];
+    const reply = await scheduler.remote(actor, command, () => redis.callBuffer(command, unblocked));
+    if (reply === null) await scheduler.sleep(actor, Number(args[at + 1]));
+    return reply;
   };
   return {
     run: (script: Script, keys, args) => scheduler.remote(actor, script.name, () => redis.run(script, keys, args)),
     call: (command, args) => scheduler.remote(actor, command, () => redis.call(command, args)),
-    callBuffer: (command, args) => scheduler.remote(actor, command, () => redis.callBuffer(command, unblocked(args))),
+    callBuffer: (command, args) => {
+      const at = args.indexOf('BLOCK');
+      if (at !== -1) return blocking(command, args, at);
+      return scheduler.remote(actor, command, () => redis.callBuffer(command, args));
+    },
   };
 }
 

@@ -29,6 +29,12 @@ export interface Faults {
   readonly doubled: number;
 }
 
+/** A step takes less than this. */
+const STEP_MS = 20;
+/** When all is calm work comes first, before what looks for work now and again; for so many steps, then time goes on. */
+const CALM_STEP_MS = 2;
+const CALM_STEPS = 2_500;
+
 /**
  * Runs the shipped code of all services in one process under a schedule that a seed fixes. Every await point of that code
  * ends in a port, every port parks here; one parked call at a time is chosen and executed on the real Redis, then the code
@@ -38,6 +44,7 @@ export interface Faults {
 export class Scheduler {
   nowMs = 1_790_000_000_000;
   calm = false;
+  #calmSteps = 0;
   readonly #random: Random;
   readonly #faults: Faults;
   readonly #parked: Parked[] = [];
@@ -103,7 +110,8 @@ export class Scheduler {
       if (actor.pausedSteps > 0) actor.pausedSteps -= 1;
     const awake = this.#parked.filter((parked) => parked.actor.pausedSteps === 0);
     if (awake.length === 0) return this.#parked.length > 0;
-    this.nowMs += this.#random.below(20);
+    if (this.calm) this.#calmSteps += 1;
+    this.nowMs += this.#random.below(this.calm && this.#calmSteps <= CALM_STEPS ? CALM_STEP_MS : STEP_MS);
     let ready = awake.filter((parked) => parked.dueMs <= this.nowMs);
     if (ready.length === 0) {
       this.nowMs = Math.min(...awake.map((parked) => parked.dueMs));

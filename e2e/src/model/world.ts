@@ -3,7 +3,8 @@ import { GROUP, laneKeys, leaseKey, type RedisPort } from '@sink/lane';
 import { type Ingest, startBatcher, startIngest, startUploader, type WorldParts } from './actors.ts';
 import { takeReplica } from './failover.ts';
 import { Jobs } from './jobs.ts';
-import type { ModelRedis } from './model-redis.ts';
+import { EXPIRE_DEAD } from './looks.ts';
+import type { ModelRedis, RedisFaults } from './model-redis.ts';
 import { Oracle } from './oracle.ts';
 import { Bucket, SpoolDisk } from './ports.ts';
 import { Random } from '../random.ts';
@@ -23,17 +24,29 @@ export interface SeedOptions {
 
 const FAULTS = { lostRequest: 0.03, lostReply: 0.05, late: 0.04, doubled: 0.03 };
 const QUIET_STEPS_MAX = 40_000;
+/** Worlds in which Redis as a whole crashes or is full; the others may share one. */
+const HARMS_REDIS = 0.1;
+
+/** The Redis of a world; `faults` are needed by those that harm it. */
+export type WorldRedis = Pick<ModelRedis, 'port'> & Partial<ModelRedis>;
+
+/** Whether the world of this seed needs a Redis to itself. */
+export function harmsRedis(seed: number): boolean {
+  return new Random(seed).chance(HARMS_REDIS);
+}
 
 /**
  * One world: a real Redis, a bucket, and a sink or two on them, each with two ingests, a batcher and an uploader a host, a
  * queue, disks; for some hundred steps everything goes wrong that can, then nothing any more, and then every acknowledged
  * event must stand in exactly one object, and nothing may be left anywhere else.
  */
-export async function runSeed(seed: number, redis: ModelRedis, options: SeedOptions = {}): Promise<SeedResult> {
+export async function runSeed(seed: number, redis: WorldRedis, options: SeedOptions = {}): Promise<SeedResult> {
   const random = new Random(seed);
+  const faults = random.chance(HARMS_REDIS) ? redis.faults : null;
+  if (faults === undefined) throw new Error(`the world of seed ${seed} needs a Redis to itself`);
   const oracle = new Oracle();
   const shared: Shared = {
-    ...{ random, redis, oracle, ids: 0, full: false },
+    ...{ random, redis: redis.port, faults, oracle, ids: 0, full: false },
     scheduler: new Scheduler(random, FAULTS, options.trace ?? null),
     bucket: new Bucket((violation) => oracle.violate(violation)),
   };
@@ -50,7 +63,8 @@ export async function runSeed(seed: number, redis: ModelRedis, options: SeedOpti
 interface Shared {
   readonly random: Random;
   readonly scheduler: Scheduler;
-  readonly redis: ModelRedis;
+  readonly redis: RedisPort;
+  readonly faults: RedisFaults | null;
   readonly oracle: Oracle;
   readonly bucket: Bucket;
   ids: number;
@@ -59,25 +73,30 @@ interface Shared {
 }
 
 async function rage(shared: Shared, sinks: readonly Sink[]): Promise<void> {
-  const { random, scheduler, redis } = shared;
+  const { random, scheduler, faults } = shared;
   const steps = 500 + random.below(500);
-  const crashes = random.chance(0.1) ? 0.003 : 0;
+  const crashes = random.chance(0.5) ? 0.003 : 0;
   for (let step = 0; step < steps; step++) {
     await scheduler.step();
     for (const sink of sinks) await sink.live(step);
-    if (random.chance(crashes)) {
-      scheduler.note('REDIS crashes, and starts again from its file');
-      await redis.crash();
-      shared.full = false;
-    }
-    if (random.chance(shared.full ? 0.05 : 0.003)) {
-      shared.full = !shared.full;
-      scheduler.note(`REDIS is ${shared.full ? 'full' : 'no longer full'}`);
-      await (shared.full ? redis.fill() : redis.free());
-    }
+    if (faults !== null) await harmRedis(shared, faults, crashes);
   }
-  await redis.free();
+  await faults?.free();
   for (const sink of sinks) await sink.calmDown();
+}
+
+async function harmRedis(shared: Shared, faults: RedisFaults, crashes: number): Promise<void> {
+  const { random, scheduler } = shared;
+  if (random.chance(crashes)) {
+    scheduler.note('REDIS crashes, and starts again from its file');
+    await faults.crash();
+    shared.full = false;
+  }
+  if (random.chance(shared.full ? 0.05 : 0.006)) {
+    shared.full = !shared.full;
+    scheduler.note(`REDIS is ${shared.full ? 'full' : 'no longer full'}`);
+    await (shared.full ? faults.fill() : faults.free());
+  }
 }
 
 /** No more faults: the living finish the work, alone. */
@@ -115,7 +134,7 @@ class Sink {
     const { random, scheduler, oracle } = shared;
     this.#shared = shared;
     this.#random = random;
-    this.#redis = shared.redis.port;
+    this.#redis = shared.redis;
     this.#scheduler = scheduler;
     this.#oracle = oracle;
     this.#submissionsMax = 20 + random.below(25);
@@ -331,10 +350,8 @@ class Sink {
 
   async #expireDeadLeases(): Promise<void> {
     const living = this.#actors.map((actor) => leaseKey(this.#keys, this.#parts.consumers.get(actor) ?? ''));
-    const leases: unknown = await this.#redis.call('KEYS', [leaseKey(this.#keys, '*').replaceAll(/[{}]/g, '?')]);
-    const lapsed = (Array.isArray(leases) ? leases.map(String) : []).filter((lease) => !living.includes(lease));
-    if (lapsed.length > 0) await this.#redis.call('DEL', lapsed);
-    await this.#redis.call('DEL', [this.#keys.writers]); // writers of killed ingests are retired
+    const leases = leaseKey(this.#keys, '*').replaceAll(/[{}]/g, '?');
+    await this.#redis.run(EXPIRE_DEAD, [this.#keys.writers], [leases, ...living]);
   }
 
   async #consumers(): Promise<string[]> {

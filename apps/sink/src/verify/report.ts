@@ -18,6 +18,7 @@ export function reportText(result: Verified, place: string): string {
       `${plural(result.beforeReceipts, 'object')} not judged: receipts are kept since ${since} (receipts_max)`,
     );
   }
+  if (result.manifests > 0) lines.push(plural(result.manifests, 'manifest'));
   if (result.ofOthers > 0) lines.push(`${plural(result.ofOthers, 'object')} of others passed over`);
   for (const problem of Object.keys(PROBLEMS) as Problem[]) {
     if (findings.counts[problem] === 0) continue;

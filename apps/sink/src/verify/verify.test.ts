@@ -121,9 +121,18 @@ test('receipts and bucket agree; what is of others, and what is still under way,
   await seal(6);
   s3.plant('raw/readme.txt', Buffer.from('by somebody else'));
   s3.plant(`raw/2026/11/23/10/eventing-beef-1-0-0-${'0'.repeat(32)}.ndjson`, Buffer.from('of another sink'));
+  s3.plant(`raw/2026/11/23/10/_manifest-${UID}-${'0'.repeat(32)}.json`, Buffer.from('{}'));
   const result = await verified({ read: true });
   expect(found(result)).toEqual([]);
-  expect(result).toMatchObject({ objects: 2, events: 7, underWay: 1, ofOthers: 2, beforeReceipts: 0, read: 3 });
+  expect(result).toMatchObject({
+    objects: 2,
+    events: 7,
+    underWay: 1,
+    manifests: 1,
+    ofOthers: 2,
+    beforeReceipts: 0,
+    read: 3,
+  });
   expect(result.backlogEvents).toBe(11);
 });
 

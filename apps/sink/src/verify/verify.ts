@@ -1,4 +1,4 @@
-import { parseObjectKey } from '@sink/domain';
+import { parseManifestKey, parseObjectKey } from '@sink/domain';
 import type { Lane } from '@sink/lane';
 import type { ListedObject, ObjectReader } from '@sink/objects';
 import { Findings } from './findings.ts';
@@ -34,6 +34,8 @@ export interface Verified {
   readonly beforeReceipts: number;
   /** Receipts are kept since this Unix time in milliseconds; `null`: since the first. */
   readonly keptSinceMs: number | null;
+  /** Manifests of the sink: they hold no events. */
+  readonly manifests: number;
   /** Objects of other sinks, or of this one with an earlier Redis; and what is no object of a sink. */
   readonly ofOthers: number;
   /** Events that were accepted and are not in the bucket yet. */
@@ -69,7 +71,15 @@ class Verification {
   readonly #receipts: Receipts;
   /** Of our lanes and without a receipt so far. */
   readonly #unreceipted = new Map<string, ListedObject>();
-  readonly #counts = { objects: 0, events: 0, objectBytes: 0, underWay: 0, beforeReceipts: 0, ofOthers: 0 };
+  readonly #counts = {
+    objects: 0,
+    events: 0,
+    objectBytes: 0,
+    underWay: 0,
+    beforeReceipts: 0,
+    manifests: 0,
+    ofOthers: 0,
+  };
   #uids = new Set<string | null>();
   /** Objects that begin with the same event stand side by side in a listing: their keys differ in the hash alone. */
   #last = { firstEvent: '', key: '' };
@@ -135,6 +145,11 @@ class Verification {
     const { key } = object;
     const parsed = parseObjectKey(prefix, key);
     if (parsed !== null && !inRange(parsed.partition, range)) return null;
+    const manifest = parsed === null ? parseManifestKey(prefix, key) : null;
+    if (manifest !== null && this.#uids.has(manifest.laneUid)) {
+      if (inRange(manifest.partition, range)) this.#counts.manifests += 1;
+      return null;
+    }
     if (parsed === null || !this.#uids.has(parsed.laneUid)) {
       this.#counts.ofOthers += 1;
       return null;
