@@ -58,22 +58,26 @@ export class Manifests {
 
   /** Looks now and again until `stop`. With manifests switched off too: what was put aside for one before is listed. */
   async writeUntil(stop: AbortSignal): Promise<void> {
-    const { clock, log, readiness, metrics } = this.#ports;
     while (!stop.aborted) {
-      try {
-        await this.#round(stop);
-        if (this.#problem !== null) log.info('writing manifests works again');
-        this.#problem = null;
-      } catch (error) {
-        if (stop.aborted) return;
-        metrics.manifests.inc({ result: 'failed' });
-        const problem = error instanceof Error ? error.message : String(error);
-        if (problem !== this.#problem) log.warn({ err: error }, 'writing manifests failed; it is tried again');
-        this.#problem = problem;
-      }
-      readiness.set('manifests', this.#problem);
-      await clock.sleep(this.#options.everyMs, stop);
+      await this.#tryRound(stop);
+      await this.#ports.clock.sleep(this.#options.everyMs, stop);
     }
+  }
+
+  async #tryRound(stop: AbortSignal): Promise<void> {
+    const { log, readiness, metrics } = this.#ports;
+    try {
+      await this.#round(stop);
+      if (this.#problem !== null) log.info('writing manifests works again');
+      this.#problem = null;
+    } catch (error) {
+      if (stop.aborted) return;
+      metrics.manifests.inc({ result: 'failed' });
+      const problem = error instanceof Error ? error.message : String(error);
+      if (problem !== this.#problem) log.warn({ err: error }, 'writing manifests failed; it is tried again');
+      this.#problem = problem;
+    }
+    readiness.set('manifests', this.#problem);
   }
 
   async #round(stop: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { parseReceipt, partitionSpan, type Receipt } from '@sink/domain';
 import { type LaneKeys, manifestKeys } from './keys.ts';
 import { type RedisPort, UnexpectedAnswer } from './port.ts';
-import { asFields, asText } from './reply.ts';
+import { asFields, asList, asText } from './reply.ts';
 import { draw, listed, oldestChunk } from './scripts/manifest.ts';
 
 /**
@@ -38,7 +38,7 @@ export class LaneManifests {
   /** When the oldest chunk that is not wholly in the bucket was appended (`null`: there is none), and now; Redis' clock. */
   async oldestChunk(): Promise<{ appendedMs: number | null; nowMs: number }> {
     const answer = await this.#redis.run(oldestChunk, [this.#keys.chunks], []);
-    const [now, id]: unknown[] = Array.isArray(answer) ? answer : [];
+    const [now, id] = asList(answer);
     const text = asText(id) ?? '';
     return { appendedMs: text === '' ? null : Number(text.split('-', 1)[0]), nowMs: Number(asText(now)) };
   }
