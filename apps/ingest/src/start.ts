@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { fingerprint } from '@sink/cloudevents';
-import { type Durability, IoredisPort, Lane, RedisRefused, rememberLanes } from '@sink/lane';
+import { type Durability, IoredisPort, Lane, RedisRefused } from '@sink/lane';
 import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
 import { describeError, ErrorValve, type ServiceContext } from '@sink/runtime';
+import { announceLanes } from './announce-lanes.ts';
 import { ByFingerprint } from './by-fingerprint.ts';
 import { GroupCommit, type GroupCommitClock } from './group-commit.ts';
 import { LaneWriter } from './lane-writer.ts';
@@ -27,7 +28,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   shutdown.add('redis', async () => commands.disconnect());
   const { features, backlogBytesMax } = await awaitRedis(commands, config, { log, readiness, signal, clock });
   const port = new IoredisPort(commands);
-  await rememberLanes(port, config.sinkName, config.lanes);
+  await announceLanes(config.sinkName, config.lanes, { redis: port, readiness, clock, signal });
 
   const durability: Durability = {
     waitaof: config.durability === 'fsync' && features.waitaof,
