@@ -4,14 +4,14 @@ import { runModel } from './run-model.ts';
 import { runWorlds } from './worlds.ts';
 
 /**
- * `npm run model -- --seeds N [--from SEED] [--first] [--trace] [--processes N]`: exits with 1 when a seed breaks a promise.
- * `--first` ends with the first that does; `--trace` tells all that happens, and wants a single seed.
+ * `npm run model -- --seeds N [--from SEED] [--until PATTERN] [--trace] [--processes N]`: exits with 1 when a seed breaks a promise.
+ * `--until` ends with the first that does so in a way that matches; `--trace` tells all that happens, and wants a single seed.
  */
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '300' },
     from: { type: 'string', default: '1' },
-    first: { type: 'boolean', default: false },
+    until: { type: 'string' },
     trace: { type: 'boolean', default: false },
     processes: { type: 'string' },
   },
@@ -24,9 +24,10 @@ const processes = Number(
   values.processes ?? Math.max(1, Math.min(availableParallelism(), Math.floor(seeds / SEEDS_A_PROCESS_MIN))),
 );
 
+const until = values.until === undefined ? null : new RegExp(values.until);
 const report = { failing: [] as number[], violations: {} as Record<string, number>, events: 0, objects: 0 };
 const startedAt = performance.now();
-if (processes > 1 && !values.first && !values.trace) {
+if (processes > 1 && until === null && !values.trace) {
   const share = Math.ceil(seeds / processes);
   const shares = Array.from({ length: processes }, (_, index) => ({
     from: from + index * share,
@@ -43,12 +44,12 @@ if (processes > 1 && !values.first && !values.trace) {
 } else {
   const range = Array.from({ length: seeds }, (_, index) => from + index);
   const trace = values.trace ? { trace: (line: string) => console.log(line) } : {};
-  await runWorlds(range, { ...trace, first: values.first }, (result) => {
+  await runWorlds(range, { ...trace, untilOne: until !== null }, (result) => {
     report.events += result.events;
     report.objects += result.objects;
     if (result.violations.length > 0) report.failing.push(result.seed);
     for (const violation of result.violations) countViolation(violation, 1);
-    return !values.first || report.failing.length === 0;
+    return until === null || !result.violations.some((violation) => until.test(violation));
   });
 }
 report.failing.sort((a, b) => a - b);

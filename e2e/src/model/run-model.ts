@@ -11,17 +11,17 @@ export interface ModelReport {
 export interface ModelArguments {
   readonly from: number;
   readonly seeds: number;
-  /** Ends with the first seed that fails. */
-  readonly first?: boolean;
+  /** Ends with the first seed that breaks a promise in a way that matches. */
+  readonly until?: RegExp;
   readonly processes?: number;
 }
 
 /** Runs the model whose sources stand in `folder` in a process of its own. Rejects if it did not come to its report. */
-export function runModel(folder: string, { from, seeds, first, processes }: ModelArguments): Promise<ModelReport> {
+export function runModel(folder: string, { from, seeds, until, processes }: ModelArguments): Promise<ModelReport> {
   const args = [
     join(folder, 'main.ts'),
     ...['--from', String(from), '--seeds', String(seeds)],
-    ...(first === true ? ['--first'] : []),
+    ...(until === undefined ? [] : ['--until', until.source]),
     ...(processes === undefined ? [] : ['--processes', String(processes)]),
   ];
   return new Promise((resolve, reject) => {

@@ -3,13 +3,13 @@ import { harmsRedis, runSeed, type SeedOptions, type SeedResult } from './world.
 
 /** Worlds that take turns on one Redis and one process: while one waits for its answer, others compute. */
 const SHARING = 24;
-/** Who wants the first that fails wants it soon, and not the work of all at a fraction of the speed. */
-const SHARING_UNTIL_FIRST = 3;
+/** Who wants one that fails wants it soon, and not the work of all at a fraction of the speed. */
+const SHARING_UNTIL_ONE = 3;
 
 /** Runs the worlds of these seeds; `done` is told of each, in any order, and says whether to go on with others. */
 export async function runWorlds(
   seeds: readonly number[],
-  options: SeedOptions & { readonly first?: boolean },
+  options: SeedOptions & { readonly untilOne?: boolean },
   done: (result: SeedResult) => boolean,
 ): Promise<void> {
   let goesOn = true;
@@ -33,7 +33,7 @@ export async function runWorlds(
         for (const seed of sharing) if (goesOn) tell(await runSeed(seed, { port }, options));
       };
       await Promise.race([
-        Promise.all(Array.from({ length: options.first === true ? SHARING_UNTIL_FIRST : SHARING }, runNext)),
+        Promise.all(Array.from({ length: options.untilOne === true ? SHARING_UNTIL_ONE : SHARING }, runNext)),
         ended.promise,
       ]);
     }),
