@@ -5,7 +5,7 @@ import type { Environment, SinkConfig } from '@sink/config';
 import { type Clock, EXIT_CONFIG, KeptProcess, type Logger } from '@sink/runtime';
 import { addressOf } from './announcement.ts';
 import { ownStopGrace, stopDeadlinesMs } from './grace.ts';
-import { HEAP_ARGUMENTS, type ProgramOf, type ServiceName, SERVICES } from './program.ts';
+import { HEAP_ARGUMENTS, MEMORY_ENVIRONMENT, type ProgramOf, type ServiceName, SERVICES } from './program.ts';
 
 export interface ServiceGroupOptions {
   readonly config: SinkConfig;
@@ -81,7 +81,11 @@ export class ServiceGroup {
     const others = SERVICES.filter((name) => name !== service).map((name) => this.#readyUrl(name));
     const alsoReady = service === 'ingest' ? ['--also-ready', others.join(',')] : [];
     return spawn(process.execPath, [...HEAP_ARGUMENTS, programOf(service), ...configArguments, ...alsoReady], {
-      env: { ...env, SINK_STOP_GRACE: ownStopGrace(stopDeadlinesMs(config.stopGraceMs)[service]) },
+      env: {
+        ...MEMORY_ENVIRONMENT,
+        ...env,
+        SINK_STOP_GRACE: ownStopGrace(stopDeadlinesMs(config.stopGraceMs)[service]),
+      },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...(lifeline === null ? [] : [lifeline])],
       detached: true,
     });
