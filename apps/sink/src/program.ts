@@ -14,8 +14,8 @@ export type ServiceName = (typeof SERVICES)[number];
 export const HEAP_ARGUMENTS = ['--max-semi-space-size=16', '--heap-growing-percent=100'] as const;
 
 /**
- * And how glibc is to: from two arenas, not from eight a core, each of which keeps what was freed in it. With it the
- * batcher holds 185 instead of 221 MB at batches of 100, ingest 212 instead of 233. Elsewhere it means nothing.
+ * And how glibc is to: from two arenas, not from eight a core, each of which keeps what was freed in it. That
+ * takes 10 to 30 MB off each service (`npm run bench -- --scenario memory`). Elsewhere it means nothing.
  */
 export const MEMORY_ENVIRONMENT = { MALLOC_ARENA_MAX: '2' } as const;
 
