@@ -30,7 +30,10 @@ describe('tidying the spool', () => {
     await world.append(7);
     const dead = world.batcher({ flushSize: 5, leaseMs: 200 });
     await eventually(async () => expect(await world.counts()).toEqual([5]));
-    await eventually(() => expect(dead.openFiles()).toBe(1));
+    await eventually(async () => {
+      const states = (await files(dead.consumer)).map(({ state }) => state);
+      expect(states.toSorted()).toEqual(['open', 'sealed']);
+    });
     dead.kill();
     await leaveFile(dead.consumer, 's-refused.segment');
     await leaveFile(dead.consumer, 'notes.txt');

@@ -65,7 +65,7 @@ export class LaneWriter {
     return this.#inDoubt ? 'in_doubt' : this.#heldBy;
   }
 
-  /** What holds up the chunk that is being stored. */
+  /** What holds up the chunk that is being stored; before its first answer, what held up the one before. */
   get heldBy(): 'redis_away' | 'backlog_full' {
     return this.#heldBy;
   }
@@ -73,10 +73,10 @@ export class LaneWriter {
   /** Stores a chunk and tells how that ended; tries until the chunk's deadline. `stored` means durable as asked for. */
   async store(chunk: PendingChunk): Promise<AppendOutcome> {
     this.#inDoubt = false;
-    this.#heldBy = 'redis_away';
     const content = { body: bodyOf(chunk), dedupe: this.#dedupe(chunk) };
     let numbered = false;
-    while (this.#clock.monotonicMs() < chunk.deadlineMs) {
+    // A try in the last moment would only turn a clear refusal into doubt.
+    while (chunk.deadlineMs - this.#clock.monotonicMs() > this.#options.retryWaitMs) {
       try {
         if (this.#writer === null) {
           this.#writer = await this.#register();
@@ -87,6 +87,7 @@ export class LaneWriter {
         const { answer, duplicates } = await this.#append(this.#writer, chunk, content);
         switch (answer) {
           case 'stored':
+            this.#heldBy = 'redis_away';
             assertReached(await this.#lane.reached(this.#options.durability), 'appending a chunk');
             this.#options.dedupe?.onDuplicates(duplicates);
             return 'stored';
@@ -110,9 +111,6 @@ export class LaneWriter {
         this.#heldBy = error instanceof RedisRefused && error.code === 'OOM' ? 'backlog_full' : 'redis_away';
         this.#options.onProblem?.(error);
       }
-      const leftMs = chunk.deadlineMs - this.#clock.monotonicMs();
-      // A try in the last moment would only turn a clear refusal into doubt.
-      if (leftMs <= this.#options.retryWaitMs) break;
       await this.#clock.sleep(this.#options.retryWaitMs);
     }
     return this.outcomeNow;

@@ -104,7 +104,7 @@ describe('a spilled segment', () => {
     await world.queue.add(0, segment.record.id);
     const uploader = await world.startUploader();
     await stored(segment);
-    expect(await uploader.metric('sink_uploads_total', { result: 'stored' })).toBe(1);
+    await eventually(async () => expect(await uploader.metric('sink_uploads_total', { result: 'stored' })).toBe(1));
     expect(await world.lane().receipts('')).toHaveLength(1);
   });
 });

@@ -6,6 +6,8 @@ import type { BenchContext } from '../scenario.ts';
 import { LaneAccess, type PreparedChunk } from '../sink/lane-access.ts';
 import { SinkProcesses } from '../sink/processes.ts';
 
+/** `max_open_files`, where nothing is said of it. */
+const OPEN_FILES_DEFAULT = 64;
 /** As many files as partitions, and, beyond, as many as the batcher keeps open by default. */
 const CASES: readonly { readonly partitions: number; readonly openFilesMax: number | null }[] = [
   { partitions: 1, openFilesMax: 1_000 },
@@ -14,12 +16,12 @@ const CASES: readonly { readonly partitions: number; readonly openFilesMax: numb
   { partitions: 64, openFilesMax: null },
   { partitions: 100, openFilesMax: null },
 ];
-/** Objects are as many in each case: 200 events each, whatever the number of partitions. */
+/** About as many objects in each case, and each of them full, as long as there are files enough for all partitions. */
 const EVENTS = 200_000;
 const EVENTS_PER_OBJECT = 200;
 const EVENTS_PER_CHUNK = 100;
-/** Nothing is closed before it is full, and nobody takes over what waits. */
-const SETTINGS = { SINK_FLUSH_SIZE: String(EVENTS_PER_OBJECT), SINK_SCHEDULED_INTERVAL: '60s', SINK_LEASE: '300s' };
+/** Nothing is closed for its time but what is left at the end, and nobody takes over what waits. */
+const SETTINGS = { SINK_FLUSH_SIZE: String(EVENTS_PER_OBJECT), SINK_SCHEDULED_INTERVAL: '20s', SINK_LEASE: '300s' };
 /** Far away, so that no hour ends meanwhile. */
 const FIRST_HOUR_MS = Date.UTC(2100, 0, 1);
 const HOUR_MS = 3_600_000;
@@ -27,6 +29,8 @@ const HOUR_MS = 3_600_000;
 export interface PartitionPoint {
   readonly column: string;
   readonly run: DrainRun;
+  /** There are more partitions than files. */
+  readonly evicting: boolean;
   readonly batcherRssPeakBytes: number;
 }
 
@@ -44,9 +48,12 @@ export async function partitionCounts(
     });
     const lane = await LaneAccess.connect(sink.redisUrl);
     try {
-      const what = { title: column, backlogEvents: EVENTS, eventsPerChunk: EVENTS_PER_CHUNK, backlogs: 1 };
-      const run = await drainRun(sink, lane, what, spread(chunks, partitions));
-      points.push({ column, run, batcherRssPeakBytes: sink.usage().batcher.rssPeakBytes });
+      const prepared = spread(chunks, partitions);
+      const backlogEvents = prepared.length * EVENTS_PER_CHUNK;
+      const what = { title: column, backlogEvents, eventsPerChunk: EVENTS_PER_CHUNK, backlogs: 1 };
+      const run = await drainRun(sink, lane, what, prepared);
+      const evicting = partitions > (openFilesMax ?? OPEN_FILES_DEFAULT);
+      points.push({ column, run, evicting, batcherRssPeakBytes: sink.usage().batcher.rssPeakBytes });
       context.say(`growth, partitions, ${column}: batcher ${batcherMicros(run).toFixed(2)} µs an event`);
     } catch (cause) {
       throw new Error(`measuring growth by partitions: ${String(cause)}\n${sink.logs()}`, { cause });
@@ -60,7 +67,8 @@ export async function partitionCounts(
 
 /** All chunks of a backlog, the next one always in the next partition. */
 function spread(chunks: readonly PreparedChunk[], partitions: number): PreparedChunk[] {
-  return Array.from({ length: EVENTS / EVENTS_PER_CHUNK }, (_, index) => {
+  const perPartition = Math.ceil(EVENTS / EVENTS_PER_OBJECT / partitions) * (EVENTS_PER_OBJECT / EVENTS_PER_CHUNK);
+  return Array.from({ length: partitions * perPartition }, (_, index) => {
     const chunk = chunks[index % chunks.length];
     if (chunk === undefined) throw new Error('spreading chunks: there are none');
     return { ...chunk, partition: partition(index % partitions) };
@@ -84,7 +92,10 @@ function figuresOf(points: readonly PartitionPoint[]): Figure[] {
   const [reference] = points;
   return [
     ...of('objects', ({ run }) => run.objects),
-    ...of('batcher: events/s', ({ run }) => run.events / (run.batcherSeconds ?? NaN)),
+    // Files that are closed to make room are not full, and the last ones of them wait for their time.
+    ...of('batcher: events/s', ({ run }) => run.events / (run.batcherSeconds ?? NaN)).filter(
+      (_, index) => points[index]?.evicting === false,
+    ),
     ...of('batcher: CPU µs an event', ({ run }) => batcherMicros(run)),
     ...of('uploader: CPU µs an event', ({ run }) => (run.uploaderCpuSeconds / run.events) * 1e6),
     ...of('Redis, while the batcher drains: CPU µs an event', ({ run }) => (run.redisCpuSeconds / run.events) * 1e6),

@@ -38,6 +38,8 @@ export interface CommitSettings {
   readonly holdMaxMs?: number;
   readonly backlogBytesMax?: number;
   readonly commandTimeoutMs?: number;
+  /** The wait before another try; none begins in the last of it before a submission is refused. Default 20. */
+  readonly retryWaitMs?: number;
   readonly durability?: Durability;
   readonly dedupe?: WriterDedupe;
   readonly timeInterval?: GroupCommitOptions['timeInterval'];
@@ -80,7 +82,7 @@ export async function commitWorld(settings: CommitSettings = {}): Promise<Commit
           durability: settings.durability ?? { waitaof: false, replicas: 0, timeoutMs: 100 },
           backlogBytesMax,
           dedupe: settings.dedupe ?? null,
-          retryWaitMs: 20,
+          retryWaitMs: settings.retryWaitMs ?? 20,
           newUid: () => randomBytes(8).toString('hex'),
           onProblem: (problem) => problems.push(problem),
         },
