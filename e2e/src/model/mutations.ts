@@ -98,8 +98,8 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     edits: [
       {
         file: SEAL,
-        from: "local state = redis.call('HGET', taken, chunk)",
-        to: "local state = redis.call('HGET', taken, chunk) or ('0/' .. to)",
+        from: 'local state = states[i]',
+        to: "local state = states[i] or ('0/' .. to)",
       },
     ],
     shows: /DOUBLED|leak|crash/,
@@ -124,7 +124,7 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
   },
   {
     name: 'seal leaves wholly taken chunks in the pending list',
-    edits: [{ file: SEAL, from: "redis.call('XACK', chunks, group, slice[1])", to: "redis.call('EXISTS', chunks)" }],
+    edits: [{ file: SEAL, from: "redis.call('XACK', chunks, group, ...)", to: "redis.call('EXISTS', chunks)" }],
     shows: /pending although wholly sealed/,
   },
   {

@@ -1,3 +1,4 @@
+import { PAGES } from './pages.ts';
 import { drainingScript } from './script.ts';
 import { LOOK_AT_BACKLOG, LOOK_AT_SLICES, READ_RECORD, TAKE_SLICES_AWAY } from './slices.ts';
 
@@ -34,6 +35,7 @@ if unlisted then
 end
 local slices = record.slices
 if home == spilled then slices = {} end
+${PAGES}
 ${LOOK_AT_SLICES}
 ${TAKE_SLICES_AWAY}
 redis.call('HDEL', home, segment)

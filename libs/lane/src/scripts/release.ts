@@ -1,3 +1,4 @@
+import { PAGES } from './pages.ts';
 import { drainingScript } from './script.ts';
 import { LOOK_AT_BACKLOG, LOOK_AT_SLICES, READ_RECORD, TAKE_SLICES_AWAY } from './slices.ts';
 
@@ -21,6 +22,7 @@ redis.call('XLEN', chunks)
 redis.call('HLEN', taken)
 ${LOOK_AT_BACKLOG}
 local slices = record.slices
+${PAGES}
 ${LOOK_AT_SLICES}
 ${TAKE_SLICES_AWAY}
 redis.call('HDEL', records, segment)

@@ -1,3 +1,4 @@
+import { PAGES } from './pages.ts';
 import { drainingScript } from './script.ts';
 
 /**
@@ -5,8 +6,8 @@ import { drainingScript } from './script.ts';
  *
  * The identical record under that id: sealed already. Another one: refused. Every slice must begin where its chunk was
  * taken up to, no chunk may come twice; else nothing changes and the answer names the slices. A missing counter is no
- * zero: the chunk was committed. Everything that could fail is looked at before the first write. Chunks that are wholly taken leave the pending list, so that list holds exactly what was
- * delivered and is not wholly sealed.
+ * zero: the chunk was committed. Everything that could fail is looked at before the first write. Chunks that are wholly
+ * taken leave the pending list, so that list holds exactly what was delivered and is not wholly sealed.
  */
 export const seal = drainingScript(
   'seal',
@@ -25,11 +26,14 @@ redis.call('XLEN', chunks)
 if not string.match(redis.call('HGET', backlog, 'bytes') or '0', '^%-?%d+$') then
   return redis.error_reply('FOREIGN the backlog is not readable')
 end
-local slices = cjson.decode(json).slices
+${PAGES}
+local slices, sliced = cjson.decode(json).slices, {}
+for i, slice in ipairs(slices) do sliced[i] = slice[1] end
+local states = values(taken, sliced)
 local answer, seen, counts = {'refused'}, {}, {}
 for i, slice in ipairs(slices) do
   local chunk, from, to = slice[1], slice[2], slice[3]
-  local state = redis.call('HGET', taken, chunk)
+  local state = states[i]
   local at, count
   if state and string.match(chunk, '^%d+%-%d+$') then at, count = string.match(state, '^(%d+)/(%d+)$') end
   counts[i] = tonumber(count)
@@ -40,10 +44,13 @@ for i, slice in ipairs(slices) do
 end
 if #answer > 1 or #slices == 0 then return answer end
 
+local marks, whole = {}, {}
 for i, slice in ipairs(slices) do
-  redis.call('HSET', taken, slice[1], string.format('%d/%d', slice[3], counts[i]))
-  if slice[3] == counts[i] then redis.call('XACK', chunks, group, slice[1]) end
+  marks[2 * i - 1], marks[2 * i] = slice[1], string.format('%d/%d', slice[3], counts[i])
+  if slice[3] == counts[i] then whole[#whole + 1] = slice[1] end
 end
+pages(marks, function(...) redis.call('HSET', taken, ...) end)
+pages(whole, function(...) redis.call('XACK', chunks, group, ...) end)
 redis.call('HSET', records, segment, json)
 redis.call('HINCRBY', backlog, 'bytes', math.ceil(#json * 1.25) + overhead)
 return {'sealed'}

@@ -1,14 +1,16 @@
 /**
  * What commit and release share: a segment's slices leave Redis, because its events stand elsewhere.
  *
- * LOOK_AT_SLICES wants `slices` and `left`, and makes `rest` and `cost`, or answers `damaged`. TAKE_SLICES_AWAY wants these and
- * `chunks` and `taken`, and makes `events` and `bytes`: what the backlog is less by. A chunk goes when exactly nothing of it
+ * LOOK_AT_SLICES wants `slices`, `left` and PAGES, and makes `rest` and `cost`, or answers `damaged`. TAKE_SLICES_AWAY wants
+ * these and `chunks` and `taken`, and makes `events` and `bytes`: what the backlog is less by. A chunk goes when exactly nothing of it
  * is left. (`0 - events`, where it is subtracted: Lua's -0 is no integer to Redis.)
  */
 export const LOOK_AT_SLICES = `
-local rest, cost = {}, {}
+local rest, cost, sliced = {}, {}, {}
+for i, slice in ipairs(slices) do sliced[i] = slice[1] end
+local states = values(left, sliced)
 for i, slice in ipairs(slices) do
-  local state = redis.call('HGET', left, slice[1])
+  local state = states[i]
   local events, bytes
   if state and string.match(slice[1], '^%d+%-%d+$') then events, bytes = string.match(state, '^(%d+) (%d+)$') end
   if not events or tonumber(events) < slice[3] - slice[2] then return 'damaged' end
@@ -17,18 +19,19 @@ end
 `;
 
 export const TAKE_SLICES_AWAY = `
-local events, bytes = 0, 0
+local events, bytes, gone = 0, 0, {}
 for i, slice in ipairs(slices) do
   events = events + slice[3] - slice[2]
   if rest[i] == 0 then
-    redis.call('XDEL', chunks, slice[1])
-    redis.call('HDEL', taken, slice[1])
-    redis.call('HDEL', left, slice[1])
+    gone[#gone + 1] = slice[1]
     bytes = bytes + cost[i]
   else
     redis.call('HSET', left, slice[1], string.format('%d %d', rest[i], cost[i]))
   end
 end
+pages(gone, function(...) redis.call('XDEL', chunks, ...) end)
+pages(gone, function(...) redis.call('HDEL', taken, ...) end)
+pages(gone, function(...) redis.call('HDEL', left, ...) end)
 `;
 
 /** Refuses a backlog whose counters are not numbers, before the first write. Wants `backlog`. */
