@@ -43,8 +43,11 @@ type Settings = Readonly<Record<string, string>>;
 
 /** Holds 5 million events within its share for the backlog, and below where segments are spilled. */
 const REDIS_MAXMEMORY = '10gb';
-/** Longer than the batcher stands still while its backlog is filled: nobody takes over its work. */
-const LEASE = '300s';
+/**
+ * Nobody takes over the batcher's work while it stands still for its backlog to be filled, and no file is closed for its
+ * time, or the last one would wait for it too: objects are full.
+ */
+const SETTINGS = { SINK_LEASE: '300s', SINK_SCHEDULED_INTERVAL: '300s' };
 const WARM_UP = one('warm-up', 200_000);
 
 export interface DrainReport extends ScenarioReport {
@@ -66,7 +69,7 @@ export async function drain(context: BenchContext): Promise<DrainReport> {
   for (const { codec, settings: environment, cases } of CASES) {
     const sink = await SinkProcesses.start({
       profileDirectory: context.profileDirectory(`drain ${codec}`),
-      settings: { SINK_LEASE: LEASE, ...environment },
+      settings: { ...SETTINGS, ...environment },
       redisMaxmemory: REDIS_MAXMEMORY,
     });
     const lane = await LaneAccess.connect(sink.redisUrl);
