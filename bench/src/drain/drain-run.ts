@@ -72,11 +72,13 @@ async function oneBacklog(
 ): Promise<Batched> {
   const startMs = performance.now();
   const filled = await sink.whilePaused(['batcher'], async () => {
+    await lane.dropWaitingReads();
     await lane.append(backlogEvents / eventsPerChunk, inTurn(chunks));
     const appendSeconds = secondsSince(startMs);
+    await lane.rewritten(STEP_MAX_MS);
     return { appendSeconds, delivered: await lane.lastDelivered(), batcher: cpu('batcher'), redis: cpu('redis') };
   });
-  // A read that was under way when it was stopped ends in doubt, and is made good before it goes on.
+  // Its connection is made anew before it goes on.
   await lane.deliveryBegan(filled.delivered, STEP_MAX_MS);
   const deliveredMs = performance.now();
   await lane.sealed(STEP_MAX_MS);

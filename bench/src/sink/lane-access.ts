@@ -37,6 +37,19 @@ export class LaneAccess {
     return new LaneAccess(connections, lanes, await Promise.all(lanes.map((lane) => lane.registerWriter())));
   }
 
+  /**
+   * Ends the reads that wait in Redis for a batcher that stands still. Such a read would be given the first chunk and be
+   * lost with it, and the last object would wait for the audit that finds it again.
+   */
+  async dropWaitingReads(): Promise<void> {
+    const [redis] = this.#connections;
+    const clients = (await redis?.client('LIST')) as string;
+    for (const client of clients.split('\n')) {
+      const id = /\bid=(\d+) /.exec(client)?.[1];
+      if (id !== undefined && client.includes(' cmd=xreadgroup ')) await redis?.client('KILL', 'ID', id);
+    }
+  }
+
   /** Appends `count` chunks, one after the other by each writer. @throws when one is refused */
   async append(count: number, chunk: (index: number) => PreparedChunk): Promise<void> {
     let next = 0;
@@ -84,6 +97,14 @@ export class LaneAccess {
   /** Until every event stands in an object, and its chunk left Redis. */
   async committed(timeoutMs: number): Promise<void> {
     await this.#until(timeoutMs, 'not all is committed', async () => (await this.#lane.backlog()).events === 0);
+  }
+
+  /** Until Redis does not rewrite its append-only file any more: that takes disk and CPU from whatever is measured meanwhile. */
+  async rewritten(timeoutMs: number): Promise<void> {
+    await this.#until(timeoutMs, 'Redis still rewrites its append-only file', async () => {
+      const persistence = (await this.#connections[0]?.info('persistence')) ?? '';
+      return /aof_rewrite_in_progress:0\s/.test(persistence) && /aof_rewrite_scheduled:0\s/.test(persistence);
+    });
   }
 
   close(): void {
