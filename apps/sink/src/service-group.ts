@@ -5,7 +5,7 @@ import type { Environment, SinkConfig } from '@sink/config';
 import { type Clock, EXIT_CONFIG, KeptProcess, type Logger } from '@sink/runtime';
 import { addressOf } from './announcement.ts';
 import { ownStopGrace, stopDeadlinesMs } from './grace.ts';
-import { HEAP_ARGUMENTS, MEMORY_ENVIRONMENT, type ProgramOf, type ServiceName, SERVICES } from './program.ts';
+import { heapArguments, MEMORY_ENVIRONMENT, type ProgramOf, type ServiceName, SERVICES } from './program.ts';
 
 export interface ServiceGroupOptions {
   readonly config: SinkConfig;
@@ -80,7 +80,7 @@ export class ServiceGroup {
     const { config, configArguments, env, lifeline, programOf } = this.#options;
     const others = SERVICES.filter((name) => name !== service).map((name) => this.#readyUrl(name));
     const alsoReady = service === 'ingest' ? ['--also-ready', others.join(',')] : [];
-    return spawn(process.execPath, [...HEAP_ARGUMENTS, programOf(service), ...configArguments, ...alsoReady], {
+    return spawn(process.execPath, [...heapArguments(service), programOf(service), ...configArguments, ...alsoReady], {
       env: {
         ...MEMORY_ENVIRONMENT,
         ...env,
