@@ -5,7 +5,7 @@ import { type Settle, settleTogether } from './submission.ts';
  * How far apart, in milliseconds, the deadlines in one chunk may be: all in it are given up at the earliest of them, so
  * nobody is held shorter than asked for by more than this.
  */
-const GATHER_MS_MAX = 100;
+const DEADLINE_SPREAD_MS_MAX = 100;
 
 /** A chunk on its way to the lane, with everybody who waits for it. */
 export interface PendingChunk {
@@ -98,7 +98,7 @@ export class ChunkBuilder {
     const last = this.#last;
     const fits =
       last?.partition === times.partition &&
-      Math.abs(times.deadlineMs - last.deadlineMs) <= GATHER_MS_MAX &&
+      Math.abs(times.deadlineMs - last.deadlineMs) <= DEADLINE_SPREAD_MS_MAX &&
       last.lines.length < CHUNK_EVENTS_MAX &&
       last.bytes + bytes <= CHUNK_BYTES_MAX;
     if (fits) {

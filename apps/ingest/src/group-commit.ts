@@ -24,8 +24,11 @@ export interface GroupCommitOptions {
  * and brokers wait longer than the hold.
  */
 const APPEND_MS_MIN = 250;
-/** How long a chunk is left to gather while every turn of the event loop brings more for it. */
-const GATHER_MS_MAX = 0.5;
+/**
+ * How long a chunk is left to gather while every turn of the event loop brings more for it. That is under full load only; at
+ * half of it a turn soon brings nothing, and the chunk goes.
+ */
+const GATHER_MS_MAX = 2;
 /** How long a chunk that is not full waits for an append in flight, before another writer takes it. */
 const BEHIND_MS_MAX = 10;
 

@@ -11,7 +11,7 @@ import { startIngestServer } from './server.ts';
 import { Spread } from './spread.ts';
 import { shareOf } from './worker-count.ts';
 
-/** Appends in flight per lane: the next chunk travels while the one before it is fsynced. */
+/** Appends in flight per lane: one, and another for full chunks and for what waits behind a slow one (GroupCommit). */
 const WRITERS_PER_LANE = 2;
 /** The wait before a chunk is offered again, in milliseconds, while Redis is away or full. */
 const RETRY_WAIT_MS = 100;
