@@ -107,7 +107,7 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
   },
   {
     name: 'seal does not look where a chunk was taken up to',
-    edits: [{ file: SEAL, from: 'tonumber(at) ~= from or ', to: '' }],
+    edits: [{ file: SEAL, from: 'counters.at ~= from or ', to: '' }],
     shows: /DOUBLED|invariant 1|damaged/,
   },
   {

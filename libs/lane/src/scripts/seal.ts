@@ -30,25 +30,29 @@ ${PAGES}
 local slices, sliced = cjson.decode(json).slices, {}
 for i, slice in ipairs(slices) do sliced[i] = slice[1] end
 local states = values(taken, sliced)
-local answer, seen, counts = {'refused'}, {}, {}
+-- The states of most slices read the same: each text is taken apart once.
+local parsed = {}
+local function parse(state)
+  local at, count = string.match(state, '^(%d+)/(%d+)$')
+  local counters = {at = tonumber(at), count = tonumber(count), whole = count and count .. '/' .. count}
+  parsed[state] = counters
+  return counters
+end
+local answer, seen, marks, whole = {'refused'}, {}, {}, {}
 for i, slice in ipairs(slices) do
   local chunk, from, to = slice[1], slice[2], slice[3]
   local state = states[i]
-  local at, count
-  if state and string.match(chunk, '^%d+%-%d+$') then at, count = string.match(state, '^(%d+)/(%d+)$') end
-  counts[i] = tonumber(count)
-  if not at or tonumber(at) ~= from or seen[chunk] or to <= from or to > counts[i] or to % 1 ~= 0 then
+  local counters = state and (parsed[state] or parse(state)) or {}
+  local count = counters.count
+  if counters.at ~= from or seen[chunk] or to <= from or to > count or to % 1 ~= 0 or not string.find(chunk, '^%d+%-%d+$') then
     answer[#answer + 1] = chunk
   end
   seen[chunk] = true
+  marks[2 * i - 1], marks[2 * i] = chunk, to == count and counters.whole or string.format('%d/%d', to, count or 0)
+  if to == count then whole[#whole + 1] = chunk end
 end
 if #answer > 1 or #slices == 0 then return answer end
 
-local marks, whole = {}, {}
-for i, slice in ipairs(slices) do
-  marks[2 * i - 1], marks[2 * i] = slice[1], string.format('%d/%d', slice[3], counts[i])
-  if slice[3] == counts[i] then whole[#whole + 1] = slice[1] end
-end
 pages(marks, function(...) redis.call('HSET', taken, ...) end)
 pages(whole, function(...) redis.call('XACK', chunks, group, ...) end)
 redis.call('HSET', records, segment, json)

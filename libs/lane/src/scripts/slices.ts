@@ -12,9 +12,9 @@ local states = values(left, sliced)
 for i, slice in ipairs(slices) do
   local state = states[i]
   local events, bytes
-  if state and string.match(slice[1], '^%d+%-%d+$') then events, bytes = string.match(state, '^(%d+) (%d+)$') end
-  if not events or tonumber(events) < slice[3] - slice[2] then return 'damaged' end
-  rest[i], cost[i] = tonumber(events) - (slice[3] - slice[2]), tonumber(bytes)
+  if state and string.find(slice[1], '^%d+%-%d+$') then events, bytes = string.match(state, '^(%d+) (%d+)$') end
+  rest[i], cost[i] = events and events - (slice[3] - slice[2]) or -1, tonumber(bytes)
+  if rest[i] < 0 then return 'damaged' end
 end
 `;
 
