@@ -153,6 +153,7 @@ describe('what holds a manifest back', () => {
     await rename(`${path}.away`, path);
     await eventually(() => expect(listedKeys()).toHaveLength(2));
     expect(listedKeys()).toContain(spilled.record.key);
+    expect(manifests()).toHaveLength(1);
   });
 
   test('invariant 4: durability that is not reached; nothing is put', async () => {
@@ -189,7 +190,7 @@ describe('what holds a manifest back', () => {
       await Promise.all([withoutReplica, durable]);
     } finally {
       stop.abort();
-      await store.close();
+      store.close();
     }
   });
 
@@ -212,12 +213,14 @@ describe('when manifests fail', () => {
     await eventually(async () => expect(await uploader.metric('sink_objects_unlisted')).toBe(2));
   });
 
-  test('one lane, the others are listed', async () => {
+  test('one lane, the others are listed, and what waits is told', async () => {
     await world.lane(1).open('beef');
-    await world.admin.set(world.lane(0).keys.unlisted, 'not a hash');
+    await putAside('2026/11/23/10', { s0: receiptJson('s0') }, 0);
+    await world.admin.set(world.lane(0).keys.spilled, 'not a hash');
     await putAside('2026/11/23/10', { s1: receiptJson('s1') }, 1);
-    await world.startUploader({ config: { manifests: true, lanes: 2, receipts_max: 1_000 } });
+    const uploader = await world.startUploader({ config: { manifests: true, lanes: 2, receipts_max: 1_000 } });
     await eventually(() => expect(listedKeys()).toEqual(['object-s1']));
+    expect(await uploader.metric('sink_objects_unlisted', { lane: '0' })).toBe(1);
   });
 
   test('for a while, the uploader stays ready', async () => {

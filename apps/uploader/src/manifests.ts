@@ -70,38 +70,36 @@ export class Manifests {
   }
 
   async #tryRound(stop: AbortSignal): Promise<void> {
-    const { log, readiness } = this.#ports;
+    const { log, readiness, metrics } = this.#ports;
     const errors: unknown[] = [];
     await this.#attempt(errors, stop, () => this.#round(errors, stop));
     if (stop.aborted) return;
-    const [first] = errors;
-    const failure = errors.length === 0 ? null : classify(first);
-    const message = failure?.message ?? null;
+    metrics.manifests.inc({ result: 'failed' satisfies ManifestOutcome }, errors.length);
+    const failures = errors.map(classify);
+    const message = failures[0]?.message ?? null;
     if (message === null && this.#problem !== null) log.info('writing manifests works again');
     if (message !== null && message !== this.#problem) {
-      log.warn({ err: first, failures: errors.length }, 'writing manifests failed; it is tried again');
+      log.warn({ err: errors[0], failures: errors.length }, 'writing manifests failed; it is tried again');
     }
     this.#problem = message;
-    readiness.set('manifests', this.#needsPerson(errors.map(classify)));
+    readiness.set('manifests', this.#whyNotReady(failures));
   }
 
-  /** What fails here leaves the rest of the round alone. */
+  /** Does a part of a round; if it fails, the others are done all the same. */
   async #attempt(errors: unknown[], stop: AbortSignal, part: () => Promise<void>): Promise<void> {
     if (stop.aborted) return;
     try {
       await part();
     } catch (error) {
-      if (stop.aborted) return;
-      this.#ports.metrics.manifests.inc({ result: 'failed' satisfies ManifestOutcome });
       errors.push(error);
     }
   }
 
   /** The problem a person has to see to; what passes by itself becomes one only shortly before commits are refused for it. */
-  #needsPerson(failures: readonly UploadFailure[]): string | null {
+  #whyNotReady(failures: readonly UploadFailure[]): string | null {
     const hopeless = failures.find(needsPerson);
     if (hopeless) return `${hopeless.message}. ${hopeless.remedy ?? ''}`;
-    const [crowded] = [...this.#waiting].filter(([, objects]) => objects >= CROWDED);
+    const crowded = [...this.#waiting].find(([, objects]) => objects >= CROWDED);
     if (crowded === undefined) return null;
     const [lane, objects] = crowded;
     const why = failures[0] === undefined ? '' : `: ${failures[0].message}`;
