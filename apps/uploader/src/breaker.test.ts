@@ -30,6 +30,11 @@ describe('the breaker', () => {
     expect(new Breaker(options).failed('throttled', 0, 0)).toBe(50);
   });
 
+  test('opens when commits are refused until manifests get through: the next upload would be put in vain too', () => {
+    const breaker = new Breaker(options);
+    expect([1, 2, 3].map(() => breaker.failed('manifests', 0, 0))).toEqual([0, 0, 50]);
+  });
+
   test('a success between failures keeps it closed, and ends an outage only where there was one', () => {
     const breaker = new Breaker(options);
     for (let round = 0; round < 5; round++) {

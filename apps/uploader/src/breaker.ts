@@ -8,6 +8,9 @@ export interface BreakerOptions {
   readonly capMs: number;
 }
 
+/** Failures that the next upload would meet too. */
+const HOLDING: readonly FailureKind[] = ['store', 'throttled', 'operator', 'manifests'];
+
 export const BREAKER: BreakerOptions = { failuresMin: 5, baseMs: 1_000, capMs: 10_000 };
 
 /**
@@ -26,7 +29,7 @@ export class Breaker {
 
   /** @returns for how long no upload shall begin, in milliseconds; 0: go on */
   failed(kind: FailureKind, nowMs: number, random: number): number {
-    if (kind !== 'store' && kind !== 'throttled' && kind !== 'operator') return 0;
+    if (!HOLDING.includes(kind)) return 0;
     this.#failures += 1;
     // What failed meanwhile began before the hold: it says nothing new.
     if (nowMs < this.#heldUntilMs) return 0;

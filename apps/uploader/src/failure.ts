@@ -1,4 +1,4 @@
-import { RecordUnreadable } from '@sink/domain';
+import { ReceiptUnreadable, RecordUnreadable } from '@sink/domain';
 import { RedisInDoubt, RedisRefused, UnexpectedAnswer } from '@sink/lane';
 import { ObjectStoreError } from '@sink/objects';
 import { SpoolError } from '@sink/spool';
@@ -8,17 +8,19 @@ import { SpilledFileMissing } from './spilled-file-missing.ts';
 
 /**
  * What a failed upload means. `operator`: no object gets into the bucket before a person does something; `segment`: this
- * one does not; `store` and `throttled`: the bucket is away or asks for less; `redis`, `disk`: ours is; `aborted`: we ended
- * it ourselves. A bounded set, fit for metric labels.
+ * one does not; `manifests`: it stands there and is not committed, because too many wait for their manifests; `store` and
+ * `throttled`: the bucket is away or asks for less; `redis`, `disk`: ours is; `aborted`: we ended it ourselves. A bounded
+ * set, fit for metric labels.
  */
-export type FailureKind = 'operator' | 'segment' | 'store' | 'throttled' | 'redis' | 'disk' | 'aborted' | 'unexpected';
+export type FailureKind =
+  'operator' | 'segment' | 'manifests' | 'store' | 'throttled' | 'redis' | 'disk' | 'aborted' | 'unexpected';
 
 export interface UploadFailure {
   readonly kind: FailureKind;
   readonly code: string;
   readonly pace: RetryPace;
   readonly message: string;
-  /** What a person can do; with every failure that waits for one. */
+  /** What a person can do; with every failure that waits for one, and some that may pass by themselves. */
   readonly remedy?: string;
 }
 
@@ -31,10 +33,17 @@ const BROKEN =
 const BRING_BACK =
   'These events stand in that file alone: bring it back, with the disk it was on. It is tried again for ever, and goes on by itself.';
 
+const LIST_FIRST =
+  'Too many objects wait for their manifests: see why those are not written (`manifests` in `/readyz` and in the log of the uploaders). It goes on by itself when they are.';
+
 /** Classifies by type and code; anything unknown is tried again slowly, because nobody knows what it costs. */
 export function classify(error: unknown): UploadFailure {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof ObjectStoreError) return { ...ofStore(error), message };
+  if (error instanceof RedisRefused && error.code === 'UNLISTED') {
+    // Each try puts the object again before it is refused.
+    return { kind: 'manifests', code: error.code, pace: 'slow', message, remedy: LIST_FIRST };
+  }
   if (error instanceof RedisRefused || error instanceof RedisInDoubt) {
     return { kind: 'redis', code: error.code, pace: 'ordinary', message };
   }
@@ -42,8 +51,14 @@ export function classify(error: unknown): UploadFailure {
     const remedy = 'A newer release sealed this segment. Upgrade this uploader, or let a newer one upload it.';
     return { kind: 'segment', code: error.code, pace: 'slow', message, remedy };
   }
+  if (error instanceof ReceiptUnreadable && error.code === 'receipt_version') {
+    const remedy =
+      'A newer release committed this object. Upgrade this uploader, or let a newer one write the manifest.';
+    return { kind: 'segment', code: error.code, pace: 'slow', message, remedy };
+  }
   if (
     error instanceof RecordUnreadable ||
+    error instanceof ReceiptUnreadable ||
     error instanceof ChunkMissing ||
     error instanceof RebuiltContentDiffers ||
     error instanceof UnexpectedAnswer
@@ -58,6 +73,11 @@ export function classify(error: unknown): UploadFailure {
     return { kind: 'disk', code: error.code, pace: 'slow', message, remedy };
   }
   return { kind: 'unexpected', code: 'unexpected', pace: 'slow', message };
+}
+
+/** Whether it goes on only after a person did something. */
+export function needsPerson({ pace, remedy }: UploadFailure): boolean {
+  return pace === 'slow' && remedy !== undefined;
 }
 
 function ofStore(error: ObjectStoreError): Omit<UploadFailure, 'message'> {

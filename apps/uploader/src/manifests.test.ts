@@ -1,6 +1,13 @@
+import { rename } from 'node:fs/promises';
+import { UNLISTED_MAX } from '@sink/domain';
+import { IoredisPort } from '@sink/lane';
+import { createObjectStore } from '@sink/objects';
+import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
 import { eventually } from '@sink/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { UploaderWorld } from './test/uploader-world.ts';
+import { UploaderMetrics } from './metrics.ts';
+import { Manifests } from './manifests.ts';
+import { SINK, UploaderWorld } from './test/uploader-world.ts';
 
 let world: UploaderWorld;
 beforeAll(async () => {
@@ -22,6 +29,20 @@ function manifests(): { key: string; manifest: Listed }[] {
     .filter(({ key }) => MANIFEST.test(key))
     .map(({ key, body }) => ({ key, manifest: JSON.parse(body.toString()) as Listed }));
 }
+
+/** What stands in Redis of objects of a partition that wait, as commits would have left it. */
+async function putAside(partition: string, receipts: Record<string, string>, lane = 0): Promise<void> {
+  const { unlisted } = world.lane(lane).keys;
+  await world.admin.hset(unlisted, partition, Object.keys(receipts).length);
+  await world.admin.hset(`${unlisted}:${partition}`, receipts);
+}
+
+function receiptJson(id: string): string {
+  const numbers = { count: 1, bytes: 1, objectBytes: 1, acceptedAtMs: 1, sealedAtMs: 1, storedAtMs: 1 };
+  return JSON.stringify({ v: 1, id, key: `object-${id}`, etag: '"e"', sha256: 'abc', ...numbers });
+}
+
+const PUT_MANIFEST = { operation: 'PutObject', keyPattern: '_manifest' } as const;
 
 const listedKeys = (): string[] => manifests().flatMap(({ manifest }) => manifest.objects.map(({ key }) => key));
 const nothingWaits = async (): Promise<void> => expect(await world.admin.keys('*unlisted*')).toEqual([]);
@@ -114,5 +135,142 @@ describe('manifests', () => {
     await world.startUploader();
     await eventually(() => expect(listedKeys()).toHaveLength(1));
     await eventually(nothingWaits);
+  });
+});
+
+describe('what holds a manifest back', () => {
+  test('a spilled segment of its partition', async () => {
+    const spilled = await world.spill();
+    const path = world.spoolPath(spilled.record, 'spilled');
+    await rename(path, `${path}.away`);
+    await world.sealAndQueue();
+    const uploader = await world.startUploader(ON);
+    await eventually(async () => expect(await uploader.metric('sink_objects_unlisted')).toBe(1));
+    await eventually(async () =>
+      expect(await uploader.metric('sink_upload_retries_total', { kind: 'segment' })).toBeGreaterThan(0),
+    );
+    expect(manifests()).toEqual([]);
+    await rename(`${path}.away`, path);
+    await eventually(() => expect(listedKeys()).toHaveLength(2));
+    expect(listedKeys()).toContain(spilled.record.key);
+    expect(manifests()).toHaveLength(1);
+  });
+
+  test('invariant 4: durability that is not reached; nothing is put', async () => {
+    await world.lane().open('abcd');
+    await putAside('2026/11/23/10', { s1: receiptJson('s1') });
+    const readiness = new Readiness();
+    const config = world.config();
+    const store = createObjectStore(config.bucket, { ifNoneMatch: config.ifNoneMatch });
+    const stop = new AbortController();
+    const lines: string[] = [];
+    const write = async (replicas: number): Promise<void> =>
+      new Manifests(
+        {
+          ...{ redis: new IoredisPort(world.admin), store, readiness, clock: systemClock, newToken: () => 't1' },
+          metrics: new UploaderMetrics(new Registry()),
+          log: createLogger({
+            ...{ service: 'uploader', level: 'debug' },
+            destination: { write: (line) => void lines.push(line) },
+          }),
+        },
+        {
+          ...{ sinkName: SINK, lanes: 1, prefix: '', durability: { waitaof: false, replicas, timeoutMs: 50 } },
+          ...{ uploadTimeoutMs: 5_000, everyMs: 10, graceMs: 0 },
+        },
+      ).writeUntil(stop.signal);
+    try {
+      const withoutReplica = write(1);
+      await eventually(() => expect(lines.join('')).toContain('NOTDURABLE'));
+      expect(world.s3.requests()).toEqual([]);
+      expect(await world.admin.hget(world.lane().keys.unlisted, '2026/11/23/10')).toBe('1');
+      const durable = write(0);
+      await eventually(() => expect(listedKeys()).toEqual(['object-s1']));
+      stop.abort();
+      await Promise.all([withoutReplica, durable]);
+    } finally {
+      stop.abort();
+      store.close();
+    }
+  });
+
+  test('a lane without a uid: no key would say whose the manifest is', async () => {
+    await putAside('2026/11/23/10', { s1: receiptJson('s1') });
+    const uploader = await world.startUploader(ON);
+    await eventually(() => expect(uploader.problems()['manifests']).toMatch(/uid of lane 0/));
+    expect(world.s3.objects()).toEqual([]);
+  });
+});
+
+describe('when manifests fail', () => {
+  test('one partition, the others are listed, and what waits is told', async () => {
+    await world.lane().open('abcd');
+    await putAside('2026/11/23/09', { s1: 'no receipt', s2: 'nor this' });
+    await putAside('2026/11/23/10', { s3: receiptJson('s3') });
+    const uploader = await world.startUploader(ON);
+    await eventually(() => expect(listedKeys()).toEqual(['object-s3']));
+    await eventually(() => expect(uploader.problems()['manifests']).toMatch(/reading a receipt.*report it/));
+    await eventually(async () => expect(await uploader.metric('sink_objects_unlisted')).toBe(2));
+  });
+
+  test('one lane, the others are listed, and what waits is told', async () => {
+    await world.lane(1).open('beef');
+    await putAside('2026/11/23/10', { s0: receiptJson('s0') }, 0);
+    await world.admin.set(world.lane(0).keys.spilled, 'not a hash');
+    await putAside('2026/11/23/10', { s1: receiptJson('s1') }, 1);
+    const uploader = await world.startUploader({ config: { manifests: true, lanes: 2, receipts_max: 1_000 } });
+    await eventually(() => expect(listedKeys()).toEqual(['object-s1']));
+    expect(await uploader.metric('sink_objects_unlisted', { lane: '0' })).toBe(1);
+  });
+
+  test('for a while, the uploader stays ready', async () => {
+    world.s3.addFault({ match: PUT_MANIFEST, effect: { kind: 'error', status: 503, code: 'ServiceUnavailable' } });
+    await world.sealAndQueue();
+    const uploader = await world.startUploader(ON);
+    const failed = (): Promise<number> => uploader.metric('sink_manifests_total', { result: 'failed' });
+    await eventually(async () => expect(await failed()).toBeGreaterThan(1), { timeoutMs: 15_000 });
+    expect(uploader.problems()).toEqual({});
+    expect(uploader.log()).toContain('writing manifests failed');
+    expect(await uploader.metric('sink_objects_unlisted')).toBe(1);
+  });
+
+  test('until a person does something, it is not ready, and says what to do', async () => {
+    world.s3.addFault({ match: PUT_MANIFEST, effect: { kind: 'error', status: 403, code: 'AccessDenied' } });
+    await world.sealAndQueue();
+    const uploader = await world.startUploader(ON);
+    await eventually(() => expect(uploader.problems()['manifests']).toMatch(/s3:PutObject/));
+    world.s3.clear();
+    await eventually(() => expect(uploader.problems()).toEqual({}));
+  });
+
+  test('so long that commits will soon be refused, it is not ready', async () => {
+    await world.admin.hset(world.lane().keys.unlisted, '2026/11/23/10', UNLISTED_MAX - 1);
+    const uploader = await world.startUploader(ON);
+    await eventually(() => expect(uploader.problems()['manifests']).toMatch(/19999 objects of lane 0 wait/));
+    await world.admin.del(world.lane().keys.unlisted);
+    await eventually(() => expect(uploader.problems()).toEqual({}));
+  });
+
+  test('so long that commits are refused, objects are not put again and again; it goes on by itself', async () => {
+    await world.admin.hset(world.lane().keys.unlisted, '2026/11/23/09', UNLISTED_MAX);
+    await world.sealAndQueue();
+    const uploader = await world.startUploader({ ...ON, times: { retry: { baseMs: 1, capMs: 1, slowMs: 1_500 } } });
+    const refused = (): Promise<number> => uploader.metric('sink_upload_retries_total', { kind: 'manifests' });
+    await eventually(async () => expect(await refused()).toBe(1));
+    expect(uploader.log()).toMatch(/Too many objects wait for their manifests/);
+    const puts = world.s3.requests().length;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(world.s3.requests()).toHaveLength(puts);
+    await world.admin.hdel(world.lane().keys.unlisted, '2026/11/23/09');
+    await eventually(() => expect(listedKeys()).toHaveLength(1));
+  });
+
+  test('or did not yet: each outcome is counted from 0', async () => {
+    const registry = new Registry();
+    new UploaderMetrics(registry);
+    const text = await registry.metrics();
+    for (const result of ['stored', 'existed', 'failed']) {
+      expect(text).toContain(`sink_manifests_total{result="${result}"} 0`);
+    }
   });
 });

@@ -1,22 +1,25 @@
 import { createHash } from 'node:crypto';
-import { manifestContent, manifestKey, partitionSpan } from '@sink/domain';
+import { manifestContent, manifestKey, partitionSpan, UNLISTED_MAX } from '@sink/domain';
 import {
+  assertReached,
   type DrawnManifest,
   type Durability,
   Lane,
   LaneManifests,
-  RedisRefused,
   type RedisPort,
   rememberLanes,
-  UNLISTED_MAX,
+  UnexpectedAnswer,
 } from '@sink/lane';
 import type { ObjectStore } from '@sink/objects';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
 import { crc32 } from 'node:zlib';
-import type { UploaderMetrics } from './metrics.ts';
+import { classify, needsPerson, type UploadFailure } from './failure.ts';
+import type { ManifestOutcome, UploaderMetrics } from './metrics.ts';
 
 /** Objects in one manifest, about: with more, it is written before its partition is over, and the rest goes into others. */
 const ENTRIES_MAX = 5_000;
+/** So many that wait in a lane are too many: manifests were due long before. */
+const CROWDED = 0.9 * UNLISTED_MAX;
 
 export interface ManifestPorts {
   /** Not the one of the uploads: waiting for durability holds up everything behind it. */
@@ -49,6 +52,8 @@ export interface ManifestOptions {
 export class Manifests {
   readonly #ports: ManifestPorts;
   readonly #options: ManifestOptions;
+  /** Of each lane, as far as was seen: objects that wait. */
+  readonly #waiting = new Map<number, number>();
   #problem: string | null = null;
 
   constructor(ports: ManifestPorts, options: ManifestOptions) {
@@ -66,45 +71,72 @@ export class Manifests {
 
   async #tryRound(stop: AbortSignal): Promise<void> {
     const { log, readiness, metrics } = this.#ports;
-    try {
-      await this.#round(stop);
-      if (this.#problem !== null) log.info('writing manifests works again');
-      this.#problem = null;
-    } catch (error) {
-      if (stop.aborted) return;
-      metrics.manifests.inc({ result: 'failed' });
-      const problem = error instanceof Error ? error.message : String(error);
-      if (problem !== this.#problem) log.warn({ err: error }, 'writing manifests failed; it is tried again');
-      this.#problem = problem;
+    const errors: unknown[] = [];
+    await this.#attempt(errors, stop, () => this.#round(errors, stop));
+    if (stop.aborted) return;
+    metrics.manifests.inc({ result: 'failed' satisfies ManifestOutcome }, errors.length);
+    const failures = errors.map(classify);
+    const message = failures[0]?.message ?? null;
+    if (message === null && this.#problem !== null) log.info('writing manifests works again');
+    if (message !== null && message !== this.#problem) {
+      log.warn({ err: errors[0], failures: errors.length }, 'writing manifests failed; it is tried again');
     }
-    readiness.set('manifests', this.#problem);
+    this.#problem = message;
+    readiness.set('manifests', this.#whyNotReady(failures));
   }
 
-  async #round(stop: AbortSignal): Promise<void> {
+  /** Does a part of a round; if it fails, the others are done all the same. */
+  async #attempt(errors: unknown[], stop: AbortSignal, part: () => Promise<void>): Promise<void> {
+    if (stop.aborted) return;
+    try {
+      await part();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+
+  /** The problem a person has to see to; what passes by itself becomes one only shortly before commits are refused for it. */
+  #whyNotReady(failures: readonly UploadFailure[]): string | null {
+    const hopeless = failures.find(needsPerson);
+    if (hopeless) return `${hopeless.message}. ${hopeless.remedy ?? ''}`;
+    const crowded = [...this.#waiting].find(([, objects]) => objects >= CROWDED);
+    if (crowded === undefined) return null;
+    const [lane, objects] = crowded;
+    const why = failures[0] === undefined ? '' : `: ${failures[0].message}`;
+    return `${objects} objects of lane ${lane} wait for their manifests, and at ${UNLISTED_MAX} no more are committed${why}`;
+  }
+
+  async #round(errors: unknown[], stop: AbortSignal): Promise<void> {
     const { redis } = this.#ports;
     const { sinkName, lanes } = this.#options;
     for (const number of await rememberLanes(redis, sinkName, lanes)) {
-      const lane = new Lane(redis, sinkName, number);
-      const manifests = new LaneManifests(redis, lane.keys);
-      await this.#ofLane(lane, manifests, stop);
-      const waiting = [...(await manifests.waiting()).values()].reduce((sum, count) => sum + count, 0);
-      this.#ports.metrics.unlisted.set({ lane: String(number) }, waiting);
+      await this.#attempt(errors, stop, () => this.#ofLane(new Lane(redis, sinkName, number), errors, stop));
     }
   }
 
-  async #ofLane(lane: Lane, manifests: LaneManifests, stop: AbortSignal): Promise<void> {
+  async #ofLane(lane: Lane, errors: unknown[], stop: AbortSignal): Promise<void> {
+    const manifests = new LaneManifests(this.#ports.redis, lane.keys);
     const waiting = await manifests.waiting();
+    let objects = [...waiting.values()].reduce((sum, count) => sum + count, 0);
+    this.#setWaiting(lane, objects);
     if (waiting.size === 0) return;
     const completeMs = await this.#completeUntilMs(lane, manifests);
-    let objects = [...waiting.values()].reduce((sum, count) => sum + count, 0);
     for (const [partition, count] of [...waiting].sort(([, a], [, b]) => b - a)) {
       const complete = (partitionSpan(partition)?.endMs ?? Infinity) <= completeMs;
       if (!complete && count < ENTRIES_MAX && objects < UNLISTED_MAX / 2) continue;
-      const drawn = await manifests.draw(partition, this.#ports.newToken());
-      if (drawn === null) continue;
-      await this.#write(lane, manifests, drawn, stop);
-      objects -= drawn.receipts.length;
+      await this.#attempt(errors, stop, async () => {
+        const drawn = await manifests.draw(partition, this.#ports.newToken());
+        if (drawn === null) return;
+        await this.#write(lane, manifests, drawn, stop);
+        objects -= drawn.receipts.length;
+      });
     }
+    this.#setWaiting(lane, objects);
+  }
+
+  #setWaiting(lane: Lane, objects: number): void {
+    this.#waiting.set(lane.number, objects);
+    this.#ports.metrics.unlisted.set({ lane: String(lane.number) }, objects);
   }
 
   /**
@@ -130,10 +162,10 @@ export class Manifests {
     const { store, metrics, log } = this.#ports;
     const { durability, prefix, uploadTimeoutMs } = this.#options;
     // As with seals (invariant 4): a decision that Redis could still lose is not made public.
-    if (!(await lane.reachedAfterWrite(durability))) {
-      throw new RedisRefused('writing a manifest', 'NOTDURABLE the durability asked for was not reached in time');
-    }
-    const laneUid = (await lane.uid()) ?? '';
+    assertReached(await lane.reachedAfterWrite(durability), 'writing a manifest');
+    const laneUid = await lane.uid();
+    // Nobody would know a key without it for the sink's.
+    if (laneUid === null) throw new UnexpectedAnswer(`writing a manifest: the uid of lane ${lane.number}`, laneUid);
     const { partition, receipts, token } = drawn;
     const body = Buffer.from(manifestContent({ partition, laneUid }, receipts));
     const contentHash = createHash('sha256').update(body).digest('hex');
@@ -145,7 +177,7 @@ export class Manifests {
     );
     // Only now: it stands in the bucket. Who dies before this leaves it to another one, who puts the same.
     await manifests.listed(drawn);
-    metrics.manifests.inc({ result: existed ? 'existed' : 'stored' });
+    metrics.manifests.inc({ result: (existed ? 'existed' : 'stored') satisfies ManifestOutcome });
     log.info({ key, objects: receipts.length, existed }, 'manifest stored');
   }
 }

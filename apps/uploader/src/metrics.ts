@@ -3,6 +3,8 @@ import type { FailureKind } from './failure.ts';
 
 /** `stored`: this try wrote the object; `existed`: an earlier one had; `gone`: committed before; `failed`: tried again. */
 export type UploadOutcome = 'stored' | 'existed' | 'gone' | 'failed';
+/** `stored`: this try wrote the manifest; `existed`: an earlier one had; `failed`: tried again. */
+export type ManifestOutcome = 'stored' | 'existed' | 'failed';
 
 /** What the uploader tells Prometheus. */
 export class UploaderMetrics {
@@ -97,6 +99,9 @@ export class UploaderMetrics {
     });
     for (const result of ['stored', 'existed', 'gone', 'failed'] satisfies UploadOutcome[]) {
       this.uploads.inc({ result }, 0);
+    }
+    for (const result of ['stored', 'existed', 'failed'] satisfies ManifestOutcome[]) {
+      this.manifests.inc({ result }, 0);
     }
   }
 

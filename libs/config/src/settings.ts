@@ -166,7 +166,7 @@ const durability = {
   max_backlog_bytes: optionalBytes(
     MIB,
     64 * TIB,
-    'How much Redis may hold for this sink. Without it: 60 % of its `maxmemory`, less what receipts and fingerprints take. To be given for a Redis without `maxmemory`.',
+    'How much Redis may hold for this sink. Without it: 60 % of its `maxmemory`, less what receipts (also those that wait for a manifest) and fingerprints take. To be given for a Redis without `maxmemory`.',
   ),
   spill_at: optionalBytes(
     0,

@@ -1,7 +1,12 @@
 import { partitionSpan } from './partition.ts';
 import type { Receipt } from './receipt.ts';
 
-export const MANIFEST_VERSION = 1;
+const MANIFEST_VERSION = 1;
+/**
+ * Objects of a lane that wait for their manifests, at most. Then no more are committed, and events stay where they are,
+ * until manifests get through. Half of it are drawn up before their partition is over.
+ */
+export const UNLISTED_MAX = 20_000;
 /** Hexadecimal digits of the SHA-256 of a manifest in its key. */
 const KEY_HASH_DIGITS = 32;
 
@@ -12,7 +17,7 @@ export type ManifestEntry = Pick<Receipt, 'key' | 'count' | 'bytes' | 'objectByt
 export interface Manifest {
   readonly v: typeof MANIFEST_VERSION;
   readonly partition: string;
-  readonly lane: string;
+  readonly laneUid: string;
   readonly objectCount: number;
   readonly eventCount: number;
   readonly objects: readonly ManifestEntry[];
@@ -32,7 +37,7 @@ export function manifestContent(
     }))
     .sort((a, b) => (a.key < b.key ? -1 : 1));
   const manifest: Manifest = {
-    ...{ v: MANIFEST_VERSION, partition, lane: laneUid, objectCount: objects.length },
+    ...{ v: MANIFEST_VERSION, partition, laneUid, objectCount: objects.length },
     eventCount: objects.reduce((sum, { count }) => sum + count, 0),
     objects,
   };

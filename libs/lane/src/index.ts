@@ -14,7 +14,7 @@ export type {
   ReleaseAnswer,
   SealAnswer,
 } from './lane.ts';
-export { LaneManifests, UNLISTED_MAX } from './lane-manifests.ts';
+export { LaneManifests } from './lane-manifests.ts';
 export type { DrawnManifest } from './lane-manifests.ts';
 export { rememberLanes } from './lanes.ts';
 export { RedisInDoubt, RedisRefused, UnexpectedAnswer } from './port.ts';

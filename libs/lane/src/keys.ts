@@ -58,8 +58,8 @@ export function seenSlotKeys(keys: LaneKeys): string[] {
  * Hashes, segment id -> receipt, of one partition: objects that will stand in a manifest, and those that the manifest that is
  * written now lists. The latter has its token beside them, under ''.
  */
-export function manifestKeys(keys: LaneKeys, partition: string): { unlisted: string; listing: string } {
-  return { unlisted: `${keys.unlisted}:${partition}`, listing: `${keys.unlisted}:${partition}:listing` };
+export function manifestKeys(keys: LaneKeys, partition: string): { ofPartition: string; listing: string } {
+  return { ofPartition: `${keys.unlisted}:${partition}`, listing: `${keys.unlisted}:${partition}:listing` };
 }
 
 /** String with expiry: a batcher instance is alive. */

@@ -4,12 +4,6 @@ import { type RedisPort, UnexpectedAnswer } from './port.ts';
 import { asFields, asList, asText } from './reply.ts';
 import { draw, listed, oldestChunk } from './scripts/manifest.ts';
 
-/**
- * Objects of a lane that wait for their manifests, at most; about 600 bytes of Redis each. Then no more are committed, and
- * events stay where they are, until manifests get through. Half of it are drawn up before their partition is over.
- */
-export const UNLISTED_MAX = 20_000;
-
 /** What a manifest lists: decided, and the same for whoever reads it. */
 export interface DrawnManifest {
   readonly partition: string;
@@ -50,8 +44,8 @@ export class LaneManifests {
    * @throws ReceiptUnreadable
    */
   async draw(partition: string, token: string): Promise<DrawnManifest | null> {
-    const { unlisted, listing } = manifestKeys(this.#keys, partition);
-    const drawn = asText(await this.#redis.run(draw, [unlisted, listing], [token]));
+    const { ofPartition, listing } = manifestKeys(this.#keys, partition);
+    const drawn = asText(await this.#redis.run(draw, [ofPartition, listing], [token]));
     if (drawn === null) return null;
     const { '': found, ...receipts } = asFields(await this.#redis.call('HGETALL', [listing]));
     if (asText(found) !== drawn) return null;
@@ -64,8 +58,8 @@ export class LaneManifests {
 
   /** The manifest stands in the bucket. */
   async listed({ partition, token }: Pick<DrawnManifest, 'partition' | 'token'>): Promise<'listed' | 'gone'> {
-    const { unlisted, listing } = manifestKeys(this.#keys, partition);
-    const answer = await this.#redis.run(listed, [this.#keys.unlisted, unlisted, listing], [partition, token]);
+    const { ofPartition, listing } = manifestKeys(this.#keys, partition);
+    const answer = await this.#redis.run(listed, [this.#keys.unlisted, ofPartition, listing], [partition, token]);
     if (answer === 'listed' || answer === 'gone') return answer;
     throw new UnexpectedAnswer(`finishing the manifest of ${partition}`, answer);
   }

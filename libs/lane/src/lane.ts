@@ -6,10 +6,10 @@ import {
   type SegmentRecord,
   type SpilledRecord,
   spilledRecord,
+  UNLISTED_MAX,
 } from '@sink/domain';
 import { chunkCostBytes, RECORD_OVERHEAD_BYTES } from './cost.ts';
 import { GROUP, type LaneKeys, laneKeys, leaseKey, manifestKeys, seenSlotKeys } from './keys.ts';
-import { UNLISTED_MAX } from './lane-manifests.ts';
 import { type Argument, RedisRefused, type RedisPort, UnexpectedAnswer } from './port.ts';
 import { asFields, asInteger, asList, asText, entriesRead, parseEntry, type StreamEntry } from './reply.ts';
 import { append, appendOnce } from './scripts/append.ts';
@@ -182,7 +182,7 @@ export class Lane {
       commit,
       [
         ...[chunks, taken, left, records, spilled, backlog, receipts],
-        ...(listIn === undefined ? [] : [unlisted, manifestKeys(this.keys, listIn).unlisted]),
+        ...(listIn === undefined ? [] : [unlisted, manifestKeys(this.keys, listIn).ofPartition]),
       ],
       [
         ...[receipt.id, JSON.stringify(receipt), receiptsMax, RECORD_OVERHEAD_BYTES],

@@ -1,5 +1,6 @@
+import { UNLISTED_MAX } from '@sink/domain';
 import { describe, expect, test } from 'vitest';
-import { LaneManifests, UNLISTED_MAX } from './lane-manifests.ts';
+import { LaneManifests } from './lane-manifests.ts';
 import { LaneWorld, receiptOf } from './test/lane-world.ts';
 
 const world = new LaneWorld();

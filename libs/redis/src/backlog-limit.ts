@@ -1,3 +1,4 @@
+import { UNLISTED_MAX } from '@sink/domain';
 import type { RedisProblem } from './redis-unfit.ts';
 import type { Requirements } from './requirements.ts';
 import type { ServerSettings } from './server-settings.ts';
@@ -7,6 +8,8 @@ const MEMORY_SHARE_PERCENT = 60;
 /** What one receipt takes in Redis, rounded up; and one fingerprint: 72 to 80 measured (libs/lane), and room for the tables to grow. */
 const RECEIPT_BYTES = 512;
 const FINGERPRINT_BYTES = 96;
+/** One receipt that waits for its manifest, in a hash: 536 to 612 measured (Redis 7.0.15, prefixes of 0 and 64 bytes). */
+const UNLISTED_BYTES = 640;
 const BACKLOG_BYTES_MIN = 8 * 1024 * 1024;
 
 export interface BacklogLimit {
@@ -24,7 +27,7 @@ export interface BacklogLimit {
 export function backlogLimit(
   info: ReadonlyMap<string, string>,
   settings: ServerSettings,
-  required: Pick<Requirements, 'maxBacklogBytes' | 'receiptsMax' | 'lanes' | 'maxFingerprints' | 'dedupeWindowMs'>,
+  required: BesidesBacklog & Pick<Requirements, 'maxBacklogBytes'>,
 ): BacklogLimit {
   const { maxBacklogBytes } = required;
   const maxmemoryBytes = bytesOf(settings.get('maxmemory'));
@@ -61,18 +64,21 @@ interface Besides {
   readonly keys: string;
 }
 
+type BesidesBacklog = Pick<Requirements, 'receiptsMax' | 'lanes' | 'maxFingerprints' | 'dedupeWindowMs' | 'manifests'>;
+
 function besidesOf({
   receiptsMax,
   lanes = 1,
   maxFingerprints = 0,
   dedupeWindowMs = 0,
-}: Pick<Requirements, 'receiptsMax' | 'lanes' | 'maxFingerprints' | 'dedupeWindowMs'>): Besides {
-  const receiptsBytes = receiptsMax * lanes * RECEIPT_BYTES;
-  if (dedupeWindowMs === 0) return { bytes: receiptsBytes, what: 'receipts', keys: 'receipts_max' };
+  manifests = false,
+}: BesidesBacklog): Besides {
+  const waitingBytes = manifests ? UNLISTED_MAX * UNLISTED_BYTES : 0;
+  const fingerprintsBytes = dedupeWindowMs === 0 ? 0 : maxFingerprints * FINGERPRINT_BYTES;
   return {
-    bytes: receiptsBytes + maxFingerprints * lanes * FINGERPRINT_BYTES,
-    what: 'receipts and fingerprints',
-    keys: 'receipts_max or max_fingerprints',
+    bytes: lanes * (receiptsMax * RECEIPT_BYTES + waitingBytes + fingerprintsBytes),
+    what: fingerprintsBytes === 0 ? 'receipts' : 'receipts and fingerprints',
+    keys: fingerprintsBytes === 0 ? 'receipts_max' : 'receipts_max or max_fingerprints',
   };
 }
 

@@ -104,6 +104,8 @@ test('backlog and receipts stay within 60 % of maxmemory', async () => {
   const fingerprints = { maxFingerprints: 1_000_000 };
   expect(await problemsOf({ ...fingerprints, dedupeWindowMs: 0 })).toEqual([]);
   expect(await problemsOf({ ...fingerprints, dedupeWindowMs: 1 })).toEqual(['maxmemory']);
+  expect(await problemsOf({ lanes: 5, manifests: false })).toEqual([]);
+  expect(await problemsOf({ lanes: 5, manifests: true })).toEqual(['maxmemory']);
 });
 
 test('fsync and everysec ask for an append-only file, none and managed do not', async () => {

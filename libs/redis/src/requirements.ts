@@ -10,6 +10,8 @@ export interface Requirements {
   /** Events each lane remembers for deduplication, and for how long: 0, the default, for none. */
   readonly maxFingerprints?: number;
   readonly dedupeWindowMs?: number;
+  /** Whether objects wait in each lane for their manifests; default false. */
+  readonly manifests?: boolean;
   /** Default 1. */
   readonly lanes?: number;
   /** Replicas an append waits for; default 0. */
