@@ -22,6 +22,8 @@ const EVENTS_PER_OBJECT = 200;
 const EVENTS_PER_CHUNK = 100;
 /** Nothing is closed for its time but what is left at the end, and nobody takes over what waits. */
 const SETTINGS = { SINK_FLUSH_SIZE: String(EVENTS_PER_OBJECT), SINK_SCHEDULED_INTERVAL: '20s', SINK_LEASE: '300s' };
+/** Where files are closed to make room, the last ones are not full: while they wait for their time, an idle sink is measured. */
+const EVICTING_SETTINGS = { ...SETTINGS, SINK_SCHEDULED_INTERVAL: '2s' };
 /** Far away, so that no hour ends meanwhile. */
 const FIRST_HOUR_MS = Date.UTC(2100, 0, 1);
 const HOUR_MS = 3_600_000;
@@ -42,9 +44,13 @@ export async function partitionCounts(
   const points: PartitionPoint[] = [];
   for (const { partitions, openFilesMax } of CASES) {
     const column = `${partitions}, ${openFilesMax ?? 'default'} open`;
+    const evicting = partitions > (openFilesMax ?? OPEN_FILES_DEFAULT);
     const sink = await SinkProcesses.start({
       profileDirectory: context.profileDirectory(`growth partitions ${column}`),
-      settings: { ...SETTINGS, ...(openFilesMax === null ? {} : { SINK_MAX_OPEN_FILES: String(openFilesMax) }) },
+      settings: {
+        ...(evicting ? EVICTING_SETTINGS : SETTINGS),
+        ...(openFilesMax === null ? {} : { SINK_MAX_OPEN_FILES: String(openFilesMax) }),
+      },
     });
     const lane = await LaneAccess.connect(sink.redisUrl);
     try {
@@ -52,7 +58,6 @@ export async function partitionCounts(
       const backlogEvents = prepared.length * EVENTS_PER_CHUNK;
       const what = { title: column, backlogEvents, eventsPerChunk: EVENTS_PER_CHUNK, backlogs: 1 };
       const run = await drainRun(sink, lane, what, prepared);
-      const evicting = partitions > (openFilesMax ?? OPEN_FILES_DEFAULT);
       points.push({ column, run, evicting, batcherRssPeakBytes: sink.usage().batcher.rssPeakBytes });
       context.say(`growth, partitions, ${column}: batcher ${batcherMicros(run).toFixed(2)} µs an event`);
     } catch (cause) {
