@@ -70,13 +70,9 @@ async function oneBacklog(
   chunks: readonly PreparedChunk[],
   cpu: CpuOf,
 ): Promise<Batched> {
-  const startMs = performance.now();
   const filled = await sink.whilePaused(['batcher'], async () => {
-    await lane.dropWaitingReads();
-    await lane.append(backlogEvents / eventsPerChunk, inTurn(chunks));
-    const appendSeconds = secondsSince(startMs);
-    await lane.rewritten(STEP_MAX_MS);
-    return { appendSeconds, delivered: await lane.lastDelivered(), batcher: cpu('batcher'), redis: cpu('redis') };
+    const backlog = await lane.fillWhilePaused(backlogEvents / eventsPerChunk, inTurn(chunks), STEP_MAX_MS);
+    return { ...backlog, batcher: cpu('batcher'), redis: cpu('redis') };
   });
   // Its connection is made anew before it goes on.
   await lane.deliveryBegan(filled.delivered, STEP_MAX_MS);

@@ -1,14 +1,13 @@
 import type { ScenarioReport } from '../report/figure.ts';
 import type { BenchContext } from '../scenario.ts';
-import { LaneAccess } from '../sink/lane-access.ts';
+import { LARGE_BACKLOG, LaneAccess, STANDSTILL } from '../sink/lane-access.ts';
 import { SinkProcesses } from '../sink/processes.ts';
-import { eventLines, preparedChunks } from './chunks.ts';
+import { EVENTS_PER_CHUNK, eventLines, preparedChunks } from './chunks.ts';
 import { type DrainCase, drainRun } from './drain-run.ts';
 import { type CodecReference, codecReferences, type RedisReference, redisReference } from './references.ts';
 import { drainFigures, type DrainResult, drainTable, referenceTables } from './summary.ts';
 
-/** 100 events are what 128 connections with one event each bring together in a chunk; a full one holds 1 MB. */
-const EVENTS_PER_CHUNK = 100;
+/** A full one holds 1 MB. */
 const EVENTS_PER_FULL_CHUNK = 2_500;
 /** Larger backlogs are measured once: they take long, and are steady by themselves. */
 const REPEATED_EVENTS_MAX = 1_000_000;
@@ -41,13 +40,8 @@ const CASES: readonly { readonly codec: string; readonly settings: Settings; rea
   ];
 type Settings = Readonly<Record<string, string>>;
 
-/** Holds 5 million events within its share for the backlog, and below where segments are spilled. */
-const REDIS_MAXMEMORY = '10gb';
-/**
- * Nobody takes over the batcher's work while it stands still for its backlog to be filled, and no file is closed for its
- * time, or the last one would wait for it too: objects are full.
- */
-const SETTINGS = { SINK_LEASE: '300s', SINK_SCHEDULED_INTERVAL: '300s' };
+/** No file is closed for its time, or the last one would wait for it too: objects are full. */
+export const SETTINGS = { ...STANDSTILL, SINK_SCHEDULED_INTERVAL: '300s' };
 const WARM_UP = one('warm-up', 200_000);
 
 export interface DrainReport extends ScenarioReport {
@@ -70,7 +64,7 @@ export async function drain(context: BenchContext): Promise<DrainReport> {
     const sink = await SinkProcesses.start({
       profileDirectory: context.profileDirectory(`drain ${codec}`),
       settings: { ...SETTINGS, ...environment },
-      redisMaxmemory: REDIS_MAXMEMORY,
+      ...LARGE_BACKLOG,
     });
     const lane = await LaneAccess.connect(sink.redisUrl);
     try {

@@ -1,9 +1,9 @@
-import { eventLines, preparedChunks } from '../drain/chunks.ts';
+import { EVENTS_PER_CHUNK, eventLines, preparedChunks } from '../drain/chunks.ts';
 import { type DrainRun, drainRun } from '../drain/drain-run.ts';
 import type { Figure, Table } from '../report/figure.ts';
 import { growthFigures } from '../report/growth.ts';
 import type { BenchContext } from '../scenario.ts';
-import { LaneAccess, type PreparedChunk } from '../sink/lane-access.ts';
+import { LaneAccess, type PreparedChunk, STANDSTILL } from '../sink/lane-access.ts';
 import { SinkProcesses } from '../sink/processes.ts';
 
 /** `max_open_files`, where nothing is said of it. */
@@ -19,9 +19,8 @@ const CASES: readonly { readonly partitions: number; readonly openFilesMax: numb
 /** About as many objects in each case, and each of them full, as long as there are files enough for all partitions. */
 const EVENTS = 200_000;
 const EVENTS_PER_OBJECT = 200;
-const EVENTS_PER_CHUNK = 100;
-/** Nothing is closed for its time but what is left at the end, and nobody takes over what waits. */
-const SETTINGS = { SINK_FLUSH_SIZE: String(EVENTS_PER_OBJECT), SINK_SCHEDULED_INTERVAL: '20s', SINK_LEASE: '300s' };
+/** Nothing is closed for its time but what is left at the end. */
+const SETTINGS = { ...STANDSTILL, SINK_FLUSH_SIZE: String(EVENTS_PER_OBJECT), SINK_SCHEDULED_INTERVAL: '20s' };
 /** Where files are closed to make room, the last ones are not full: while they wait for their time, an idle sink is measured. */
 const EVICTING_SETTINGS = { ...SETTINGS, SINK_SCHEDULED_INTERVAL: '2s' };
 /** Far away, so that no hour ends meanwhile. */
@@ -40,7 +39,7 @@ export interface PartitionPoint {
 export async function partitionCounts(
   context: BenchContext,
 ): Promise<{ table: Table; points: readonly PartitionPoint[] }> {
-  const chunks = preparedChunks(eventLines(), EVENTS_PER_CHUNK);
+  const chunks = preparedChunks(eventLines());
   const points: PartitionPoint[] = [];
   for (const { partitions, openFilesMax } of CASES) {
     const column = `${partitions}, ${openFilesMax ?? 'default'} open`;

@@ -7,6 +7,7 @@ import { usageOf } from '../sink/usage.ts';
 
 /** From the last acknowledgement to the last object. */
 const DRAIN_MAX_MS = 60_000;
+const DRAIN_POLL_MS = 250;
 
 export interface BareRun {
   readonly requestsPerSecond: number;
@@ -105,14 +106,17 @@ export async function send(load: LoadGenerator, options: LoadOptions): Promise<L
   return result;
 }
 
-/** Until everything that was accepted is in an object, and committed. */
-export async function drained(sink: SinkProcesses): Promise<void> {
+/** Until everything that was accepted, and so many events that came in another way, is in an object, and committed. */
+export async function drained(
+  sink: SinkProcesses,
+  { besidesEvents = 0, timeoutMs = DRAIN_MAX_MS }: { besidesEvents?: number; timeoutMs?: number } = {},
+): Promise<void> {
   await eventually(
     async () => {
-      const [accepted, uploaded] = [await sink.accepted(), await sink.uploaded()];
-      if (uploaded !== accepted) throw new Error(`waiting for the last object: ${uploaded} of ${accepted} events`);
+      const [events, uploaded] = [besidesEvents + (await sink.accepted()), await sink.uploaded()];
+      if (uploaded !== events) throw new Error(`waiting for the last object: ${uploaded} of ${events} events`);
     },
-    { timeoutMs: DRAIN_MAX_MS, intervalMs: 250 },
+    { timeoutMs, intervalMs: DRAIN_POLL_MS },
   );
 }
 
