@@ -1,5 +1,6 @@
 import type { LaneAccess, PreparedChunk } from '../sink/lane-access.ts';
-import type { ServiceName, SinkProcesses } from '../sink/processes.ts';
+import type { SinkProcesses } from '../sink/processes.ts';
+import type { ServiceName } from '../sink/service.ts';
 import { countStored } from '../sink/stored.ts';
 import { inTurn } from './chunks.ts';
 

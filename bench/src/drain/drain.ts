@@ -1,7 +1,6 @@
 import type { ScenarioReport } from '../report/figure.ts';
 import type { BenchContext } from '../scenario.ts';
 import { LARGE_BACKLOG, LaneAccess, STANDSTILL } from '../sink/lane-access.ts';
-import { SinkProcesses } from '../sink/processes.ts';
 import { EVENTS_PER_CHUNK, eventLines, preparedChunks } from './chunks.ts';
 import { type DrainCase, drainRun } from './drain-run.ts';
 import { type CodecReference, codecReferences, type RedisReference, redisReference } from './references.ts';
@@ -61,8 +60,7 @@ export async function drain(context: BenchContext): Promise<DrainReport> {
 
   const results: DrainResult[] = [];
   for (const { codec, settings: environment, cases } of CASES) {
-    const sink = await SinkProcesses.start({
-      profileDirectory: context.profileDirectory(`drain ${codec}`),
+    const sink = await context.startSink(`drain ${codec}`, {
       settings: { ...SETTINGS, ...environment },
       ...LARGE_BACKLOG,
     });

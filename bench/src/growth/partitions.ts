@@ -4,7 +4,6 @@ import type { Figure, Table } from '../report/figure.ts';
 import { growthFigures } from '../report/growth.ts';
 import type { BenchContext } from '../scenario.ts';
 import { LaneAccess, type PreparedChunk, STANDSTILL } from '../sink/lane-access.ts';
-import { SinkProcesses } from '../sink/processes.ts';
 
 /** `max_open_files`, where nothing is said of it. */
 const OPEN_FILES_DEFAULT = 64;
@@ -44,8 +43,7 @@ export async function partitionCounts(
   for (const { partitions, openFilesMax } of CASES) {
     const column = `${partitions}, ${openFilesMax ?? 'default'} open`;
     const evicting = partitions > (openFilesMax ?? OPEN_FILES_DEFAULT);
-    const sink = await SinkProcesses.start({
-      profileDirectory: context.profileDirectory(`growth partitions ${column}`),
+    const sink = await context.startSink(`growth partitions ${column}`, {
       settings: {
         ...(evicting ? EVICTING_SETTINGS : SETTINGS),
         ...(openFilesMax === null ? {} : { SINK_MAX_OPEN_FILES: String(openFilesMax) }),

@@ -5,7 +5,7 @@ import { traffic, type TrafficName } from '../load/traffic.ts';
 import type { ScenarioReport } from '../report/figure.ts';
 import type { BenchContext } from '../scenario.ts';
 import { LARGE_BACKLOG, LaneAccess, STANDSTILL } from '../sink/lane-access.ts';
-import { SinkProcesses } from '../sink/processes.ts';
+import type { SinkProcesses } from '../sink/processes.ts';
 import { drained, send } from '../throughput/runs.ts';
 import { sampledWhile } from './samples.ts';
 import { memoryFigures, type MemoryResult } from './summary.ts';
@@ -42,12 +42,12 @@ export async function memory(context: BenchContext): Promise<MemoryReport> {
 }
 
 async function watched(
-  { say, profileDirectory }: BenchContext,
+  { say, startSink }: BenchContext,
   title: string,
   options: { readonly redisMaxmemory?: string; readonly settings?: Readonly<Record<string, string>> },
   prepare: (sink: SinkProcesses) => Watch | Promise<Watch>,
 ): Promise<MemoryResult> {
-  const sink = await SinkProcesses.start({ profileDirectory: profileDirectory(`memory ${title}`), ...options });
+  const sink = await startSink(`memory ${title}`, options);
   try {
     const watch = await prepare(sink);
     const clearing = new AbortController();

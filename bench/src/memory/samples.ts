@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ServiceName, SinkProcesses } from '../sink/processes.ts';
+import type { SinkProcesses } from '../sink/processes.ts';
+import type { ServiceName } from '../sink/service.ts';
 
 const EVERY_MS = 500;
 

@@ -1,6 +1,6 @@
 import type { Figure, Goal } from '../report/figure.ts';
 import { median, slope } from '../report/statistics.ts';
-import { SERVICES } from '../sink/processes.ts';
+import { SERVICES } from '../sink/service.ts';
 import type { RssSample, WatchedMemory } from './samples.ts';
 
 const RSS_MB: Goal = { atMost: 200 };

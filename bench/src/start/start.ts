@@ -5,7 +5,7 @@ import { freePort, type ManagedProcess, startProcess, temporaryDirectory } from 
 import type { Figure, Goal, ScenarioReport } from '../report/figure.ts';
 import { median } from '../report/statistics.ts';
 import type { BenchContext } from '../scenario.ts';
-import { REPOSITORY, SERVICES, type ServiceName } from '../sink/processes.ts';
+import { REPOSITORY, SERVICES, type ServiceName } from '../sink/service.ts';
 
 const READY_SECONDS: Goal = { atMost: 2 };
 const READY_MAX_MS = 60_000;

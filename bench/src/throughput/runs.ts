@@ -1,7 +1,8 @@
 import { eventually, type ManagedProcess } from '@sink/testing';
 import type { LoadGenerator, LoadOptions, LoadResult } from '../load/load.ts';
 import type { Sent } from '../load/traffic.ts';
-import type { ServiceName, SinkProcesses } from '../sink/processes.ts';
+import type { SinkProcesses } from '../sink/processes.ts';
+import type { ServiceName } from '../sink/service.ts';
 import { countStored, type Stored } from '../sink/stored.ts';
 import { usageOf } from '../sink/usage.ts';
 
