@@ -3,7 +3,7 @@ import type { ScenarioReport } from './report/figure.ts';
 import type { SinkOptions, SinkProcesses, SinkSettings } from './sink/processes.ts';
 import type { LoadSettings } from './throughput/runs.ts';
 
-export interface RunSettings extends LoadSettings {
+interface RunSettings extends LoadSettings {
   readonly runs: number;
   readonly warmUpSeconds: number;
   /** Of load while memory is watched, which is slower to show what becomes of it. */

@@ -22,6 +22,7 @@ const EVENTS_PER_OBJECT = 200;
 const SETTINGS = { ...STANDSTILL, SINK_FLUSH_SIZE: String(EVENTS_PER_OBJECT), SINK_SCHEDULED_INTERVAL: '20s' };
 /** Where files are closed to make room, the last ones are not full: while they wait for their time, an idle sink is measured. */
 const EVICTING_SETTINGS = { ...SETTINGS, SINK_SCHEDULED_INTERVAL: '2s' };
+const ONE_BACKLOG = { backlogs: 1, batcherPaused: true };
 /** Far away, so that no hour ends meanwhile. */
 const FIRST_HOUR_MS = Date.UTC(2100, 0, 1);
 const HOUR_MS = 3_600_000;
@@ -53,7 +54,7 @@ export async function partitionCounts(
     try {
       const prepared = spread(chunks, partitions);
       const backlogEvents = prepared.length * EVENTS_PER_CHUNK;
-      const what = { title: column, backlogEvents, eventsPerChunk: EVENTS_PER_CHUNK, backlogs: 1 };
+      const what = { title: column, backlogEvents, eventsPerChunk: EVENTS_PER_CHUNK, ...ONE_BACKLOG };
       const run = await drainRun(sink, lane, what, prepared);
       points.push({ column, run, evicting, batcherRssPeakBytes: sink.usage().batcher.rssPeakBytes });
       context.say(`growth, partitions, ${column}: batcher ${batcherMicros(run).toFixed(2)} µs an event`);

@@ -9,7 +9,7 @@ const SECONDS_MAX = 5;
 /** At 64 KB an event, more comes in than gzip takes meanwhile. */
 const REDIS_MAXMEMORY = '8gb';
 
-export interface GrowthLoad {
+interface GrowthLoad {
   readonly column: string;
   readonly sent: Sent;
   readonly connections: number;

@@ -9,7 +9,7 @@ import { type LatencyRun, latencyTable } from './summary.ts';
 
 const TITLE = 'latency at half the top rate';
 
-export interface LatencyReport extends ScenarioReport {
+interface LatencyReport extends ScenarioReport {
   readonly runs: readonly LatencyRun[];
 }
 

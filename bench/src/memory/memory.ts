@@ -18,7 +18,7 @@ const BACKLOG_POLL_MS = 250;
 /** The S3 stand-in keeps what it is sent in memory, and nobody reads it here. */
 const CLEAR_EVERY_MS = 5_000;
 
-export interface MemoryReport extends ScenarioReport {
+interface MemoryReport extends ScenarioReport {
   readonly results: readonly MemoryResult[];
 }
 

@@ -6,7 +6,7 @@ import { type BareRun, measureBare, measureSink, type SinkRun } from './runs.ts'
 import { memoryProblems, summarise, throughputTables, type ThroughputSummary } from './summary.ts';
 
 /** A run of the bare server, and the run of the sink right after it. */
-export interface PairOfRuns {
+interface PairOfRuns {
   readonly bare: BareRun;
   readonly sink: SinkRun;
 }
@@ -18,7 +18,7 @@ export interface ThroughputRuns {
   readonly runs: readonly PairOfRuns[];
 }
 
-export interface ThroughputReport extends ThroughputRuns, ScenarioReport {
+interface ThroughputReport extends ThroughputRuns, ScenarioReport {
   readonly name: TrafficName;
   readonly summary: ThroughputSummary;
 }
