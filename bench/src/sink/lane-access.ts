@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { IoredisPort, Lane } from '@sink/lane';
 import { eventually } from '@sink/testing';
 import { Redis } from 'ioredis';
@@ -138,12 +139,14 @@ export class LaneAccess {
   }
 
   async #until(timeoutMs: number, problem: string, reached: () => Promise<boolean>): Promise<void> {
-    const check = async (): Promise<true> => {
-      if (!(await reached())) throw new Error(problem);
-      return true;
-    };
-    const short = { timeoutMs: SHORT_MS, intervalMs: SHORT_POLL_MS };
-    if (await eventually(check, short).catch(() => false)) return;
-    await eventually(check, { timeoutMs: timeoutMs - SHORT_MS, intervalMs: POLL_MS });
+    const startMs = performance.now();
+    await eventually(
+      async () => {
+        if (await reached()) return;
+        if (performance.now() - startMs > SHORT_MS) await sleep(POLL_MS);
+        throw new Error(problem);
+      },
+      { timeoutMs, intervalMs: SHORT_POLL_MS },
+    );
   }
 }
