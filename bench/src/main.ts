@@ -8,13 +8,16 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadGenerator } from './load/load.ts';
+import { positive } from './options.ts';
 import { comparison, readResults } from './report/compare.ts';
 import type { ScenarioReport } from './report/figure.ts';
-import { tables, writeResults } from './report/report.ts';
-import type { BenchContext } from './scenario.ts';
+import { tables } from './report/report.ts';
+import { writeResults } from './report/results.ts';
+import type { BenchContext, StartedSink } from './scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
-import { SERVICES } from './sink/processes.ts';
+import { SinkProcesses } from './sink/processes.ts';
 import { topFunctions } from './sink/profile.ts';
+import { SERVICES } from './sink/service.ts';
 
 const FUNCTIONS_SHOWN = 20;
 
@@ -48,14 +51,16 @@ const load = await loadGenerator();
 say(`load: ${load.name}, ${settings.connections} connections, ${settings.runs} runs of ${settings.seconds} s each`);
 
 const profileDirectories: string[] = [];
+const sinks: StartedSink[] = [];
 const context: BenchContext = {
   load,
   settings,
-  profileDirectory: (part) => {
-    if (profiles === null) return null;
-    const directory = join(profiles, part);
-    profileDirectories.push(directory);
-    return directory;
+  startSink: async (part, options = {}) => {
+    const profileDirectory = profiles === null ? null : join(profiles, part);
+    if (profileDirectory !== null) profileDirectories.push(profileDirectory);
+    const sink = await SinkProcesses.start({ ...options, profileDirectory });
+    sinks.push({ part, ...sink.settings });
+    return sink;
   },
   say,
   fail: (problem) => {
@@ -63,21 +68,24 @@ const context: BenchContext = {
     process.exitCode = 1;
   },
 };
-const scenarios: ScenarioReport[] = [];
-for (const [name, scenario] of SCENARIOS) {
-  if (!values.scenario.includes(name)) continue;
-  scenarios.push(await scenario(context));
-  for (const directory of profileDirectories.splice(0)) showProfiles(directory);
+const scenarios: (ScenarioReport & { readonly sinks: readonly StartedSink[] })[] = [];
+try {
+  for (const [name, scenario] of SCENARIOS) {
+    if (!values.scenario.includes(name)) continue;
+    const report = await scenario(context);
+    scenarios.push({ ...report, sinks: sinks.splice(0) });
+    for (const directory of profileDirectories.splice(0)) showProfiles(directory);
+  }
+} finally {
+  // What a late scenario fails with is no reason to lose what stood before.
+  if (scenarios.length > 0) showAll();
 }
 
-const report = { startedAt, loadGenerator: load.name, settings, scenarios };
-if (earlier !== null) say(`\n${comparison(report, earlier)}`);
-say(`\n${tables(report)}\n\nwritten to ${writeResults(report)}`);
-
-function positive(option: string, given: string): number {
-  const value = Number(given);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${option} ${given}: give a whole number from 1 on`);
-  return value;
+function showAll(): void {
+  const report = { loadGenerator: load.name, settings, scenarios };
+  const file = writeResults('', startedAt, report);
+  if (earlier !== null) say(`\n${comparison(report, earlier)}`);
+  say(`\n${tables(scenarios)}\n\nwritten to ${file}`);
 }
 
 function showProfiles(directory: string): void {

@@ -5,6 +5,9 @@ import type { PreparedChunk } from '../sink/lane-access.ts';
 /** Far away, so that no hour ends meanwhile. */
 const PARTITION = '2100/01/01/00';
 
+/** What 128 connections with one event each bring together in a chunk. */
+export const EVENTS_PER_CHUNK = 100;
+
 /** The lines of the events that producers send in batches: 10,000 of them, more than any codec looks back over. */
 export function eventLines(): string[] {
   return traffic('batch').messages.flatMap(({ headers, body }) =>
@@ -13,7 +16,7 @@ export function eventLines(): string[] {
 }
 
 /** Chunks of so many events each, as ingest would append them; they come back only after all lines were used. */
-export function preparedChunks(lines: readonly string[], eventsPerChunk: number): PreparedChunk[] {
+export function preparedChunks(lines: readonly string[], eventsPerChunk = EVENTS_PER_CHUNK): PreparedChunk[] {
   const chunks = Math.max(1, Math.floor(lines.length / eventsPerChunk));
   return Array.from({ length: chunks }, (_, chunk) => {
     const first = chunk * eventsPerChunk;

@@ -1,5 +1,6 @@
 import type { LaneAccess, PreparedChunk } from '../sink/lane-access.ts';
-import type { ServiceName, SinkProcesses } from '../sink/processes.ts';
+import type { SinkProcesses } from '../sink/processes.ts';
+import type { ServiceName } from '../sink/service.ts';
 import { countStored } from '../sink/stored.ts';
 import { inTurn } from './chunks.ts';
 
@@ -10,8 +11,10 @@ export interface DrainCase {
   /** Events that stand in Redis when the batcher begins. */
   readonly backlogEvents: number;
   readonly eventsPerChunk: number;
-  /** Backlogs one after the other, so that a small one is measurable. Together they have to fill whole objects. */
+  /** So many one after the other, so that small ones are measurable; whole objects have to come of it. */
   readonly backlogs: number;
+  /** Until a backlog is filled; or else the batcher keeps up, and there is never more in Redis than one. */
+  readonly batcherPaused: boolean;
 }
 
 export interface DrainRun {
@@ -19,7 +22,7 @@ export interface DrainRun {
   readonly contentBytes: number;
   readonly objects: number;
   readonly objectBytes: number;
-  /** Of the appends, which go on while the batcher stands still; null for backlogs one after the other. */
+  /** Of the appends, which go on while the batcher stands still; null where it keeps up. */
   readonly appendSeconds: number | null;
   /** From the first chunk's delivery until all is sealed, at a standstill of the uploader; null as above. */
   readonly batcherSeconds: number | null;
@@ -46,7 +49,7 @@ export async function drainRun(
   await sink.s3.control.clear();
   const cpu = (name: ServiceName | 'redis'): number => sink.usage()[name].cpuSeconds;
   const batched = await sink.whilePaused(['uploader'], () =>
-    what.backlogs === 1 ? oneBacklog(sink, lane, what, chunks, cpu) : backlogsInTurn(lane, what, chunks, cpu),
+    what.batcherPaused ? fullBacklogs(sink, lane, what, chunks, cpu) : backlogsKeptUpWith(lane, what, chunks, cpu),
   );
 
   const [uploaderBefore, startMs] = [cpu('uploader'), performance.now()];
@@ -63,20 +66,35 @@ export async function drainRun(
 type Batched = Pick<DrainRun, 'appendSeconds' | 'batcherSeconds' | 'batcherCpuSeconds' | 'redisCpuSeconds'>;
 type CpuOf = (name: ServiceName | 'redis') => number;
 
-async function oneBacklog(
+/** Each is filled when the one before is sealed; what is measured of them is summed up. */
+async function fullBacklogs(
+  sink: SinkProcesses,
+  lane: LaneAccess,
+  what: DrainCase,
+  chunks: readonly PreparedChunk[],
+  cpu: CpuOf,
+): Promise<Batched> {
+  const sum = { appendSeconds: 0, batcherSeconds: 0, batcherCpuSeconds: 0, redisCpuSeconds: 0 };
+  for (let backlog = 0; backlog < what.backlogs; backlog++) {
+    const one = await fullBacklog(sink, lane, what, chunks, cpu);
+    sum.appendSeconds += one.appendSeconds;
+    sum.batcherSeconds += one.batcherSeconds;
+    sum.batcherCpuSeconds += one.batcherCpuSeconds;
+    sum.redisCpuSeconds += one.redisCpuSeconds;
+  }
+  return sum;
+}
+
+async function fullBacklog(
   sink: SinkProcesses,
   lane: LaneAccess,
   { backlogEvents, eventsPerChunk }: DrainCase,
   chunks: readonly PreparedChunk[],
   cpu: CpuOf,
-): Promise<Batched> {
-  const startMs = performance.now();
+): Promise<{ [Figure in keyof Batched]: number }> {
   const filled = await sink.whilePaused(['batcher'], async () => {
-    await lane.dropWaitingReads();
-    await lane.append(backlogEvents / eventsPerChunk, inTurn(chunks));
-    const appendSeconds = secondsSince(startMs);
-    await lane.rewritten(STEP_MAX_MS);
-    return { appendSeconds, delivered: await lane.lastDelivered(), batcher: cpu('batcher'), redis: cpu('redis') };
+    const backlog = await lane.fillWhilePaused(backlogEvents / eventsPerChunk, inTurn(chunks), STEP_MAX_MS);
+    return { ...backlog, batcher: cpu('batcher'), redis: cpu('redis') };
   });
   // Its connection is made anew before it goes on.
   await lane.deliveryBegan(filled.delivered, STEP_MAX_MS);
@@ -90,8 +108,8 @@ async function oneBacklog(
   };
 }
 
-/** Each is filled when the one before was taken: the batcher keeps up, and there is never more in Redis than one. */
-async function backlogsInTurn(
+/** Each is filled when the one before was taken. */
+async function backlogsKeptUpWith(
   lane: LaneAccess,
   { backlogEvents, eventsPerChunk, backlogs }: DrainCase,
   chunks: readonly PreparedChunk[],
@@ -109,7 +127,7 @@ async function backlogsInTurn(
     appendSeconds: null,
     batcherSeconds: null,
     batcherCpuSeconds: cpu('batcher') - batcher,
-    // The appends are in it, which are not in the figure of one large backlog.
+    // The appends are in it, which are not in the figure of a backlog that was filled before.
     redisCpuSeconds: cpu('redis') - redis,
   };
 }

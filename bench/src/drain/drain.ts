@@ -1,21 +1,22 @@
 import type { ScenarioReport } from '../report/figure.ts';
 import type { BenchContext } from '../scenario.ts';
-import { LaneAccess } from '../sink/lane-access.ts';
-import { SinkProcesses } from '../sink/processes.ts';
-import { eventLines, preparedChunks } from './chunks.ts';
+import { LARGE_BACKLOG, LaneAccess, STANDSTILL } from '../sink/lane-access.ts';
+import { EVENTS_PER_CHUNK, eventLines, preparedChunks } from './chunks.ts';
 import { type DrainCase, drainRun } from './drain-run.ts';
 import { type CodecReference, codecReferences, type RedisReference, redisReference } from './references.ts';
 import { drainFigures, type DrainResult, drainTable, referenceTables } from './summary.ts';
 
-/** 100 events are what 128 connections with one event each bring together in a chunk; a full one holds 1 MB. */
-const EVENTS_PER_CHUNK = 100;
+/** A full one holds 1 MB. */
 const EVENTS_PER_FULL_CHUNK = 2_500;
 /** Larger backlogs are measured once: they take long, and are steady by themselves. */
 const REPEATED_EVENTS_MAX = 1_000_000;
 
+/** Of each run, or backlogs follow each other: CPU time comes in hundredths of a second, a step of 1 % of what these take. */
+const EVENTS_MIN = 1_000_000;
+
 const one = (title: string, backlogEvents: number, eventsPerChunk = EVENTS_PER_CHUNK): DrainCase => ({
-  ...{ title, backlogEvents, eventsPerChunk },
-  backlogs: 1,
+  ...{ title, backlogEvents, eventsPerChunk, batcherPaused: true },
+  backlogs: Math.max(1, Math.ceil(EVENTS_MIN / backlogEvents)),
 });
 const MILLION = one('1M', 1_000_000);
 const FULL_CHUNKS = one('1M in full chunks', 1_000_000, EVENTS_PER_FULL_CHUNK);
@@ -25,7 +26,7 @@ const CASES: readonly { readonly codec: string; readonly settings: Settings; rea
       codec: 'zstd 1',
       settings: { SINK_COMPRESSION: 'zstd', SINK_COMPRESSION_LEVEL: '1' },
       cases: [
-        { title: '1k at a time', backlogEvents: 1_000, eventsPerChunk: EVENTS_PER_CHUNK, backlogs: 200 },
+        { ...one('1k at a time', 1_000), batcherPaused: false },
         one('100k', 100_000),
         MILLION,
         FULL_CHUNKS,
@@ -41,16 +42,11 @@ const CASES: readonly { readonly codec: string; readonly settings: Settings; rea
   ];
 type Settings = Readonly<Record<string, string>>;
 
-/** Holds 5 million events within its share for the backlog, and below where segments are spilled. */
-const REDIS_MAXMEMORY = '10gb';
-/**
- * Nobody takes over the batcher's work while it stands still for its backlog to be filled, and no file is closed for its
- * time, or the last one would wait for it too: objects are full.
- */
-const SETTINGS = { SINK_LEASE: '300s', SINK_SCHEDULED_INTERVAL: '300s' };
-const WARM_UP = one('warm-up', 200_000);
+/** No file is closed for its time, or the last one would wait for it too: objects are full. */
+export const SETTINGS = { ...STANDSTILL, SINK_SCHEDULED_INTERVAL: '300s' };
+const WARM_UP = { ...one('warm-up', 200_000), backlogs: 1 };
 
-export interface DrainReport extends ScenarioReport {
+interface DrainReport extends ScenarioReport {
   readonly results: readonly DrainResult[];
   readonly redis: RedisReference;
   readonly codecs: readonly CodecReference[];
@@ -67,10 +63,9 @@ export async function drain(context: BenchContext): Promise<DrainReport> {
 
   const results: DrainResult[] = [];
   for (const { codec, settings: environment, cases } of CASES) {
-    const sink = await SinkProcesses.start({
-      profileDirectory: context.profileDirectory(`drain ${codec}`),
+    const sink = await context.startSink(`drain ${codec}`, {
       settings: { ...SETTINGS, ...environment },
-      redisMaxmemory: REDIS_MAXMEMORY,
+      ...LARGE_BACKLOG,
     });
     const lane = await LaneAccess.connect(sink.redisUrl);
     try {

@@ -1,5 +1,5 @@
 import type { Figure } from '../report/figure.ts';
-import { SERVICES } from '../sink/processes.ts';
+import { SERVICES } from '../sink/service.ts';
 import type { BareRun, SinkRun } from '../throughput/runs.ts';
 
 /** A run of the sink, and of the bare server just before, with one thing different from column to column. */

@@ -5,7 +5,7 @@ import type { GrowthPoint } from './cost.ts';
 import { eventSizes } from './event-size.ts';
 import { partitionCounts, type PartitionPoint } from './partitions.ts';
 
-export interface GrowthReport extends ScenarioReport {
+interface GrowthReport extends ScenarioReport {
   readonly points: readonly (GrowthPoint | PartitionPoint)[];
 }
 

@@ -1,10 +1,9 @@
-import { eventLines, preparedChunks } from '../drain/chunks.ts';
+import { EVENTS_PER_CHUNK, eventLines, preparedChunks } from '../drain/chunks.ts';
 import { type DrainRun, drainRun } from '../drain/drain-run.ts';
 import type { Figure, Table } from '../report/figure.ts';
 import { growthFigures } from '../report/growth.ts';
 import type { BenchContext } from '../scenario.ts';
-import { LaneAccess, type PreparedChunk } from '../sink/lane-access.ts';
-import { SinkProcesses } from '../sink/processes.ts';
+import { LaneAccess, type PreparedChunk, STANDSTILL } from '../sink/lane-access.ts';
 
 /** `max_open_files`, where nothing is said of it. */
 const OPEN_FILES_DEFAULT = 64;
@@ -19,9 +18,11 @@ const CASES: readonly { readonly partitions: number; readonly openFilesMax: numb
 /** About as many objects in each case, and each of them full, as long as there are files enough for all partitions. */
 const EVENTS = 200_000;
 const EVENTS_PER_OBJECT = 200;
-const EVENTS_PER_CHUNK = 100;
-/** Nothing is closed for its time but what is left at the end, and nobody takes over what waits. */
-const SETTINGS = { SINK_FLUSH_SIZE: String(EVENTS_PER_OBJECT), SINK_SCHEDULED_INTERVAL: '20s', SINK_LEASE: '300s' };
+/** Nothing is closed for its time but what is left at the end. */
+const SETTINGS = { ...STANDSTILL, SINK_FLUSH_SIZE: String(EVENTS_PER_OBJECT), SINK_SCHEDULED_INTERVAL: '20s' };
+/** Where files are closed to make room, the last ones are not full: while they wait for their time, an idle sink is measured. */
+const EVICTING_SETTINGS = { ...SETTINGS, SINK_SCHEDULED_INTERVAL: '2s' };
+const ONE_BACKLOG = { backlogs: 1, batcherPaused: true };
 /** Far away, so that no hour ends meanwhile. */
 const FIRST_HOUR_MS = Date.UTC(2100, 0, 1);
 const HOUR_MS = 3_600_000;
@@ -38,21 +39,23 @@ export interface PartitionPoint {
 export async function partitionCounts(
   context: BenchContext,
 ): Promise<{ table: Table; points: readonly PartitionPoint[] }> {
-  const chunks = preparedChunks(eventLines(), EVENTS_PER_CHUNK);
+  const chunks = preparedChunks(eventLines());
   const points: PartitionPoint[] = [];
   for (const { partitions, openFilesMax } of CASES) {
     const column = `${partitions}, ${openFilesMax ?? 'default'} open`;
-    const sink = await SinkProcesses.start({
-      profileDirectory: context.profileDirectory(`growth partitions ${column}`),
-      settings: { ...SETTINGS, ...(openFilesMax === null ? {} : { SINK_MAX_OPEN_FILES: String(openFilesMax) }) },
+    const evicting = partitions > (openFilesMax ?? OPEN_FILES_DEFAULT);
+    const sink = await context.startSink(`growth partitions ${column}`, {
+      settings: {
+        ...(evicting ? EVICTING_SETTINGS : SETTINGS),
+        ...(openFilesMax === null ? {} : { SINK_MAX_OPEN_FILES: String(openFilesMax) }),
+      },
     });
     const lane = await LaneAccess.connect(sink.redisUrl);
     try {
       const prepared = spread(chunks, partitions);
       const backlogEvents = prepared.length * EVENTS_PER_CHUNK;
-      const what = { title: column, backlogEvents, eventsPerChunk: EVENTS_PER_CHUNK, backlogs: 1 };
+      const what = { title: column, backlogEvents, eventsPerChunk: EVENTS_PER_CHUNK, ...ONE_BACKLOG };
       const run = await drainRun(sink, lane, what, prepared);
-      const evicting = partitions > (openFilesMax ?? OPEN_FILES_DEFAULT);
       points.push({ column, run, evicting, batcherRssPeakBytes: sink.usage().batcher.rssPeakBytes });
       context.say(`growth, partitions, ${column}: batcher ${batcherMicros(run).toFixed(2)} µs an event`);
     } catch (cause) {

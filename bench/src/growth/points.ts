@@ -1,6 +1,6 @@
 import type { Sent } from '../load/traffic.ts';
 import type { BenchContext } from '../scenario.ts';
-import { SinkProcesses, startBareServer } from '../sink/processes.ts';
+import { startBareServer } from '../sink/processes.ts';
 import { measureBare, measureSink } from '../throughput/runs.ts';
 import { type GrowthPoint, wholeMicros } from './cost.ts';
 
@@ -9,7 +9,7 @@ const SECONDS_MAX = 5;
 /** At 64 KB an event, more comes in than gzip takes meanwhile. */
 const REDIS_MAXMEMORY = '8gb';
 
-export interface GrowthLoad {
+interface GrowthLoad {
   readonly column: string;
   readonly sent: Sent;
   readonly connections: number;
@@ -17,15 +17,12 @@ export interface GrowthLoad {
 
 /** One load after the other, each on the bare server and then on the sink. One sink for all of them. */
 export async function measuredPoints(
-  { load, settings, say, profileDirectory }: BenchContext,
+  { load, settings, say, startSink }: BenchContext,
   what: string,
   loads: readonly GrowthLoad[],
 ): Promise<GrowthPoint[]> {
   const server = await startBareServer();
-  const sink = await SinkProcesses.start({
-    profileDirectory: profileDirectory(`growth ${what}`),
-    redisMaxmemory: REDIS_MAXMEMORY,
-  });
+  const sink = await startSink(`growth ${what}`, { redisMaxmemory: REDIS_MAXMEMORY });
   const points: GrowthPoint[] = [];
   try {
     const [first] = loads;

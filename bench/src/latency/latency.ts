@@ -2,22 +2,22 @@ import { OpenLoopLoad, type OpenLoopSummary } from '../load/open-loop.ts';
 import { traffic } from '../load/traffic.ts';
 import type { ScenarioReport } from '../report/figure.ts';
 import type { BenchContext } from '../scenario.ts';
-import { SinkProcesses, startBareServer } from '../sink/processes.ts';
+import { startBareServer } from '../sink/processes.ts';
 import { measureBare, measureSink } from '../throughput/runs.ts';
 import { appendLatency } from './append-latency.ts';
 import { type LatencyRun, latencyTable } from './summary.ts';
 
 const TITLE = 'latency at half the top rate';
 
-export interface LatencyReport extends ScenarioReport {
+interface LatencyReport extends ScenarioReport {
   readonly runs: readonly LatencyRun[];
 }
 
 /** How long a 202 takes while the sink has half of what it can take at most, beside the bare server at the same rate. */
-export async function latency({ load, settings, say, profileDirectory }: BenchContext): Promise<LatencyReport> {
+export async function latency({ load, settings, say, startSink }: BenchContext): Promise<LatencyReport> {
   const sent = traffic('binary');
   const server = await startBareServer();
-  const sink = await SinkProcesses.start({ profileDirectory: profileDirectory('latency') });
+  const sink = await startSink('latency');
   const runs: LatencyRun[] = [];
   try {
     say('latency: warm-up');

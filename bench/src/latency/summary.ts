@@ -14,7 +14,7 @@ const NAMES: readonly (readonly [keyof Percentiles, string])[] = [
   ['max', 'most'],
 ];
 
-export interface Latencies {
+interface Latencies {
   readonly latencyMs: Percentiles;
   readonly sendLagMs: Percentiles;
 }

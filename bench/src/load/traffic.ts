@@ -11,7 +11,7 @@ export interface Sent {
 }
 
 /** The same by a name, and what the sink is set to for it. */
-export interface Traffic extends Sent {
+interface Traffic extends Sent {
   readonly name: TrafficName;
   readonly title: string;
   /** Environment of the sink for this traffic, on top of what it always has. */
@@ -24,7 +24,7 @@ export type TrafficName = (typeof TRAFFIC_NAMES)[number];
 /** So many different events that none comes back within a compressor's window: gzip looks back 32 KiB, 100 events. */
 const SINGLE_MESSAGES = 2_000;
 const BATCH_MESSAGES = 100;
-export const EVENTS_PER_BATCH = 100;
+const EVENTS_PER_BATCH = 100;
 const SEED = 20_261_124;
 /** Messages come back after some 60 ms, and every one is to be stored: the window is shorter, and turns all the more often. */
 const DEDUPE = { SINK_DEDUPE_WINDOW: '20ms' };

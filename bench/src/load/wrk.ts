@@ -1,7 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startProcess } from '@sink/testing';
+import { startProcess, temporaryDirectory } from '@sink/testing';
 import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
 import { rawRequest } from './raw-request.ts';
 import type { Message } from './traffic.ts';
@@ -27,18 +26,13 @@ export class WrkLoad implements LoadGenerator {
   }
 
   async run({ url, messages, connections, seconds }: LoadOptions): Promise<LoadResult> {
-    const directory = await mkdtemp(join(tmpdir(), 'sink-bench-'));
-    try {
-      const script = join(directory, 'messages.lua');
-      await writeFile(script, luaScript(messages, new URL(url).host));
-      const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--timeout', TIMEOUT, '-s', script, url];
-      const wrk = await startProcess({ command: 'sh', args: ['-c', WITH_ALL_DESCRIPTORS, 'wrk', ...args] });
-      const [, summary = ''] = await wrk.waitFor(/^summary (.*)$/m, { timeoutMs: (seconds + 30) * 1000 });
-      await wrk.exited;
-      return JSON.parse(summary) as LoadResult;
-    } finally {
-      await rm(directory, { recursive: true });
-    }
+    const script = join(temporaryDirectory('wrk'), 'messages.lua');
+    await writeFile(script, luaScript(messages, new URL(url).host));
+    const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--timeout', TIMEOUT, '-s', script, url];
+    const wrk = await startProcess({ command: 'sh', args: ['-c', WITH_ALL_DESCRIPTORS, 'wrk', ...args] });
+    const [, summary = ''] = await wrk.waitFor(/^summary (.*)$/m, { timeoutMs: (seconds + 30) * 1000 });
+    await wrk.exited;
+    return JSON.parse(summary) as LoadResult;
   }
 }
 

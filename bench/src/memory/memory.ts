@@ -1,24 +1,32 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventLines, inTurn, preparedChunks } from '../drain/chunks.ts';
+import { eventually } from '@sink/testing';
+import { EVENTS_PER_CHUNK, eventLines, inTurn, preparedChunks } from '../drain/chunks.ts';
 import { traffic, type TrafficName } from '../load/traffic.ts';
 import type { ScenarioReport } from '../report/figure.ts';
 import type { BenchContext } from '../scenario.ts';
-import { LaneAccess } from '../sink/lane-access.ts';
-import { SinkProcesses } from '../sink/processes.ts';
+import { LARGE_BACKLOG, LaneAccess, STANDSTILL } from '../sink/lane-access.ts';
+import type { SinkProcesses } from '../sink/processes.ts';
 import { drained, send } from '../throughput/runs.ts';
 import { sampledWhile } from './samples.ts';
 import { memoryFigures, type MemoryResult } from './summary.ts';
 
 const TOP_RATES: readonly TrafficName[] = ['binary', 'batch'];
 const BACKLOG_EVENTS = 5_000_000;
-const EVENTS_PER_CHUNK = 100;
-const BACKLOG_SETTINGS = { redisMaxmemory: '10gb', settings: { SINK_LEASE: '300s' } };
+const BACKLOG_OPTIONS = { ...LARGE_BACKLOG, settings: STANDSTILL };
 const BACKLOG_MAX_MS = 300_000;
+const BACKLOG_POLL_MS = 250;
 /** The S3 stand-in keeps what it is sent in memory, and nobody reads it here. */
 const CLEAR_EVERY_MS = 5_000;
 
-export interface MemoryReport extends ScenarioReport {
+interface MemoryReport extends ScenarioReport {
   readonly results: readonly MemoryResult[];
+}
+
+/** Memory is sampled from the beginning of `watched` to its end: an idle sink is nothing to be seen in the figures. */
+interface Watch {
+  readonly watched: () => Promise<unknown>;
+  /** What is left to be done, and checked, when the samples are taken. */
+  readonly afterwards: () => Promise<unknown>;
 }
 
 /** What each service holds while it has as much to do as it can, and with a large backlog. */
@@ -28,29 +36,25 @@ export async function memory(context: BenchContext): Promise<MemoryReport> {
     results.push(await watched(context, `${name}, top rate`, {}, (sink) => topRate(context, sink, name)));
   }
   const backlog = `${BACKLOG_EVENTS / 1e6}M events in Redis`;
-  results.push(await watched(context, backlog, BACKLOG_SETTINGS, (sink) => largeBacklog(context, sink)));
+  results.push(await watched(context, backlog, BACKLOG_OPTIONS, (sink) => largeBacklog(context, sink)));
   const tables = [{ title: 'memory', figures: results.flatMap(memoryFigures) }];
   return { name: 'memory', title: 'memory of each service', tables, results };
 }
 
 async function watched(
-  { say, profileDirectory }: BenchContext,
+  { say, startSink }: BenchContext,
   title: string,
   options: { readonly redisMaxmemory?: string; readonly settings?: Readonly<Record<string, string>> },
-  /** Makes ready what takes memory, and returns what is to be watched. */
-  prepare: (sink: SinkProcesses) => Promise<() => Promise<void>>,
+  prepare: (sink: SinkProcesses) => Watch | Promise<Watch>,
 ): Promise<MemoryResult> {
-  const sink = await SinkProcesses.start({ profileDirectory: profileDirectory(`memory ${title}`), ...options });
+  const sink = await startSink(`memory ${title}`, options);
   try {
-    const action = await prepare(sink);
+    const watch = await prepare(sink);
     const clearing = new AbortController();
     const cleared = clearAgainAndAgain(sink, clearing.signal);
-    const samples = await sampledWhile(
-      sink,
-      action().finally(() => clearing.abort()),
-    );
+    const result = { title, ...(await sampledWhile(sink, watch.watched()).finally(() => clearing.abort())) };
     await cleared;
-    const result = { title, samples };
+    await watch.afterwards();
     say(`memory, ${title}:`);
     for (const { row, column, value } of memoryFigures(result)) say(`  ${column}, ${row}: ${value.toFixed(0)}`);
     return result;
@@ -61,34 +65,47 @@ async function watched(
   }
 }
 
-async function topRate(
-  { load, settings }: BenchContext,
-  sink: SinkProcesses,
-  name: TrafficName,
-): Promise<() => Promise<void>> {
-  const options = { url: sink.url, messages: traffic(name).messages, connections: settings.connections };
-  return async () => {
-    await send(load, { ...options, seconds: settings.memorySeconds });
-    await drained(sink);
+function topRate({ load, settings }: BenchContext, sink: SinkProcesses, name: TrafficName): Watch {
+  const { connections, memorySeconds: seconds } = settings;
+  return {
+    watched: () => send(load, { url: sink.url, messages: traffic(name).messages, connections, seconds }),
+    afterwards: () => drained(sink),
   };
 }
 
-/** As after an outage: the backlog goes while producers send as much as they can. */
-async function largeBacklog({ load, settings }: BenchContext, sink: SinkProcesses): Promise<() => Promise<void>> {
+/** As after an outage: the backlog goes while producers send as much as they can. Watched until it is gone. */
+async function largeBacklog({ load, settings }: BenchContext, sink: SinkProcesses): Promise<Watch> {
   const { url } = sink;
   const { messages } = traffic('binary');
-  const { connections, seconds } = settings;
+  const { connections, memorySeconds: seconds } = settings;
   const lane = await LaneAccess.connect(sink.redisUrl);
-  const chunks = preparedChunks(eventLines(), EVENTS_PER_CHUNK);
-  await sink.whilePaused(['batcher', 'uploader'], () => lane.append(BACKLOG_EVENTS / EVENTS_PER_CHUNK, inTurn(chunks)));
-  return async () => {
-    try {
-      await send(load, { url, messages, connections, seconds });
-      await lane.committed(BACKLOG_MAX_MS);
-    } finally {
-      lane.close();
-    }
+  const chunks = preparedChunks(eventLines());
+  await sink
+    .whilePaused(['batcher', 'uploader'], () =>
+      lane.fillWhilePaused(BACKLOG_EVENTS / EVENTS_PER_CHUNK, inTurn(chunks), BACKLOG_MAX_MS),
+    )
+    .finally(() => lane.close());
+  let sending: Promise<unknown> = Promise.resolve();
+  return {
+    watched: async () => {
+      const gone = backlogGone(sink);
+      sending = send(load, { url, messages, connections, seconds });
+      // A failure of either ends it at once; what is sent after the backlog is not waited for.
+      await Promise.race([gone, sending.then(() => gone)]);
+    },
+    afterwards: async () => {
+      await sending;
+      await drained(sink, { besidesEvents: BACKLOG_EVENTS, timeoutMs: BACKLOG_MAX_MS });
+    },
   };
+}
+
+/** Chunks go in the order in which they came: as many events in objects as the backlog had, give or take a file, are its own. */
+async function backlogGone(sink: SinkProcesses): Promise<void> {
+  await eventually(async () => (await sink.uploaded()) >= BACKLOG_EVENTS, {
+    timeoutMs: BACKLOG_MAX_MS,
+    intervalMs: BACKLOG_POLL_MS,
+  });
 }
 
 async function clearAgainAndAgain(sink: SinkProcesses, ended: AbortSignal): Promise<void> {

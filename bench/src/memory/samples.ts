@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SERVICES, type ServiceName, type SinkProcesses } from '../sink/processes.ts';
+import type { SinkProcesses } from '../sink/processes.ts';
+import type { ServiceName } from '../sink/service.ts';
 
 const EVERY_MS = 500;
 
@@ -8,21 +9,27 @@ export interface RssSample {
   readonly bytes: Readonly<Record<ServiceName, number>>;
 }
 
+export interface WatchedMemory {
+  readonly samples: readonly RssSample[];
+  /** As the kernel keeps it, start included: no sample can miss it. */
+  readonly rssPeakBytes: Readonly<Record<ServiceName, number>>;
+}
+
 /** Memory of each service, again and again until the action has ended. */
-export async function sampledWhile(sink: SinkProcesses, action: Promise<unknown>): Promise<RssSample[]> {
+export async function sampledWhile(sink: SinkProcesses, action: Promise<unknown>): Promise<WatchedMemory> {
   const samples: RssSample[] = [];
   const ended = new AbortController();
   const over = action.finally(() => ended.abort());
   const startMs = performance.now();
   while (!ended.signal.aborted) {
-    const usage = sink.usage();
-    const [ingest, batcher, uploader] = SERVICES.map((name) => usage[name].rssBytes);
-    samples.push({
-      atSeconds: (performance.now() - startMs) / 1000,
-      bytes: { ingest: ingest ?? 0, batcher: batcher ?? 0, uploader: uploader ?? 0 },
-    });
+    samples.push({ atSeconds: (performance.now() - startMs) / 1000, bytes: ofEach(sink, 'rssBytes') });
     await sleep(EVERY_MS, undefined, { signal: ended.signal }).catch(() => undefined);
   }
   await over;
-  return samples;
+  return { samples, rssPeakBytes: ofEach(sink, 'rssPeakBytes') };
+}
+
+function ofEach(sink: SinkProcesses, figure: 'rssBytes' | 'rssPeakBytes'): Record<ServiceName, number> {
+  const { ingest, batcher, uploader } = sink.usage();
+  return { ingest: ingest[figure], batcher: batcher[figure], uploader: uploader[figure] };
 }

@@ -1,17 +1,16 @@
 import type { Figure, Goal } from '../report/figure.ts';
 import { median, slope } from '../report/statistics.ts';
-import { SERVICES } from '../sink/processes.ts';
-import type { RssSample } from './samples.ts';
+import { SERVICES } from '../sink/service.ts';
+import type { RssSample, WatchedMemory } from './samples.ts';
 
 const RSS_MB: Goal = { atMost: 200 };
 
-export interface MemoryResult {
+export interface MemoryResult extends WatchedMemory {
   readonly title: string;
-  readonly samples: readonly RssSample[];
 }
 
 /** Of each service: the first, the middle and the last tenth of the time, the most, and how it went in the second half. */
-export function memoryFigures({ title, samples }: MemoryResult): Figure[] {
+export function memoryFigures({ title, samples, rssPeakBytes }: MemoryResult): Figure[] {
   const tenth = Math.max(1, Math.floor(samples.length / 10));
   const middle = Math.floor((samples.length - tenth) / 2);
   const parts: readonly (readonly [string, readonly RssSample[]])[] = [
@@ -24,7 +23,7 @@ export function memoryFigures({ title, samples }: MemoryResult): Figure[] {
     const secondHalf = samples.slice(Math.floor(samples.length / 2));
     return [
       ...parts.map(([when, part]) => ({ row: `${title}: ${when}, MB`, column, value: median(part.map(megabytes)) })),
-      { row: `${title}: most, MB`, column, value: Math.max(...samples.map(megabytes)), goal: RSS_MB },
+      { row: `${title}: most, MB`, column, value: rssPeakBytes[column] / 1e6, goal: RSS_MB },
       {
         row: `${title}: growth in the second half, MB a minute`,
         column,

@@ -3,7 +3,7 @@ import { type ThroughputSummary, throughputTables } from '../throughput/summary.
 import { type Figure, joined, markdown, type Table } from './figure.ts';
 
 /** What of an earlier results file is read. */
-export interface EarlierResults {
+interface EarlierResults {
   readonly commit: string;
   readonly loadGenerator: string;
   readonly scenarios: readonly EarlierScenario[];

@@ -1,22 +1,22 @@
 /**
- * What a second process of a service adds when each is held to a fixed share of a core, and the same for 1, 2 and 4 lanes:
+ * What a second process of a service adds when each is held to a fixed share of a core, and what more lanes cost one
+ * ingest (1, 2 and 4):
  *
  *     npm run scale -- [--seconds N] [--connections N]
  *
  * Only the service in question is held, so that it is what limits; of lanes, all three are. Linux, as root: control
  * groups hold the processes. Elsewhere it runs without, and says so: then the figures show the machine, not the sink.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { loadGenerator } from '../load/load.ts';
 import { traffic } from '../load/traffic.ts';
-import { type ServiceName, startBareServer } from '../sink/processes.ts';
+import { positive } from '../options.ts';
+import { writeResults } from '../report/results.ts';
+import { SETTINGS, startBareServer } from '../sink/processes.ts';
+import type { ServiceName } from '../sink/service.ts';
 import { CpuShares } from './cpu-share.ts';
-import { ScaledSink, SETTINGS, type Shape } from './scaled-sink.ts';
+import { SCALE_SETTINGS, ScaledSink, type Shape } from './scaled-sink.ts';
 
 const WARM_UP_SECONDS = 2;
 /** Low enough that two of them, the load and Redis find room on two cores; as small as lets each limit by itself. */
@@ -39,7 +39,9 @@ interface Row {
 const { values } = parseArgs({
   options: { seconds: { type: 'string', default: '6' }, connections: { type: 'string', default: '32' } },
 });
-const [seconds, connections] = [Number(values.seconds), Number(values.connections)];
+const seconds = positive('seconds', values.seconds);
+/** Of all ingests together. */
+const connections = positive('connections', values.connections);
 const startedAt = new Date();
 const load = await loadGenerator();
 const messages = traffic('batch');
@@ -63,12 +65,16 @@ try {
     }
   }
 } finally {
+  // What a late case fails with is no reason to lose what stood before.
+  if (rows.length > 0) console.log(`\n${table()}\n\nwritten to ${write()}`);
   shares?.close();
 }
-const line = ({ title, perSecond, ratio }: Row): string =>
-  `| ${title} | ${Math.round(perSecond).toLocaleString('en-US')} | ${ratio.toFixed(2)} |`;
-const table = ['| | events/s | to one |', '| --- | ---: | ---: |', ...rows.map(line)].join('\n');
-console.log(`\n${table}\n\nwritten to ${write()}`);
+
+function table(): string {
+  const line = ({ title, perSecond, ratio }: Row): string =>
+    `| ${title} | ${Math.round(perSecond).toLocaleString('en-US')} | ${ratio.toFixed(2)} |`;
+  return ['| | events/s | to one |', '| --- | ---: | ---: |', ...rows.map(line)].join('\n');
+}
 
 function groups(): readonly (readonly Case[])[] {
   const of = (service: ServiceName, count: number): Case => ({
@@ -82,7 +88,7 @@ function groups(): readonly (readonly Case[])[] {
     shape: { counts: ONE_EACH, workers: 2, lanes: 1, cores: { ingest: CORES.ingest } },
   };
   const lanes = (count: number): Case => ({
-    title: `${count} lane${count === 1 ? '' : 's'}: ingest ${CORES.ingest} core, batcher and uploader as much`,
+    title: `1 ingest with ${count} lane${count === 1 ? '' : 's'}, ${CORES.ingest} core, batcher and uploader as much`,
     measured: 'ingest',
     shape: {
       ...{ counts: ONE_EACH, workers: 1, lanes: count },
@@ -110,37 +116,39 @@ async function measureBareServer(): Promise<Row> {
   return { title: `bare server, ${CORES.ingest} core`, perSecond, ratio: 1 };
 }
 
-/** Events a second of the measured service, in the middle of a load that has begun before. */
-async function measure({ measured, shape }: Case): Promise<number> {
+/** Events a second of the measured service, in the middle of a load that has begun before. @throws when there were none */
+async function measure({ title, measured, shape }: Case): Promise<number> {
   const sink = await ScaledSink.start(shape);
   try {
-    const warmUp = { messages: messages.messages, connections, seconds: WARM_UP_SECONDS };
-    await Promise.all(sink.urls.map((url) => load.run({ url, ...warmUp })));
+    const each = Math.max(1, Math.round(connections / sink.urls.length));
+    const send = async (loadSeconds: number): Promise<void> => {
+      const all = { messages: messages.messages, connections: each, seconds: loadSeconds };
+      const results = await Promise.all(sink.urls.map((url) => load.run({ url, ...all })));
+      const failed = results.reduce((sum, result) => sum + result.failed, 0);
+      if (failed > 0) throw new Error(`measuring ${title}: ${failed} requests got no 2xx`);
+    };
+    await send(WARM_UP_SECONDS);
     if (shares !== null) sink.hold(shares);
-    const loading = Promise.all(
-      sink.urls.map((url) =>
-        load.run({ url, messages: messages.messages, connections, seconds: seconds + WARM_UP_SECONDS + 1 }),
-      ),
-    );
-    await sleep(WARM_UP_SECONDS * 1000);
-    const [before, beforeMs] = [await sink.done(), performance.now()];
-    await sleep(seconds * 1000);
-    const [after, afterMs] = [await sink.done(), performance.now()];
-    const failed = (await loading).reduce((sum, result) => sum + result.failed, 0);
-    if (failed > 0) throw new Error(`measuring ${measured}: ${failed} requests got no 2xx`);
-    return ((after[measured] - before[measured]) / (afterMs - beforeMs)) * 1000;
+    const [, perSecond] = await Promise.all([send(seconds + WARM_UP_SECONDS + 1), rate(sink, measured)]);
+    if (!(perSecond > 0)) throw new Error(`measuring ${title}: ${measured} has done with no event`);
+    return perSecond;
   } finally {
     await sink.stop();
   }
 }
 
+async function rate(sink: ScaledSink, measured: ServiceName): Promise<number> {
+  await sleep(WARM_UP_SECONDS * 1000);
+  const [before, beforeMs] = [await sink.done(measured), performance.now()];
+  await sleep(seconds * 1000);
+  const [after, afterMs] = [await sink.done(measured), performance.now()];
+  return ((after - before) / (afterMs - beforeMs)) * 1000;
+}
+
 function write(): string {
-  const directory = join(import.meta.dirname, '../../results');
-  mkdirSync(directory, { recursive: true });
-  const file = join(directory, `scale-${startedAt.toISOString().slice(0, 16).replace(':', '')}.json`);
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: directory, encoding: 'utf8' }).trim();
-  const machine = { node: process.version, cpus: cpus().map(({ model }) => model), loadGenerator: load.name };
-  const what = { held: shares !== null, cores: CORES, seconds, connections, sinkSettings: SETTINGS };
-  writeFileSync(file, `${JSON.stringify({ startedAt, commit, ...machine, ...what, rows }, null, 2)}\n`);
-  return file;
+  return writeResults('scale-', startedAt, {
+    ...{ loadGenerator: load.name, held: shares !== null, cores: CORES, seconds, connections },
+    sinkSettings: { ...SETTINGS, ...SCALE_SETTINGS },
+    rows,
+  });
 }

@@ -13,7 +13,7 @@ interface CpuProfile {
 }
 
 /** A function and its share of the time in which the process did anything, without what it called. */
-export interface ProfileEntry {
+interface ProfileEntry {
   readonly where: string;
   readonly share: number;
 }

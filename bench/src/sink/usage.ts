@@ -22,6 +22,12 @@ export function usageOf(pid: number): Usage {
   };
 }
 
+/** Of several processes together. */
+export function sumOf(usages: readonly Usage[]): Usage {
+  const sum = (figure: keyof Usage): number => usages.reduce((total, usage) => total + usage[figure], 0);
+  return { cpuSeconds: sum('cpuSeconds'), rssPeakBytes: sum('rssPeakBytes'), rssBytes: sum('rssBytes') };
+}
+
 /** utime, stime, cutime and cstime: fields 14 to 17 of proc(5). The second one is the name, with anything in it. */
 export function cpuSecondsIn(stat: string): number {
   const fromState = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

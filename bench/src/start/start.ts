@@ -5,7 +5,7 @@ import { freePort, type ManagedProcess, startProcess, temporaryDirectory } from 
 import type { Figure, Goal, ScenarioReport } from '../report/figure.ts';
 import { median } from '../report/statistics.ts';
 import type { BenchContext } from '../scenario.ts';
-import { REPOSITORY, SERVICES, type ServiceName } from '../sink/processes.ts';
+import { REPOSITORY, SERVICES, type ServiceName } from '../sink/service.ts';
 
 const READY_SECONDS: Goal = { atMost: 2 };
 const READY_MAX_MS = 60_000;
@@ -13,13 +13,13 @@ const READY_MAX_MS = 60_000;
 const POLL_MS = 5;
 
 /** Seconds from the start of npm until each answered that it is ready. */
-export interface StartRun {
+interface StartRun {
   readonly services: Readonly<Record<ServiceName, number>>;
   /** npm and a bare node:http server: what of it is not the sink. */
   readonly bare: number;
 }
 
-export interface StartReport extends ScenarioReport {
+interface StartReport extends ScenarioReport {
   readonly runs: readonly StartRun[];
 }
 

@@ -1,6 +1,6 @@
 import type { Table } from '../report/figure.ts';
 import { median } from '../report/statistics.ts';
-import { SERVICES, type ServiceName } from '../sink/processes.ts';
+import { SERVICES, type ServiceName } from '../sink/service.ts';
 import type { ThroughputRuns } from './throughput.ts';
 
 /** No service may ever hold more memory. Redis is none of ours: its memory is the backlog's. */

@@ -1,18 +1,28 @@
 import { expect, test } from 'vitest';
 import { AutocannonLoad } from '../load/autocannon.ts';
+import type { BenchContext } from '../scenario.ts';
+import { SinkProcesses } from '../sink/processes.ts';
 import { memoryProblems, summarise } from './summary.ts';
 import { throughputRuns } from './throughput.ts';
 
 test('a short run of the whole sink stores as many events as it acknowledged, in no more memory than allowed', async () => {
-  const settings = { connections: 16, seconds: 1, warmUpSeconds: 1, runs: 1 };
-  const options = { profileDirectory: null, say: () => undefined };
+  const settings = { connections: 16, seconds: 1, warmUpSeconds: 1, runs: 1, memorySeconds: 1 };
+  const startSink: BenchContext['startSink'] = (_, options) =>
+    SinkProcesses.start({ ...options, profileDirectory: null });
   // Throws when a request fails, or when the objects hold other than the accepted events.
-  const result = await throughputRuns('batch', new AutocannonLoad(), settings, options);
+  const result = await throughputRuns('batch', {
+    load: new AutocannonLoad(),
+    settings,
+    startSink,
+    say: () => undefined,
+  });
 
   const [run] = result.runs;
   expect(run?.sink.stored.events).toBeGreaterThanOrEqual(run?.sink.acknowledgedEvents ?? Infinity);
   expect(run?.sink.acknowledgedEvents).toBeGreaterThan(0);
   const summary = summarise(result);
   expect(memoryProblems(summary)).toEqual([]);
-  expect(Object.values(summary.cpuMicrosPerEvent).every((micros) => micros > 0)).toBe(true);
+  // In so short a run, the others may use less than the clock shows.
+  const { ingest, batcher, redis } = summary.cpuMicrosPerEvent;
+  expect(Math.min(ingest, batcher, redis)).toBeGreaterThan(0);
 }, 60_000);

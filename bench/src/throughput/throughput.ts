@@ -1,13 +1,12 @@
-import type { LoadGenerator } from '../load/load.ts';
 import { traffic, type TrafficName } from '../load/traffic.ts';
 import type { ScenarioReport } from '../report/figure.ts';
-import type { BenchContext, RunSettings } from '../scenario.ts';
-import { SinkProcesses, startBareServer } from '../sink/processes.ts';
+import type { BenchContext } from '../scenario.ts';
+import { startBareServer } from '../sink/processes.ts';
 import { type BareRun, measureBare, measureSink, type SinkRun } from './runs.ts';
 import { memoryProblems, summarise, throughputTables, type ThroughputSummary } from './summary.ts';
 
 /** A run of the bare server, and the run of the sink right after it. */
-export interface PairOfRuns {
+interface PairOfRuns {
   readonly bare: BareRun;
   readonly sink: SinkRun;
 }
@@ -19,15 +18,14 @@ export interface ThroughputRuns {
   readonly runs: readonly PairOfRuns[];
 }
 
-export interface ThroughputReport extends ThroughputRuns, ScenarioReport {
+interface ThroughputReport extends ThroughputRuns, ScenarioReport {
   readonly name: TrafficName;
   readonly summary: ThroughputSummary;
 }
 
 /** As much as 128 connections can send, of one kind of traffic. */
 export async function throughput(name: TrafficName, context: BenchContext): Promise<ThroughputReport> {
-  const { load, settings, say } = context;
-  const result = await throughputRuns(name, load, settings, { profileDirectory: context.profileDirectory(name), say });
+  const result = await throughputRuns(name, context);
   const summary = summarise(result);
   for (const problem of memoryProblems(summary)) context.fail(`${result.title}: ${problem}`);
   return { ...result, tables: throughputTables(result.title, summary), summary };
@@ -39,16 +37,14 @@ export async function throughput(name: TrafficName, context: BenchContext): Prom
  */
 export async function throughputRuns(
   name: TrafficName,
-  load: LoadGenerator,
-  settings: Omit<RunSettings, 'memorySeconds'>,
-  options: { profileDirectory: string | null; say: (line: string) => void },
+  { load, settings, startSink, say }: Omit<BenchContext, 'fail'>,
 ): Promise<ThroughputRuns> {
   const sent = traffic(name);
   const server = await startBareServer();
-  const sink = await SinkProcesses.start({ profileDirectory: options.profileDirectory, settings: sent.settings });
+  const sink = await startSink(name, { settings: sent.settings });
   const runs: PairOfRuns[] = [];
   try {
-    options.say(`${sent.title}: warm-up`);
+    say(`${sent.title}: warm-up`);
     const warmUp = { ...settings, seconds: settings.warmUpSeconds };
     await measureBare(server, load, sent, warmUp);
     await measureSink(sink, load, sent, warmUp);
@@ -57,7 +53,7 @@ export async function throughputRuns(
       const run = await measureSink(sink, load, sent, settings);
       runs.push({ bare, sink: run });
       const share = (run.eventsPerCpuSecond / bare.requestsPerCpuSecond).toFixed(2);
-      options.say(`  run ${runs.length} of ${settings.runs}: ${share} events for each request of the bare server`);
+      say(`  run ${runs.length} of ${settings.runs}: ${share} events for each request of the bare server`);
     }
   } catch (cause) {
     throw new Error(`measuring ${sent.title}: ${String(cause)}\n${sink.logs()}`, { cause });
