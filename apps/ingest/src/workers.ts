@@ -43,7 +43,7 @@ export async function startWorkers(context: ServiceContext, count: number): Prom
     if (failures.length > 0) throw new Error(`stopping the workers: ${failures.join(', ')} did not stop in order`);
   });
   for (const process of processes) process.start();
-  log.info({ port, workers: count }, 'workers take events');
+  log.info({ port, workers: count }, 'workers are starting');
 }
 
 export function registerWorkerCount(registry: Registry, count: () => number): void {

@@ -11,7 +11,7 @@ import { startOpsServer } from './ops-server.ts';
 import { Readiness } from './readiness.ts';
 import { secretsIn } from './secrets.ts';
 import { Shutdown } from './shutdown.ts';
-import { answerParent, WorkerReports } from './worker-reports.ts';
+import { answerParent, tellParentOfStart, WorkerReports } from './worker-reports.ts';
 
 export type ServiceName = 'ingest' | 'batcher' | 'uploader';
 
@@ -119,9 +119,10 @@ export async function runService(
   try {
     collectDefaultMetrics({ register: registry });
     if (args.workerOf !== null) {
-      answerParent(readiness, registry);
+      answerParent(readiness, registry, log);
       await start(context(null));
       readiness.set('starting', null);
+      tellParentOfStart(readiness);
       log.info('started');
       return;
     }
