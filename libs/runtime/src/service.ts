@@ -164,7 +164,7 @@ function loadOrExit(): { args: ServiceArguments; config: SinkConfig } {
   }
 }
 
-/** @throws the TypeError of node:util's parseArgs for anything unknown */
+/** @throws the TypeError of node:util's parseArgs for anything unknown, and one like it for a wrong value */
 export function parseArguments(argv: readonly string[]): ServiceArguments {
   const { values } = parseArgs({
     args: [...argv],
@@ -172,8 +172,14 @@ export function parseArguments(argv: readonly string[]): ServiceArguments {
     allowPositionals: false,
   });
   const alsoReady = (values['also-ready'] ?? '').split(',').filter((url) => url !== '');
-  const workerOf = values['worker-of'] === undefined ? null : Number(values['worker-of']);
-  return { configFile: values.config ?? null, alsoReady, workerOf };
+  return { configFile: values.config ?? null, alsoReady, workerOf: parseWorkerOf(values['worker-of'] ?? null) };
+}
+
+function parseWorkerOf(given: string | null): number | null {
+  if (given === null) return null;
+  if (/^[1-9]\d*$/.test(given)) return Number(given);
+  const message = `Option '--worker-of <value>' takes a whole number from 1, not '${given}'`;
+  throw Object.assign(new TypeError(message), { code: 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' });
 }
 
 /** Said by the error itself (a Redis that is unfit, for one): no restart heals it. */
