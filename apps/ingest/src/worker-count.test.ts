@@ -3,7 +3,7 @@ import { type Machine, shareOf, workerCount } from './worker-count.ts';
 
 const MIB = 1024 * 1024;
 const config = { ingestWorkers: null, maxInFlightBytes: 64 * MIB, maxBodyBytes: 16 * MIB };
-const machine: Machine = { platform: 'linux', cores: 8, memoryBytes: 16_384 * MIB };
+const machine: Machine = { platform: 'linux', cores: 8, memoryBytes: 16_384 * MIB, shared: false };
 
 describe('how many processes take events', () => {
   test.each([
@@ -16,9 +16,19 @@ describe('how many processes take events', () => {
     expect(workerCount(config, { ...machine, cores })).toBe(workers);
   });
 
-  test('fewer where the memory of the container, or of requests in flight, has no room for them', () => {
-    expect(workerCount(config, { ...machine, memoryBytes: 600 * MIB })).toBe(2);
-    expect(workerCount(config, { ...machine, memoryBytes: 100 * MIB })).toBe(1);
+  test.each([
+    [100, 1, 1],
+    [512, 1, 1],
+    [600, 2, 1],
+    [1024, 3, 1],
+    [2048, 4, 3],
+    [4096, 4, 4],
+  ])('with %d MiB of memory, their parent counted: %d, and %d where all else runs in it', (mib, alone, shared) => {
+    expect(workerCount(config, { ...machine, memoryBytes: mib * MIB })).toBe(alone);
+    expect(workerCount(config, { ...machine, memoryBytes: mib * MIB, shared: true })).toBe(shared);
+  });
+
+  test('fewer where requests in flight have no room for them', () => {
     expect(workerCount({ ...config, maxBodyBytes: 40 * MIB }, machine)).toBe(1);
   });
 

@@ -1,6 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readEnvironment } from '@sink/config';
-import { EXIT_CONFIG, EXIT_OK, Gauge, KeptProcess, type Registry, type ServiceContext } from '@sink/runtime';
+import {
+  addressOf,
+  childStopGrace,
+  EXIT_CONFIG,
+  EXIT_OK,
+  Gauge,
+  KeptProcess,
+  type Registry,
+  type ServiceContext,
+} from '@sink/runtime';
 import { findOwnPort } from './shared-port.ts';
 
 /** Of `stop_grace`: what a worker gets to stop by itself, and when it is killed, so that the parent still ends in time. */
@@ -43,7 +52,7 @@ export async function startWorkers(context: ServiceContext, count: number): Prom
     if (failures.length > 0) throw new Error(`stopping the workers: ${failures.join(', ')} did not stop in order`);
   });
   for (const process of processes) process.start();
-  log.info({ port, workers: count }, 'workers take events');
+  log.info({ port, workers: count }, 'workers are starting');
 }
 
 export function registerWorkerCount(registry: Registry, count: () => number): void {
@@ -59,22 +68,17 @@ export function registerWorkerCount(registry: Registry, count: () => number): vo
 function launchWorker({ args, config, opsPort }: ServiceContext, { count, port }: { count: number; port: number }) {
   const [, program = ''] = process.argv;
   // A worker's own `/readyz` answers for all of them: they share the port on which a load balancer asks.
-  const alsoReady = [...args.alsoReady, `http://${reachable(config.host)}:${String(opsPort)}/readyz`];
+  const ofAll = opsPort === null ? [] : [`${addressOf(config.host, opsPort)}/readyz`];
+  const alsoReady = [...args.alsoReady, ...ofAll];
   const configuration = args.configFile === null ? [] : ['--config', args.configFile];
   const own = ['--also-ready', alsoReady.join(','), '--worker-of', String(count)];
   return spawn(process.execPath, [...process.execArgv, program, ...configuration, ...own], {
     env: {
       ...readEnvironment(),
       SINK_PORT: String(port),
-      SINK_STOP_GRACE: `${Math.max(100, Math.floor(config.stopGraceMs * OWN_GRACE_SHARE))}ms`,
+      SINK_STOP_GRACE: childStopGrace(config.stopGraceMs, OWN_GRACE_SHARE),
     },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     serialization: 'advanced',
   });
-}
-
-function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  if (host === '::') return '[::1]';
-  return host.includes(':') ? `[${host}]` : host;
 }

@@ -1,6 +1,6 @@
 import { loadConfig } from '@sink/config';
 import { describe, expect, test } from 'vitest';
-import { addressOf, announcement, announcementText } from './announcement.ts';
+import { announcement, announcementText } from './announcement.ts';
 import { meanings } from './check.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 23, 7, 59, 59);
@@ -20,15 +20,6 @@ describe('what is said when the sink is ready', () => {
   test('names the bucket with its prefix, and the folder of the day', () => {
     const bucket = { bucket: 'mine', region: 'eu-west-1', prefix: 'raw/', time_interval: 'DAILY' };
     expect(announcement(config(bucket), NOW_MS).objects).toBe('s3://mine/raw/2026/11/23/');
-  });
-
-  test.each([
-    ['0.0.0.0', 'http://localhost:1'],
-    ['::', 'http://localhost:1'],
-    ['::1', 'http://[::1]:1'],
-    ['10.1.2.3', 'http://10.1.2.3:1'],
-  ])('a sink bound to %s is reached at %s', (host, address) => {
-    expect(addressOf(host, 1)).toBe(address);
   });
 });
 

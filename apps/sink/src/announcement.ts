@@ -1,5 +1,8 @@
 import { formatBytes, formatDuration } from '@sink/config';
 import type { SinkConfig } from '@sink/config';
+import { addressOf } from '@sink/runtime';
+
+export { addressOf } from '@sink/runtime';
 
 /** What somebody needs to know to use a sink that has just become ready. */
 export interface Announcement {
@@ -31,12 +34,6 @@ export function objectsPath(config: SinkConfig, nowMs: number): string {
 /** "after 1000 events, 128 MiB or 60 s". */
 export function closedWhen({ flushSize, flushBytes, scheduledIntervalMs }: SinkConfig): string {
   return `after ${flushSize} events, ${formatBytes(flushBytes)} or ${formatDuration(scheduledIntervalMs)}, whichever comes first`;
-}
-
-/** http://, with a host that can be connected to from this machine. */
-export function addressOf(host: string, port: number): string {
-  const reachable = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
-  return `http://${reachable}:${port}`;
 }
 
 /** For people, on a terminal. */

@@ -1,7 +1,10 @@
+import { childStopGrace } from '@sink/runtime';
 import type { ServiceName } from './program.ts';
 
 /** Redis ends last and quickly: it only closes a file that is fsynced already. */
 const REDIS_SHARE = 0.08;
+/** Of what a service has until it is killed. */
+const OWN_GRACE_SHARE = 0.95;
 
 /**
  * When, counted from the beginning of the stop, each service is to be gone. A service that is quick leaves its time to
@@ -18,5 +21,5 @@ export function stopDeadlinesMs(stopGraceMs: number): Readonly<Record<ServiceNam
 
 /** The `stop_grace` a service gets itself: a little less, so that it ends in order just before it would be killed. */
 export function ownStopGrace(deadlineMs: number): string {
-  return `${Math.max(100, Math.floor(deadlineMs * 0.95))}ms`;
+  return childStopGrace(deadlineMs, OWN_GRACE_SHARE);
 }

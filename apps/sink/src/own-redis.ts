@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { totalmem } from 'node:os';
 import type { Writable } from 'node:stream';
-import { KeptProcess, type Clock, type Logger } from '@sink/runtime';
+import { KeptProcess, usableMemoryBytes, type Clock, type Logger } from '@sink/runtime';
 import { tieToUs } from './lifeline.ts';
 import { findFreePort } from './ports.ts';
 import { newRedisSettings, type OwnRedisSettings, writeRedisConf } from './redis-conf.ts';
@@ -47,8 +46,7 @@ type Start =
 export async function startOwnRedis(options: OwnRedisOptions): Promise<OwnRedis | null> {
   for (let attempt = 1; ; attempt++) {
     const port = options.port === 0 ? await findFreePort() : options.port;
-    const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Infinity);
-    const settings = newRedisSettings(options.directory, port, memoryBytes);
+    const settings = newRedisSettings(options.directory, port, usableMemoryBytes());
     const { kept, started } = launch(settings, options);
     const outcome = await withProgress(started, options.log);
     if (outcome.kind === 'ready') return tie(kept, settings);

@@ -29,7 +29,7 @@ const intake = {
   'ingest.workers': optionalInteger(
     1,
     64,
-    'Processes that take events on the one port; 1 where the system does not spread connections (macOS). Without it: one fewer than cores, at most 4, and no more than memory (256 MiB each) and `max_in_flight_bytes` have room for.',
+    'Processes that take events on the one port; 1 where the system does not spread connections (macOS). Without it: one fewer than cores, at most 4, and no more than memory (256 MiB each, 80 MiB for their parent; half of all where Redis, batcher and uploader run beside) and `max_in_flight_bytes` have room for.',
   ),
   max_body_bytes: bytes(1, 256 * MIB, '16MiB', 'The largest request body, before and after it is decompressed.'),
   max_header_bytes: bytes(8 * KIB, MIB, '64KiB', 'All header fields of a request together.'),

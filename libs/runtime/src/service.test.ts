@@ -69,6 +69,21 @@ test('an unknown argument exits 78 with one line that names it', async () => {
   expect(child.output()).toContain("'--confg'");
 });
 
+test.each(['0', '-1', '1.5', '2x', '0x2', ''])('--worker-of "%s" is as wrong as an unknown argument', (given) => {
+  expect(() => parseArguments([`--worker-of=${given}`])).toThrow(
+    expect.objectContaining({
+      code: 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE',
+      message: `Option '--worker-of <value>' takes a whole number from 1, not '${given}'`,
+    }),
+  );
+});
+
+test('a wrong number of workers exits 78 with one line that names the argument', async () => {
+  const child = await start(service('well-behaved'), ['--worker-of', 'two']);
+  expect(await child.exited).toEqual({ code: EXIT_CONFIG, signal: null });
+  expect(child.output()).toBe("Option '--worker-of <value>' takes a whole number from 1, not 'two'\n");
+});
+
 test('a failed start releases what was opened, says why and exits 1', async () => {
   const child = await start(service('start-fails'));
   expect(await child.exited).toEqual({ code: 1, signal: null });
@@ -119,4 +134,5 @@ test('the addresses of --also-ready are a list', () => {
     workerOf: null,
   });
   expect(parseArguments(['--config', 'f.yml'])).toEqual({ configFile: 'f.yml', alsoReady: [], workerOf: null });
+  expect(parseArguments(['--worker-of', '12'])).toEqual({ configFile: null, alsoReady: [], workerOf: 12 });
 });

@@ -11,7 +11,7 @@ import { startOpsServer } from './ops-server.ts';
 import { Readiness } from './readiness.ts';
 import { secretsIn } from './secrets.ts';
 import { Shutdown } from './shutdown.ts';
-import { answerParent, WorkerReports } from './worker-reports.ts';
+import { answerParent, tellParentOfStart, WorkerReports } from './worker-reports.ts';
 
 export type ServiceName = 'ingest' | 'batcher' | 'uploader';
 
@@ -119,9 +119,10 @@ export async function runService(
   try {
     collectDefaultMetrics({ register: registry });
     if (args.workerOf !== null) {
-      answerParent(readiness, registry);
+      answerParent(readiness, registry, log);
       await start(context(null));
       readiness.set('starting', null);
+      tellParentOfStart(readiness);
       log.info('started');
       return;
     }
@@ -163,7 +164,7 @@ function loadOrExit(): { args: ServiceArguments; config: SinkConfig } {
   }
 }
 
-/** @throws the TypeError of node:util's parseArgs for anything unknown */
+/** @throws the TypeError of node:util's parseArgs for anything unknown, and one like it for a wrong value */
 export function parseArguments(argv: readonly string[]): ServiceArguments {
   const { values } = parseArgs({
     args: [...argv],
@@ -171,8 +172,14 @@ export function parseArguments(argv: readonly string[]): ServiceArguments {
     allowPositionals: false,
   });
   const alsoReady = (values['also-ready'] ?? '').split(',').filter((url) => url !== '');
-  const workerOf = values['worker-of'] === undefined ? null : Number(values['worker-of']);
-  return { configFile: values.config ?? null, alsoReady, workerOf };
+  return { configFile: values.config ?? null, alsoReady, workerOf: parseWorkerOf(values['worker-of'] ?? null) };
+}
+
+function parseWorkerOf(given: string | null): number | null {
+  if (given === null) return null;
+  if (/^[1-9]\d*$/.test(given)) return Number(given);
+  const message = `Option '--worker-of <value>' takes a whole number from 1, not '${given}'`;
+  throw Object.assign(new TypeError(message), { code: 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' });
 }
 
 /** Said by the error itself (a Redis that is unfit, for one): no restart heals it. */

@@ -1,8 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, type Registry } from 'prom-client';
+import { describeError, type Logger } from './logger.ts';
 import type { Readiness } from './readiness.ts';
 
-const ANSWER_TIMEOUT_MS = 1_000;
+/** Shorter than anybody waits who asks us, a second at least: so it is us who say which worker is silent. */
+const ANSWER_TIMEOUT_MS = 750;
 
 type Metrics = readonly MetricObjectWithValues<MetricValue<string>>[];
 type Problems = Readonly<Record<string, string>>;
@@ -13,14 +15,20 @@ interface Question {
   readonly about: 'problems' | 'metrics';
 }
 interface Answer {
-  readonly question: number;
-  readonly problems?: Problems;
+  /** Null: not asked for, said by a worker that has just started. */
+  readonly question: number | null;
+  readonly problems: Problems;
+  /** Where asked for; none when they could not be collected. */
   readonly metrics?: Metrics;
 }
 
 interface Worker {
   readonly name: string;
   readonly child: ChildProcess;
+  /** By the number of the question. Null: there is no answer. */
+  readonly waiting: Map<number, (answer: Answer | null) => void>;
+  /** It has said that it is no longer starting: from then on it takes work, so its silence is a problem. */
+  hasStarted: boolean;
   /** As of its last answer. */
   metrics: Metrics;
 }
@@ -32,7 +40,6 @@ interface Worker {
  */
 export class WorkerReports {
   readonly #workers = new Set<Worker>();
-  readonly #waiting = new Map<number, (answer: Answer) => void>();
   #question = 0;
   #everHadWorkers = false;
   /** What workers that are gone had counted when they were last asked. */
@@ -40,35 +47,38 @@ export class WorkerReports {
 
   /** Counts a worker in until it is gone. It has a channel ('ipc', advanced serialization) and runs `runService`. */
   add(name: string, child: ChildProcess): void {
-    const worker: Worker = { name, child, metrics: [] };
+    const worker: Worker = { name, child, waiting: new Map(), hasStarted: false, metrics: [] };
     this.#everHadWorkers = true;
     this.#workers.add(worker);
     child.on('message', (message) => {
-      if (isAnswer(message)) this.#waiting.get(message.question)?.(message);
+      if (!isAnswer(message)) return;
+      worker.hasStarted ||= !('starting' in message.problems);
+      if (message.question !== null) worker.waiting.get(message.question)?.(message);
     });
-    child.once('exit', () => {
-      this.#workers.delete(worker);
-      this.#departed = this.#departed.then((earlier) => sumOf([earlier, worker.metrics.filter(isCounted)]).asJson());
+    child.once('exit', () => this.#remove(worker));
+    child.on('error', () => {
+      // Also emitted when a message could not be sent: only a process that was never born has no pid, and no exit.
+      if (child.pid === undefined) this.#remove(worker);
     });
   }
 
+  /** Of those that take work: not of one that is only just starting. */
   get count(): number {
-    return this.#workers.size;
+    return [...this.#workers].filter(({ hasStarted }) => hasStarted).length;
   }
 
   /**
    * What stands in the way of the workers that take work, by name. One that is only just starting takes none, so it is
-   * left out, unless there is no other. Never rejects.
+   * left out, unless there is no other; so is one that is gone. Never rejects.
    */
   async problems(): Promise<Problems> {
     if (!this.#everHadWorkers) return {};
-    const answers = await Promise.all(
-      [...this.#workers].map(async (worker) => {
-        const answer = await this.#ask(worker, 'problems');
-        const problems = answer?.problems ?? { '': `no answer within ${ANSWER_TIMEOUT_MS} ms` };
-        return { worker, problems };
-      }),
+    const asked = await Promise.all(
+      [...this.#workers].map(async (worker) => ({ worker, answer: await this.#ask(worker, 'problems') })),
     );
+    const answers = asked
+      .filter(({ worker }) => this.#workers.has(worker))
+      .map(({ worker, answer }) => ({ worker, problems: answer?.problems ?? silenceOf(worker) }));
     const working = answers.filter(({ problems }) => !('starting' in problems));
     const counted = working.length > 0 ? working : answers;
     if (counted.length === 0) return { workers: 'no worker runs' };
@@ -93,37 +103,59 @@ export class WorkerReports {
     return sumOf([ownMetrics, await departed, ...present]).asText();
   }
 
-  /** Null: no answer in time. */
-  #ask({ child }: Worker, about: Question['about']): Promise<Answer | null> {
+  /** Null: no answer in time, or no worker any more. */
+  #ask({ child, waiting }: Worker, about: Question['about']): Promise<Answer | null> {
     const question = this.#question++;
     return new Promise((resolve) => {
       const settle = (answer: Answer | null): void => {
         clearTimeout(timer);
-        child.off('exit', gone);
-        this.#waiting.delete(question);
+        waiting.delete(question);
         resolve(answer);
       };
-      const gone = (): void => settle(null);
-      const timer = setTimeout(gone, ANSWER_TIMEOUT_MS);
-      child.once('exit', gone);
-      this.#waiting.set(question, settle);
+      const timer = setTimeout(() => settle(null), ANSWER_TIMEOUT_MS);
+      waiting.set(question, settle);
       // A worker that is going closes its channel first: then there is no answer.
       if (child.connected) child.send({ question, about } satisfies Question, () => undefined);
     });
   }
+
+  #remove(worker: Worker): void {
+    this.#workers.delete(worker);
+    for (const settle of worker.waiting.values()) settle(null);
+    this.#departed = this.#departed.then((earlier) => sumOf([earlier, worker.metrics.filter(isCounted)]).asJson());
+  }
+}
+
+function silenceOf({ hasStarted }: Worker): Problems {
+  return { [hasStarted ? '' : 'starting']: `no answer within ${ANSWER_TIMEOUT_MS} ms` };
 }
 
 /** The worker's side: answers its parent, over the channel, what an operations port would. */
-export function answerParent(readiness: Readiness, registry: Registry): void {
+export function answerParent(readiness: Readiness, registry: Registry, log: Logger): void {
   process.on('message', (message) => {
-    if (!isQuestion(message)) return;
-    const { question, about } = message;
-    if (about === 'problems') {
-      tellParent({ question, problems: readiness.problems() });
-      return;
-    }
-    void registry.getMetricsAsJSON().then((metrics) => tellParent({ question, metrics }));
+    if (isQuestion(message)) void answer(message, readiness, registry, log).then(tellParent);
   });
+}
+
+/** The worker's side: it takes work from now on, and its parent need not ask to know. */
+export function tellParentOfStart(readiness: Readiness): void {
+  tellParent({ question: null, problems: readiness.problems() });
+}
+
+async function answer(
+  { question, about }: Question,
+  readiness: Readiness,
+  registry: Registry,
+  log: Logger,
+): Promise<Answer> {
+  const problems = readiness.problems();
+  if (about === 'problems') return { question, problems };
+  try {
+    return { question, problems, metrics: await registry.getMetricsAsJSON() };
+  } catch (error) {
+    log.error({ err: describeError(error) }, 'collecting metrics failed');
+    return { question, problems };
+  }
 }
 
 function tellParent(answer: Answer): void {
@@ -147,7 +179,5 @@ function isQuestion(message: unknown): message is Question {
 }
 
 function isAnswer(message: unknown): message is Answer {
-  return (
-    typeof message === 'object' && message !== null && 'question' in message && typeof message.question === 'number'
-  );
+  return typeof message === 'object' && message !== null && 'question' in message && 'problems' in message;
 }
