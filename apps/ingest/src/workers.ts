@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readEnvironment } from '@sink/config';
+import { addressOf, readEnvironment } from '@sink/config';
 import {
-  addressOf,
   childStopGrace,
   EXIT_CONFIG,
   EXIT_OK,

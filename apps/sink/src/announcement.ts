@@ -1,8 +1,5 @@
-import { formatBytes, formatDuration } from '@sink/config';
+import { addressOf, formatBytes, formatDuration } from '@sink/config';
 import type { SinkConfig } from '@sink/config';
-import { addressOf } from '@sink/runtime';
-
-export { addressOf } from '@sink/runtime';
 
 /** What somebody needs to know to use a sink that has just become ready. */
 export interface Announcement {

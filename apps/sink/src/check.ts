@@ -1,8 +1,15 @@
-import { type Environment, formatBytes, formatDuration, type RedisSettings, type SinkConfig } from '@sink/config';
+import {
+  addressOf,
+  type Environment,
+  formatBytes,
+  formatDuration,
+  type RedisSettings,
+  type SinkConfig,
+} from '@sink/config';
 import { createObjectStore, ObjectStoreError } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK, systemClock } from '@sink/runtime';
 import { connectTool, toolConnected } from './attached-redis.ts';
-import { addressOf, closedWhen, objectsPath } from './announcement.ts';
+import { closedWhen, objectsPath } from './announcement.ts';
 import { redisServerVersion } from './redis-version.ts';
 
 const REDIS_TIMEOUT_MS = 10_000;

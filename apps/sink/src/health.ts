@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { SinkConfig } from '@sink/config';
-import { addressOf } from './announcement.ts';
+import { addressOf, type SinkConfig } from '@sink/config';
 import { SERVICES, type ServiceName } from './program.ts';
 
 const PROGRAM = /(^|\/)sink\.js$/;

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
-import type { Environment, SinkConfig } from '@sink/config';
+import { addressOf, type Environment, type SinkConfig } from '@sink/config';
 import { type Clock, EXIT_CONFIG, KeptProcess, type Logger } from '@sink/runtime';
-import { addressOf } from './announcement.ts';
 import { ownStopGrace, stopDeadlinesMs } from './grace.ts';
 import { heapArguments, MEMORY_ENVIRONMENT, type ProgramOf, type ServiceName, SERVICES } from './program.ts';
 

@@ -1,3 +1,4 @@
+export { addressOf } from './address.ts';
 export { ConfigError, type ConfigProblem } from './config-error.ts';
 export { describeConfig } from './describe.ts';
 export { readEnvironment, type Environment } from './environment.ts';

@@ -1,5 +1,4 @@
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';
-export { addressOf } from './address.ts';
 export { childStopGrace } from './child-grace.ts';
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
