@@ -25,7 +25,7 @@ export function page(result: TortureResult): string {
   const broken = brokenPromises(result);
   const plan = result.plan.map(describeFault);
   return [
-    `seed ${result.seed}, ${result.seconds.toFixed(0)} s of faults${result.dedupe ? ', dedupe' : ''}`,
+    `seed ${result.seed}, ${result.seconds.toFixed(0)} s of faults, ${result.ingestWorkers} worker(s) an ingest${result.dedupe ? ', dedupe' : ''}`,
     `faults        ${list(result.struck)}`,
     ...(result.disk ? [] : ['left out      disk_full: no tmpfs may be mounted here']),
     `answers       ${list(result.answers)}`,

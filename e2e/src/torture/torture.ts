@@ -13,6 +13,8 @@ export interface TortureResult extends Verdict {
   readonly seed: number;
   readonly plan: readonly PlannedFault[];
   readonly dedupe: boolean;
+  /** Processes that take events in each ingest. */
+  readonly ingestWorkers: number;
   readonly seconds: number;
   /** False where no file system may be mounted: then no disk was full. */
   readonly disk: boolean;
@@ -66,12 +68,13 @@ export async function torture(
   const clocks = temporaryDirectory('clocks');
   const disk = TinyDisk.mount(DISK_MEGABYTES);
   const shift = new URL('./clock-shift.mjs', import.meta.url).href;
+  const ingestWorkers = ingestWorkersOf(seed);
   const replicas = { ingests: REPLICAS, batchers: REPLICAS, uploaders: REPLICAS };
   const sink = await Pipeline.start({
     ...replicas,
     ...(disk === null ? {} : { dataDir: disk.directory }),
     proxied: true,
-    settings: dedupe ? { ...SETTINGS, ...DEDUPE } : SETTINGS,
+    settings: { ...SETTINGS, ...(dedupe ? DEDUPE : {}), SINK_INGEST_WORKERS: String(ingestWorkers) },
     environmentOf: (name) => ({ TORTURE_CLOCK: `${clocks}/${name}`, NODE_OPTIONS: `--import ${shift}` }),
   });
   try {
@@ -97,7 +100,7 @@ export async function torture(
     await sink.stopServices();
     return {
       ...(await judge(sink, producers, dedupe ? ({ id }) => String(id) : undefined)),
-      ...{ seed, plan, dedupe, disk: disk !== null },
+      ...{ seed, plan, dedupe, ingestWorkers, disk: disk !== null },
       seconds: elapsedSeconds,
       struck: Object.fromEntries(victims.struck),
       answers: Object.fromEntries([...producers.statuses].map(([status, count]) => [String(status), count])),
@@ -131,6 +134,11 @@ async function jobsDone(sink: Pipeline): Promise<void> {
   } finally {
     redis.disconnect();
   }
+}
+
+/** One with an even seed, two with an odd one; one where the system does not spread connections (apps/ingest/src/worker-count.ts). */
+function ingestWorkersOf(seed: number): number {
+  return process.platform === 'linux' ? 1 + (Math.floor(seed) % 2) : 1;
 }
 
 /** Which ingests acknowledge nothing any more. What the others acknowledge, the oracle looks for. */
