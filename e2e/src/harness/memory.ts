@@ -1,12 +1,23 @@
 import { readFileSync } from 'node:fs';
 import type { ManagedProcess } from '@sink/testing';
 
-/** The most memory a process ever had; 0 when it is gone, and where it can not be seen (not Linux). */
+/**
+ * The most memory that a process, or one of its workers, ever had; 0 when it is gone, and where it can not be seen (not
+ * Linux).
+ */
 export function rssPeakBytes({ pid }: ManagedProcess): number {
+  const workers = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
+  return Math.max(...[pid, ...workers].map(peakOf));
+}
+
+function peakOf(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
+}
+
+function read(file: string): string {
   try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
+    return readFileSync(file, 'utf8');
   } catch {
-    return 0;
+    return '';
   }
 }

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
+import { lastSeen } from './last-seen.ts';
 import type { Pipeline } from './pipeline.ts';
-import { type Producers, tryOf } from './producer.ts';
+import { type Producers, type Try, tryOf } from './producer.ts';
 
 export interface Verdict {
   readonly stored: number;
-  /** Tries that were acknowledged, but stand in no object; with who acknowledged them, and when. */
+  /** Tries that were acknowledged, but stand in no object; with who acknowledged them and when, and where they were last seen. */
   readonly lost: string[];
   /** Tries in more than one place; with the objects. */
   readonly doubled: string[];
@@ -37,20 +38,30 @@ export async function judge(
       places.set(name, [...(places.get(name) ?? []), key]);
     }
   }
-  const lost: string[] = [];
-  for (const [name, { acknowledged, event }] of tries) {
-    if (acknowledged === null || places.has(sameEvent(event))) continue;
-    lost.push(`${name}, acknowledged by ${acknowledged.by} at ${acknowledged.at.toISOString()}`);
-  }
+  const missing = [...tries].flatMap(([name, { acknowledged, event }]) =>
+    acknowledged === null || places.has(sameEvent(event)) ? [] : [{ name, acknowledged, event }],
+  );
   return {
     stored: places.size,
-    lost,
+    lost: missing.length === 0 ? [] : await describeLost(pipeline, missing, sameEvent),
     doubled: [...places]
       .filter(([, keys]) => keys.length > 1)
       .map(([name, keys]) => `${name} in ${keys.join(' and ')}`),
     unknown,
     overwritten: (await pipeline.s3.control.overwrites()).map(({ key }) => key),
   };
+}
+
+async function describeLost(
+  pipeline: Pipeline,
+  missing: readonly { name: string; acknowledged: NonNullable<Try['acknowledged']>; event: Try['event'] }[],
+  nameOf: (event: Try['event']) => string,
+): Promise<string[]> {
+  const seen = await lastSeen(pipeline, new Set(await pipeline.s3.control.keys()), nameOf);
+  return missing.map(({ name, acknowledged: { by, at }, event }) => {
+    const where = seen.of(nameOf(event), at.getTime());
+    return `${name}, acknowledged by ${by} at ${at.toISOString()}, last seen: ${where}`;
+  });
 }
 
 /** In binary mode an attribute has no type: a number comes out as text. */

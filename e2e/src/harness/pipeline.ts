@@ -15,15 +15,13 @@ import {
 } from '@sink/testing';
 import { Redis } from 'ioredis';
 
-const REPOSITORY = join(import.meta.dirname, '../../..');
+/** The image's way to run a service, which also says how Node is to run it (apps/sink/src/program.ts). */
+const MAIN = join(import.meta.dirname, '../../../apps/sink/src/main.ts');
 const BUCKET = 'mybucket';
 const CREDENTIALS = {
   accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
 };
-
-/** How the command line has Node run a service (apps/sink/src/program.ts). */
-const HEAP_ARGUMENTS = ['--max-semi-space-size=16', '--heap-growing-percent=100'];
 
 export type ServiceKind = 'ingest' | 'batcher' | 'uploader';
 
@@ -214,8 +212,7 @@ export class Pipeline {
   }
 
   #spawn(kind: ServiceKind, env: Readonly<Record<string, string>>): Promise<ManagedProcess> {
-    const main = join(REPOSITORY, 'apps', kind, 'src/main.ts');
-    return startProcess({ command: process.execPath, args: [...HEAP_ARGUMENTS, main], env });
+    return startProcess({ command: process.execPath, args: [MAIN, kind], env });
   }
 }
 

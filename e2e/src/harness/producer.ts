@@ -1,10 +1,13 @@
 import { CloudEvent, HTTP } from 'cloudevents';
 import type { Service } from './pipeline.ts';
 
+type Target = Pick<Service, 'name' | 'url'>;
+
 /** How long a producer waits for an answer, as Vanus does. */
 const TIMEOUT_MS = 5_000;
 /** Tries of one event; a broker gives up some time too. */
 const ATTEMPTS_MAX = 100;
+const RETRY_AFTER_MS = 50;
 
 /** One sending of one event, and when and by whom it was acknowledged. */
 export interface Try {
@@ -22,17 +25,33 @@ export class Producers {
   readonly tries = new Map<string, Try>();
   acknowledgedTries = 0;
   readonly statuses = new Map<number | 'none', number>();
-  readonly #targets: () => readonly Service[];
+  readonly #targets: () => readonly Target[];
   #event = 0;
   #running = true;
   readonly #workers: Promise<void>[] = [];
   readonly #text: string;
 
   /** @param textBytes of the text in each event's data */
-  constructor(targets: () => readonly Service[], parallel: number, textBytes = 100) {
+  constructor(targets: () => readonly Target[], parallel: number, textBytes = 100) {
     this.#targets = targets;
     this.#text = 'x'.repeat(textBytes);
+    this.start(parallel);
+  }
+
+  /** So many more at a time. */
+  start(parallel: number): void {
     for (let i = 0; i < parallel; i++) this.#workers.push(this.#work());
+  }
+
+  /** Sends one more event, to this ingest alone, until it is acknowledged; false: not in that time. */
+  async acknowledgedBy(target: Target, timeoutMs: number): Promise<boolean> {
+    const event = this.#event++;
+    const giveUpMs = performance.now() + timeoutMs;
+    for (let attempt = 0; performance.now() < giveUpMs; attempt++) {
+      if (await this.#post(target, event, eventsOf([`${event}`], attempt, this.#text))) return true;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
+    }
+    return false;
   }
 
   /** Ends after what is being sent now is acknowledged. */
@@ -50,12 +69,12 @@ export class Producers {
         if (!target) throw new Error('there is no ingest to send to');
         const ids = event % 5 === 0 ? [`${event}.a`, `${event}.b`] : [`${event}`];
         if (await this.#post(target, event, eventsOf(ids, attempt, this.#text))) break;
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
       }
     }
   }
 
-  async #post(target: Service, number: number, events: readonly CloudEvent<unknown>[]): Promise<boolean> {
+  async #post(target: Target, number: number, events: readonly CloudEvent<unknown>[]): Promise<boolean> {
     const tries = events.map((event): Try => ({ event: { ...event.toJSON() }, acknowledged: null }));
     for (const one of tries) this.tries.set(tryOf(one.event), one);
     try {

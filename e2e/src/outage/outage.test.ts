@@ -1,29 +1,33 @@
 import { expect, test } from 'vitest';
-import { FAULTLESS } from '../harness/oracle.ts';
 import type { Pipeline } from '../harness/pipeline.ts';
+import { brokenPromises } from './broken-promises.ts';
 import { outage } from './outage.ts';
 
 const MIB = 1024 * 1024;
-const RSS_BYTES_MAX = 300 * MIB;
 
+/** SIGKILL of one after the other under load, intake first and Redis last. */
 async function killEverything(sink: Pipeline): Promise<void> {
-  for (const service of [...sink.of('batcher'), ...sink.of('uploader')]) await sink.crash(service);
+  for (const service of [...sink.services].reverse()) await sink.crash(service);
   await sink.redis.kill();
   await sink.redis.restart();
 }
 
 test(
   'S3 away: Redis holds, then the spool, then events are refused; kills in each phase change nothing',
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async () => {
     const [backlogBytes, spoolBytes] = [4 * MIB, 32 * MIB];
     const result = await outage({
       ...{ backlogBytes, spoolBytes, refuseMs: 2_000, producers: 48, textBytes: 20_000 },
+      drainDelayMs: 500,
       disturb: killEverything,
     });
-    expect(result).toMatchObject(FAULTLESS);
-    expect(result.mostBacklogBytes).toBeLessThanOrEqual(backlogBytes * 1.1);
-    expect(result.mostSpoolBytes).toBeLessThanOrEqual(spoolBytes);
+    expect(brokenPromises(result, { backlogBytes, spoolBytes })).toEqual([]);
+    // Everything was killed while Redis held all, and in the middle of the drain.
+    expect(result.spilledWhileHeld).toBe(0);
+    expect(result.spilledInDrain).toBeGreaterThan(0);
+    // New events do not wait behind what was spilled.
+    expect(result.newStoredInDrain).toBeGreaterThan(0);
     // Both were used: more was taken than Redis alone can hold.
     expect(result.mostSpoolBytes).toBeGreaterThan(spoolBytes / 2);
     expect(result.batcher.readyz).toContain('the spool has reached max_spool_bytes');
@@ -31,7 +35,6 @@ test(
       expect(metricOf(result.batcher.metrics, metric), metric).toBeGreaterThan(100);
     }
     expect(metricOf(result.batcher.metrics, 'sink_segments_spilled_total{lane="0"}')).toBeGreaterThan(0);
-    for (const [name, bytes] of Object.entries(result.rssPeakBytes)) expect(bytes, name).toBeLessThan(RSS_BYTES_MAX);
   },
 );
 

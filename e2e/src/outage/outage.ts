@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
 import { rssPeakBytes } from '../harness/memory.ts';
 import { judge, type Verdict } from '../harness/oracle.ts';
 import { Pipeline } from '../harness/pipeline.ts';
-import { Producers } from '../harness/producer.ts';
+import { Producers, tryOf } from '../harness/producer.ts';
 
 export interface OutageOptions {
   readonly backlogBytes: number;
@@ -17,8 +17,10 @@ export interface OutageOptions {
   readonly producers: number;
   /** Of the text in each event. */
   readonly textBytes: number;
-  /** What else happens, in each phase of the outage. */
+  /** What else happens, in each phase of the outage: while Redis holds, while it spills, while it refuses, and in the drain. */
   readonly disturb?: (sink: Pipeline) => Promise<void>;
+  /** How slow each PUT is after the return of S3, until what was spilled is in it: so that a drain has a middle. */
+  readonly drainDelayMs?: number;
 }
 
 export interface OutageResult extends Verdict {
@@ -30,6 +32,11 @@ export interface OutageResult extends Verdict {
   readonly batcher: { readonly metrics: string; readonly readyz: string };
   readonly mostBacklogBytes: number;
   readonly mostSpoolBytes: number;
+  /** Segments in the spool alone, after the disturbance while Redis held, and after that in the drain. */
+  readonly spilledWhileHeld: number;
+  readonly spilledInDrain: number;
+  /** Events taken after the return of S3 that were in it before what had been spilled until then was. */
+  readonly newStoredInDrain: number;
   /** From the return of S3 until new events are taken again, and until what was spilled is in it, under load. */
   readonly takenAgainSeconds: number;
   readonly backlogSeconds: number;
@@ -38,6 +45,8 @@ export interface OutageResult extends Verdict {
 
 const MIB = 1024 * 1024;
 const PHASE_MAX_MS = 180_000;
+/** Events of which Redis holds less than it spills from on, sent one after the other. */
+const HELD_EVENTS = 30;
 const AWAY = {
   match: { operation: 'PutObject' },
   effect: { kind: 'error', status: 503, code: 'ServiceUnavailable' },
@@ -77,11 +86,14 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
       }
     })();
     const away = await sink.s3.control.addFault(AWAY);
-    const producers = new Producers(() => sink.of('ingest'), options.producers, options.textBytes);
+    const producers = new Producers(() => sink.of('ingest'), 0, options.textBytes);
     const refused = (): number => producers.statuses.get(503) ?? 0;
     const within = (condition: () => boolean | Promise<boolean>): Promise<unknown> =>
       eventually(condition, { timeoutMs: PHASE_MAX_MS, intervalMs: 50 });
 
+    await Promise.all([hold(sink, producers), disturb(sink)]);
+    const spilledWhileHeld = await redis.hlen(keys.spilled);
+    producers.start(options.producers);
     await within(async () => (await redis.hlen(keys.spilled)) > 2);
     await disturb(sink);
     await within(() => refused() > options.producers);
@@ -92,15 +104,26 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     await sleep(options.refuseMs);
     await within(() => refused() > refusedBefore);
 
+    const backlog = new Set(await redis.hkeys(keys.spilled));
+    const leftOfBacklog = async (): Promise<number> =>
+      (await redis.hkeys(keys.spilled)).filter((id) => backlog.has(id)).length;
+    const slow = await sink.s3.control.addFault({
+      match: { operation: 'PutObject' },
+      effect: { kind: 'slow', delayMs: options.drainDelayMs ?? 0 },
+    });
     await sink.s3.control.removeFault(away);
-    const backMs = performance.now();
+    const [backMs, backAtMs] = [performance.now(), Date.now()];
     const takenBefore = producers.acknowledgedTries;
-    await disturb(sink);
     const sinceBack = (): number => (performance.now() - backMs) / 1_000;
-    const [takenAgainSeconds, backlogSeconds] = await Promise.all([
-      within(() => producers.acknowledgedTries > takenBefore + options.producers).then(sinceBack),
-      within(async () => (await redis.hlen(keys.spilled)) === 0).then(sinceBack),
-    ]);
+    const takenAgain = within(() => producers.acknowledgedTries > takenBefore + options.producers).then(sinceBack);
+    await within(async () => (await leftOfBacklog()) < backlog.size);
+    await disturb(sink);
+    const spilledInDrain = await leftOfBacklog();
+    await within(async () => (await leftOfBacklog()) === 0);
+    const backlogSeconds = sinceBack();
+    const newStoredInDrain = storedSince(await sink.objects(), producers, backAtMs);
+    const takenAgainSeconds = await takenAgain;
+    await sink.s3.control.removeFault(slow);
     await producers.stop();
     ended.abort();
     await watching;
@@ -110,6 +133,7 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
       ...(await judge(sink, producers)),
       ...{ acknowledged: producers.acknowledgedTries, takenWhileAway, refused: refused(), batcher },
       ...{ mostBacklogBytes: most.backlog, mostSpoolBytes: most.spool, takenAgainSeconds, backlogSeconds },
+      ...{ spilledWhileHeld, spilledInDrain, newStoredInDrain },
       rssPeakBytes: memory,
     };
   } finally {
@@ -117,6 +141,21 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     redis.disconnect();
     await sink.stop();
   }
+}
+
+/** S3 is away and all is still in Redis: events are taken all the same. */
+async function hold(sink: Pipeline, producers: Producers): Promise<void> {
+  const [ingest] = sink.of('ingest');
+  for (let sent = 0; ingest !== undefined && sent < HELD_EVENTS; sent++) {
+    if (!(await producers.acknowledgedBy(ingest, PHASE_MAX_MS))) throw new Error('holding: no event is taken');
+  }
+}
+
+/** How many of the events acknowledged since then stand in these objects. */
+function storedSince(objects: ReadonlyMap<string, readonly string[]>, { tries }: Producers, sinceMs: number): number {
+  const lines = [...objects.values()].flat();
+  const stored = lines.map((line) => tries.get(tryOf(JSON.parse(line) as Record<string, unknown>))?.acknowledged);
+  return stored.filter((acknowledged) => (acknowledged?.at.getTime() ?? 0) > sinceMs).length;
 }
 
 async function told(opsUrl: string): Promise<OutageResult['batcher']> {

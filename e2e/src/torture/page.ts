@@ -6,7 +6,7 @@ const RSS_MIB_MAX = 300;
 
 /** What was broken, each in a line; none is what is expected. */
 export function brokenPromises(result: TortureResult): string[] {
-  const kinds = ['lost', 'doubled', 'unknown', 'overwritten', 'leftovers', 'died'] as const;
+  const kinds = ['lost', 'doubled', 'unknown', 'overwritten', 'stuck', 'leftovers', 'died'] as const;
   const large = Object.entries(result.rssPeakBytes).filter(([, bytes]) => bytes > RSS_MIB_MAX * 2 ** 20);
   return [
     ...kinds.flatMap((kind) => result[kind].map((what) => `${kind}: ${what}`)),
@@ -25,7 +25,7 @@ export function page(result: TortureResult): string {
   const broken = brokenPromises(result);
   const plan = result.plan.map(describeFault);
   return [
-    `seed ${result.seed}, ${result.seconds.toFixed(0)} s of faults${result.dedupe ? ', dedupe' : ''}`,
+    `seed ${result.seed}, ${result.seconds.toFixed(0)} s of faults, ${result.ingestWorkers} worker(s) an ingest${result.dedupe ? ', dedupe' : ''}`,
     `faults        ${list(result.struck)}`,
     ...(result.disk ? [] : ['left out      disk_full: no tmpfs may be mounted here']),
     `answers       ${list(result.answers)}`,
@@ -33,6 +33,7 @@ export function page(result: TortureResult): string {
     `lost ${lost.length}, twice ${doubled.length}, unknown ${unknown.length}, overwritten ${overwritten.length}`,
     `left behind   ${result.leftovers.length}`,
     `died          ${result.died.length}`,
+    `stuck         ${result.stuck.length}`,
     `came back     ${result.recoverySeconds.toFixed(1)} s after the last fault`,
     `most RSS, MiB ${mebibytes.join(', ')}`,
     ...(broken.length === 0 ? [] : ['', 'BROKEN', ...broken, '', 'the plan', ...plan]),

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { planFaults } from './plan.ts';
+import { certainFaults, nameOf, planFaults, type PlannedFault } from './plan.ts';
 
 it('the seed decides the whole plan', () => {
   expect(planFaults(7, 60_000)).toEqual(planFaults(7, 60_000));
@@ -26,5 +26,35 @@ it('what uploads retry slowly comes in the first half', () => {
     );
     expect(slow.length).toBeGreaterThan(0);
     expect(Math.max(...slow.map(({ atMs }) => atMs))).toBeLessThan(200_000);
+  }
+});
+
+it('runs of three minutes and more pause uploaders beyond the lock of an upload, now and then', () => {
+  const longPauses = (durationMs: number, seed: number): PlannedFault[] =>
+    planFaults(seed, durationMs).filter(({ forMs, fault }) => fault.kind === 'pause' && forMs > 6_000);
+  for (const seed of [1, 2, 3]) {
+    expect(longPauses(170_000, seed)).toEqual([]);
+    const pauses = longPauses(600_000, seed);
+    expect(pauses.length).toBeGreaterThan(2);
+    expect(pauses.length).toBeLessThan(12);
+    for (const { forMs, fault } of pauses) {
+      expect(fault).toMatchObject({ service: expect.stringMatching(/^uploader-/) as string });
+      expect(forMs).toBeGreaterThan(22_500);
+    }
+  }
+});
+
+it('most kinds of a plan are certain to strike; a fault on what another has in its hands is not', () => {
+  const [kill, pause, hit] = [
+    { atMs: 0, forMs: 1_000, fault: { kind: 'redis_kill' } },
+    { atMs: 5_000, forMs: 1_000, fault: { kind: 'redis_pause' } },
+    { atMs: 5_000, forMs: 0, fault: { kind: 'cut', service: 'ingest-1', way: 'redis' } },
+  ] as const;
+  expect(certainFaults([kill, pause, hit])).toEqual(new Set(['redis_kill', 'cut']));
+  expect(certainFaults([kill, { ...pause, atMs: 20_000 }])).toEqual(new Set(['redis_kill', 'redis_pause']));
+  for (const seed of [1, 2, 3]) {
+    const plan = planFaults(seed, 50_000);
+    const left = new Set(plan.map(({ fault }) => nameOf(fault))).difference(certainFaults(plan));
+    expect(left.size).toBeLessThan(3);
   }
 });

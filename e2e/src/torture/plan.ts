@@ -4,7 +4,7 @@ import { Random } from '../random.ts';
 
 /** What goes wrong, and with whom. Services are named as the pipeline names them: `batcher-2`. */
 export type Fault =
-  /** SIGKILL, SIGSTOP (longer than any lease: a zombie when it wakes) or SIGTERM; then started, or woken, again. */
+  /** SIGKILL, SIGSTOP (longer than a lease of its kind, see DRAWS: a zombie when it wakes) or SIGTERM; then started, or woken, again. */
   | { readonly kind: 'kill' | 'pause' | 'terminate'; readonly service: string }
   /** The wall clock of one service jumps, and jumps back. */
   | { readonly kind: 'clock'; readonly service: string; readonly offsetMs: number }
@@ -32,6 +32,12 @@ export const REPLICAS = 2;
 /** The mean time between the beginnings of two faults: they overlap. */
 const EVERY_MS = 600;
 const HOUR_MS = 3_600_000;
+/** How long a fault may take beyond its time: a service stops in 10 s at most (`stop_grace`), Redis starts in seconds. */
+const TURN_MAX_MS = 15_000;
+/** Runs from this on have pauses of uploaders beyond the lock of an upload; shorter ones have no time for them. */
+const LONG_RUN_MS = 180_000;
+/** One such pause in so many rounds of all kinds, in the first of them too. */
+const LONG_PAUSE_EVERY = 3;
 const WAYS: Readonly<Record<ServiceKind, readonly Way[]>> = {
   ingest: ['producers', 'redis'],
   batcher: ['redis'],
@@ -64,14 +70,57 @@ export function planFaults(seed: number, durationMs: number): PlannedFault[] {
   const random = new Random(seed);
   const plan: PlannedFault[] = [];
   let deck: Draw[] = [];
+  let rounds = 0;
   for (let atMs = EVERY_MS; atMs < durationMs; atMs += EVERY_MS * (0.5 + random.next())) {
-    if (deck.length === 0) deck = shuffled([...DRAWS, ...(atMs < durationMs / 2 ? OPERATOR_DRAWS : [])], random);
+    if (deck.length === 0) {
+      const withLongPause = durationMs >= LONG_RUN_MS && rounds % LONG_PAUSE_EVERY === 0;
+      const more = [...(atMs < durationMs / 2 ? OPERATOR_DRAWS : []), ...(withLongPause ? [LONG_PAUSE] : [])];
+      deck = shuffled([...DRAWS, ...more], random);
+      rounds += 1;
+    }
     const draw = deck.pop();
     if (!draw) continue;
     const { forMs, fault } = draw(random);
     plan.push({ atMs: Math.round(atMs), forMs: Math.round(Math.min(forMs, durationMs - atMs)), fault });
   }
   return plan;
+}
+
+/** How a fault is counted. */
+export function nameOf(fault: Fault): string {
+  return fault.kind === 's3' ? `s3 ${fault.effect.kind}` : fault.kind;
+}
+
+/**
+ * What must have struck at least once, by name: a fault whose victim no earlier one can still have in its hands. Others
+ * may be left out, depending on how long a process took to stop or to start.
+ */
+export function certainFaults(plan: readonly PlannedFault[]): Set<string> {
+  const freeAtMs = new Map<string, number>();
+  const certain = new Set<string>();
+  for (const { atMs, forMs, fault } of plan) {
+    const victim = exclusiveVictim(fault);
+    if (victim === null || (freeAtMs.get(victim) ?? 0) <= atMs) certain.add(nameOf(fault));
+    if (victim !== null) freeAtMs.set(victim, Math.max(freeAtMs.get(victim) ?? 0, atMs + forMs + TURN_MAX_MS));
+  }
+  return certain;
+}
+
+/** Which only one fault has in its hands at a time. */
+function exclusiveVictim(fault: Fault): string | null {
+  switch (fault.kind) {
+    case 'kill':
+    case 'pause':
+    case 'terminate':
+      return fault.service;
+    case 'redis_kill':
+    case 'redis_pause':
+      return 'redis';
+    case 'disk_full':
+      return 'disk';
+    default:
+      return null;
+  }
 }
 
 export function describeFault({ atMs, forMs, fault }: PlannedFault): string {
@@ -81,6 +130,7 @@ export function describeFault({ atMs, forMs, fault }: PlannedFault): string {
 const DRAWS: readonly Draw[] = [
   ...KINDS.flatMap((kind): Draw[] => [
     (random) => ({ forMs: between(random, 50, 2_000), fault: { kind: 'kill', service: one(random, kind) } }),
+    // Beyond the lease of a batcher, which is 2 s here.
     (random) => ({ forMs: between(random, 3_000, 6_000), fault: { kind: 'pause', service: one(random, kind) } }),
     (random) => ({ forMs: between(random, 50, 1_000), fault: { kind: 'terminate', service: one(random, kind) } }),
     (random) => ({
@@ -115,6 +165,12 @@ const DRAWS: readonly Draw[] = [
     fault: { kind: 's3', effect, share: between(random, 0.2, 1) },
   })),
 ];
+
+/** Beyond the lock of an upload job (15 s) and the check after which another uploader takes it over (7.5 s). */
+const LONG_PAUSE: Draw = (random) => ({
+  forMs: between(random, 25_000, 30_000),
+  fault: { kind: 'pause', service: one(random, 'uploader') },
+});
 
 const OPERATOR_DRAWS: readonly Draw[] = [
   (random) => ({ forMs: between(random, 500, 2_000), fault: { kind: 's3', effect: DENIED, share: 1 } }),

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { brokenPromises, page } from './page.ts';
+import { certainFaults } from './plan.ts';
 import { torture } from './torture.ts';
 
 /** Of faults; with the recovery, a run takes up to a minute more. */
@@ -19,6 +20,8 @@ it.each([
     expect(brokenPromises(result), `again: ${again}`).toEqual([]);
     // Under load, and the faults were felt.
     expect(result.acknowledged).toBeGreaterThan(1_000);
+    const certain = [...certainFaults(result.plan)].filter((name) => name !== 'disk_full' || result.disk);
+    expect(Object.keys(result.struck)).toEqual(expect.arrayContaining(certain));
     expect(Object.values(result.struck).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(SECONDS / 2);
     expect(result.answers['none'] ?? 0).toBeGreaterThan(0);
   },

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ManagedProcess, Proxy } from '@sink/testing';
 import { rssPeakBytes } from '../harness/memory.ts';
 import type { Pipeline, Service, ServiceKind, Way } from '../harness/pipeline.ts';
-import type { Fault } from './plan.ts';
+import { type Fault, nameOf } from './plan.ts';
 import type { TinyDisk } from './tiny-disk.ts';
 
 /** What a supervisor waits before it starts a process again that died by itself. */
@@ -36,7 +36,7 @@ export class Victims {
   /** Resolves when the fault is over. */
   async strike(fault: Fault, forMs: number): Promise<void> {
     const struck = await this.#strike(fault, forMs);
-    const name = fault.kind === 's3' ? `s3 ${fault.effect.kind}` : fault.kind;
+    const name = nameOf(fault);
     if (struck) this.struck.set(name, (this.struck.get(name) ?? 0) + 1);
   }
 
@@ -57,9 +57,9 @@ export class Victims {
         });
       case 'pause':
         return this.#alone(this.#service(fault.service), async ({ process }) => {
-          process.signal('SIGSTOP');
+          signalWithWorkers(process, 'SIGSTOP');
           await sleep(forMs);
-          process.signal('SIGCONT');
+          signalWithWorkers(process, 'SIGCONT');
         });
       case 'clock':
         this.#setClock(fault.service, fault.offsetMs);
@@ -171,5 +171,14 @@ export class Victims {
 
   #setClock(service: string, offsetMs: number): void {
     writeFileSync(join(this.#clocks, service), String(offsetMs));
+  }
+}
+
+/** To the process group: a machine that stands still stops an ingest's workers too. Nothing happens when it is gone. */
+function signalWithWorkers({ pid }: ManagedProcess, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }

@@ -1,0 +1,28 @@
+import type { OutageOptions, OutageResult } from './outage.ts';
+
+const RSS_BYTES_MAX = 300 * 1024 * 1024;
+/** The limit refuses events; records of what is sealed from them come on top. */
+const BACKLOG_EXCESS_MAX = 1.1;
+
+/** What was broken, each in a line; none is what is expected. */
+export function brokenPromises(
+  result: OutageResult,
+  limits: Pick<OutageOptions, 'backlogBytes' | 'spoolBytes'>,
+): string[] {
+  const kinds = ['lost', 'doubled', 'unknown', 'overwritten'] as const;
+  const sizes = [
+    {
+      what: 'the backlog in Redis',
+      bytes: result.mostBacklogBytes,
+      bytesMax: limits.backlogBytes * BACKLOG_EXCESS_MAX,
+    },
+    { what: 'the spool', bytes: result.mostSpoolBytes, bytesMax: limits.spoolBytes },
+    ...Object.entries(result.rssPeakBytes).map(([what, bytes]) => ({ what, bytes, bytesMax: RSS_BYTES_MAX })),
+  ];
+  return [
+    ...kinds.flatMap((kind) => result[kind].map((what) => `${kind}: ${what}`)),
+    ...sizes
+      .filter(({ bytes, bytesMax }) => bytes > bytesMax)
+      .map(({ what, bytes, bytesMax }) => `limit: ${what} took ${bytes} bytes, not ${bytesMax} at most`),
+  ];
+}
