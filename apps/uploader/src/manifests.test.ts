@@ -167,7 +167,7 @@ describe('what holds a manifest back', () => {
     const write = async (replicas: number): Promise<void> =>
       new Manifests(
         {
-          ...{ redis: new IoredisPort(world.admin), store, readiness, clock: systemClock, newToken: () => 't1' },
+          ...{ redis: new IoredisPort(world.admin), store, readiness, clock: systemClock },
           metrics: new UploaderMetrics(new Registry()),
           log: createLogger({
             ...{ service: 'uploader', level: 'debug' },

@@ -29,7 +29,6 @@ export interface ManifestPorts {
   readonly readiness: Readiness;
   readonly log: Logger;
   readonly clock: Clock;
-  readonly newToken: () => string;
 }
 
 export interface ManifestOptions {
@@ -125,7 +124,7 @@ export class Manifests {
       const complete = (partitionSpan(partition)?.endMs ?? Infinity) <= completeMs;
       if (!complete && count < ENTRIES_MAX && objects < UNLISTED_MAX / 2) continue;
       await this.#attempt(errors, stop, async () => {
-        const drawn = await manifests.draw(partition, this.#ports.newToken());
+        const drawn = await manifests.draw(partition);
         if (drawn === null) return;
         await this.#write(lane, manifests, drawn, stop);
         objects -= drawn.receipts.length;

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Durability } from '@sink/lane';
 import { IoredisPort } from '@sink/lane';
@@ -108,7 +107,7 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
   const manifests = new Manifests(
     {
       redis: new IoredisPort(sweeping),
-      ...{ store, metrics, readiness, log, clock, newToken: randomUUID },
+      ...{ store, metrics, readiness, log, clock },
     },
     {
       ...{ sinkName: config.sinkName, lanes: config.lanes, prefix: config.prefix, durability },

@@ -7,6 +7,7 @@ import { draw, listed, oldestChunk } from './scripts/manifest.ts';
 /** What a manifest lists: decided, and the same for whoever reads it. */
 export interface DrawnManifest {
   readonly partition: string;
+  /** Of this set of receipts, and of no other. */
   readonly token: string;
   readonly receipts: readonly Receipt[];
 }
@@ -39,13 +40,12 @@ export class LaneManifests {
 
   /**
    * The manifest of a partition that is to be written now: the one that is drawn up, or a new one of all that waits.
-   * @param token for a new one; nobody used it before
    * @returns null when nothing waits, or somebody else has finished it meanwhile
    * @throws ReceiptUnreadable
    */
-  async draw(partition: string, token: string): Promise<DrawnManifest | null> {
+  async draw(partition: string): Promise<DrawnManifest | null> {
     const { ofPartition, listing } = manifestKeys(this.#keys, partition);
-    const drawn = asText(await this.#redis.run(draw, [ofPartition, listing], [token]));
+    const drawn = asText(await this.#redis.run(draw, [ofPartition, listing], []));
     if (drawn === null) return null;
     const { '': found, ...receipts } = asFields(await this.#redis.call('HGETALL', [listing]));
     if (asText(found) !== drawn) return null;

@@ -1,6 +1,6 @@
 import { UNLISTED_MAX } from '@sink/domain';
 import { describe, expect, test } from 'vitest';
-import { LaneManifests } from './lane-manifests.ts';
+import { type DrawnManifest, LaneManifests } from './lane-manifests.ts';
 import { LaneWorld, receiptOf } from './test/lane-world.ts';
 
 const world = new LaneWorld();
@@ -15,9 +15,15 @@ async function store(segment: string, partition = PARTITION): Promise<string> {
   return world.lane.commit(receiptOf(segment), 100, partition);
 }
 
-async function idsOf(partition = PARTITION, token = 'unused'): Promise<string[]> {
-  const drawn = await manifests().draw(partition, token);
+async function idsOf(partition = PARTITION): Promise<string[]> {
+  const drawn = await manifests().draw(partition);
   return (drawn?.receipts ?? []).map(({ id }) => id).sort();
+}
+
+async function drawn(partition = PARTITION): Promise<DrawnManifest> {
+  const manifest = await manifests().draw(partition);
+  if (manifest === null) throw new Error(`drawing up a manifest of ${partition}: nothing waits`);
+  return manifest;
 }
 
 describe('a manifest', () => {
@@ -27,7 +33,7 @@ describe('a manifest', () => {
     await world.seal('s1', [[chunk, 0, 1]]);
     await world.lane.commit(receiptOf('s1'), 100);
     expect(await world.redis.keys('*unlisted*')).toEqual([]);
-    expect(await manifests().draw(PARTITION, 't1')).toBeNull();
+    expect(await manifests().draw(PARTITION)).toBeNull();
   });
 
   test('lists what was committed, once, also when the commit is repeated', async () => {
@@ -40,40 +46,40 @@ describe('a manifest', () => {
 
   test('is decided once: what is committed later, or drawn by another, does not change it', async () => {
     await store('s1');
-    const first = await manifests().draw(PARTITION, 't1');
+    const first = await manifests().draw(PARTITION);
     await store('s2');
-    expect(await manifests().draw(PARTITION, 't2')).toEqual(first);
-    expect(first).toMatchObject({ partition: PARTITION, token: 't1', receipts: [{ id: 's1' }] });
+    expect(await manifests().draw(PARTITION)).toEqual(first);
+    expect(first).toMatchObject({ partition: PARTITION, receipts: [{ id: 's1' }] });
     expect(await manifests().waiting()).toEqual(new Map([[PARTITION, 2]]));
   });
 
   test('what came late goes into the next one, and that holds nothing else', async () => {
     await store('s1');
-    await manifests().draw(PARTITION, 't1');
+    const first = await drawn();
     await store('s2');
-    expect(await manifests().listed({ partition: PARTITION, token: 't1' })).toBe('listed');
+    expect(await manifests().listed(first)).toBe('listed');
     expect(await manifests().waiting()).toEqual(new Map([[PARTITION, 1]]));
-    expect(await idsOf(PARTITION, 't2')).toEqual(['s2']);
+    expect(await idsOf()).toEqual(['s2']);
   });
 
   test('invariant 5: finished twice, or late by one who was thought dead, takes nothing of another manifest', async () => {
     await store('s1');
-    await manifests().draw(PARTITION, 't1');
-    await manifests().listed({ partition: PARTITION, token: 't1' });
+    const first = await drawn();
+    await manifests().listed(first);
     await store('s2');
-    await manifests().draw(PARTITION, 't2');
+    // As when a draw of the first one is executed late: nobody has said that this is another.
+    await manifests().draw(PARTITION);
     const before = await world.everything();
-    expect(await manifests().listed({ partition: PARTITION, token: 't1' })).toBe('gone');
+    expect(await manifests().listed(first)).toBe('gone');
     expect(await world.everything()).toEqual(before);
-    expect(await idsOf(PARTITION, 't3')).toEqual(['s2']);
+    expect(await idsOf()).toEqual(['s2']);
   });
 
   test('invariant 6: when all is listed, nothing is left of it', async () => {
     await store('s1');
     await store('s2', '2026/11/23/11');
     for (const partition of [PARTITION, '2026/11/23/11']) {
-      await manifests().draw(partition, 't');
-      await manifests().listed({ partition, token: 't' });
+      await manifests().listed(await drawn(partition));
     }
     expect(await world.redis.keys('*unlisted*')).toEqual([]);
   });

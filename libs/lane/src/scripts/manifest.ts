@@ -4,16 +4,21 @@ import { drainingScript } from './script.ts';
  * draw: decides, once, which objects the next manifest of a partition lists: those that wait now. They are set apart under
  * a name that nobody adds to, so whoever writes the manifest, and however often, writes the same. While one is drawn up
  * there is no other: its token again. Nothing waits: false.
+ *
+ * The token follows from what is listed: a draw that is executed twice, the second time after the first manifest is done,
+ * draws up another one under another token, and whoever still finishes the first one takes nothing of it.
  */
 export const draw = drainingScript(
   'drawManifest',
   `
 local ofPartition, listing = KEYS[1], KEYS[2]
-local token = ARGV[1]
 
 local drawn = redis.call('HGET', listing, '')
 if drawn then return drawn end
-if redis.call('HLEN', ofPartition) == 0 then return false end
+local segments = redis.call('HKEYS', ofPartition)
+if #segments == 0 then return false end
+table.sort(segments)
+local token = redis.sha1hex(table.concat(segments, ' '))
 redis.call('RENAME', ofPartition, listing)
 redis.call('HSET', listing, '', token)
 return token
