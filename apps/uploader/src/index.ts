@@ -1,3 +1,5 @@
+export { Manifests } from './manifests.ts';
+export type { ManifestOptions, ManifestPorts } from './manifests.ts';
 export { UploaderMetrics } from './metrics.ts';
 export type { ObjectBody, ObjectBuilderPort, SpoolFilesPort } from './ports.ts';
 export { startUploader } from './start.ts';

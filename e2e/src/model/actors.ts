@@ -22,6 +22,8 @@ export interface WorldParts {
   readonly spillAtBytes: number | null;
   /** Producers send again what was not acknowledged, and it must not be stored twice. */
   readonly dedupe: boolean;
+  /** Commits put receipts aside for manifests. */
+  readonly manifests: boolean;
   /** The name under which each batcher runs now. */
   readonly consumers: Map<Actor, string>;
   readonly newId: (kind: string) => string;
@@ -36,7 +38,7 @@ export interface Ingest {
 /** Failures that must not be: an event that is nowhere, or another one than was sealed. */
 const BROKEN: readonly unknown[] = ['content_missing', 'content_differs', 'spilled_missing'];
 const ROOM = { hasRoom: () => true, took: () => undefined };
-const DURABILITY: Durability = { waitaof: false, replicas: 0, timeoutMs: 0 };
+export const DURABILITY: Durability = { waitaof: false, replicas: 0, timeoutMs: 0 };
 /** Leases never lapse by time here: the world removes them when it likes, as a clock that no rule may rest on. */
 const LEASE_MS = 100_000_000;
 const WRITERS = 2;
@@ -49,7 +51,7 @@ const DEDUPE = {
 };
 const HEALTH = { failing: () => undefined, working: () => undefined };
 
-function clockOf(parts: WorldParts, actor: Actor) {
+export function clockOf(parts: WorldParts, actor: Actor) {
   const { scheduler } = parts;
   return {
     wallMs: () => scheduler.nowMs,
@@ -198,7 +200,15 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
       try {
         await upload(
           id,
-          { lane, store, spool, builder, wallMs: () => scheduler.nowMs, receiptsMax: 1_000, manifests: false },
+          {
+            lane,
+            store,
+            spool,
+            builder,
+            wallMs: () => scheduler.nowMs,
+            receiptsMax: 1_000,
+            manifests: parts.manifests,
+          },
           new AbortController().signal,
         );
         await scheduler.local(actor, 'complete job', () => jobs.done(actor, id));
@@ -235,7 +245,7 @@ function diskOf(parts: WorldParts, actor: Actor): SpoolDisk {
 }
 
 /** An exception that reaches the top of an actor is a broken invariant, in the model as in a process. */
-async function guarded(parts: WorldParts, actor: Actor, run: () => Promise<void>): Promise<void> {
+export async function guarded(parts: WorldParts, actor: Actor, run: () => Promise<void>): Promise<void> {
   try {
     await run();
   } catch (error) {

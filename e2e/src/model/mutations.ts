@@ -20,6 +20,9 @@ const WRITER = 'apps/ingest/src/lane-writer.ts';
 const BATCHER = 'apps/batcher/src/lane-batcher.ts';
 const INHERITANCE = 'apps/batcher/src/inheritance.ts';
 const UPLOAD = 'apps/uploader/src/upload-segment.ts';
+const MANIFEST = 'libs/lane/src/scripts/manifest.ts';
+const MANIFEST_KEY = 'libs/domain/src/manifest.ts';
+const MANIFESTS = 'apps/uploader/src/manifests.ts';
 const SPILLER = 'apps/batcher/src/spiller.ts';
 const JANITOR = 'apps/batcher/src/janitor.ts';
 const WORLD = 'e2e/src/model/world.ts';
@@ -180,6 +183,29 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
       { file: KEY, from: '-${chunkId}-${offset}-${object.sha256.slice(0, KEY_HASH_DIGITS)}`', to: '-${chunkId}`' },
     ],
     shows: /key with two contents|LOST/,
+  },
+  {
+    name: 'a manifest is drawn up in the place of one that is not written yet',
+    edits: [{ file: MANIFEST, from: 'if drawn then return drawn end', to: '' }],
+    shows: /UNLISTED/,
+  },
+  {
+    name: 'a manifest is done before it stands in the bucket',
+    edits: [
+      {
+        file: MANIFESTS,
+        from: 'assertReached(await lane',
+        to: 'await manifests.listed(drawn);\n    assertReached(await lane',
+      },
+    ],
+    shows: /UNLISTED/,
+  },
+  {
+    name: "a manifest's key does not say its content",
+    edits: [
+      { file: MANIFEST_KEY, from: '-${sha256.slice(0, KEY_HASH_DIGITS)}.json`', to: '-${KEY_HASH_DIGITS}.json`' },
+    ],
+    shows: /key with two contents/,
   },
   {
     name: 'a claim removes a consumer that still has chunks pending',

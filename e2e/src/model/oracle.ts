@@ -1,4 +1,4 @@
-import { parseRecord } from '@sink/domain';
+import { type Manifest, parseReceipt, parseRecord, type Receipt } from '@sink/domain';
 import { GROUP, type LaneKeys, type RedisPort } from '@sink/lane';
 import type { WorldParts } from './actors.ts';
 import { LEFTOVERS, SEALED } from './looks.ts';
@@ -61,6 +61,10 @@ export class Oracle {
       'spilled jobs': parts.disks.reduce((sum, disk) => sum + disk.spilledJobs.all.size, 0),
       files: parts.disks.reduce((sum, disk) => sum + disk.files, 0),
     };
+    if (parts.manifests) {
+      const keysLeft = await redis.call('KEYS', [`${keys.unlisted.replaceAll(/[{}]/g, '?')}*`]);
+      left['manifests'] = Array.isArray(keysLeft) ? keysLeft.length : undefined;
+    }
     return Object.keys(left).filter((name) => left[name] !== 0);
   }
 
@@ -68,6 +72,29 @@ export class Oracle {
   judge(bucket: Bucket): void {
     const stored = this.#countEvents(bucket);
     for (const line of this.#acknowledged) if (!stored.has(line)) this.violate('LOST acknowledged event');
+  }
+
+  /**
+   * Every object that was committed stands in one manifest of its lane: in no more than it has receipts, because a spilled
+   * file that was adopted is committed again (ADR 8). After a failover it may stand in more: what the replica lacked of a
+   * manifest that was written is drawn up again. It stands in one all the same: what it forgets of a commit it forgets of
+   * the receipt too.
+   */
+  async judgeManifests(redis: RedisPort, keys: LaneKeys, bucket: Bucket): Promise<void> {
+    const laneUid = await redis.call('HGET', [keys.meta, 'uid']);
+    const listed = new Map<string, number>();
+    for (const [name, body] of bucket.manifests) {
+      if (!name.includes(`/_manifest-${String(laneUid)}-`)) continue;
+      for (const { key } of (JSON.parse(body.toString()) as Manifest).objects) {
+        if (!bucket.objects.has(key)) this.violate('manifest lists what is not in the bucket');
+        listed.set(key, (listed.get(key) ?? 0) + 1);
+      }
+    }
+    const committed = new Map<string, number>();
+    for (const { key } of await receiptsOf(redis, keys)) committed.set(key, (committed.get(key) ?? 0) + 1);
+    for (const key of committed.keys()) if (!listed.has(key)) this.violate('UNLISTED object');
+    if (this.failedOver) return;
+    for (const [key, times] of listed) if (times > (committed.get(key) ?? 0)) this.violate('object LISTED TWICE');
   }
 
   #countEvents(bucket: Bucket): Set<string> {
@@ -80,4 +107,12 @@ export class Oracle {
     }
     return stored;
   }
+}
+
+/** Worlds commit fewer objects than the cap of the receipts. */
+async function receiptsOf(redis: RedisPort, keys: LaneKeys): Promise<Receipt[]> {
+  const entries: unknown = await redis.call('XRANGE', [keys.receipts, '-', '+']);
+  return (Array.isArray(entries) ? (entries as [string, string[]][]) : []).map(([, fields]) =>
+    parseReceipt(fields[fields.indexOf('r') + 1] ?? ''),
+  );
 }

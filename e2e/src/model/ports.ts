@@ -167,6 +167,7 @@ export class PutLost extends Error {
 /** The bucket: it keeps conditional puts, and remembers when a key was offered other bytes. */
 export class Bucket {
   readonly objects = new Map<string, Buffer>();
+  readonly manifests = new Map<string, Buffer>();
   readonly #onViolation: (violation: string) => void;
 
   constructor(onViolation: (violation: string) => void) {
@@ -186,7 +187,7 @@ export class Bucket {
       },
       find: (key, contentHash) =>
         scheduler.local(actor, 'HEAD', () => {
-          const stands = this.objects.get(key);
+          const stands = this.#kept(key).get(key);
           return stands && sha256(stands) === contentHash ? { etag: 'etag', objectBytes: stands.length } : null;
         }),
       check: () => Promise.reject(new Error('the model checks no bucket')),
@@ -196,10 +197,15 @@ export class Bucket {
 
   #put(object: ObjectToPut, body: Buffer): boolean {
     if (sha256(body) !== object.contentHash) this.#onViolation(`PUT of other bytes than were sealed: ${object.key}`);
-    const stands = this.objects.get(object.key);
+    const kept = this.#kept(object.key);
+    const stands = kept.get(object.key);
     if (stands && !stands.equals(body)) this.#onViolation(`key with two contents: ${object.key}`);
-    this.objects.set(object.key, body);
+    kept.set(object.key, body);
     return stands !== undefined;
+  }
+
+  #kept(key: string): Map<string, Buffer> {
+    return key.includes('/_manifest-') ? this.manifests : this.objects;
   }
 }
 

@@ -3,6 +3,7 @@ import { GROUP, laneKeys, leaseKey, type RedisPort } from '@sink/lane';
 import { type Ingest, startBatcher, startIngest, startUploader, type WorldParts } from './actors.ts';
 import { takeReplica } from './failover.ts';
 import { Jobs } from './jobs.ts';
+import { startLister } from './lister.ts';
 import { EXPIRE_DEAD } from './looks.ts';
 import type { ModelRedis, RedisFaults } from './model-redis.ts';
 import { Oracle } from './oracle.ts';
@@ -37,8 +38,9 @@ export function harmsRedis(seed: number): boolean {
 
 /**
  * One world: a real Redis, a bucket, and a sink or two on them, each with two ingests, a batcher and an uploader a host, a
- * queue, disks; for some hundred steps everything goes wrong that can, then nothing any more, and then every acknowledged
- * event must stand in exactly one object, and nothing may be left anywhere else.
+ * queue, disks, some with one or two that write manifests; for some hundred steps everything goes wrong that can, then
+ * nothing any more, and then every acknowledged event must stand in exactly one object, and nothing may be left anywhere
+ * else.
  */
 export async function runSeed(seed: number, redis: WorldRedis, options: SeedOptions = {}): Promise<SeedResult> {
   const random = new Random(seed);
@@ -47,6 +49,8 @@ export async function runSeed(seed: number, redis: WorldRedis, options: SeedOpti
   const oracle = new Oracle();
   const shared: Shared = {
     ...{ random, redis: redis.port, faults, oracle, ids: 0, full: false },
+    // A source of its own: without manifests a seed's schedule is what it was before there were any.
+    manifests: new Random(~seed),
     scheduler: new Scheduler(random, FAULTS, options.trace ?? null),
     bucket: new Bucket((violation) => oracle.violate(violation)),
   };
@@ -62,6 +66,8 @@ export async function runSeed(seed: number, redis: WorldRedis, options: SeedOpti
 /** What all sinks of a world share. */
 interface Shared {
   readonly random: Random;
+  /** Decides which sinks write manifests, and how. */
+  readonly manifests: Random;
   readonly scheduler: Scheduler;
   readonly redis: RedisPort;
   readonly faults: RedisFaults | null;
@@ -148,6 +154,7 @@ class Sink {
       consumers: new Map(),
       flushSize: 3 + random.below(5),
       dedupe: random.chance(0.3),
+      manifests: shared.manifests.chance(0.3),
       newId: (kind) => `${kind}-${shared.ids++}`,
       crash: (actor, error) => {
         scheduler.note(
@@ -164,6 +171,9 @@ class Sink {
       this.#start('uploader', host);
     }
     if (random.chance(0.3)) this.#start('batcher', 0);
+    if (!this.#parts.manifests) return;
+    this.#start('lister', 0);
+    if (shared.manifests.chance(0.5)) this.#start('lister', 0);
   }
 
   /** What happens to it at one step of the world. */
@@ -200,6 +210,7 @@ class Sink {
     for (const leftover of await this.#leftovers()) this.#oracle.violate(`leak: ${leftover}`);
     const consumers = await this.#redis.call('XINFO', ['CONSUMERS', this.#keys.chunks, GROUP]);
     if (Array.isArray(consumers) && consumers.length > living) this.#oracle.violate('leak: consumers');
+    if (this.#parts.manifests) await this.#oracle.judgeManifests(this.#redis, this.#keys, this.#shared.bucket);
     for (const actor of this.#actors) actor.alive = false;
     const keys = await this.#redis.call('KEYS', [`?${this.#parts.sinkName}[:}]*`]);
     if (Array.isArray(keys) && keys.length > 0) await this.#redis.call('DEL', keys.map(String));
@@ -272,6 +283,9 @@ class Sink {
       }
       case 'uploader':
         void startUploader(this.#parts, actor);
+        break;
+      case 'lister':
+        void startLister(this.#parts, actor);
         break;
     }
   }
