@@ -26,6 +26,7 @@ export interface WorldParts {
   readonly manifests: boolean;
   /** The name under which each batcher runs now. */
   readonly consumers: Map<Actor, string>;
+  readonly hasFailedOver: () => boolean;
   readonly newId: (kind: string) => string;
   readonly crash: (actor: Actor, error: unknown) => void;
 }
@@ -197,6 +198,7 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
         if (random.chance(0.2)) await sweep(lane, parts.jobs, disk).catch(ignoreDoubt);
         continue;
       }
+      const hadFailedOver = parts.hasFailedOver();
       try {
         await upload(
           id,
@@ -215,7 +217,9 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
       } catch (error) {
         scheduler.note(`${actor.name} failed ${id}: ${String(error)}`);
         if (!(error instanceof Error && 'retryable' in error && error.retryable === true)) throw error;
-        if ('code' in error && BROKEN.includes(error.code)) parts.crash(actor, error);
+        // Who read one half of it before a failover and one after it has read what never was.
+        const consistent = parts.hasFailedOver() === hadFailedOver;
+        if (consistent && 'code' in error && BROKEN.includes(error.code)) parts.crash(actor, error);
         await scheduler.local(actor, 'fail job', () => jobs.fail(actor, id));
       }
     }

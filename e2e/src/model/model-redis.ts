@@ -17,9 +17,15 @@ export interface RedisFaults {
   free(): Promise<void>;
 }
 
+/**
+ * Hashes tell their fields in the order in which they were added. In a hash table the order comes from a number that each
+ * server draws at its start, and with it would the schedule of a world: of a seed there would be as many as there are servers.
+ */
+const ORDERED = ['--hash-max-listpack-entries', '100000', '--hash-max-listpack-value', '1000000'];
+
 /** A Redis for the model: what it has answered is in its file, which a crash of the process alone does not lose. */
 export async function withModelRedis(run: (redis: ModelRedis) => Promise<void>): Promise<void> {
-  const server = await startRedis({ args: ['--appendfsync', 'no', '--auto-aof-rewrite-min-size', '1mb'] });
+  const server = await startRedis({ args: ['--appendfsync', 'no', '--auto-aof-rewrite-min-size', '1mb', ...ORDERED] });
   const client = new Redis(server.url, { maxRetriesPerRequest: 0 });
   client.on('error', () => undefined);
   try {
@@ -50,7 +56,7 @@ export async function withModelRedis(run: (redis: ModelRedis) => Promise<void>):
 
 /** A Redis that many worlds share, so nothing may happen to it as a whole: none has the other's keys. */
 export async function withSharedRedis(run: (port: RedisPort) => Promise<void>): Promise<void> {
-  const server = await startRedis({ args: ['--appendonly', 'no'] });
+  const server = await startRedis({ args: ['--appendonly', 'no', ...ORDERED] });
   const client = new Redis(server.url, { maxRetriesPerRequest: 0 });
   try {
     await client.ping();

@@ -106,7 +106,7 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
       },
     ],
     shows: /DOUBLED|leak|crash/,
-    from: 200,
+    from: 140,
   },
   {
     name: 'seal does not look where a chunk was taken up to',
@@ -165,12 +165,12 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     name: 'a spilled file loses its mark before its object stands',
     edits: [{ file: UPLOAD, from: OPEN_SPILLED, to: `${OPEN_SPILLED}\n  await ports.spool.unmark(record);` }],
     shows: /LOST|crash/,
+    from: 440,
   },
   {
     name: 'a spilled file is removed before its object stands',
     edits: [{ file: UPLOAD, from: OPEN_SPILLED, to: `${OPEN_SPILLED}\n  await ports.spool.remove(record);` }],
     shows: /LOST|crash/,
-    from: 150,
   },
   {
     name: 'nobody settles a marked file whose segment was committed elsewhere',

@@ -168,6 +168,8 @@ export class PutLost extends Error {
 export class Bucket {
   readonly objects = new Map<string, Buffer>();
   readonly manifests = new Map<string, Buffer>();
+  /** Every request fails. */
+  away = false;
   readonly #onViolation: (violation: string) => void;
 
   constructor(onViolation: (violation: string) => void) {
@@ -180,13 +182,14 @@ export class Bucket {
         const body = object.body;
         if (!Buffer.isBuffer(body)) throw new Error('the model puts buffers');
         const outcome = scheduler.calm ? 1 : fate();
-        if (outcome < 0.08) return scheduler.local(actor, 'PUT fails', () => lost());
+        if (this.away || outcome < 0.08) return scheduler.local(actor, 'PUT fails', () => lost());
         const existed = await scheduler.local(actor, 'PUT', () => this.#put(object, body));
         if (outcome < 0.16) return scheduler.local(actor, 'PUT answer lost', () => lost());
         return { etag: 'etag', existed };
       },
       find: (key, contentHash) =>
         scheduler.local(actor, 'HEAD', () => {
+          if (this.away) return lost();
           const stands = this.#kept(key).get(key);
           return stands && sha256(stands) === contentHash ? { etag: 'etag', objectBytes: stands.length } : null;
         }),

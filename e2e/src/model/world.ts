@@ -85,10 +85,19 @@ async function rage(shared: Shared, sinks: readonly Sink[]): Promise<void> {
   for (let step = 0; step < steps; step++) {
     await scheduler.step();
     for (const sink of sinks) await sink.live(step);
+    harmBucket(shared);
     if (faults !== null) await harmRedis(shared, faults, crashes);
   }
   await faults?.free();
+  shared.bucket.away = false;
   for (const sink of sinks) await sink.calmDown();
+}
+
+/** S3 is away for some fifty steps now and again. */
+function harmBucket({ random, scheduler, bucket }: Shared): void {
+  if (!random.chance(bucket.away ? 0.02 : 0.004)) return;
+  bucket.away = !bucket.away;
+  scheduler.note(`S3 is ${bucket.away ? 'away' : 'back'}`);
 }
 
 async function harmRedis(shared: Shared, faults: RedisFaults, crashes: number): Promise<void> {
@@ -155,6 +164,7 @@ class Sink {
       flushSize: 3 + random.below(5),
       dedupe: random.chance(0.3),
       manifests: shared.manifests.chance(0.3),
+      hasFailedOver: () => oracle.failedOver,
       newId: (kind) => `${kind}-${shared.ids++}`,
       crash: (actor, error) => {
         scheduler.note(
@@ -299,7 +309,6 @@ class Sink {
   #kill(actor: Actor): void {
     this.#scheduler.kill(actor);
     this.#remove(actor);
-    if (actor.kind === 'batcher' && this.#random.chance(0.3)) this.#parts.disks[actor.host]?.clearSuperfluous();
   }
 
   /** A broker's requests: one to five events, each with an id of its own. Once a request is refused, it is another one. */
@@ -343,7 +352,14 @@ class Sink {
     if (random.chance(0.02)) for (const jobs of this.#allJobs) jobs.stall(() => random.chance(0.5));
     if (random.chance(0.1)) await this.#scheduler.deliverLate();
     if (random.chance(0.004)) await this.#forgetPending();
+    if (random.chance(0.008)) this.#clearDisk();
     if (random.chance(0.006)) await this.#redis.call('DEL', [this.#keys.writers]);
+  }
+
+  #clearDisk(): void {
+    const disk = this.#random.pick(this.#parts.disks);
+    this.#scheduler.note(`spool of ${disk?.spoolId} is cleared of what stands elsewhere too`);
+    disk?.clearSuperfluous();
   }
 
   async #dropLease(): Promise<void> {
