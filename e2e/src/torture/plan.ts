@@ -9,6 +9,8 @@ export type Fault =
   /** The wall clock of one service jumps, and jumps back. */
   | { readonly kind: 'clock'; readonly service: string; readonly offsetMs: number }
   | { readonly kind: 'redis_kill' | 'redis_pause' }
+  /** Everybody's Redis, as when its machine swaps: it stands still for so long again and again, and works for moments only. */
+  | { readonly kind: 'redis_slow'; readonly stallMs: number }
   | { readonly kind: 'cut' | 'refuse'; readonly service: string; readonly way: Way }
   | {
       readonly kind: 'blackhole';
@@ -115,6 +117,7 @@ function exclusiveVictim(fault: Fault): string | null {
       return fault.service;
     case 'redis_kill':
     case 'redis_pause':
+    case 'redis_slow':
       return 'redis';
     case 'disk_full':
       return 'disk';
@@ -158,6 +161,10 @@ const DRAWS: readonly Draw[] = [
   ...[1, 2].flatMap((): Draw[] => [
     (random) => ({ forMs: between(random, 100, 2_000), fault: { kind: 'redis_kill' } }),
     (random) => ({ forMs: between(random, 300, 5_000), fault: { kind: 'redis_pause' } }),
+    (random) => ({
+      forMs: between(random, 1_000, 5_000),
+      fault: { kind: 'redis_slow', stallMs: Math.round(between(random, 20, 300)) },
+    }),
     (random) => ({ forMs: between(random, 1_000, 4_000), fault: { kind: 'disk_full' } }),
   ]),
   ...S3_EFFECTS.map((effect): Draw => (random) => ({

@@ -9,6 +9,8 @@ import type { TinyDisk } from './tiny-disk.ts';
 
 /** What a supervisor waits before it starts a process again that died by itself. */
 const REVIVE_AFTER_MS = 500;
+/** What a slow Redis works between two stalls. */
+const REDIS_AT_WORK_MS = 10;
 
 /**
  * Those whom the faults strike. Each fault begins, lasts and ends by itself, whatever else is going on; one that finds its
@@ -77,6 +79,16 @@ export class Victims {
           this.#sink.redis.signal('SIGSTOP');
           await sleep(forMs);
           this.#sink.redis.signal('SIGCONT');
+        });
+      case 'redis_slow':
+        return this.#alone('redis', async () => {
+          const endMs = performance.now() + forMs;
+          while (performance.now() < endMs) {
+            this.#sink.redis.signal('SIGSTOP');
+            await sleep(fault.stallMs);
+            this.#sink.redis.signal('SIGCONT');
+            await sleep(REDIS_AT_WORK_MS);
+          }
         });
       case 'cut':
         this.#proxy(fault.service, fault.way).cut();
