@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { type ThroughputSummary, throughputTables } from '../throughput/summary.ts';
 import { type Figure, joined, markdown, type Table } from './figure.ts';
 
 /** What of an earlier results file is read. */
@@ -10,10 +9,8 @@ interface EarlierResults {
 }
 
 interface EarlierScenario {
-  readonly title: string;
-  /** Files of before there were tables hold a summary alone. */
+  /** None in files of before there were tables. */
   readonly tables?: readonly Table[];
-  readonly summary?: ThroughputSummary;
 }
 
 /**
@@ -38,9 +35,9 @@ export function comparison(
   then: EarlierResults,
 ): string {
   const before = new Map(
-    joined(
-      then.scenarios.map(({ title, tables, summary }) => ({ tables: tables ?? tablesOf(title, summary) })),
-    ).flatMap(({ title, figures }) => figures.map((figure) => [identity(title, figure), figure.value] as const)),
+    joined(then.scenarios.map(({ tables }) => ({ tables: tables ?? [] }))).flatMap(({ title, figures }) =>
+      figures.map((figure) => [identity(title, figure), figure.value] as const),
+    ),
   );
   const changes = joined(now.scenarios).map(({ title, figures }) =>
     markdown({ title: `${title}: change since ${then.commit}`, figures }, (figure) =>
@@ -56,10 +53,6 @@ function generatorWarning(now: string, then: string): string[] {
   return [
     `**Not alike: the load came from ${now} now and from ${then} then.** Figures per second, and less so those per CPU second, differ by that alone.`,
   ];
-}
-
-function tablesOf(title: string, summary: ThroughputSummary | undefined): readonly Table[] {
-  return summary === undefined ? [] : throughputTables(title, summary);
 }
 
 function identity(title: string, { row, column }: Figure): string {

@@ -1,6 +1,6 @@
 /**
- * What a second process of a service adds when each is held to a fixed share of a core, and what more lanes cost one
- * ingest (1, 2 and 4):
+ * What a second process of a service adds when each is held to a fixed share of a core, with 1, 2 and 4 lanes, and what
+ * those cost one ingest:
  *
  *     npm run scale -- [--seconds N] [--connections N]
  *
@@ -21,6 +21,7 @@ import { SCALE_SETTINGS, ScaledSink, type Shape } from './scaled-sink.ts';
 const WARM_UP_SECONDS = 2;
 /** Low enough that two of them, the load and Redis find room on two cores; as small as lets each limit by itself. */
 const CORES = { ingest: 0.2, batcher: 0.1, uploader: 0.05 } as const;
+const LANES = [1, 2, 4];
 const ONE_EACH = { ingest: 1, batcher: 1, uploader: 1 };
 
 interface Case {
@@ -77,18 +78,19 @@ function table(): string {
 }
 
 function groups(): readonly (readonly Case[])[] {
-  const of = (service: ServiceName, count: number): Case => ({
-    title: `${count} ${service}${count === 1 ? '' : 's'}, ${CORES[service]} core each`,
+  const of = (service: ServiceName, count: number, lanes: number): Case => ({
+    title: `${plural(count, service)}, ${CORES[service]} core each, ${plural(lanes, 'lane')}`,
     measured: service,
-    shape: { counts: { ...ONE_EACH, [service]: count }, workers: 1, lanes: 1, cores: { [service]: CORES[service] } },
+    shape: { counts: { ...ONE_EACH, [service]: count }, workers: 1, lanes, cores: { [service]: CORES[service] } },
   });
+  const second = (service: ServiceName, lanes: number): Case[] => [of(service, 1, lanes), of(service, 2, lanes)];
   const workers: Case = {
-    title: `1 ingest with 2 workers, ${CORES.ingest} core each`,
+    title: `1 ingest with 2 workers, ${CORES.ingest} core each, 1 lane`,
     measured: 'ingest',
     shape: { counts: ONE_EACH, workers: 2, lanes: 1, cores: { ingest: CORES.ingest } },
   };
   const lanes = (count: number): Case => ({
-    title: `1 ingest with ${count} lane${count === 1 ? '' : 's'}, ${CORES.ingest} core, batcher and uploader as much`,
+    title: `1 ingest with ${plural(count, 'lane')}, ${CORES.ingest} core, batcher and uploader as much`,
     measured: 'ingest',
     shape: {
       ...{ counts: ONE_EACH, workers: 1, lanes: count },
@@ -96,11 +98,15 @@ function groups(): readonly (readonly Case[])[] {
     },
   });
   return [
-    [of('ingest', 1), of('ingest', 2), workers],
-    [of('batcher', 1), of('batcher', 2)],
-    [of('uploader', 1), of('uploader', 2)],
-    [lanes(1), lanes(2), lanes(4)],
+    [...second('ingest', 1), workers],
+    ...[second('ingest', 2), second('ingest', 4)],
+    ...(['batcher', 'uploader'] as const).flatMap((service) => LANES.map((count) => second(service, count))),
+    LANES.map(lanes),
   ];
+}
+
+function plural(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
 /** The reference: node:http that parses the same bodies, held as one ingest is. */

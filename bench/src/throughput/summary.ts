@@ -1,10 +1,19 @@
-import type { Table } from '../report/figure.ts';
+import type { TrafficName } from '../load/traffic.ts';
+import type { Goal, Table } from '../report/figure.ts';
 import { median } from '../report/statistics.ts';
 import { SERVICES, type ServiceName } from '../sink/service.ts';
 import type { ThroughputRuns } from './throughput.ts';
 
 /** No service may ever hold more memory. Redis is none of ours: its memory is the backlog's. */
 const RSS_BYTES_MAX = 256 * 1024 * 1024;
+
+const RSS_MB: Goal = { atMost: 200 };
+/** Events per CPU second for each request per CPU second of the bare server. */
+const GOALS: Readonly<Partial<Record<TrafficName, { readonly whole: number; readonly ingest?: number }>>> = {
+  binary: { whole: 0.6, ingest: 0.8 },
+  structured: { whole: 0.65, ingest: 0.85 },
+  batch: { whole: 5 },
+};
 
 /** Medians over the runs of a scenario; of memory the most. */
 export interface ThroughputSummary {
@@ -55,26 +64,36 @@ export function memoryProblems({ rssPeakBytes }: ThroughputSummary): string[] {
 }
 
 /** The summary as figures; `column` is the scenario. */
-export function throughputTables(column: string, summary: ThroughputSummary): Table[] {
+export function throughputTables(name: TrafficName, column: string, summary: ThroughputSummary): Table[] {
   const { cpuMicrosPerEvent, rssPeakBytes } = summary;
-  const rows: readonly (readonly [string, number])[] = [
-    ['bare server: requests/s', summary.bareRequestsPerSecond],
-    ['bare server: requests per CPU second', summary.bareRequestsPerCpuSecond],
+  const goals = GOALS[name];
+  const rows: readonly (readonly [row: string, value: number, goal?: Goal | undefined])[] = [
+    ['bare server, one event a request: requests/s', summary.bareRequestsPerSecond],
+    ['bare server, one event a request: requests per CPU second', summary.bareRequestsPerCpuSecond],
     ['sink: events/s, acknowledged', summary.eventsPerSecond],
     ['ingest: events per CPU second', summary.ingestEventsPerCpuSecond],
     ['whole sink: events per CPU second', summary.eventsPerCpuSecond],
-    ['ingest to bare server, per CPU second', summary.ratioIngest],
-    ['whole sink to bare server, per CPU second', summary.ratioWhole],
+    ['ingest: events for each request of the bare server, per CPU second', summary.ratioIngest, atLeast(goals?.ingest)],
+    [
+      'whole sink: events for each request of the bare server, per CPU second',
+      summary.ratioWhole,
+      atLeast(goals?.whole),
+    ],
     ['ingest: CPU µs an event', cpuMicrosPerEvent.ingest],
     ['batcher: CPU µs an event', cpuMicrosPerEvent.batcher],
     ['uploader: CPU µs an event', cpuMicrosPerEvent.uploader],
     ['Redis: CPU µs an event', cpuMicrosPerEvent.redis],
     ['S3 stand-in, not counted in: CPU µs an event', cpuMicrosPerEvent.s3],
-    ['ingest: most RSS, MiB', rssPeakBytes.ingest / 2 ** 20],
-    ['batcher: most RSS, MiB', rssPeakBytes.batcher / 2 ** 20],
-    ['uploader: most RSS, MiB', rssPeakBytes.uploader / 2 ** 20],
-    ['Redis: most RSS, MiB', rssPeakBytes.redis / 2 ** 20],
+    ['ingest: most RSS, MB', rssPeakBytes.ingest / 1e6, RSS_MB],
+    ['batcher: most RSS, MB', rssPeakBytes.batcher / 1e6, RSS_MB],
+    ['uploader: most RSS, MB', rssPeakBytes.uploader / 1e6, RSS_MB],
+    ['Redis: most RSS, MB', rssPeakBytes.redis / 1e6],
     ['seconds from the last 202 to the last object', summary.drainSeconds],
   ];
-  return [{ title: 'throughput', figures: rows.map(([row, value]) => ({ row, column, value })) }];
+  const figures = rows.map(([row, value, goal]) => ({ row, column, value, ...(goal && { goal }) }));
+  return [{ title: 'throughput', figures }];
+}
+
+function atLeast(value: number | undefined): Goal | undefined {
+  return value === undefined ? undefined : { atLeast: value };
 }
