@@ -5,6 +5,7 @@ import { assertNever } from '@sink/domain';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
+import { makeStringsFast } from './fast-strings.ts';
 import { createLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
 import { startOpsServer } from './ops-server.ts';
@@ -121,6 +122,7 @@ export async function runService(
     if (args.workerOf !== null) {
       answerParent(readiness, registry, log);
       await start(context(null));
+      makeStringsFast();
       readiness.set('starting', null);
       tellParentOfStart(readiness);
       log.info('started');
@@ -130,6 +132,7 @@ export async function runService(
     const ops = await startOpsServer({ host, port: opsPort(service, config), readiness, registry, workers, log });
     shutdown.add('operations port', () => ops.close());
     await start(context(ops.port));
+    makeStringsFast();
     readiness.set('starting', null);
     log.info({ opsPort: ops.port }, 'started');
   } catch (error) {
