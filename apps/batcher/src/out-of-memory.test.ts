@@ -16,7 +16,7 @@ test('invariant 9: with maxmemory filled by foreign keys a batcher starts, seals
   await world.redis.script('FLUSH');
 
   const batcher = world.batcher({ flushSize: 30 });
-  await eventually(async () => expect(await world.counts()).toEqual([30, 30, 30]), { timeoutMs: 10_000 });
+  await eventually(async () => expect(await world.counts()).toEqual([30, 30, 30]));
   expect(await batcher.stop()).toBe('stopped');
   expect(await world.counts()).toEqual([30, 30, 30, 10]);
   expect(batcher.told.recovering).toEqual([]);

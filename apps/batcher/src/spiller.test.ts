@@ -144,7 +144,7 @@ describe('a backlog above spill_at', () => {
     const running = spiller.runUntil(ended.signal);
     await eventually(() => expect(failures).toMatchObject([{ retryable: true }]));
     await world.server.restart();
-    await eventually(() => expect(working()).toBeGreaterThan(0), { timeoutMs: 10_000 });
+    await eventually(() => expect(working()).toBeGreaterThan(0));
     expect(queued).toHaveLength(1);
     ended.abort();
     await running;

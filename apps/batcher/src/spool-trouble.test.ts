@@ -9,7 +9,7 @@ import { BatcherWorld } from './test/batcher-world.ts';
 const world = new BatcherWorld();
 
 async function everythingSealedOnce(): Promise<void> {
-  await eventually(async () => expect(await world.sealedEvents()).toEqual(world.everyEvent), { timeoutMs: 10_000 });
+  await eventually(async () => expect(await world.sealedEvents()).toEqual(world.everyEvent));
 }
 
 describe('a spool folder that is removed underneath', () => {
@@ -64,29 +64,25 @@ function line(id: number, bytes: number): string {
 }
 
 describe.skipIf(tinyDisk === null)('a full disk (skipped where no tmpfs may be mounted)', () => {
-  test(
-    'nothing is lost, what was open is removed, and all goes on when there is room',
-    { timeout: 20_000 },
-    async () => {
-      const spoolDir = join(tinyDisk ?? '', 'spool');
-      await mkdir(spoolDir, { recursive: true });
-      fillDisk();
-      for (let n = 0; n < 3; n++) await world.append(5);
-      const batcher = world.batcher({ spoolDir, flushSize: 5, leaseMs: 60_000 });
-      await eventually(() => expect(batcher.told.recovering.length).toBeGreaterThan(1));
-      expect(batcher.told.recovering).toMatchObject(batcher.told.recovering.map(() => ({ code: 'disk_full' })));
-      expect(await world.counts()).toEqual([]);
-      await eventually(() => expect(filesIn(spoolDir)).toEqual([]));
-      rmSync(filler());
-      await everythingSealedOnce();
-      expect(await world.counts()).toEqual([5, 5, 5]);
-      await batcher.stop();
-      expect(filesIn(spoolDir).filter((name) => name.endsWith('.open'))).toEqual([]);
-      rmSync(spoolDir, { recursive: true });
-    },
-  );
+  test('nothing is lost, what was open is removed, and all goes on when there is room', async () => {
+    const spoolDir = join(tinyDisk ?? '', 'spool');
+    await mkdir(spoolDir, { recursive: true });
+    fillDisk();
+    for (let n = 0; n < 3; n++) await world.append(5);
+    const batcher = world.batcher({ spoolDir, flushSize: 5, leaseMs: 60_000 });
+    await eventually(() => expect(batcher.told.recovering.length).toBeGreaterThan(1));
+    expect(batcher.told.recovering).toMatchObject(batcher.told.recovering.map(() => ({ code: 'disk_full' })));
+    expect(await world.counts()).toEqual([]);
+    await eventually(() => expect(filesIn(spoolDir)).toEqual([]));
+    rmSync(filler());
+    await everythingSealedOnce();
+    expect(await world.counts()).toEqual([5, 5, 5]);
+    await batcher.stop();
+    expect(filesIn(spoolDir).filter((name) => name.endsWith('.open'))).toEqual([]);
+    rmSync(spoolDir, { recursive: true });
+  });
 
-  test('a disk that no whole object fits on: objects become smaller, and drain', { timeout: 20_000 }, async () => {
+  test('a disk that no whole object fits on: objects become smaller, and drain', async () => {
     const spoolDir = join(tinyDisk ?? '', 'small');
     const ids = Array.from({ length: 9 }, (_, id) => id);
     for (const id of ids) await world.append(1, { lines: [line(id, 900_000)] });
@@ -98,10 +94,10 @@ describe.skipIf(tinyDisk === null)('a full disk (skipped where no tmpfs may be m
       }
       return (await world.sealedEvents()).length;
     };
-    await eventually(async () => expect(await sealed()).toBeGreaterThanOrEqual(6), { timeoutMs: 10_000 });
+    await eventually(async () => expect(await sealed()).toBeGreaterThanOrEqual(6));
     // It closes what is open before it stops, and that needs room too.
     const stopped = batcher.stop();
-    await eventually(async () => expect(await sealed()).toBe(9), { timeoutMs: 5_000 });
+    await eventually(async () => expect(await sealed()).toBe(9));
     await stopped;
     expect(await world.sealedEvents()).toEqual(ids);
     expect(batcher.told.recovering).toMatchObject(batcher.told.recovering.map(() => ({ code: 'disk_full' })));

@@ -111,12 +111,15 @@ describe('the sink as one', () => {
     const redis = redisPid(given);
     process.kill(batcher, 'SIGKILL');
     process.kill(redis, 'SIGKILL');
-    await eventually(() => {
-      expect(pidsOf(sink, 'batcher')).toHaveLength(2);
-      const now = redisPid(given);
-      expect(now).not.toBe(redis);
-      expect(processCommand(now)).toContain('127.0.0.1:');
-    });
+    await eventually(
+      () => {
+        expect(pidsOf(sink, 'batcher')).toHaveLength(2);
+        const now = redisPid(given);
+        expect(now).not.toBe(redis);
+        expect(processCommand(now)).toContain('127.0.0.1:');
+      },
+      { timeoutMs: 30_000 },
+    );
     expect(pidsOf(sink, 'ingest')).toHaveLength(1);
     expect((await sink.kill('SIGTERM')).code).toBe(0);
     await allGone([...everyPid(sink), redisPidOrZero(given)].filter((pid) => pid !== 0));

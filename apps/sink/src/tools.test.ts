@@ -5,7 +5,7 @@ import { eventually, freePort, startProcess, startRedis, startS3, temporaryDirec
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 
-test("tools look into the sink's own Redis, whether it runs or not", { timeout: 60_000 }, async () => {
+test("tools look into the sink's own Redis, whether it runs or not", async () => {
   const env = {
     ...{ NODE_ENV: 'test', npm_lifecycle_event: undefined, SINK_HOST: '127.0.0.1' },
     SINK_DATA_DIR: temporaryDirectory('tools'),
@@ -46,7 +46,7 @@ test('without its Redis, a tool says so', async () => {
   });
 });
 
-test('a verify that is stopped in the middle leaves no temporary files', { timeout: 30_000 }, async () => {
+test('a verify that is stopped in the middle leaves no temporary files', async () => {
   const [redis, s3] = await Promise.all([
     startRedis(),
     startS3({ bucket: 'events', accessKeyId: 'AKIAFAKE', secretAccessKey: 'secret' }),

@@ -124,7 +124,9 @@ describe('a person is needed', () => {
     world.s3.setPermissions('none');
     const uploader = await world.startUploader();
     await Promise.all(Array.from({ length: 10 }, () => world.sealAndQueue()));
-    await eventually(async () => expect(await uploader.metric('sink_upload_retries_total')).toBeGreaterThan(30));
+    await eventually(async () => expect(await uploader.metric('sink_upload_retries_total')).toBeGreaterThan(30), {
+      timeoutMs: 20_000,
+    });
     expect(uploader.log().match(/"kind":"operator".*it is tried again/g)).toHaveLength(1);
   });
 
@@ -191,7 +193,7 @@ describe('doing it twice (invariant 5)', () => {
   });
 
   test('an upload ends as well when its segment was committed while it was under way', async () => {
-    const slow = world.s3.addFault({ match: PUT, effect: { kind: 'slow', delayMs: 500 }, times: 1 });
+    const slow = world.s3.addFault({ match: PUT, effect: { kind: 'slow', delayMs: 2_000 }, times: 1 });
     const uploader = await world.startUploader();
     const segment = await world.sealAndQueue();
     await eventually(() => world.s3.faultHits(slow) === 1);
@@ -204,7 +206,7 @@ describe('doing it twice (invariant 5)', () => {
 
 describe('Redis', () => {
   test('is restarted in the middle of uploads: all goes on by itself', async () => {
-    world.s3.addFault({ match: PUT, effect: { kind: 'slow', delayMs: 700 } });
+    world.s3.addFault({ match: PUT, effect: { kind: 'slow', delayMs: 2_000 } });
     const uploader = await world.startUploader();
     const segments = await Promise.all(Array.from({ length: 12 }, () => world.sealAndQueue()));
     await eventually(() => world.queue.counts().then(({ active }) => active === 8));
@@ -225,7 +227,7 @@ describe('Redis', () => {
     const uploader = await world.startUploader({ config: { receipts_max: 1_000 } });
     await eventually(() => expect(uploader.log()).toMatch(/OOM/));
     // Time enough for thousands of errors, had they not to wait.
-    await eventually(() => expect(uploader.log().match(/OOM/g)?.length).toBeGreaterThan(6), { timeoutMs: 10_000 });
+    await eventually(() => expect(uploader.log().match(/OOM/g)?.length).toBeGreaterThan(6));
     expect(uploader.log().split('\n').length).toBeLessThan(200);
     expect(uploader.failures).toEqual([]);
     await world.admin.del('foreign');
@@ -234,8 +236,9 @@ describe('Redis', () => {
   });
 
   test('at maxmemory a commit still goes through', async () => {
-    world.s3.addFault({ match: PUT, effect: { kind: 'slow', delayMs: 500 } });
-    await world.startUploader();
+    world.s3.addFault({ match: PUT, effect: { kind: 'slow', delayMs: 2_000 } });
+    // Longer than the PUT takes: at maxmemory no lock can be renewed.
+    await world.startUploader({ times: { lockMs: 20_000 } });
     const segment = await world.sealAndQueue();
     await eventually(() => world.queue.counts().then(({ active }) => active === 1));
     await world.admin.config('SET', 'maxmemory', '1');

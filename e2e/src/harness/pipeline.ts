@@ -223,6 +223,6 @@ async function ready(service: Service): Promise<void> {
       if (!response.ok)
         throw new Error(`${service.kind} is not ready: ${await response.text()}\n${service.process.output()}`);
     },
-    { timeoutMs: 20_000 },
+    { timeoutMs: 60_000 },
   );
 }

@@ -8,6 +8,8 @@ const TIMEOUT_MS = 5_000;
 /** Tries of one event; a broker gives up some time too. */
 const ATTEMPTS_MAX = 100;
 const RETRY_AFTER_MS = 50;
+/** How long a sink under faults may take for what `acknowledgedMore` waits for: a guard, for slow machines. */
+const PROGRESS_MAX_MS = 60_000;
 
 /** One sending of one event, and when and by whom it was acknowledged. */
 export interface Try {
@@ -52,6 +54,16 @@ export class Producers {
       await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
     }
     return false;
+  }
+
+  /** Waits until so many more tries were acknowledged: what strikes then strikes under load, never while idle. */
+  async acknowledgedMore(tries: number): Promise<void> {
+    const until = this.acknowledgedTries + tries;
+    const giveUpMs = performance.now() + PROGRESS_MAX_MS;
+    while (this.acknowledgedTries < until) {
+      if (performance.now() > giveUpMs) throw new Error(`no progress: ${JSON.stringify([...this.statuses])}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 
   /** Ends after what is being sent now is acknowledged. */

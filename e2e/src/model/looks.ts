@@ -39,7 +39,10 @@ return sizes
 `,
 );
 
-/** Leases of the dead lapse (those that match ARGV[1] and are none of the others), and writers of killed ingests are retired. */
+/**
+ * Leases of the dead lapse (those that match ARGV[1] and are none of the others). All writers are forgotten, not only those
+ * of killed ingests: who lives registers again.
+ */
 export const EXPIRE_DEAD = look(
   'expireDead',
   `

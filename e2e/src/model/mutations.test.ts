@@ -3,6 +3,7 @@ import { temporaryDirectory } from '@sink/testing';
 import { describe, expect, it } from 'vitest';
 import { writeMutant } from '../mutants/mutant.ts';
 import { MUTATIONS } from './mutations.ts';
+import { NOT_COMPILED } from './oracle.ts';
 import { runModel } from './run-model.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../../..');
@@ -16,6 +17,19 @@ describe.concurrent('the model notices each rule of the protocol that is left ou
       await writeMutant(REPOSITORY, mutant, mutation);
       const range = { from: mutation.from ?? 1, seeds: SEEDS_MAX };
       const { violations } = await runModel(join(mutant, 'e2e/src/model'), { ...range, until: mutation.shows });
-      expect(Object.keys(violations).join('; ')).toMatch(mutation.shows);
+      const shown = Object.keys(violations).join('; ');
+      expect(shown).toMatch(mutation.shows);
+      // Lua that does not compile leaves no rule out: it leaves all out.
+      expect(shown).not.toContain(NOT_COMPILED);
     });
+});
+
+it('an edit after which a script does not compile is told as that', { timeout: 400_000 }, async () => {
+  const from = "redis.call('XACK', chunks, group, ...)";
+  const mutation = { name: 'no Lua', edits: [{ file: 'libs/lane/src/scripts/seal.ts', from, to: 'redis.call(' }] };
+  const mutant = temporaryDirectory('mutant');
+  await writeMutant(REPOSITORY, mutant, mutation);
+  const until = new RegExp(NOT_COMPILED);
+  const { violations } = await runModel(join(mutant, 'e2e/src/model'), { from: 1, seeds: SEEDS_MAX, until });
+  expect(Object.keys(violations)).toContain(`${NOT_COMPILED}: seal`);
 });

@@ -1,6 +1,6 @@
 import type { Mutation } from '../mutants/mutant.ts';
 
-/** A rule of the protocol left out; the model must notice within a few hundred seeds. */
+/** A rule of the protocol left out; the model must notice within 1,000 seeds (`SEEDS_MAX` in mutations.test.ts). */
 export interface ProtocolMutation extends Mutation {
   /** How it shows: a broken promise or something that is never finished, not an accident of the edit. */
   readonly shows: RegExp;

@@ -4,23 +4,37 @@ import type { WorldParts } from './actors.ts';
 import { LEFTOVERS, SEALED } from './looks.ts';
 import type { Bucket } from './ports.ts';
 
+/** A violation that no mutation may show in: its edit broke a script then, and not a rule. */
+export const NOT_COMPILED = 'a script that is no Lua';
+
 /** Knows every event that was ever submitted, which were acknowledged, and what must be true in the end. */
 export class Oracle {
   readonly violations: string[] = [];
-  /**
-   * A failover lost seals, and deliveries: events may stand twice, and what is sealed from memory is delivered again, only
-   * to be acknowledged.
-   */
-  failedOver = false;
+  readonly #failedOver = new Set<string>();
+  /** By event: to which sink it was submitted. */
+  readonly #sinks = new Map<string, string>();
   readonly #acknowledged = new Set<string>();
-  #submitted = 0;
 
   get events(): number {
-    return this.#submitted;
+    return this.#sinks.size;
   }
 
-  newEvent(): string {
-    return `"event-${this.#submitted++}"`;
+  newEvent(sinkName: string): string {
+    const line = `"event-${this.#sinks.size}"`;
+    this.#sinks.set(line, sinkName);
+    return line;
+  }
+
+  /**
+   * A failover lost seals, and deliveries: events of this sink may stand twice, and what is sealed from memory is delivered
+   * again, only to be acknowledged.
+   */
+  failOver(sinkName: string): void {
+    this.#failedOver.add(sinkName);
+  }
+
+  hasFailedOver(sinkName: string): boolean {
+    return this.#failedOver.has(sinkName);
   }
 
   acknowledge(lines: readonly string[]): void {
@@ -32,10 +46,10 @@ export class Oracle {
   }
 
   /** What must be true at every moment: invariant 1, and a pending list that holds only what is not wholly sealed. */
-  async checkAlways(redis: RedisPort, keys: LaneKeys, bucket: Bucket): Promise<void> {
+  async checkAlways(redis: RedisPort, keys: LaneKeys, { sinkName, bucket }: WorldParts): Promise<void> {
     const answer = await redis.run(SEALED, [keys.chunks, keys.taken, keys.records], [GROUP]);
     const [sealedAndPending, values] = Array.isArray(answer) ? (answer as unknown[]) : [];
-    if (Number(sealedAndPending) > 0 && !this.failedOver) this.violate('pending although wholly sealed');
+    if (Number(sealedAndPending) > 0 && !this.hasFailedOver(sinkName)) this.violate('pending although wholly sealed');
     const seen = new Set<string>();
     for (const value of Array.isArray(values) ? values : []) {
       for (const [chunk, from, to] of parseRecord(String(value)).slices) {
@@ -80,7 +94,7 @@ export class Oracle {
    * manifest that was written is drawn up again. It stands in one all the same: what it forgets of a commit it forgets of
    * the receipt too.
    */
-  async judgeManifests(redis: RedisPort, keys: LaneKeys, bucket: Bucket): Promise<void> {
+  async judgeManifests(redis: RedisPort, keys: LaneKeys, { sinkName, bucket }: WorldParts): Promise<void> {
     const laneUid = await redis.call('HGET', [keys.meta, 'uid']);
     const listed = new Map<string, number>();
     for (const [name, body] of bucket.manifests) {
@@ -93,7 +107,7 @@ export class Oracle {
     const committed = new Map<string, number>();
     for (const { key } of await receiptsOf(redis, keys)) committed.set(key, (committed.get(key) ?? 0) + 1);
     for (const key of committed.keys()) if (!listed.has(key)) this.violate('UNLISTED object');
-    if (this.failedOver) return;
+    if (this.hasFailedOver(sinkName)) return;
     for (const [key, times] of listed) if (times > (committed.get(key) ?? 0)) this.violate('object LISTED TWICE');
   }
 
@@ -101,7 +115,7 @@ export class Oracle {
     const stored = new Set<string>();
     for (const body of bucket.objects.values()) {
       for (const line of body.toString().split('\n').slice(0, -1)) {
-        if (stored.has(line) && !this.failedOver) this.violate('DOUBLED event');
+        if (stored.has(line) && !this.hasFailedOver(this.#sinks.get(line) ?? '')) this.violate('DOUBLED event');
         stored.add(line);
       }
     }

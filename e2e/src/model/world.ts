@@ -6,7 +6,7 @@ import { Jobs } from './jobs.ts';
 import { startLister } from './lister.ts';
 import { EXPIRE_DEAD } from './looks.ts';
 import type { ModelRedis, RedisFaults } from './model-redis.ts';
-import { Oracle } from './oracle.ts';
+import { NOT_COMPILED, Oracle } from './oracle.ts';
 import { Bucket, SpoolDisk } from './ports.ts';
 import { Random } from '../random.ts';
 import { type Actor, Scheduler } from './scheduler.ts';
@@ -48,7 +48,7 @@ export async function runSeed(seed: number, redis: WorldRedis, options: SeedOpti
   if (faults === undefined) throw new Error(`the world of seed ${seed} needs a Redis to itself`);
   const oracle = new Oracle();
   const shared: Shared = {
-    ...{ random, redis: redis.port, faults, oracle, ids: 0, full: false },
+    ...{ random, redis: compiling(redis.port, oracle), faults, oracle, ids: 0, full: false },
     // A source of its own: without manifests a seed's schedule is what it was before there were any.
     manifests: new Random(~seed),
     scheduler: new Scheduler(random, FAULTS, options.trace ?? null),
@@ -61,6 +61,21 @@ export async function runSeed(seed: number, redis: WorldRedis, options: SeedOpti
   for (const sink of sinks) await sink.judge();
   oracle.judge(shared.bucket);
   return { seed, violations: oracle.violations, events: oracle.events, objects: shared.bucket.objects.size };
+}
+
+/** A script that Redis can not even compile fails in ways that look like a broken rule: what it is, is told as well. */
+function compiling(redis: RedisPort, oracle: Oracle): RedisPort {
+  return {
+    run: (script, keys, args) => {
+      const answer = redis.run(script, keys, args);
+      answer.catch((error: unknown) => {
+        if (String(error).includes('compiling script')) oracle.violate(`${NOT_COMPILED}: ${script.name}`);
+      });
+      return answer;
+    },
+    call: (command, args, key) => redis.call(command, args, key),
+    callBuffer: (command, args) => redis.callBuffer(command, args),
+  };
 }
 
 /** What all sinks of a world share. */
@@ -164,7 +179,7 @@ class Sink {
       flushSize: 3 + random.below(5),
       dedupe: random.chance(0.3),
       manifests: shared.manifests.chance(0.3),
-      hasFailedOver: () => oracle.failedOver,
+      hasFailedOver: () => oracle.hasFailedOver(sinkName),
       newId: (kind) => `${kind}-${shared.ids++}`,
       crash: (actor, error) => {
         scheduler.note(
@@ -220,7 +235,7 @@ class Sink {
     for (const leftover of await this.#leftovers()) this.#oracle.violate(`leak: ${leftover}`);
     const consumers = await this.#redis.call('XINFO', ['CONSUMERS', this.#keys.chunks, GROUP]);
     if (Array.isArray(consumers) && consumers.length > living) this.#oracle.violate('leak: consumers');
-    if (this.#parts.manifests) await this.#oracle.judgeManifests(this.#redis, this.#keys, this.#shared.bucket);
+    if (this.#parts.manifests) await this.#oracle.judgeManifests(this.#redis, this.#keys, this.#parts);
     for (const actor of this.#actors) actor.alive = false;
     const keys = await this.#redis.call('KEYS', [`?${this.#parts.sinkName}[:}]*`]);
     if (Array.isArray(keys) && keys.length > 0) await this.#redis.call('DEL', keys.map(String));
@@ -250,12 +265,12 @@ class Sink {
 
   async #switchOver(back: () => Promise<void>): Promise<void> {
     this.#scheduler.note(`FAILOVER of ${this.#parts.sinkName}`);
-    this.#oracle.failedOver = true;
+    this.#oracle.failOver(this.#parts.sinkName);
     await back();
   }
 
   #check(): Promise<void> {
-    return this.#oracle.checkAlways(this.#redis, this.#keys, this.#parts.bucket);
+    return this.#oracle.checkAlways(this.#redis, this.#keys, this.#parts);
   }
 
   #leftovers(): Promise<string[]> {
@@ -315,7 +330,7 @@ class Sink {
   #submit(): void {
     if (this.#submissions >= this.#submissionsMax) return;
     this.#submissions += 1;
-    const lines = Array.from({ length: 1 + this.#random.below(5) }, () => this.#oracle.newEvent());
+    const lines = Array.from({ length: 1 + this.#random.below(5) }, () => this.#oracle.newEvent(this.#parts.sinkName));
     this.#sent.push(lines);
     this.#send(lines);
   }

@@ -39,7 +39,7 @@ const MUTATIONS: readonly SuiteMutation[] = [
 
 describe.concurrent('the suite notices each rule that is left out', () => {
   for (const mutation of MUTATIONS)
-    it(mutation.name, { timeout: 60_000 }, async () => {
+    it(mutation.name, async () => {
       const mutant = temporaryDirectory('mutant');
       await writeMutant(REPOSITORY, mutant, mutation);
       const { code, output } = await runTests(mutant, mutation);

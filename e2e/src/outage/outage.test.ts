@@ -14,7 +14,8 @@ async function killEverything(sink: Pipeline): Promise<void> {
 
 test(
   'S3 away: Redis holds, then the spool, then events are refused; kills in each phase change nothing',
-  { timeout: 300_000 },
+  // So long that a phase which does not come to its end fails first, and says so.
+  { timeout: 900_000 },
   async () => {
     const [backlogBytes, spoolBytes] = [4 * MIB, 32 * MIB];
     const result = await outage({

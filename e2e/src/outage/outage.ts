@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { laneKeys } from '@sink/lane';
@@ -25,7 +25,7 @@ export interface OutageOptions {
 
 export interface OutageResult extends Verdict {
   readonly acknowledged: number;
-  /** Acknowledged until the first 503. */
+  /** Acknowledged until both were full. */
   readonly takenWhileAway: number;
   readonly refused: number;
   /** What the batcher says of itself when both are full. */
@@ -85,6 +85,7 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
         await sleep(50);
       }
     })();
+    watching.catch(() => undefined); // thrown in the end
     const away = await sink.s3.control.addFault(AWAY);
     const producers = new Producers(() => sink.of('ingest'), 0, options.textBytes);
     const refused = (): number => producers.statuses.get(503) ?? 0;
@@ -96,9 +97,13 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     producers.start(options.producers);
     await within(async () => (await redis.hlen(keys.spilled)) > 2);
     await disturb(sink);
-    await within(() => refused() > options.producers);
+    const ofBatcher = (): ReturnType<typeof told> => told(sink.of('batcher')[0]?.opsUrl ?? '');
+    await within(async () => (await ofBatcher()).readyz.includes('max_spool_bytes'));
+    // Each producer may still get one refusal that is due to the kills.
+    const refusedUntilFull = refused();
+    await within(() => refused() > refusedUntilFull + options.producers);
     const takenWhileAway = producers.acknowledgedTries;
-    const batcher = await told(sink.of('batcher')[0]?.opsUrl ?? '');
+    const batcher = await ofBatcher();
     await disturb(sink);
     const refusedBefore = refused();
     await sleep(options.refuseMs);
@@ -165,14 +170,24 @@ async function told(opsUrl: string): Promise<OutageResult['batcher']> {
   return { metrics, readyz };
 }
 
+/** Files and folders come and go while we look: what is gone takes nothing. */
 function spoolBytes({ dataDir }: Pipeline): number {
-  const entries = readdirSync(join(dataDir, 'spool'), { recursive: true, withFileTypes: true });
-  return entries
+  const spool = join(dataDir, 'spool');
+  return entriesOf(spool)
+    .flatMap((entry) => (entry.isDirectory() ? entriesOf(join(spool, entry.name)) : [entry]))
     .filter((entry) => entry.isFile())
     .reduce((sum, { parentPath, name }) => sum + sizeOf(join(parentPath, name)), 0);
 }
 
-/** Files come and go while we look. */
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { afterEach, expect, it } from 'vitest';
 import { connectAtOnce } from '../harness/connections.ts';
+import { rssPeakBytes } from '../harness/memory.ts';
 import { Pipeline } from '../harness/pipeline.ts';
 
 let pipeline: Pipeline | undefined;
@@ -13,14 +13,9 @@ afterEach(async () => {
 /** What Vanus has under way at most, as far as this machine's limit of open files allows. */
 const OPEN_FILES_MAX = Number(execFileSync('sh', ['-c', 'ulimit -Hn']).toString()) || Infinity;
 const CONNECTIONS = Math.min(10_000, OPEN_FILES_MAX - 500);
-/** Twice what Vanus waits for an answer: how slow the slowest is, is printed; here nobody may be left without one. */
-const SILENT_MS = 10_000;
-const RSS_MIB_MAX = 600;
-
-async function mostRssMib(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1_024;
-}
+/** A guard for slow machines: Vanus waits 5 s. How slow the slowest is, is printed; nobody may be left without an answer. */
+const SILENT_MS = 20_000;
+const RSS_BYTES_MAX = 600 * 1024 * 1024;
 
 it('ten thousand connections at once: each is answered in time, 202 means stored once, 503 without Redis', async () => {
   const sink = (pipeline = await Pipeline.start());
@@ -28,7 +23,7 @@ it('ten thousand connections at once: each is answered in time, 202 means stored
   if (!ingest) throw new Error('no ingest');
 
   const served = await connectAtOnce(ingest.url, CONNECTIONS, SILENT_MS);
-  console.log(`served: slowest after ${Math.round(served.slowestMs)} ms`);
+  console.log(`${CONNECTIONS} served: slowest after ${Math.round(served.slowestMs)} ms`);
   expect(served.statuses).toEqual(new Map([[202, CONNECTIONS]]));
   await sink.drained();
   const stored = [...(await sink.objects()).values()].flat().map((line) => (JSON.parse(line) as { id: string }).id);
@@ -37,7 +32,7 @@ it('ten thousand connections at once: each is answered in time, 202 means stored
   sink.redis.signal('SIGSTOP');
   const refused = await connectAtOnce(ingest.url, CONNECTIONS, SILENT_MS);
   sink.redis.signal('SIGCONT');
-  console.log(`refused: slowest after ${Math.round(refused.slowestMs)} ms`);
+  console.log(`${CONNECTIONS} refused: slowest after ${Math.round(refused.slowestMs)} ms`);
   expect(refused.statuses).toEqual(new Map([[503, CONNECTIONS]]));
-  expect(await mostRssMib(ingest.process.pid)).toBeLessThan(RSS_MIB_MAX);
-}, 90_000);
+  expect(rssPeakBytes(ingest.process)).toBeLessThan(RSS_BYTES_MAX);
+}, 180_000);

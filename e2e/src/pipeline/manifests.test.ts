@@ -36,8 +36,7 @@ it(
     const redis = new Redis(sink.redis.url);
     try {
       for (let round = 0; round < ROUNDS; round++) {
-        const until = producers.acknowledgedTries + 200;
-        await eventually(() => producers.acknowledgedTries >= until, { timeoutMs: 20_000 });
+        await producers.acknowledgedMore(200);
         // Half of them die before the manifest stands, half after it: its answer never comes. A start looks at once.
         const fault = await sink.s3.control.addFault({
           match: { operation: 'PutObject', keyPattern: '/_manifest-' },

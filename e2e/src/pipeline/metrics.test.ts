@@ -22,8 +22,10 @@ function total(samples: Map<string, number>, name: string): number {
   return [...samples].filter(([sample]) => sample.split('{', 1)[0] === name).reduce((sum, [, value]) => sum + value, 0);
 }
 
-it('the figures an operator needs follow ten events from ingest to S3', { timeout: 60_000 }, async () => {
-  const sink = (pipeline = await Pipeline.start({ settings: { SINK_SCHEDULED_INTERVAL: '12' } }));
+it('the figures an operator needs follow ten events from ingest to S3', async () => {
+  // The turn of an hour closes files too.
+  const settings = { SINK_SCHEDULED_INTERVAL: '12', SINK_TIME_INTERVAL: 'DAILY' };
+  const sink = (pipeline = await Pipeline.start({ settings }));
   const [ingest] = sink.of('ingest');
   const [batcher] = sink.of('batcher');
   const [uploader] = sink.of('uploader');

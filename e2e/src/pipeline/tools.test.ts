@@ -19,7 +19,7 @@ async function post(sink: Pipeline, ids: readonly string[]): Promise<void> {
   expect(response.status).toBe(202);
 }
 
-it('verify: agrees with a sink at work, and names what somebody took away', { timeout: 60_000 }, async () => {
+it('verify: agrees with a sink at work, and names what somebody took away', async () => {
   const sink = (pipeline = await Pipeline.start({
     settings: {
       SINK_COMPRESSION: 'zstd',
@@ -49,38 +49,32 @@ it('verify: agrees with a sink at work, and names what somebody took away', { ti
   expect(unknown.output).toMatch(/^UNKNOWN: .*AccessDenied.*\n {2}remedy: Give the credentials s3:ListBucket/);
 });
 
-it(
-  'uploads: what a person must put right is listed with its reason, and goes at once when told',
-  {
-    timeout: 60_000,
-  },
-  async () => {
-    const sink = (pipeline = await Pipeline.start());
-    await sink.s3.control.setPermissions('none');
-    await post(sink, ['a', 'b', 'c']);
-    const waiting = await eventually(
-      async () => {
-        const listed = await runCommand(sink, ['uploads', 'list', '--json']);
-        expect(listed.code, listed.output).toBe(0);
-        return JSON.parse(listed.output) as { segmentId: string };
-      },
-      { timeoutMs: 20_000 },
-    );
-    expect(waiting).toMatchObject({ lane: 0, events: 3, reason: expect.stringContaining('AccessDenied') as string });
-    expect((await runCommand(sink, ['uploads', 'list'])).output).toMatch(
-      /3 events, .*tries\n.*AccessDenied[^]*1 uploads failed/,
-    );
-    expect(await runCommand(sink, ['uploads', 'retry', 's-none'])).toMatchObject({
-      code: 1,
-      output: expect.stringContaining('s-none: no upload waits under this id') as string,
-    });
+it('uploads: what a person must put right is listed with its reason, and goes at once when told', async () => {
+  const sink = (pipeline = await Pipeline.start());
+  await sink.s3.control.setPermissions('none');
+  await post(sink, ['a', 'b', 'c']);
+  const waiting = await eventually(
+    async () => {
+      const listed = await runCommand(sink, ['uploads', 'list', '--json']);
+      expect(listed.code, listed.output).toBe(0);
+      return JSON.parse(listed.output) as { segmentId: string };
+    },
+    { timeoutMs: 20_000 },
+  );
+  expect(waiting).toMatchObject({ lane: 0, events: 3, reason: expect.stringContaining('AccessDenied') as string });
+  expect((await runCommand(sink, ['uploads', 'list'])).output).toMatch(
+    /3 events, .*tries\n.*AccessDenied[^]*1 uploads failed/,
+  );
+  expect(await runCommand(sink, ['uploads', 'retry', 's-none'])).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('s-none: no upload waits under this id') as string,
+  });
 
-    await sink.s3.control.setPermissions('all');
-    const retried = await runCommand(sink, ['uploads', 'retry', waiting.segmentId]);
-    expect(retried.output).toBe(`${waiting.segmentId}: tried now\n`);
-    // By itself the next try of a refused upload comes after half a minute or a whole one.
-    await sink.drained(10_000);
-    expect([...(await sink.objects()).values()].flat()).toHaveLength(3);
-    expect(await runCommand(sink, ['uploads', 'retry'])).toEqual({ code: 0, output: '0 uploads are tried now\n' });
-  },
-);
+  await sink.s3.control.setPermissions('all');
+  const retried = await runCommand(sink, ['uploads', 'retry', waiting.segmentId]);
+  expect(retried.output).toBe(`${waiting.segmentId}: tried now\n`);
+  // By itself the next try of a refused upload comes after half a minute or a whole one.
+  await sink.drained(10_000);
+  expect([...(await sink.objects()).values()].flat()).toHaveLength(3);
+  expect(await runCommand(sink, ['uploads', 'retry'])).toEqual({ code: 0, output: '0 uploads are tried now\n' });
+});

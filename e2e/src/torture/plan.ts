@@ -4,7 +4,7 @@ import { Random } from '../random.ts';
 
 /** What goes wrong, and with whom. Services are named as the pipeline names them: `batcher-2`. */
 export type Fault =
-  /** SIGKILL, SIGSTOP (longer than a lease of its kind, see DRAWS: a zombie when it wakes) or SIGTERM; then started, or woken, again. */
+  /** SIGKILL, SIGSTOP (a batcher's outlasts its lease: a zombie when it wakes) or SIGTERM; then started, or woken, again. */
   | { readonly kind: 'kill' | 'pause' | 'terminate'; readonly service: string }
   /** The wall clock of one service jumps, and jumps back. */
   | { readonly kind: 'clock'; readonly service: string; readonly offsetMs: number }

@@ -65,8 +65,19 @@ export async function torture(
   seconds: number,
   { dedupe = false }: { readonly dedupe?: boolean } = {},
 ): Promise<TortureResult> {
-  const clocks = temporaryDirectory('clocks');
   const disk = TinyDisk.mount(DISK_MEGABYTES);
+  try {
+    return await tortureOn(disk, { seed, seconds, dedupe });
+  } finally {
+    disk?.unmount();
+  }
+}
+
+async function tortureOn(
+  disk: TinyDisk | null,
+  { seed, seconds, dedupe }: { readonly seed: number; readonly seconds: number; readonly dedupe: boolean },
+): Promise<TortureResult> {
+  const clocks = temporaryDirectory('clocks');
   const shift = new URL('./clock-shift.mjs', import.meta.url).href;
   const ingestWorkers = ingestWorkersOf(seed);
   const replicas = { ingests: REPLICAS, batchers: REPLICAS, uploaders: REPLICAS };
@@ -115,7 +126,6 @@ export async function torture(
     };
   } finally {
     await sink.stop();
-    disk?.unmount();
   }
 }
 

@@ -141,10 +141,11 @@ describe('seal', () => {
     expect(await world.pending()).toEqual([]);
     expect(await lane.commit(receiptOf('s1'), 100)).toBe('committed');
     expect(await redis.xlen(lane.keys.chunks)).toBe(0);
-    const eachUs = Number(
-      /cmdstat_eval(?:sha)?:calls=\d+,usec=\d+,usec_per_call=([\d.]+)/.exec(await redis.info('commandstats'))?.[1],
-    );
-    // The design's bound with a margin for a busy machine.
-    expect(eachUs).toBeLessThan(300_000);
+    // Both: a script that Redis has not seen yet is refused as EVALSHA, and then sent with EVAL.
+    const stats = [...(await redis.info('commandstats')).matchAll(/^cmdstat_eval(?:sha)?:calls=\d+,usec=(\d+),/gm)];
+    const bothUs = stats.reduce((sum, [, usec]) => sum + Number(usec), 0);
+    expect(bothUs).toBeGreaterThan(0);
+    // The design's bound for a seal and a commit, with a margin for a busy machine.
+    expect(bothUs).toBeLessThan(600_000);
   });
 });

@@ -80,9 +80,9 @@ test.each(ROLES)('a blackholed %s connection times out, and a new one takes its 
 });
 
 test('a connection that is idle is left alone', async () => {
-  const redis = await connections.ready(server, 'commands', { commandTimeoutMs: 10 });
+  const redis = await connections.ready(server, 'commands', { commandTimeoutMs: 200 });
   const id = await redis.client('ID');
-  await new Promise((resolve) => setTimeout(resolve, 600)); // longer than silence is borne while an answer is due
+  await new Promise((resolve) => setTimeout(resolve, 900)); // longer than silence is borne while an answer is due
   expect(await redis.client('ID')).toBe(id);
 });
 

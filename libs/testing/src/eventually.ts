@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface EventuallyOptions {
-  /** Default 5,000. */
+  /** Default 15,000: for a slow machine, and half of what a test has (vitest.suite.ts). */
   readonly timeoutMs?: number;
   /** Pause between two checks; default 20. */
   readonly intervalMs?: number;
@@ -15,7 +15,7 @@ export async function eventually<T>(
   check: () => T | Promise<T>,
   options: EventuallyOptions = {},
 ): Promise<Exclude<T, false>> {
-  const { timeoutMs = 5_000, intervalMs = 20 } = options;
+  const { timeoutMs = 15_000, intervalMs = 20 } = options;
   const deadline = performance.now() + timeoutMs;
   let failure: unknown = new Error(`waiting for a condition: one check took longer than ${timeoutMs} ms`);
   for (;;) {
