@@ -49,7 +49,6 @@ export async function runSeed(seed: number, redis: WorldRedis, options: SeedOpti
   const oracle = new Oracle();
   const shared: Shared = {
     ...{ random, redis: compiling(redis.port, oracle), faults, oracle, ids: 0, full: false },
-    // A source of its own: without manifests a seed's schedule is what it was before there were any.
     manifests: new Random(~seed),
     scheduler: new Scheduler(random, FAULTS, options.trace ?? null),
     bucket: new Bucket((violation) => oracle.violate(violation)),
