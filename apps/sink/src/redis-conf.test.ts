@@ -24,6 +24,8 @@ test('everything a 2xx rests on stands in redis.conf, readable by its user only'
     'appendonly yes',
     'appendfsync always',
     'no-appendfsync-on-rewrite no',
+    'auto-aof-rewrite-min-size 512mb',
+    'rdbcompression no',
     'maxmemory-policy noeviction',
   ]) {
     expect(lines).toContain(line);

@@ -37,6 +37,7 @@ describe('a real Redis of the test', () => {
     expect(await config(server, 'append*')).toEqual(expect.arrayContaining(['appendfsync', 'always', 'yes']));
     expect(await config(server, 'maxmemory')).toEqual(['maxmemory', String(8 * 1024 * 1024)]);
     expect(await config(server, 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction']);
+    expect(await config(server, 'rdbcompression')).toEqual(['rdbcompression', 'no']);
     expect(await config(server, 'save')).toEqual(['save', '']);
     await server.stop();
   });

@@ -38,7 +38,8 @@ export interface RedisServer {
 
 /**
  * Starts redis-server (environment `SINK_REDIS_SERVER`, else the one on PATH) on a free port of 127.0.0.1:
- * `appendfsync always`, `maxmemory 256mb`, `noeviction`, no snapshots. Resolves when it accepts connections.
+ * `appendfsync always`, `maxmemory 256mb`, `noeviction`, no snapshots, the file rewritten as seldom as in the sink's own
+ * Redis. Resolves when it accepts connections.
  */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const dir = options.dir ?? temporaryDirectory('redis');
@@ -97,6 +98,8 @@ async function launch(dir: string, port: number, options: RedisOptions): Promise
       ...['--daemonize', 'no'],
       ...['--appendonly', 'yes'],
       ...['--appendfsync', 'always'],
+      ...['--auto-aof-rewrite-min-size', '512mb'],
+      ...['--rdbcompression', 'no'],
       ...['--save', ''],
       ...['--maxmemory', '256mb'],
       ...['--maxmemory-policy', 'noeviction'],
