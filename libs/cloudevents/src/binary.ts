@@ -7,6 +7,7 @@ import { loneSurrogate, parseJson } from './json-text.ts';
 import { dataKind, parseMediaType } from './media-type.ts';
 import type { DataKind } from './media-type.ts';
 import { MessageError, shown } from './message-error.ts';
+import { plainJson } from './plain-json.ts';
 
 const LETTER_C = 0x63;
 const LETTER_E = 0x65;
@@ -126,6 +127,8 @@ function bytes({ isLegacy }: HeaderAttributes, body: Buffer): string {
 }
 
 function declaredJson(body: Buffer): string {
+  const plain = plainJson(body);
+  if (plain !== null) return plain;
   const { text } = parseJson(body, 'the body, declared as JSON,');
   if (hasLoneSurrogate(text)) throw loneSurrogate('the body');
   return compactJson(text);
@@ -137,6 +140,8 @@ function declaredJson(body: Buffer): string {
  * null, and it is kept as bytes (as a string it would read as a JSON string, which are other bytes).
  */
 function undeclaredJson(body: Buffer): string | null {
+  const plain = plainJson(body);
+  if (plain !== null) return plain;
   if (!isUtf8(body)) return null;
   const text = body.toString('utf8');
   try {

@@ -4,9 +4,16 @@ import type { JsonEvent } from './json-event.ts';
 import { hasLoneSurrogate, skipWhitespace } from './json-scan.ts';
 import { loneSurrogate, parseJson } from './json-text.ts';
 import { MessageError } from './message-error.ts';
+import { plainBatch, plainEvent } from './plain-event.ts';
 
 /** @throws MessageError */
 export function decodeStructured(body: Buffer): string[] {
+  const line = plainEvent(body);
+  return line === null ? decodeAnyStructured(body) : [line];
+}
+
+/** The same, slower, for events that need not be plain. @throws MessageError */
+export function decodeAnyStructured(body: Buffer): string[] {
   const { text, value } = parseJson(body, 'the event');
   if (hasLoneSurrogate(text)) throw loneSurrogate('the event');
   return [readJsonEvent(text, skipWhitespace(text, 0), value).line];
@@ -18,6 +25,11 @@ export function decodeStructured(body: Buffer): string[] {
  * @throws MessageError whose message names the first bad element by its index, counted from 0
  */
 export function decodeBatch(body: Buffer): string[] {
+  return plainBatch(body) ?? decodeAnyBatch(body);
+}
+
+/** The same, slower, for events that need not be plain. @throws MessageError */
+export function decodeAnyBatch(body: Buffer): string[] {
   const { text, value } = parseJson(body, 'the batch');
   if (!Array.isArray(value)) throw new MessageError('json', 'a batch must be a JSON array');
   const elements: readonly unknown[] = value;
