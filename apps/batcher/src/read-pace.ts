@@ -1,5 +1,5 @@
-/** Bytes of bodies that one read is meant to bring. */
-const READ_BYTES = 16 * 1024 * 1024;
+/** Bytes of bodies that one read is meant to bring. With 16 MiB the batcher takes 20 MB more memory, and as much CPU time. */
+const READ_BYTES = 4 * 1024 * 1024;
 /** Chunks asked for at first, and again after quiet. */
 const CHUNKS_AT_FIRST = 4;
 /** What is left, from read to read, of the memory of a large chunk. */

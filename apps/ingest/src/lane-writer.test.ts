@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Argument, IoredisPort, Lane, RedisInDoubt } from '@sink/lane';
+import { startRedis } from '@sink/testing';
+import { Redis } from 'ioredis';
+import { expect, onTestFinished, test } from 'vitest';
+import type { PendingChunk } from './chunk-builder.ts';
+import { LaneWriter } from './lane-writer.ts';
+
+/** Hands commands on, remembers the large bodies, and loses the answers it is told to lose. */
+class WatchedPort extends IoredisPort {
+  readonly bodies: Buffer[] = [];
+  answersToLose = 0;
+
+  override async run(script: Parameters<IoredisPort['run']>[0], keys: readonly string[], args: readonly Argument[]) {
+    const answer = await super.run(script, keys, args);
+    if (script.name !== 'append') return answer;
+    this.bodies.push(...args.filter((argument) => Buffer.isBuffer(argument)));
+    if (this.answersToLose === 0) return answer;
+    this.answersToLose -= 1;
+    throw new RedisInDoubt(script.name);
+  }
+}
+
+async function writerWorld(): Promise<{ port: WatchedPort; writer: LaneWriter; bodies: () => Promise<string[]> }> {
+  const server = await startRedis();
+  const redis = new Redis(server.url);
+  onTestFinished(async () => {
+    redis.disconnect();
+    await server.stop();
+  });
+  const port = new WatchedPort(redis);
+  const lane = new Lane(port, 'sink', 0);
+  const clock = { monotonicMs: () => performance.now(), sleep: (ms: number) => sleep(ms) };
+  const writer = new LaneWriter(lane, clock, {
+    durability: { waitaof: false, replicas: 0, timeoutMs: 100 },
+    backlogBytesMax: 100_000_000,
+    retryWaitMs: 1,
+    newUid: () => 'uid',
+    dedupe: null,
+  });
+  const bodies = async (): Promise<string[]> => {
+    const entries = await redis.xrange(lane.keys.chunks, '-', '+');
+    return entries.map(([, fields]) => fields[fields.indexOf('b') + 1] ?? '');
+  };
+  return { port, writer, bodies };
+}
+
+function chunk(letter: string, lines: number): PendingChunk {
+  const line = `"${letter.repeat(998)}"`;
+  return {
+    partition: '2026/11/26/20',
+    lines: Array.from({ length: lines }, () => line),
+    waiting: [],
+    bytes: lines * 1_001,
+    furtherBytes: 0,
+    acceptedAtMs: Date.UTC(2026, 10, 26, 20),
+    deadlineMs: performance.now() + 60_000,
+  };
+}
+
+const textOf = ({ lines }: PendingChunk): string => `${lines.join('\n')}\n`;
+
+test('large chunks are written into the same memory, and each is stored as it was', async () => {
+  const { port, writer, bodies } = await writerWorld();
+  const chunks = [chunk('a', 900), chunk('b', 200), chunk('c', 998), chunk('d', 10)];
+  for (const each of chunks) expect(await writer.store(each)).toBe('stored');
+  expect(new Set(port.bodies.map(({ buffer }) => buffer)).size).toBe(1);
+  expect(await bodies()).toEqual(chunks.map(textOf));
+});
+
+test('what may still be on its way is left as it is', async () => {
+  const { port, writer, bodies } = await writerWorld();
+  const [doubtful, next] = [chunk('a', 900), chunk('b', 900)];
+  port.answersToLose = 1;
+  expect(await writer.store(doubtful)).toBe('stored');
+  expect(await writer.store(next)).toBe('stored');
+  expect(port.bodies.map(String)).toEqual([doubtful, doubtful, next].map(textOf));
+  expect(await bodies()).toEqual([doubtful, next].map(textOf));
+});
+
+test('a chunk of one line that is larger than others has memory of its own', async () => {
+  const { port, writer, bodies } = await writerWorld();
+  const [usual, larger] = [chunk('a', 900), chunk('b', 1_500)];
+  for (const each of [usual, larger, usual]) expect(await writer.store(each)).toBe('stored');
+  expect(port.bodies[1]?.buffer.byteLength).toBe(larger.bytes);
+  expect(port.bodies[2]?.buffer).toBe(port.bodies[0]?.buffer);
+  expect(await bodies()).toEqual([usual, larger, usual].map(textOf));
+});
