@@ -199,7 +199,7 @@ export class LaneWriter {
 
   /**
    * The same memory for one large chunk after the other: new memory for each is touched page by page, and makes V8 look for
-   * garbage. With batches of 100 that is a fifth of ingest's CPU time, and 30 MB.
+   * garbage. With batches of 100 that is a fifth of ingest's CPU time, and 40 MB.
    */
   #room(bytes: number): Buffer {
     if (bytes > CHUNK_BYTES_MAX) return Buffer.allocUnsafeSlow(bytes);

@@ -3,18 +3,20 @@
  * what makes decoding lossless: events and data are cut out of the text, never written anew. None of them recurses, so
  * no depth of nesting can exhaust the stack.
  */
+import {
+  QUOTE,
+  BACKSLASH,
+  COMMA,
+  COLON,
+  OPEN_BRACKET,
+  CLOSE_BRACKET,
+  OPEN_BRACE,
+  CLOSE_BRACE,
+  SPACE,
+  MINUS,
+  ZERO,
+} from './json-characters.ts';
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const SPACE = 0x20;
-const MINUS = 0x2d;
-const ZERO = 0x30;
 const NINE = 0x39;
 
 export interface ScannedObject {

@@ -2,32 +2,25 @@
  * Plain events: in plain JSON, of specversion 1.0, with attributes that are strings of printable ASCII without escapes.
  * They are taken as they stand. The rules are those of json-event.ts, which reads whatever is not plain.
  */
+import { QUOTE, COMMA, COLON, OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE } from './json-characters.ts';
 import { parseMediaType } from './media-type.ts';
 import {
   ascii,
   bytesOf,
+  FALSE,
   NOT_PLAIN,
   onlyWhitespaceFrom,
   plainJsonEnd,
   plainTextEnd,
   runEnd,
   terminated,
+  TRUE,
   wordEnd,
 } from './plain-json.ts';
 import { isTimestamp } from './timestamp.ts';
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-
 const SPECVERSION_1 = ascii('"1.0"');
 const JSON_TYPE = ascii('"application/json"');
-const TRUE = ascii('true');
-const FALSE = ascii('false');
 
 const IN_NAME = bytesOf((character) => /[a-z0-9]/.test(character));
 

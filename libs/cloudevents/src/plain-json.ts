@@ -7,6 +7,19 @@
  */
 
 import { isUtf8 } from 'node:buffer';
+import {
+  QUOTE,
+  BACKSLASH,
+  COMMA,
+  COLON,
+  OPEN_BRACKET,
+  CLOSE_BRACKET,
+  OPEN_BRACE,
+  CLOSE_BRACE,
+  SPACE,
+  MINUS,
+  ZERO,
+} from './json-characters.ts';
 
 /** What stands for an index where the text is not plain. */
 export const NOT_PLAIN = -1;
@@ -14,24 +27,13 @@ export const NOT_PLAIN = -1;
 const DEPTH_MAX = 64;
 const PLAIN_BYTES_MAX = 1024 * 1024;
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const SPACE = 0x20;
-const MINUS = 0x2d;
 const PLUS = 0x2b;
 const POINT = 0x2e;
-const ZERO = 0x30;
 const LETTER_E = 0x65;
 const LETTER_U = 0x75;
 
-const TRUE = ascii('true');
-const FALSE = ascii('false');
+export const TRUE = ascii('true');
+export const FALSE = ascii('false');
 const NULL = ascii('null');
 
 /** What stands for itself in a string: all but quote, backslash and control characters. */
