@@ -13,17 +13,23 @@ export default tseslint.config(
     plugins: { '@nx': nx, 'import-x': importX },
     settings: { 'import-x/resolver': { node: { extensions: ['.ts', '.mjs', '.js'] } } },
     rules: {
-      '@nx/enforce-module-boundaries': ['error', {
-        enforceBuildableLibDependency: false,
-        allow: [],
-        depConstraints: [
-          { sourceTag: 'type:domain', onlyDependOnLibsWithTags: [], bannedExternalImports: ['*'] },
-          { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:domain', 'type:lib', 'type:testing'] },
-          { sourceTag: 'type:testing', onlyDependOnLibsWithTags: ['type:domain', 'type:lib'] },
-          { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:domain', 'type:lib', 'type:testing'] },
-          { sourceTag: 'type:e2e', onlyDependOnLibsWithTags: ['type:domain', 'type:lib', 'type:testing', 'type:app'] },
-        ],
-      }],
+      '@nx/enforce-module-boundaries': [
+        'error',
+        {
+          enforceBuildableLibDependency: false,
+          allow: [],
+          depConstraints: [
+            { sourceTag: 'type:domain', onlyDependOnLibsWithTags: [], bannedExternalImports: ['*'] },
+            { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:domain', 'type:lib', 'type:testing'] },
+            { sourceTag: 'type:testing', onlyDependOnLibsWithTags: ['type:domain', 'type:lib'] },
+            { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:domain', 'type:lib', 'type:testing'] },
+            {
+              sourceTag: 'type:e2e',
+              onlyDependOnLibsWithTags: ['type:domain', 'type:lib', 'type:testing', 'type:app'],
+            },
+          ],
+        },
+      ],
       'import-x/no-cycle': ['error', { ignoreExternal: true }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
@@ -35,12 +41,32 @@ export default tseslint.config(
     files: ['**/*.ts'],
     ignores: ['**/*.test.ts', 'libs/testing/**', 'e2e/**', 'bench/**', '**/test/**', '**/model/**'],
     rules: {
-      'no-restricted-imports': ['error', { paths: [{ name: '@sink/testing', message: 'Only tests import the testing library.' }] }],
-      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'The environment is read in libs/config only.' }],
+      'no-restricted-imports': [
+        'error',
+        { paths: [{ name: '@sink/testing', message: 'Only tests import the testing library.' }] },
+      ],
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'The environment is read in libs/config only.' },
+      ],
     },
   },
   { files: ['libs/config/src/environment.ts'], rules: { 'no-restricted-properties': 'off' } },
   // The domain imports nothing; its tests import the test runner.
   { files: ['libs/domain/**/*.test.ts'], rules: { '@nx/enforce-module-boundaries': 'off' } },
-  { files: ['**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', Buffer: 'readonly', setTimeout: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', clearTimeout: 'readonly' } } },
+  {
+    files: ['**/*.mjs'],
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        Buffer: 'readonly',
+        setTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
+        clearTimeout: 'readonly',
+      },
+    },
+  },
 );
