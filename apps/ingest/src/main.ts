@@ -1,9 +1,9 @@
 import { runService } from '@sink/runtime';
-import { chooseWorkers } from './choose-workers.ts';
+import { chooseWorkers } from './workers/choose-workers.ts';
 
 await runService('ingest', async (context) => {
   const workers = chooseWorkers(context);
   // Not at the top: the parent of workers needs none of what takes events, and is smaller without it.
   if (workers === 1) await (await import('./start.ts')).startIngest(context);
-  else await (await import('./workers.ts')).startWorkers(context, workers);
+  else await (await import('./workers/workers.ts')).startWorkers(context, workers);
 });

@@ -1,7 +1,7 @@
 import type { MessageErrorCode } from '@sink/cloudevents';
 import { Counter, Gauge, Histogram } from '@sink/runtime';
 import type { Registry } from '@sink/runtime';
-import type { AppendOutcome } from './appender.ts';
+import type { AppendOutcome } from './commit/appender.ts';
 
 /** Why a request got no 2xx: a closed set, because it is a metric label. */
 export type RefusalReason =

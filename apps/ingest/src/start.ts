@@ -3,13 +3,13 @@ import { fingerprint } from '@sink/cloudevents';
 import { type Durability, IoredisPort, Lane, RedisRefused } from '@sink/lane';
 import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
 import { describeError, ErrorValve, type ServiceContext } from '@sink/runtime';
-import { announceLanes } from './announce-lanes.ts';
-import { ByFingerprint } from './by-fingerprint.ts';
-import { GroupCommit, type GroupCommitClock } from './group-commit.ts';
-import { LaneWriter } from './lane-writer.ts';
-import { startIngestServer } from './server.ts';
-import { Spread } from './spread.ts';
-import { shareOf } from './worker-count.ts';
+import { announceLanes } from './commit/announce-lanes.ts';
+import { ByFingerprint } from './commit/by-fingerprint.ts';
+import { GroupCommit, type GroupCommitClock } from './commit/group-commit.ts';
+import { LaneWriter } from './commit/lane-writer.ts';
+import { startIngestServer } from './http/server.ts';
+import { Spread } from './commit/spread.ts';
+import { shareOf } from './workers/worker-count.ts';
 
 /** Appends in flight per lane: one, and another for full chunks and for what waits behind a slow one (GroupCommit). */
 const WRITERS_PER_LANE = 2;

@@ -146,7 +146,7 @@ async function jobsDone(sink: Pipeline): Promise<void> {
   }
 }
 
-/** One with an even seed, two with an odd one; one where the system does not spread connections (apps/ingest/src/worker-count.ts). */
+/** One with an even seed, two with an odd one; one where the system does not spread connections (apps/ingest/src/workers/worker-count.ts). */
 function ingestWorkersOf(seed: number): number {
   return process.platform === 'linux' ? 1 + (Math.floor(seed) % 2) : 1;
 }

@@ -4,9 +4,9 @@ import { IoredisPort, Lane, type Durability } from '@sink/lane';
 import { type Proxy, type RedisServer, startProxy, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { onTestFinished } from 'vitest';
-import type { AppendOutcome } from '../appender.ts';
-import { GroupCommit, type GroupCommitOptions } from '../group-commit.ts';
-import { LaneWriter, type WriterDedupe } from '../lane-writer.ts';
+import type { AppendOutcome } from '../commit/appender.ts';
+import { GroupCommit, type GroupCommitOptions } from '../commit/group-commit.ts';
+import { LaneWriter, type WriterDedupe } from '../commit/lane-writer.ts';
 
 export interface CommitWorld {
   readonly server: RedisServer;

@@ -4,9 +4,9 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
 import { expect, onTestFinished } from 'vitest';
-import type { AppendOutcome, EventAppender } from '../appender.ts';
-import { startIngestServer } from '../server.ts';
-import type { IngestServer, IngestServerConfig, IngestTimeouts } from '../server.ts';
+import type { AppendOutcome, EventAppender } from '../commit/appender.ts';
+import { startIngestServer } from '../http/server.ts';
+import type { IngestServer, IngestServerConfig, IngestTimeouts } from '../http/server.ts';
 
 /** Stands in for group commit: answers as the test says, at once or when the test lets it. */
 export class ScriptedAppender implements EventAppender {

@@ -35,7 +35,7 @@ async function start(settings: Readonly<Record<string, string>> = {}): Promise<I
   const opsPort = String(await freePort());
   const process_ = await startProcess({
     command: process.execPath,
-    args: [join(import.meta.dirname, 'main.ts')],
+    args: [join(import.meta.dirname, '../main.ts')],
     env: {
       SINK_HOST: '127.0.0.1',
       SINK_INGEST_OPS_PORT: opsPort,

@@ -8,10 +8,10 @@ import type { Clock, Logger, Readiness, Registry } from '@sink/runtime';
 import { Admission } from './admission.ts';
 import { rawRefusal, unavailable } from './answers.ts';
 import type { Refusal } from './answers.ts';
-import type { EventAppender } from './appender.ts';
+import type { EventAppender } from '../commit/appender.ts';
 import { honoListener } from './hono-listener.ts';
 import { JointReadiness } from './joint-readiness.ts';
-import { IngestMetrics } from './metrics.ts';
+import { IngestMetrics } from '../metrics.ts';
 import { createRoutes } from './routes.ts';
 
 export type IngestServerConfig = Pick<

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createLogger, Readiness, Registry, startOpsServer } from '@sink/runtime';
 import { expect, onTestFinished, test } from 'vitest';
-import { send, startIngest } from './test/harness.ts';
+import { send, startIngest } from '../test/harness.ts';
 
 async function otherService() {
   const readiness = new Readiness();

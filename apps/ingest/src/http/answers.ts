@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MessageError } from '@sink/cloudevents';
 import { assertNever } from '@sink/domain';
-import type { AppendOutcome } from './appender.ts';
-import type { RefusalReason } from './metrics.ts';
+import type { AppendOutcome } from '../commit/appender.ts';
+import type { RefusalReason } from '../metrics.ts';
 
 /** A request that gets no 2xx. `message` is one short line: brokers keep it beside the event in their dead letters. */
 export interface Refusal {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import { commitWorld, type CommitWorld } from './test/commit-world.ts';
+import { commitWorld, type CommitWorld } from '../test/commit-world.ts';
 
 const numbered = (count: number, name = 'e'): string[] =>
   Array.from({ length: count }, (_, n) => `{"id":"${name}${n}"}`);

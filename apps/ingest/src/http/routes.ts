@@ -7,9 +7,9 @@ import { Hono } from 'hono';
 import type { Admission } from './admission.ts';
 import { NO_BODY, NO_BODY_AND_CLOSE, refusalOfDecoding, refusalOfOutcome, sendEmpty, sendRefusal } from './answers.ts';
 import type { Refusal } from './answers.ts';
-import type { AppendOutcome, EventAppender } from './appender.ts';
+import type { AppendOutcome, EventAppender } from '../commit/appender.ts';
 import type { JointReadiness } from './joint-readiness.ts';
-import type { IngestMetrics } from './metrics.ts';
+import type { IngestMetrics } from '../metrics.ts';
 import { receiveBody } from './receive.ts';
 
 export interface RoutesOptions {

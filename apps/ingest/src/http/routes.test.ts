@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { binary, send, startIngest } from './test/harness.ts';
-import type { Message } from './test/harness.ts';
+import { binary, send, startIngest } from '../test/harness.ts';
+import type { Message } from '../test/harness.ts';
 
 const STRUCTURED = { 'Content-Type': 'application/cloudevents+json' };
 const BATCHED = { 'Content-Type': 'application/cloudevents-batch+json; charset=utf-8' };

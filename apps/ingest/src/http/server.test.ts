@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { binary, RAW_BINARY, RawClient, send, startIngest } from './test/harness.ts';
-import type { Answer, Ingest } from './test/harness.ts';
+import { binary, RAW_BINARY, RawClient, send, startIngest } from '../test/harness.ts';
+import type { Answer, Ingest } from '../test/harness.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
