@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { loadConfig, readEnvironment } from '@sink/config';
-import { askReadiness, commandOfContainer, readinessUrl } from './health.ts';
+import { askReadiness, commandOfContainer, readinessUrl } from './cli/container-health.ts';
 
 // HEALTHCHECK of the image: 0 when what the container runs is ready, else 1.
 const { role, configFile } = commandOfContainer(readFileSync('/proc/1/cmdline', 'utf8'));

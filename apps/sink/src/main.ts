@@ -1,3 +1,3 @@
-import { runCommandLine } from './command-line.ts';
+import { runCommandLine } from './cli/command-line.ts';
 
 process.exit(await runCommandLine(process.argv.slice(2)));

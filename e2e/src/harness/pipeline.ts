@@ -15,7 +15,7 @@ import {
 } from '@sink/testing';
 import { Redis } from 'ioredis';
 
-/** The image's way to run a service, which also says how Node is to run it (apps/sink/src/program.ts). */
+/** The image's way to run a service, which also says how Node is to run it (apps/sink/src/supervisor/service-command.ts). */
 const MAIN = join(import.meta.dirname, '../../../apps/sink/src/main.ts');
 const BUCKET = 'mybucket';
 const CREDENTIALS = {

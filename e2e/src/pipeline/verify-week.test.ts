@@ -64,7 +64,7 @@ it('a week of 100,000 objects: the one that is gone is found, in bounded memory'
         ...{ SINK_SINK_NAME: 'week', SINK_DATA_DIR: temporaryDirectory('week'), SINK_REDIS_URL: redis.url },
         ...{ SINK_BUCKET: 'week', SINK_REGION: 'us-east-1', SINK_ENDPOINT: s3.url, SINK_RECEIPTS_MAX: '200000' },
         ...{ SINK_AWS_ACCESS_KEY_ID: s3.accessKeyId, SINK_AWS_SECRET_ACCESS_KEY: s3.secretAccessKey },
-        // As the services run (apps/sink/src/program.ts): else the figure is that of this machine's cores too.
+        // As the services run (apps/sink/src/supervisor/service-command.ts): else the figure is that of this machine's cores too.
         MALLOC_ARENA_MAX: '2',
       },
     });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { ServiceName } from '../program.ts';
+import type { ServiceName } from '../supervisor/service-command.ts';
 
 /**
  * A stand-in for a service, for the tests of the supervisor: says what happens to it on stdout.

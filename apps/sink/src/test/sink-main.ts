@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { loadConfig } from '@sink/config';
-import { runSink } from '../run-sink.ts';
+import { runSink } from '../supervisor/run-sink.ts';
 import { StartError } from '../start-error.ts';
 
 /** The supervisor with scripted services in place of the real ones, as a process of its own. */

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually, freePort, type ManagedProcess, startProcess, temporaryDirectory } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import { processCommand } from './process-identity.ts';
-import { readLastRedis } from './redis-conf.ts';
-import { runningProcesses } from './test/processes.ts';
+import { processCommand } from '../own-redis/process-identity.ts';
+import { readLastRedis } from '../own-redis/redis-conf.ts';
+import { runningProcesses } from '../test/processes.ts';
 
 const READY = /"msg":"ready: post CloudEvents to/;
 
@@ -36,7 +36,7 @@ async function setup(env: Readonly<Record<string, string>> = {}): Promise<Setup>
 }
 
 function start({ env }: Setup): Promise<ManagedProcess> {
-  const main = fileURLToPath(new URL('./test/sink-main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../test/sink-main.ts', import.meta.url));
   return startProcess({ command: process.execPath, args: [main], env });
 }
 

@@ -6,7 +6,7 @@ import { temporaryDirectory } from '@sink/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { lockDataDirectory } from './data-lock.ts';
 import { processIdentity } from './process-identity.ts';
-import { StartError } from './start-error.ts';
+import { StartError } from '../start-error.ts';
 
 describe('the lock of a data directory', () => {
   let file: string;

@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { startProcess, temporaryDirectory } from '@sink/testing';
 import { expect, test } from 'vitest';
-import { findFreePort } from './ports.ts';
+import { findFreePort } from '../supervisor/tcp-ports.ts';
 import { maxmemoryFor, newRedisSettings, readLastRedis, redisConf, writeRedisConf } from './redis-conf.ts';
 
 const MIB = 1024 * 1024;

@@ -1,13 +1,13 @@
 import { parseArgs } from 'node:util';
+import { rangeOf } from '@sink/audit';
 import { ConfigError, loadConfig, readEnvironment } from '@sink/config';
 import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from '@sink/runtime';
-import { findServiceProgram, SERVICES, type ServiceName } from './program.ts';
-import { becomeService } from './role.ts';
-import { StartError } from './start-error.ts';
-import { runSink } from './run-sink.ts';
+import { findServiceProgram, SERVICES, type ServiceName } from '../supervisor/service-command.ts';
+import { becomeService } from '../supervisor/exec-service.ts';
+import { StartError } from '../start-error.ts';
+import { runSink } from '../supervisor/run-sink.ts';
 import type { UploadsCommand } from './uploads.ts';
-import type { VerifyCommand } from './verify/command.ts';
-import { rangeOf } from './verify/time-range.ts';
+import type { VerifyCommand } from './verify.ts';
 import { VERSION } from './version.ts';
 
 const HELP = `sink-aws-s3 ${VERSION}: CloudEvents in over HTTP, objects in S3, each event exactly once.
@@ -116,7 +116,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     case 'verify':
     case 'uploads':
       return withErrorsTold(async () => {
-        const { runTool } = await import('./tools.ts');
+        const { runTool } = await import('./run-tool.ts');
         return runTool(parsed, readEnvironment());
       });
   }

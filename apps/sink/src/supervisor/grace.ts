@@ -1,5 +1,5 @@
 import { childStopGrace } from '@sink/runtime';
-import type { ServiceName } from './program.ts';
+import type { ServiceName } from './service-command.ts';
 
 /** Redis ends last and quickly: it only closes a file that is fsynced already. */
 const REDIS_SHARE = 0.08;

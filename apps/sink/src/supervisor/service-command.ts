@@ -36,5 +36,5 @@ export type ProgramOf = (service: ServiceName) => string;
  */
 export function findServiceProgram(service: ServiceName): string {
   const bundled = fileURLToPath(new URL(`./${service}.js`, import.meta.url));
-  return existsSync(bundled) ? bundled : fileURLToPath(new URL(`../../${service}/src/main.ts`, import.meta.url));
+  return existsSync(bundled) ? bundled : fileURLToPath(new URL(`../../../${service}/src/main.ts`, import.meta.url));
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock, Logger } from '@sink/runtime';
 import { processCommand } from './process-identity.ts';
 import { readLastRedis } from './redis-conf.ts';
-import { StartError } from './start-error.ts';
+import { StartError } from '../start-error.ts';
 
 const STOP_GRACE_MS = 10_000;
 const KILL_GRACE_MS = 5000;

@@ -3,10 +3,10 @@ import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import { KeptProcess, usableMemoryBytes, type Clock, type Logger } from '@sink/runtime';
 import { tieToUs } from './lifeline.ts';
-import { findFreePort } from './ports.ts';
+import { findFreePort } from '../supervisor/tcp-ports.ts';
 import { newRedisSettings, type OwnRedisSettings, writeRedisConf } from './redis-conf.ts';
 import { RedisLog } from './redis-log.ts';
-import { StartError } from './start-error.ts';
+import { StartError } from '../start-error.ts';
 
 const START_ATTEMPTS_MAX = 3;
 const PROGRESS_MS = 10_000;

@@ -1,11 +1,9 @@
+import { reportJson, reportText, type TimeRange, verify } from '@sink/audit';
 import type { SinkConfig } from '@sink/config';
 import { IoredisPort, Lane, rememberLanes } from '@sink/lane';
 import { createObjectReader, ObjectStoreError } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK } from '@sink/runtime';
-import { connectTool, toolConnected } from '../attached-redis.ts';
-import { reportJson, reportText } from './report.ts';
-import type { TimeRange } from './time-range.ts';
-import { verify } from './verify.ts';
+import { connectTool, toolConnected } from './attached-redis.ts';
 
 /** Nothing is known: what stands in the way is not the objects. */
 const EXIT_UNKNOWN = 2;

@@ -58,7 +58,7 @@ test.each([
 });
 
 test('the version is that of the packages', () => {
-  for (const manifest of ['../package.json', '../../../package.json']) {
+  for (const manifest of ['../../package.json', '../../../../package.json']) {
     const { version } = JSON.parse(readFileSync(new URL(manifest, import.meta.url), 'utf8')) as { version: unknown };
     expect(version).toBe(VERSION);
   }

@@ -1,9 +1,9 @@
 import { type Environment, loadConfig, type SinkConfig } from '@sink/config';
 import { createLogger, systemClock } from '@sink/runtime';
 import { attachRedis } from './attached-redis.ts';
-import { StopSignals } from './stop-signals.ts';
+import { StopSignals } from '../supervisor/stop-signals.ts';
 import { runUploads, type UploadsCommand } from './uploads.ts';
-import { runVerify, type VerifyCommand } from './verify/command.ts';
+import { runVerify, type VerifyCommand } from './verify.ts';
 
 export type ToolCommand = { readonly configFile: string | null } & (
   | { readonly kind: 'verify'; readonly asked: VerifyCommand }

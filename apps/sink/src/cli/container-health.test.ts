@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { loadConfig } from '@sink/config';
 import { freePort } from '@sink/testing';
 import { afterAll, describe, expect, it } from 'vitest';
-import { askReadiness, commandOfContainer, readinessUrl } from './health.ts';
+import { askReadiness, commandOfContainer, readinessUrl } from './container-health.ts';
 
 const nul = (...words: string[]): string => words.map((word) => `${word}\0`).join('');
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { SinkConfig } from '@sink/config';
 import type { Clock } from '@sink/runtime';
-import { StartError } from './start-error.ts';
+import { StartError } from '../start-error.ts';
 
 const POLL_MS = 100;
 

@@ -15,7 +15,7 @@ test("tools look into the sink's own Redis, whether it runs or not", async () =>
     SINK_UPLOADER_OPS_PORT: String(await freePort()),
   };
   const run = async (args: readonly string[]) => {
-    const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+    const main = fileURLToPath(new URL('../main.ts', import.meta.url));
     const command = await startProcess({ command: process.execPath, args: [main, ...args], env });
     const { code } = await command.exited;
     return { code, output: command.output() };
@@ -23,7 +23,7 @@ test("tools look into the sink's own Redis, whether it runs or not", async () =>
   const nothing = { code: 0, output: expect.stringContaining('OK: nothing is missing') as string };
   expect(await run(['verify'])).toMatchObject(nothing);
 
-  const sinkMain = fileURLToPath(new URL('./test/sink-main.ts', import.meta.url));
+  const sinkMain = fileURLToPath(new URL('../test/sink-main.ts', import.meta.url));
   const sink = await startProcess({ command: process.execPath, args: [sinkMain], env });
   await eventually(() => sink.output().includes('ready: post CloudEvents to'), { timeoutMs: 20_000 });
   expect(await run(['verify'])).toMatchObject(nothing);
@@ -36,7 +36,7 @@ test("tools look into the sink's own Redis, whether it runs or not", async () =>
 });
 
 test('without its Redis, a tool says so', async () => {
-  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
   const env = { SINK_REDIS_URL: `redis://127.0.0.1:${await freePort()}`, SINK_DATA_DIR: temporaryDirectory('tools') };
   const command = await startProcess({ command: process.execPath, args: [main, 'verify', '--json'], env });
   expect((await command.exited).code).toBe(2);
@@ -57,7 +57,7 @@ test('a verify that is stopped in the middle leaves no temporary files', async (
     s3.plant(`2026/11/23/10/eventing-${uid}-1-0-0-${'0'.repeat(32)}.ndjson`, Buffer.from('{}\n'));
     const hang = s3.addFault({ match: { operation: 'GetObject' }, effect: { kind: 'hang' } });
     const temporary = temporaryDirectory('verify');
-    const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+    const main = fileURLToPath(new URL('../main.ts', import.meta.url));
     const env = {
       ...{ TMPDIR: temporary, SINK_DATA_DIR: temporaryDirectory('tools'), SINK_REDIS_URL: redis.url },
       ...{ SINK_SINK_NAME: 'sink', SINK_BUCKET: 'events', SINK_REGION: 'us-east-1', SINK_ENDPOINT: s3.url },

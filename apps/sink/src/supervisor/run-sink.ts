@@ -3,11 +3,11 @@ import type { Environment, SinkConfig } from '@sink/config';
 import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, secretsIn, systemClock } from '@sink/runtime';
 import { announcement, announcementText } from './announcement.ts';
 import { awaitReady } from './await-ready.ts';
-import { lockDataDirectory } from './data-lock.ts';
-import { type OwnRedis, startOwnRedis } from './own-redis.ts';
-import { awaitFreePorts } from './ports.ts';
-import type { ProgramOf } from './program.ts';
-import { stopOrphanedRedis } from './redis-orphan.ts';
+import { lockDataDirectory } from '../own-redis/data-lock.ts';
+import { type OwnRedis, startOwnRedis } from '../own-redis/own-redis.ts';
+import { awaitFreePorts } from './tcp-ports.ts';
+import type { ProgramOf } from './service-command.ts';
+import { stopOrphanedRedis } from '../own-redis/redis-orphan.ts';
 import { ServiceGroup } from './service-group.ts';
 import { aborted, StopSignals } from './stop-signals.ts';
 

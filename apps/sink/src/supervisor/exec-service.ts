@@ -1,5 +1,5 @@
 import type { Environment } from '@sink/config';
-import { findServiceProgram, heapArguments, MEMORY_ENVIRONMENT, type ServiceName } from './program.ts';
+import { findServiceProgram, heapArguments, MEMORY_ENVIRONMENT, type ServiceName } from './service-command.ts';
 
 /**
  * Turns this process into the service (execve): the same process id, so signals, exit code and memory are the

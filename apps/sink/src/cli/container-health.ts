@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { addressOf, type SinkConfig } from '@sink/config';
-import { SERVICES, type ServiceName } from './program.ts';
+import { SERVICES, type ServiceName } from '../supervisor/service-command.ts';
 
 const PROGRAM = /(^|\/)sink\.js$/;
 const ASK_TIMEOUT_MS = 4_000;

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { processIdentity } from './process-identity.ts';
-import { StartError } from './start-error.ts';
+import { StartError } from '../start-error.ts';
 
 const ATTEMPTS_MAX = 5;
 

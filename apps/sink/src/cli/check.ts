@@ -9,8 +9,8 @@ import {
 import { createObjectStore, ObjectStoreError } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK, systemClock } from '@sink/runtime';
 import { connectTool, toolConnected } from './attached-redis.ts';
-import { closedWhen, objectsPath } from './announcement.ts';
-import { redisServerVersion } from './redis-version.ts';
+import { closedWhen, objectsPath } from '../supervisor/announcement.ts';
+import { redisServerVersion } from '../own-redis/redis-version.ts';
 
 const REDIS_TIMEOUT_MS = 10_000;
 const BUCKET_TIMEOUT_MS = 30_000;

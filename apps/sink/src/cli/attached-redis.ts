@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import type { Environment, SinkConfig } from '@sink/config';
 import { awaitRedis, connectRedis, type RedisExamination, requireRedis } from '@sink/redis';
 import { createLogger, secretsIn, systemClock } from '@sink/runtime';
-import { lockDataDirectory } from './data-lock.ts';
-import { startOwnRedis } from './own-redis.ts';
-import { readLastRedis } from './redis-conf.ts';
-import { StartError } from './start-error.ts';
+import { lockDataDirectory } from '../own-redis/data-lock.ts';
+import { startOwnRedis } from '../own-redis/own-redis.ts';
+import { readLastRedis } from '../own-redis/redis-conf.ts';
+import { StartError } from '../start-error.ts';
 
 const STOP_MS = 10_000;
 const ANSWER_MS = 5_000;

@@ -1,7 +1,7 @@
 import { loadConfig } from '@sink/config';
 import { describe, expect, test } from 'vitest';
 import { announcement, announcementText } from './announcement.ts';
-import { meanings } from './check.ts';
+import { meanings } from '../cli/check.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 23, 7, 59, 59);
 

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 import { addressOf, type Environment, type SinkConfig } from '@sink/config';
 import { type Clock, EXIT_CONFIG, KeptProcess, type Logger } from '@sink/runtime';
 import { ownStopGrace, stopDeadlinesMs } from './grace.ts';
-import { heapArguments, MEMORY_ENVIRONMENT, type ProgramOf, type ServiceName, SERVICES } from './program.ts';
+import { heapArguments, MEMORY_ENVIRONMENT, type ProgramOf, type ServiceName, SERVICES } from './service-command.ts';
 
 export interface ServiceGroupOptions {
   readonly config: SinkConfig;

@@ -1,0 +1,4 @@
+export { reportJson, reportText } from './report.ts';
+export { rangeOf } from './time-range.ts';
+export type { TimeRange } from './time-range.ts';
+export { verify } from './verify.ts';
