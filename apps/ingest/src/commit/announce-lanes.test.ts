@@ -1,17 +1,20 @@
 import { IoredisPort, RedisInDoubt, type RedisPort, rememberLanes } from '@sink/lane';
-import { startRedis } from '@sink/testing';
+import { type RedisServer, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { announceLanes } from './announce-lanes.ts';
 
-/** A real Redis whose first answers to scripts are lost on the way. */
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+/** A real, empty Redis whose first answers to scripts are lost on the way. */
 async function lossyRedis(lost: number): Promise<{ lossy: RedisPort; sound: RedisPort }> {
-  const server = await startRedis();
-  const redis = new Redis(server.port, server.host);
-  onTestFinished(async () => {
-    redis.disconnect();
-    await server.stop();
-  });
+  const redis = new Redis(server.url);
+  onTestFinished(() => redis.disconnect());
+  await redis.flushall();
   const sound = new IoredisPort(redis);
   let left = lost;
   const lossy: RedisPort = {

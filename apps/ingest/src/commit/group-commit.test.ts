@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import { commitWorld, type CommitWorld } from '../test/commit-world.ts';
+import { commitWorlds, type CommitWorld } from '../test/commit-world.ts';
+
+const commitWorld = commitWorlds();
 
 const numbered = (count: number, name = 'e'): string[] =>
   Array.from({ length: count }, (_, n) => `{"id":"${name}${n}"}`);

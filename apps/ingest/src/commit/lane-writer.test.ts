@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Argument, IoredisPort, Lane, RedisInDoubt } from '@sink/lane';
-import { startRedis } from '@sink/testing';
+import { type RedisServer, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { PendingChunk } from './chunk-builder.ts';
 import { LaneWriter } from './lane-writer.ts';
 
@@ -21,13 +21,16 @@ class WatchedPort extends IoredisPort {
   }
 }
 
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
 async function writerWorld(): Promise<{ port: WatchedPort; writer: LaneWriter; bodies: () => Promise<string[]> }> {
-  const server = await startRedis();
   const redis = new Redis(server.url);
-  onTestFinished(async () => {
-    redis.disconnect();
-    await server.stop();
-  });
+  onTestFinished(() => redis.disconnect());
+  await redis.flushall();
   const port = new WatchedPort(redis);
   const lane = new Lane(port, 'sink', 0);
   const clock = { monotonicMs: () => performance.now(), sleep: (ms: number) => sleep(ms) };

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IoredisPort, Lane, type Durability } from '@sink/lane';
-import { type Proxy, type RedisServer, startProxy, startRedis } from '@sink/testing';
+import { eventually, type Proxy, type RedisServer, startProxy, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
-import { onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import type { AppendOutcome } from '../commit/appender.ts';
 import { GroupCommit, type GroupCommitOptions } from '../commit/group-commit.ts';
 import { LaneWriter, type WriterDedupe } from '../commit/lane-writer.ts';
@@ -43,14 +43,58 @@ export interface CommitSettings {
   readonly durability?: Durability;
   readonly dedupe?: WriterDedupe;
   readonly timeInterval?: GroupCommitOptions['timeInterval'];
-  readonly args?: readonly string[];
 }
 
-/** Group commit on a real Redis behind a proxy; everything is closed at the end of the test. */
-export async function commitWorld(settings: CommitSettings = {}): Promise<CommitWorld> {
+/** As `startRedis` sets it. */
+const MAXMEMORY = '256mb';
+
+interface SharedRedis {
+  readonly server: RedisServer;
+  readonly proxy: Proxy;
+}
+
+/**
+ * Worlds for the tests of one file: group commit on a real Redis behind a proxy. All tests of the file share the Redis and
+ * the proxy; each gets them empty and without faults, and its own connections are closed at its end.
+ */
+export function commitWorlds(): (settings?: CommitSettings) => Promise<CommitWorld> {
+  let shared: SharedRedis | undefined;
+  beforeAll(async () => {
+    const server = await startRedis();
+    shared = { server, proxy: await startProxy(server) };
+  });
+  afterAll(async () => {
+    await shared?.proxy.close();
+    await shared?.server.stop();
+  });
+  return async (settings = {}) => {
+    if (!shared) throw new Error('a world is made in a test');
+    await heal(shared);
+    return commitWorld(shared, settings);
+  };
+}
+
+/** Ends every fault that an earlier test caused, also one that failed half-way. */
+async function heal({ server, proxy }: SharedRedis): Promise<void> {
+  proxy.cut(); // what the proxy still held is lost, not delivered late into the next test
+  proxy.blackhole(false);
+  proxy.delay(0);
+  await proxy.refuse(false);
+  await eventually(() => proxy.connections() === 0);
+  server.signal('SIGCONT');
+  if (!isRunning(server.pid)) await server.restart();
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function commitWorld({ server, proxy }: SharedRedis, settings: CommitSettings): Promise<CommitWorld> {
   const { writers = 1, holdMaxMs = 4_000, backlogBytesMax = 100_000_000, commandTimeoutMs = 300 } = settings;
-  const server = await startRedis({ args: settings.args ?? [] });
-  const proxy = await startProxy(server);
   const connect = (target: { host: string; port: number }): Redis => {
     const client = new Redis({
       host: target.host,
@@ -72,6 +116,8 @@ export async function commitWorld(settings: CommitSettings = {}): Promise<Commit
   await Promise.all(
     [...clients, redis].map((client) => new Promise<void>((resolve) => client.once('ready', () => resolve()))),
   );
+  await redis.config('SET', 'maxmemory', MAXMEMORY);
+  await redis.flushall();
 
   const laneWriters = clients.map(
     (client) =>
@@ -103,10 +149,8 @@ export async function commitWorld(settings: CommitSettings = {}): Promise<Commit
     { timeInterval: settings.timeInterval ?? 'HOURLY', holdMaxMs },
     (error) => crashes.push(error),
   );
-  onTestFinished(async () => {
+  onTestFinished(() => {
     for (const client of [...clients, redis]) client.disconnect();
-    await proxy.close();
-    await server.stop();
   });
   const lane = new Lane(new IoredisPort(redis), 'sink', 0);
   const submitHeld = (heldMs: number, ...lines: string[]): Promise<Told> =>
