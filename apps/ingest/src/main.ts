@@ -1,5 +1,5 @@
 import { runService } from '@sink/runtime';
-import { chooseWorkers } from './workers/choose-workers.ts';
+import { chooseWorkers } from './workers/worker-count.ts';
 
 await runService('ingest', async (context) => {
   const workers = chooseWorkers(context);

@@ -4,11 +4,10 @@ import { type Durability, IoredisPort, Lane, RedisRefused } from '@sink/lane';
 import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
 import { describeError, ErrorValve, type ServiceContext } from '@sink/runtime';
 import { announceLanes } from './commit/announce-lanes.ts';
-import { ByFingerprint } from './commit/by-fingerprint.ts';
+import { FingerprintAppender, RoundRobinAppender } from './commit/appender.ts';
 import { GroupCommit, type GroupCommitClock } from './commit/group-commit.ts';
 import { LaneWriter } from './commit/lane-writer.ts';
 import { startIngestServer } from './http/server.ts';
-import { Spread } from './commit/spread.ts';
 import { shareOf } from './workers/worker-count.ts';
 
 /** Appends in flight per lane: one, and another for full chunks and for what waits behind a slow one (GroupCommit). */
@@ -74,7 +73,10 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   const server = await startIngestServer({
     config: shareOf(config, args.workerOf ?? 1),
     sharedPort: args.workerOf !== null,
-    appender: dedupe !== null && commits.length > 1 ? new ByFingerprint(commits, fingerprint) : new Spread(commits),
+    appender:
+      dedupe !== null && commits.length > 1
+        ? new FingerprintAppender(commits, fingerprint)
+        : new RoundRobinAppender(commits),
     duplicateEvents: () => duplicates,
     readiness,
     alsoReady: args.alsoReady,

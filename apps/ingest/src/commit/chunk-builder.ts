@@ -1,5 +1,5 @@
 import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX } from '@sink/domain';
-import { type Settle, settleTogether } from './submission.ts';
+import { type Settle, settleTogether } from './appender.ts';
 
 /**
  * How far apart, in milliseconds, the deadlines in one chunk may be: all in it are given up at the earliest of them, so

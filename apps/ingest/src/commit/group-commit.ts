@@ -1,8 +1,7 @@
 import { partitionAt, partitionSpan, type PartitionSpan, type TimeInterval } from '@sink/domain';
-import type { AppendOutcome, EventAppender } from './appender.ts';
+import type { AppendOutcome, EventAppender, Settle } from './appender.ts';
 import { ChunkBuilder, type PendingChunk } from './chunk-builder.ts';
 import type { LaneWriter } from './lane-writer.ts';
-import type { Settle } from './submission.ts';
 
 export interface GroupCommitClock {
   wallMs(): number;

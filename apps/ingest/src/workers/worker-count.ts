@@ -1,28 +1,47 @@
+import { availableParallelism } from 'node:os';
 import type { SinkConfig } from '@sink/config';
+import { type ServiceContext, usableMemoryBytes } from '@sink/runtime';
 
-/** Beyond it Redis and the batcher are what is full; whoever measured otherwise sets `ingest.workers`. */
+/** With more workers Redis and the batcher are the bottleneck. An operator with other figures sets `ingest.workers`. */
 const DEFAULT_MAX = 4;
 /** One worker under load, with its share of requests in flight: 240 MiB measured. */
 const WORKER_BYTES = 256 * 1024 * 1024;
-/** Their parent: 80 MiB measured. */
+/** The workers' parent: 80 MiB measured. */
 const PARENT_BYTES = 80 * 1024 * 1024;
-/** What stays for ingest where the rest runs beside it: Redis alone takes a quarter by default, and more to rewrite. */
+/** Ingest's share where the other services use the same memory: Redis alone takes a quarter by default, more to rewrite. */
 const SHARED_MEMORY_SHARE = 0.5;
-/** One core stays for Redis, and for batcher and uploader where they run on the same machine. */
+/** One core is left to Redis, and to batcher and uploader where they run on the same machine. */
 const CORES_LEFT = 1;
 
 export interface Machine {
   readonly platform: NodeJS.Platform;
-  /** That this process may use: what a container's limit leaves of them. */
+  /** Cores this process may use, within a container's limit. */
   readonly cores: number;
   readonly memoryBytes: number;
-  /** Redis, batcher and uploader take their part of it: the all-in-one. */
+  /** Redis, batcher and uploader use this machine too: the all-in-one. */
   readonly shared: boolean;
 }
 
 /**
- * How many processes take events: what is configured, else by cores (ADR 10). Always 1 where the system does not spread
- * the connections to one port over those who listen on it.
+ * How many processes take events: 1 in a worker, because a worker is one of them. Warns if the system allows fewer than the
+ * configuration asks for.
+ */
+export function chooseWorkers(
+  { args, config, log }: Pick<ServiceContext, 'args' | 'config' | 'log'>,
+  machine: Machine = thisMachine(args.alsoReady.length > 0),
+): number {
+  if (args.workerOf !== null) return 1;
+  const workers = workerCount(config, machine);
+  if (config.ingestWorkers !== null && workers < config.ingestWorkers) {
+    const { platform } = machine;
+    log.warn({ workers, platform }, 'ingest.workers: this system does not spread connections, one process takes all');
+  }
+  return workers;
+}
+
+/**
+ * The configured number of workers, else one by cores and memory (ADR 10). Always 1 where the system does not spread the
+ * connections to one port over several processes.
  */
 export function workerCount(
   config: Pick<SinkConfig, 'ingestWorkers' | 'maxInFlightBytes' | 'maxBodyBytes'>,
@@ -35,7 +54,13 @@ export function workerCount(
   return Math.max(1, Math.floor(Math.min(machine.cores - CORES_LEFT, DEFAULT_MAX, room)));
 }
 
-/** The configuration of one of several workers: a limit of the whole service is divided. */
+/** A worker's configuration: each worker gets its share of a limit of the whole service. */
 export function shareOf<Config extends Pick<SinkConfig, 'maxInFlightBytes'>>(config: Config, workers: number): Config {
   return { ...config, maxInFlightBytes: Math.floor(config.maxInFlightBytes / workers) };
+}
+
+/** An ingest that answers for the readiness of other services runs beside them: the all-in-one. */
+function thisMachine(shared: boolean): Machine {
+  const { platform } = process;
+  return { platform, cores: availableParallelism(), memoryBytes: usableMemoryBytes(), shared };
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import type { AppendOutcome, EventAppender } from './appender.ts';
-import { ByFingerprint } from './by-fingerprint.ts';
+import { type AppendOutcome, type EventAppender, FingerprintAppender } from './appender.ts';
 
 class Lane implements EventAppender {
   readonly lines: string[] = [];
@@ -20,7 +19,7 @@ function setup() {
   const lanes = [new Lane(), new Lane(), new Lane()];
   const told: AppendOutcome[] = [];
   const submit = (lines: readonly string[]): void =>
-    new ByFingerprint(lanes, fingerprint).submit(lines, (outcome) => told.push(outcome), 0);
+    new FingerprintAppender(lanes, fingerprint).submit(lines, (outcome) => told.push(outcome), 0);
   return { lanes, told, submit };
 }
 
