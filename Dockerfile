@@ -1,13 +1,13 @@
-# One image for everything; the role is the command:
-#   (none)                        the whole sink in one container, with a Redis of its own under /data
+# One image for all services; the command selects the service:
+#   (none)                        the whole sink in one container, with its own Redis below /data
 #   ingest | batcher | uploader   one service, with the Redis of the configuration
-#   check                         says what the configuration means, and tries Redis and the bucket
-#   verify, uploads               tools beside a sink that runs elsewhere: see --help
+#   check                         explains the configuration, and tests Redis and the bucket
+#   verify, uploads               tools for a sink that runs elsewhere: see --help
 #
-# Needs no BuildKit. Behind a registry of your own: --build-arg NODE_IMAGE=… and a .npmrc beside this file.
+# Needs no BuildKit. To use your own registries, pass --build-arg NODE_IMAGE=… and put a .npmrc beside this file.
 ARG NODE_IMAGE=node:24-bookworm-slim
 
-# Only the manifests, so that a change of the sources does not install everything anew.
+# Only the package manifests, so that a change of the sources does not install everything again.
 FROM $NODE_IMAGE AS manifests
 WORKDIR /from
 COPY . .
@@ -19,15 +19,14 @@ RUN mkdir /manifests \
 FROM $NODE_IMAGE AS build
 WORKDIR /build
 COPY --from=manifests /manifests ./
-# Install scripts are not needed for bundling, and what does not run cannot do harm.
+# Bundling needs no install scripts, and a script that does not run can do no harm.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node tools/build.mjs
 
 FROM $NODE_IMAGE
-# tini is process 1: it hands signals on also before Node listens for them, collects orphans (redis-server forks when it
-# rewrites its file), and needs no --init of whoever starts the container. It signals the sink only: the sink stops its
-# parts in order.
+# tini is process 1: it forwards signals even before Node listens for them, and reaps orphans (redis-server forks when it
+# rewrites its file), so that --init is not needed. It signals only the sink, which stops its parts in order.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends redis-server tini \
  && rm -rf /var/lib/apt/lists/* /etc/redis /var/log/redis \
@@ -36,14 +35,14 @@ WORKDIR /app
 COPY --from=build /build/dist ./
 COPY LICENSE ./
 ENV NODE_ENV=production SINK_DATA_DIR=/data
-# The user "node" of the base image, as a number, so that Kubernetes can see that it is not root.
+# The user "node" of the base image. It is a number so that Kubernetes can see that it is not root.
 USER 1000:1000
 VOLUME /data
 EXPOSE 8080 9101 9102 9103
 STOPSIGNAL SIGTERM
-# Ready, not merely alive: of the role that runs, on the ports of its configuration.
+# Asks for readiness, not only for liveness, of the service that runs, on the ports of its configuration.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "/app/healthcheck.js"]
 ENTRYPOINT ["/usr/bin/tini", "--", "node", "/app/sink.js"]
 LABEL org.opencontainers.image.title="sink-aws-s3" \
-      org.opencontainers.image.description="CloudEvents over HTTP into objects in Amazon S3, each event exactly once" \
+      org.opencontainers.image.description="Stores CloudEvents from HTTP in objects in Amazon S3, each event exactly once" \
       org.opencontainers.image.licenses="Apache-2.0"

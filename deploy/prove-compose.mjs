@@ -1,12 +1,12 @@
 /**
- * Proves a running composition: posts events in all three content modes through the load balancer, kills one
- * ingest in the middle of it, and compares every answer with what stands in the bucket.
+ * Proves a running composition: posts events in all three content modes through the load balancer, kills one ingest
+ * while it does, and compares every answer with the objects in the bucket.
  *
  *   docker compose up --build --detach --scale ingest=3
  *   node deploy/prove-compose.mjs [--seconds 20] [--concurrency 48] [--signal KILL] [--url http://localhost:8080]
  *
- * A producer sends a request again until it gets a 2xx. Every attempt carries its number, so that each request can be
- * told apart: an accepted one must stand in exactly one object, once; one that failed may stand there, once at most.
+ * A producer sends a request again until it gets a 2xx. Every attempt carries its number, which tells it from the others:
+ * an accepted one must be in exactly one object, once; a failed one may be in the bucket, at most once.
  */
 /* global AbortSignal, fetch, performance */
 import { execFile } from 'node:child_process';
@@ -111,7 +111,7 @@ async function produce(worker, endMs) {
   }
 }
 
-/** How often each request of this run stands in the bucket, and in how many objects. */
+/** How often each request of this run is in the bucket, and in how many objects. */
 async function readBucket() {
   const found = new Map();
   let objects = 0;
@@ -133,7 +133,7 @@ async function readBucket() {
   return { found, objects };
 }
 
-// Not the synchronous one: the producers must go on while a container is killed.
+// Not the synchronous call: the producers must continue while a container is killed.
 const docker = async (...args) => (await promisify(execFile)('docker', args)).stdout.trim();
 const containers = (await docker('ps', '-q', '--filter', `label=${values.label}`)).split('\n').filter(Boolean);
 console.log(`${containers.length} ingest containers`);
@@ -171,4 +171,4 @@ const stored = [...failed.keys()].filter((key) => bucket.found.has(key));
 console.log(`accepted and missing: ${missing.length}; doubled: ${doubled.length}; never sent: ${foreign.length}`);
 console.log(`requests that failed: ${failed.size} events, of which ${stored.length} were stored all the same`);
 if (missing.length + doubled.length + foreign.length > 0) process.exitCode = 1;
-console.log(process.exitCode === 1 ? 'FAILED' : 'every accepted event stands in exactly one object');
+console.log(process.exitCode === 1 ? 'FAILED' : 'every accepted event is in exactly one object');

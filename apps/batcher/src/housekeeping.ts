@@ -11,7 +11,7 @@ const HOUSEKEEPING_EVERY_MS = 5_000;
 const WRITER_IDLE_MAX_MS = 3_600_000;
 
 const QUARANTINED =
-  'damaged spool files, of which Redis knows nothing, were put aside: see "A quarantined file" in docs/operations.md';
+  'damaged spool files, of which Redis knows nothing, were put aside: see "A quarantined file" in docs/failures.md';
 
 export interface HousekeepingPorts {
   readonly redis: RedisPort;
