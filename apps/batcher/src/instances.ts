@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { RedisSettings, SinkConfig } from '@sink/config';
+import type { SinkConfig } from '@sink/config';
 import { type Durability, IoredisPort, Lane, rememberLanes } from '@sink/lane';
-import { connectRedis } from '@sink/redis';
+import type { ServiceRedis } from '@sink/redis';
 import { type Clock, describeError, type Logger, type Readiness } from '@sink/runtime';
 import { SpoolError } from '@sink/spool';
 import { Housekeeping } from './housekeeping.ts';
@@ -29,7 +29,7 @@ export interface SpillParts extends SpillerOptions {
 
 export interface InstancesParts {
   readonly config: SinkConfig;
-  readonly redis: RedisSettings;
+  readonly connect: ServiceRedis['connect'];
   readonly commands: IoredisPort;
   readonly durability: Durability;
   readonly uploads: UploadsPort;
@@ -75,14 +75,9 @@ export class Instances {
   }
 
   async #runOne(consumer: string, stop: AbortSignal): Promise<'stopped' | 'lease_lost'> {
-    const { config, redis, commands, metrics, clock, log, readiness, onRunning } = this.#parts;
+    const { config, connect, commands, metrics, clock, log, readiness, onRunning } = this.#parts;
     const numbers = await rememberLanes(commands, config.sinkName, config.lanes);
-    const connections = numbers.map(() =>
-      connectRedis(redis, 'blocking', {
-        onError: (error) => log.debug({ err: describeError(error) }, 'redis connection'),
-        commandTimeoutMs: BLOCKING_TIMEOUT_MS,
-      }),
-    );
+    const connections = numbers.map(() => connect('blocking', { commandTimeoutMs: BLOCKING_TIMEOUT_MS }));
     const spool = new InstanceSpool(join(config.dataDir, 'spool'), consumer);
     const lanes = connections.map((connection, index) => {
       const number = numbers[index] ?? index;

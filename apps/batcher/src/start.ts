@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { type Durability, IoredisPort, Lane, spoolLease } from '@sink/lane';
-import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
-import { describeError, type ServiceContext } from '@sink/runtime';
+import { IoredisPort, Lane, spoolLease } from '@sink/lane';
+import { openRedis } from '@sink/redis';
+import type { ServiceContext } from '@sink/runtime';
 import { openSpool, SpoolError, spoolIdOrNull } from '@sink/spool';
 import { UploadQueue } from '@sink/uploads';
 import type { BatcherInstance } from './instance.ts';
@@ -10,24 +10,14 @@ import { Instances, type SpillParts } from './instances.ts';
 import { BatcherMetrics } from './metrics.ts';
 import { SpoolRoom } from './spool-room.ts';
 
-const DURABILITY_TIMEOUT_MS = 1_000;
 const SPILL_LOOK_EVERY_MS = 1_000;
 
 /** Starts the batcher: chunks in, sealed segments out, on all lanes of the sink. Stopping, it seals what is open. */
 export async function startBatcher(context: ServiceContext): Promise<void> {
   const { config, log, readiness, registry, shutdown, signal, clock } = context;
-  const redis = requireRedis(config.redis);
   await trySpool(join(config.dataDir, 'spool'));
-  const onError = (error: Error): void => log.debug({ err: describeError(error) }, 'redis connection');
-  const commands = connectRedis(redis, 'commands', { onError });
-  shutdown.add('redis', async () => commands.disconnect());
-  const { features, backlogBytesMax } = await awaitRedis(commands, config, { log, readiness, signal, clock });
-  const durability: Durability = {
-    waitaof: config.durability === 'fsync' && features.waitaof,
-    replicas: config.replicas,
-    timeoutMs: DURABILITY_TIMEOUT_MS,
-  };
-  const uploads = new UploadQueue(connectRedis(redis, 'queue', { onError }), config.sinkName, { log });
+  const { commands, connect, barrier: durability, backlogBytesMax } = await openRedis(context);
+  const uploads = new UploadQueue(connect('queue'), config.sinkName, { log });
   shutdown.add('upload queue', () => uploads.close());
 
   const directory = join(config.dataDir, 'spool');
@@ -48,7 +38,7 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
   const port = new IoredisPort(commands);
   const spoolId = await spoolIdOrNull(directory);
   const instances = new Instances({
-    ...{ config, redis, durability, uploads, room, spoolId, clock, log, readiness },
+    ...{ config, connect, durability, uploads, room, spoolId, clock, log, readiness },
     commands: port,
     spill: spillParts(),
     metrics: new BatcherMetrics(registry, {
@@ -63,7 +53,7 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
 
   function spillParts(): SpillParts | null {
     if (config.spillAtBytes === 'never' || spoolId === null) return null;
-    const spilled = new UploadQueue(connectRedis(redis, 'queue', { onError }), config.sinkName, { log, spoolId });
+    const spilled = new UploadQueue(connect('queue'), config.sinkName, { log, spoolId });
     shutdown.add('queue of spilled uploads', () => spilled.close());
     const firstLane = new Lane(port, config.sinkName, 0);
     return {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { fingerprint } from '@sink/cloudevents';
-import { type Durability, IoredisPort, Lane, RedisRefused } from '@sink/lane';
-import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
-import { describeError, ErrorValve, type ServiceContext } from '@sink/runtime';
+import { IoredisPort, Lane, RedisRefused } from '@sink/lane';
+import { openRedis } from '@sink/redis';
+import { FailureReporter, type ServiceContext } from '@sink/runtime';
 import { announceLanes } from './commit/announce-lanes.ts';
 import { FingerprintAppender, RoundRobinAppender } from './commit/appender.ts';
 import { GroupCommit, type GroupCommitClock } from './commit/group-commit.ts';
@@ -14,29 +14,19 @@ import { shareOf } from './workers/worker-count.ts';
 const WRITERS_PER_LANE = 2;
 /** The wait before a chunk is offered again, in milliseconds, while Redis is away or full. */
 const RETRY_WAIT_MS = 100;
-/** How long an append waits for the durability asked for, before it asks again. */
-const DURABILITY_TIMEOUT_MS = 1_000;
 const READINESS_EVERY_MS = 2_000;
 
 /** Starts ingest: HTTP in, chunks out. */
 export async function startIngest(context: ServiceContext): Promise<void> {
   const { args, config, log, clock, registry, readiness, shutdown, signal } = context;
-  const settings = requireRedis(config.redis);
-  const onError = (error: Error): void => log.debug({ err: describeError(error) }, 'redis connection');
-  const commands = connectRedis(settings, 'commands', { onError });
-  shutdown.add('redis', async () => commands.disconnect());
-  const { features, backlogBytesMax } = await awaitRedis(commands, config, { log, readiness, signal, clock });
+  const { commands, connect, barrier: durability, backlogBytesMax } = await openRedis(context);
   const port = new IoredisPort(commands);
   await announceLanes(config.sinkName, config.lanes, { redis: port, readiness, clock, signal });
 
-  const durability: Durability = {
-    waitaof: config.durability === 'fsync' && features.waitaof,
-    replicas: config.replicas,
-    timeoutMs: DURABILITY_TIMEOUT_MS,
-  };
-  const problems = new ErrorValve((problem, suppressed) => {
-    log.warn({ err: describeError(problem), suppressed }, 'storing a chunk is held up');
-  });
+  const problems = new FailureReporter(
+    { log, clock },
+    { name: 'storing a chunk', failing: 'storing a chunk fails; it is retried', working: null, logEveryMs: 1_000 },
+  );
   let duplicates = 0;
   const dedupe =
     config.dedupeWindowMs === 0
@@ -53,11 +43,11 @@ export async function startIngest(context: ServiceContext): Promise<void> {
     backlogBytesMax: Math.floor(backlogBytesMax / config.lanes),
     retryWaitMs: RETRY_WAIT_MS,
     newUid: () => randomBytes(8).toString('hex'),
-    onProblem: (problem: Error) => problems.pass(problem),
+    onProblem: (err: Error) => problems.failed({ err }),
   };
   const commits = Array.from({ length: config.lanes }, (_, number) => {
     const writers = Array.from({ length: WRITERS_PER_LANE }, () => {
-      const connection = connectRedis(settings, 'append', { onError });
+      const connection = connect('append');
       shutdown.add('append connection', async () => connection.disconnect());
       return new LaneWriter(new Lane(new IoredisPort(connection), config.sinkName, number), clock, options);
     });

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import type { Durability } from '@sink/lane';
 import { IoredisPort } from '@sink/lane';
 import { createObjectStore } from '@sink/objects';
-import { awaitRedis, connectRedis, requireRedis } from '@sink/redis';
+import { openRedis } from '@sink/redis';
 import type { ServiceContext } from '@sink/runtime';
 import { spoolIdOrNull } from '@sink/spool';
 import { RETRY_TIMES, type RetryTimes, UploadQueue, UploadWorker } from '@sink/uploads';
@@ -28,22 +27,16 @@ const TIMES: UploaderTimes = {
   ...{ sweepEveryMs: 10_000, retry: RETRY_TIMES, breaker: BREAKER },
   manifestGraceMs: 60_000,
 };
-const DURABILITY_TIMEOUT_MS = 1_000;
 /** Of the time to stop, what draining leaves for closing. */
 const CLOSE_MS = 3_000;
 
 /** Starts the uploader: upload jobs in, objects out. Stopping, it first drains, for as long as the stop may take. */
 export async function startUploader(context: ServiceContext, times: UploaderTimes = TIMES): Promise<void> {
   const { config, log, clock, readiness, registry, shutdown, signal } = context;
-  const settings = requireRedis(config.redis);
-  const onError = (error: Error): void => log.debug({ err: error }, 'redis connection');
-
-  const commands = connectRedis(settings, 'commands', { onError });
-  shutdown.add('redis', async () => commands.disconnect());
-  const sweeping = connectRedis(settings, 'commands', { onError });
+  const { commands, connect, barrier: durability } = await openRedis(context);
+  const sweeping = connect('commands');
   shutdown.add('redis of the sweep', async () => sweeping.disconnect());
-  const { features } = await awaitRedis(commands, config, { log, readiness, signal, clock });
-  const queue = new UploadQueue(connectRedis(settings, 'queue', { onError }), config.sinkName, { log });
+  const queue = new UploadQueue(connect('queue'), config.sinkName, { log });
   shutdown.add('upload queue', () => queue.close());
 
   const directory = join(config.dataDir, 'spool');
@@ -57,11 +50,6 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
     log.warn({ segmentId: id, key, problem }, 'spool file not usable');
   });
 
-  const durability: Durability = {
-    waitaof: config.durability === 'fsync' && features.waitaof,
-    replicas: config.replicas,
-    timeoutMs: DURABILITY_TIMEOUT_MS,
-  };
   const metrics = new UploaderMetrics(registry);
   const uploader = new Uploader(
     {
@@ -84,7 +72,7 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
     ...(times.lockMs === undefined ? {} : { lockMs: times.lockMs }),
   };
   const workers = [
-    new UploadWorker(connectRedis(settings, 'queue', { onError }), config.sinkName, {
+    new UploadWorker(connect('queue'), config.sinkName, {
       ...work,
       concurrency: config.uploadConcurrency,
       upload: (lane, segmentId, lost) => uploader.upload(lane, segmentId, lost),
@@ -92,7 +80,7 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
   ];
   if (spilled !== null) {
     // New events do not wait behind what was spilled, nor the other way round.
-    const worker = new UploadWorker(connectRedis(settings, 'queue', { onError }), config.sinkName, {
+    const worker = new UploadWorker(connect('queue'), config.sinkName, {
       ...work,
       spoolId: spilled.spoolId,
       concurrency: Math.ceil(config.uploadConcurrency / 2),
@@ -127,7 +115,7 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
   async function spilledQueue(): Promise<{ spoolId: string; queue: UploadQueue } | null> {
     const spoolId = await spoolIdOrNull(directory);
     if (spoolId === null) return null;
-    const own = new UploadQueue(connectRedis(settings, 'queue', { onError }), config.sinkName, { log, spoolId });
+    const own = new UploadQueue(connect('queue'), config.sinkName, { log, spoolId });
     shutdown.add('queue of spilled uploads', () => own.close());
     return { spoolId, queue: own };
   }

@@ -10,7 +10,7 @@ export { partitionAt, partitionSpan } from './partition.ts';
 export type { PartitionSpan, TimeInterval } from './partition.ts';
 export { parseReceipt, RECEIPT_VERSION, ReceiptUnreadable } from './receipt.ts';
 export type { Receipt } from './receipt.ts';
-export { backoffMs } from './retry.ts';
+export { backoffMs, isRetryable } from './retry.ts';
 export type { Backoff } from './retry.ts';
 export {
   parseRecord,

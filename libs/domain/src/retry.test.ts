@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { backoffMs } from './retry.ts';
+import { backoffMs, isRetryable } from './retry.ts';
 
 test('a wait is a part of its bound, which doubles up to the cap', () => {
   const backoff = { baseMs: 100, capMs: 5_000 };
@@ -10,6 +10,19 @@ test('a wait is a part of its bound, which doubles up to the cap', () => {
   ]);
   expect(backoffMs(5, backoff, 0)).toBe(0);
   expect(backoffMs(1, backoff, 0.5)).toBe(50);
+});
+
+test('a wait is never shorter than its floor', () => {
+  const backoff = { baseMs: 100, capMs: 5_000, floorMs: 100 };
+  expect([1, 2, 9].map((attempt) => backoffMs(attempt, backoff, 0))).toEqual([100, 100, 100]);
+  expect([1, 2, 9].map((attempt) => backoffMs(attempt, backoff, 0.5))).toEqual([100, 150, 2_550]);
+  expect([1, 2, 9].map((attempt) => backoffMs(attempt, backoff, 1))).toEqual([100, 200, 5_000]);
+});
+
+test('an error is retryable only if it says so', () => {
+  expect(isRetryable(Object.assign(new Error('refused'), { retryable: true }))).toBe(true);
+  expect(isRetryable(Object.assign(new Error('unfit'), { retryable: false }))).toBe(false);
+  expect([new Error('bug'), { retryable: true }, 'text', null, undefined].map(isRetryable)).not.toContain(true);
 });
 
 test('a wait is a whole number within its bounds, after any number of attempts', () => {

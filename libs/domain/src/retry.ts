@@ -1,8 +1,20 @@
-export interface Backoff {
-  /** The bound of the first wait, in milliseconds; it doubles with each attempt. */
-  readonly baseMs: number;
-  readonly capMs: number;
+/** Whether the same call may succeed later without an operator: the error's own `retryable` says so. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof Error && 'retryable' in error && error.retryable === true;
 }
+
+/** Limits of the waits between tries, in milliseconds. */
+export interface Backoff {
+  /** The bound of the first wait; it doubles with each attempt. */
+  readonly baseMs: number;
+  /** The bound of every wait. */
+  readonly capMs: number;
+  /** The least wait; default 0. At most `baseMs`. */
+  readonly floorMs?: number;
+}
+
+/** 2 ** 30 times the base is above every cap. */
+const DOUBLINGS_MAX = 30;
 
 /**
  * The wait before the next try: capped exponential backoff with full jitter
@@ -11,7 +23,7 @@ export interface Backoff {
  * @param attempt tries made so far, from 1
  * @param random uniform in [0, 1)
  */
-export function backoffMs(attempt: number, backoff: Backoff, random: number): number {
-  const boundMs = Math.min(backoff.capMs, backoff.baseMs * 2 ** Math.min(attempt - 1, 30));
-  return Math.ceil(random * boundMs);
+export function backoffMs(attempt: number, { baseMs, capMs, floorMs = 0 }: Backoff, random: number): number {
+  const boundMs = Math.min(capMs, baseMs * 2 ** Math.min(attempt - 1, DOUBLINGS_MAX));
+  return Math.ceil(floorMs + random * (boundMs - floorMs));
 }

@@ -33,6 +33,7 @@ class Ports implements AwaitRedisPorts {
   readonly log = {
     info: (_: object, message: string) => void this.lines.push(`info ${message}`),
     warn: (fields: object, message: string) => void this.lines.push(`warn ${message} ${JSON.stringify(fields)}`),
+    error: (_: object, message: string) => void this.lines.push(`error ${message}`),
   };
   readonly readiness = { set: (_: string, problem: string | null) => void this.problems.push(problem) };
   readonly clock = {

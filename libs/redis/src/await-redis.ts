@@ -1,25 +1,26 @@
 import type { RedisSettings } from '@sink/config';
+import { type Backoff, backoffMs } from '@sink/domain';
+import { type Clock, type FailureLog, FailureReporter, type Readiness } from '@sink/runtime';
 import type { Cluster, Redis } from 'ioredis';
 import { examineRedis, type RedisExamination } from './examine.ts';
 import { operatorProblem, RedisUnfit } from './redis-unfit.ts';
 import type { Requirements } from './requirements.ts';
 
-/** The first try usually comes before the connection is there. */
-const RETRY_WAIT_MS_MIN = 10;
-const RETRY_WAIT_MS_MAX = 500;
-/** Time between two lines in the log. */
+/** The first try usually comes before the connection is open. */
+const RETRY: Backoff = { baseMs: 10, capMs: 500, floorMs: 10 };
+/** Redis may be missing this long before the log says so, and between two lines. */
 const LOG_EVERY_MS = 5_000;
 
 export interface AwaitRedisPorts {
-  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
-  readonly readiness: { set(name: string, problem: string | null): void };
-  readonly clock: { sleep(ms: number, signal?: AbortSignal): Promise<void>; monotonicMs(): number };
+  readonly log: FailureLog;
+  readonly readiness: Pick<Readiness, 'set'>;
+  readonly clock: Pick<Clock, 'sleep' | 'monotonicMs'>;
   readonly signal: AbortSignal;
 }
 
 /**
- * Waits, for as long as it takes, until Redis answers, and examines it. An unfit one (and a refused login) ends the
- * start at once: only a person can put it right.
+ * Waits without limit until Redis answers, and examines it. An unfit Redis and a refused login end the start at once,
+ * because they need an operator.
  * @throws RedisUnfit; the reason of `signal` when it aborts
  */
 export async function awaitRedis(
@@ -28,19 +29,28 @@ export async function awaitRedis(
   ports: AwaitRedisPorts,
 ): Promise<RedisExamination> {
   const { clock, log, readiness, signal } = ports;
-  // A call without a connection fails with no reason: the connection itself knows it.
+  // A call that finds no connection fails without a reason. The connection's own error has it.
   let connectionError: Error | null = null;
   const remember = (error: Error): void => {
     connectionError = lastErrorOf(error);
   };
   redis.on('error', remember);
   try {
-    let loggedAtMs = clock.monotonicMs();
-    for (let waitMs = RETRY_WAIT_MS_MIN; ; waitMs = Math.min(waitMs * 2, RETRY_WAIT_MS_MAX)) {
+    const waiting = new FailureReporter(
+      { log, clock, readiness },
+      {
+        name: 'redis',
+        failing: 'waiting for redis',
+        working: null,
+        logEveryMs: LOG_EVERY_MS,
+        logAfterMs: LOG_EVERY_MS,
+      },
+    );
+    for (let attempt = 1; ; attempt++) {
       signal.throwIfAborted();
       try {
         const examination = await examineRedis(redis, required);
-        readiness.set('redis', null);
+        waiting.succeeded();
         for (const warning of examination.warnings) log.warn({ warning }, 'redis');
         log.info({ ...examination }, 'redis is fit');
         return examination;
@@ -49,20 +59,16 @@ export async function awaitRedis(
         const reason = reasonOf(error, connectionError);
         const problem = operatorProblem(reason);
         if (problem) throw new RedisUnfit([problem], { cause: reason });
-        readiness.set('redis', `Redis does not answer: ${reason.message}`);
-        if (clock.monotonicMs() - loggedAtMs >= LOG_EVERY_MS) {
-          log.warn({ reason: reason.message }, 'waiting for redis');
-          loggedAtMs = clock.monotonicMs();
-        }
+        waiting.failed({ reason: reason.message }, { problem: `Redis does not answer: ${reason.message}` });
       }
-      await clock.sleep(waitMs, signal);
+      await clock.sleep(backoffMs(attempt, RETRY, Math.random()), signal);
     }
   } finally {
     redis.off('error', remember);
   }
 }
 
-/** Of a Cluster that can't be reached, what its last node said. */
+/** The error of the last node, for a Cluster of which no node can be reached. */
 function lastErrorOf(error: Error): Error {
   return 'lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError : error;
 }
@@ -73,7 +79,7 @@ function reasonOf(error: unknown, connectionError: Error | null): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-/** The Redis a service was given. Only the supervisor runs one of its own. */
+/** The Redis that a service is configured for. Only the supervisor runs one of its own. */
 export function requireRedis(settings: RedisSettings | null): RedisSettings {
   if (settings) return settings;
   throw new Error(

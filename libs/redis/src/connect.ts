@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { RedisSettings, RedisTls } from '@sink/config';
-import { assertNever } from '@sink/domain';
+import { assertNever, type Backoff, backoffMs } from '@sink/domain';
 import { Cluster, type NatMap, Redis, type RedisOptions } from 'ioredis';
 
 /**
@@ -22,8 +22,7 @@ export interface ConnectOptions {
   readonly name?: string;
 }
 
-const RECONNECT_MS_MIN = 50;
-const RECONNECT_MS_MAX = 1_000;
+const RECONNECT: Backoff = { baseMs: 50, capMs: 1_000, floorMs: 25 };
 const CONNECT_TIMEOUT_MS = 3_000;
 const APPEND_TIMEOUT_MS = 2_000;
 const COMMAND_TIMEOUT_MS = 5_000;
@@ -147,10 +146,9 @@ function onceOptions(commandTimeoutMs: number): Options {
   };
 }
 
-/** Doubling up to a second, the upper half of it at random: many clients do not come back at the same moment. */
+/** With jitter, so that many clients do not reconnect at the same moment. */
 function reconnectWaitMs(attempt: number): number {
-  const waitMs = Math.min(RECONNECT_MS_MIN * 2 ** Math.min(attempt - 1, 10), RECONNECT_MS_MAX);
-  return waitMs / 2 + (Math.random() * waitMs) / 2;
+  return backoffMs(attempt, RECONNECT, Math.random());
 }
 
 /** ioredis gets objects of its own: the configuration is frozen. */

@@ -2,6 +2,8 @@ export { awaitRedis, requireRedis } from './await-redis.ts';
 export type { AwaitRedisPorts } from './await-redis.ts';
 export { connectRedis } from './connect.ts';
 export type { ConnectionRole, ConnectOptions } from './connect.ts';
+export { openRedis } from './open-redis.ts';
+export type { ServiceRedis } from './open-redis.ts';
 export { examineRedis } from './examine.ts';
 export type { RedisExamination } from './examine.ts';
 export { RedisNotReady, RedisUnfit } from './redis-unfit.ts';

@@ -39,6 +39,7 @@ function keep(...scripts: readonly (string | null)[]) {
     onFatal,
     clock: { ...systemClock, monotonicMs: () => world.nowMs },
     log,
+    random: () => 1,
   });
   kept.push(process);
   process.start();

@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
+import { type Backoff, backoffMs } from '@sink/domain';
 import type { Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
 
-const RESTART_DELAY_MIN_MS = 250;
-const RESTART_DELAY_MAX_MS = 15_000;
-/** A process that ran this long is well: its next death starts the delays anew. */
+const RESTART: Backoff = { baseMs: 250, capMs: 15_000, floorMs: 250 };
+/** After a process has run this long, the waits before its restarts begin anew. */
 const WELL_AFTER_MS = 30_000;
 
 export interface KeptProcessOptions {
@@ -17,15 +17,16 @@ export interface KeptProcessOptions {
   readonly onFatal: (exitCode: number | null) => void;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly random?: () => number;
 }
 
-/** A child process that is started again whenever it dies, after 250 ms at first and 15 s at most, until stopped. */
+/** A child process that is restarted whenever it exits, after 250 ms at first and 15 s at most, until it is stopped. */
 export class KeptProcess {
   readonly #options: KeptProcessOptions;
   #child: ChildProcess | null = null;
   #gone: Promise<void> = Promise.resolve();
   #restart: NodeJS.Timeout | null = null;
-  #restartDelayMs = RESTART_DELAY_MIN_MS;
+  #deaths = 0;
   #stopping = false;
 
   constructor(options: KeptProcessOptions) {
@@ -98,16 +99,15 @@ export class KeptProcess {
   }
 
   #died(how: object, code: number | null, uptimeMs: number): void {
-    const { isFatal, log, name, onFatal } = this.#options;
+    const { isFatal, log, name, onFatal, random = Math.random } = this.#options;
     if (this.#stopping) return;
     if (isFatal(code)) {
       onFatal(code);
       return;
     }
-    if (uptimeMs >= WELL_AFTER_MS) this.#restartDelayMs = RESTART_DELAY_MIN_MS;
-    const restartInMs = this.#restartDelayMs;
-    this.#restartDelayMs = Math.min(RESTART_DELAY_MAX_MS, restartInMs * 2);
-    log.error({ process: name, ...how, restartInMs }, 'a process died and is started again');
+    this.#deaths = uptimeMs >= WELL_AFTER_MS ? 1 : this.#deaths + 1;
+    const restartInMs = backoffMs(this.#deaths, RESTART, random());
+    log.error({ process: name, ...how, restartInMs }, 'a process died and is restarted');
     this.#restart = setTimeout(() => this.start(), restartInMs);
   }
 }

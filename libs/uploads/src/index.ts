@@ -1,5 +1,4 @@
 export { UploadQueueInDoubt } from './deadline.ts';
-export type { UploadLog } from './upload-log.ts';
 export { RETRY_TIMES, retryDelayMs } from './retry-delay.ts';
 export type { RetryPace, RetryTimes } from './retry-delay.ts';
 export { queuePrefix } from './upload-job.ts';

@@ -1,8 +1,7 @@
 import { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
+import { type FailureLog, FailureReporter, systemClock } from '@sink/runtime';
 import { withDeadline } from './deadline.ts';
-import { ErrorValve } from '@sink/runtime';
-import type { UploadLog } from './upload-log.ts';
 import { jobOptions, laneOf, laneOfText, queueName, queuePrefix, type UploadJob } from './upload-job.ts';
 
 /** Ids in one pipeline, and jobs moved in one script: bounds the time Redis is busy with one request. */
@@ -10,10 +9,12 @@ const PAGE = 200;
 /** Entries kept of BullMQ's stream of events, which nobody here reads. */
 const EVENTS_MAX = 100;
 const ANSWER_TIMEOUT_MS = 5_000;
+/** Time between two errors of BullMQ in the log: it reports no end of them. */
+export const LOG_EVERY_MS = 1_000;
 
 export interface UploadQueueOptions {
-  /** Hears of errors around the queue, one a second at most. */
-  readonly log: UploadLog;
+  /** Gets the errors of the queue and its connection, one per second at most. */
+  readonly log: FailureLog;
   /** The queue of what is spilled into this spool directory; absent: the common one. */
   readonly spoolId?: string;
   /** How long one request waits for an answer; default 5,000. */
@@ -47,23 +48,24 @@ export class UploadQueue {
   readonly #queue: Queue<UploadJob>;
   readonly #connection: Redis | Cluster;
   readonly #timeoutMs: number;
-  readonly #log: UploadLog;
+  readonly #log: FailureLog;
 
   /** @param connection of the role `queue`; it is the queue's own from now on, and `close` ends it */
   constructor(connection: Redis | Cluster, sinkName: string, options: UploadQueueOptions) {
     this.#connection = connection;
     this.#log = options.log;
     this.#timeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
-    const errors = new ErrorValve((error, suppressed) => {
-      options.log.warn({ err: error, suppressed }, 'upload queue');
-    });
+    const errors = new FailureReporter(
+      { log: options.log, clock: systemClock },
+      { name: 'upload queue', logEveryMs: LOG_EVERY_MS, working: null },
+    );
     this.#queue = new Queue<UploadJob>(queueName(options.spoolId ?? null), {
       connection,
       prefix: queuePrefix(sinkName),
       defaultJobOptions: jobOptions,
       streams: { events: { maxLen: EVENTS_MAX } },
     });
-    this.#queue.on('error', (error) => errors.pass(error));
+    this.#queue.on('error', (err) => errors.failed({ err }));
   }
 
   /** Gives a sealed segment its job. Only for a seal that is as durable as asked for (design, invariant 4). */

@@ -1,9 +1,9 @@
 import { type Job, type JobJson, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { ErrorValve } from '@sink/runtime';
-import type { UploadLog } from './upload-log.ts';
+import { type FailureLog, FailureReporter, systemClock } from '@sink/runtime';
 import { RETRY_TIMES, type RetryPace, retryDelayMs, type RetryTimes } from './retry-delay.ts';
 import { laneOf, laneOfText, queueName, queuePrefix, type UploadJob } from './upload-job.ts';
+import { LOG_EVERY_MS } from './upload-queue.ts';
 
 /** A job whose worker died is taken over after this and the stalled check that follows; renewed in half the time. */
 const LOCK_MS = 15_000;
@@ -25,12 +25,11 @@ export interface UploadWorkerOptions {
   /**
    * Does one upload. Throws for whatever is to be tried again. The signal aborts when somebody else may have taken the job
    * over, or `close` has no more time.
-   * @param attempt of this job, from 1
    */
-  readonly upload: (lane: number, segmentId: string, signal: AbortSignal, attempt: number) => Promise<void>;
+  readonly upload: (lane: number, segmentId: string, signal: AbortSignal) => Promise<void>;
   readonly paceOf: (error: unknown) => RetryPace;
-  /** Hears of errors around the jobs, one a second at most. */
-  readonly log: UploadLog;
+  /** Gets the errors of the worker and its connections, one per second at most. */
+  readonly log: FailureLog;
   readonly random?: () => number;
   readonly retryTimes?: RetryTimes;
   /** For tests; see LOCK_MS. */
@@ -60,18 +59,20 @@ export class UploadWorker {
   constructor(connection: Redis | Cluster, sinkName: string, options: UploadWorkerOptions) {
     this.#connection = connection;
     const { random = Math.random, retryTimes = RETRY_TIMES, lockMs = LOCK_MS } = options;
-    const errors = new ErrorValve((error, suppressed) => {
-      options.log.warn({ err: error, suppressed }, 'upload worker');
-    });
+    const errors = new FailureReporter(
+      { log: options.log, clock: systemClock },
+      { name: 'upload worker', logEveryMs: LOG_EVERY_MS, working: null },
+    );
     const process = async (job: Job<UploadJob>, _token: string | undefined, signal?: AbortSignal): Promise<void> => {
       const lane = laneOf(job.data);
       if (job.id === undefined || lane === null) {
         // Foreign data under the id: as done, it goes, and the sweep gives the record its job again.
-        errors.pass(new Error(`reading upload job ${job.id ?? ''}: its data is not ours; the job is dropped`));
+        const err = new Error(`reading upload job ${job.id ?? ''}: its data is not ours; the job is dropped`);
+        errors.failed({ err });
         return;
       }
       try {
-        await options.upload(lane, job.id, signal ?? new AbortController().signal, job.attemptsMade + 1);
+        await options.upload(lane, job.id, signal ?? new AbortController().signal);
       } catch (error) {
         throw new UploadAttemptFailed(error);
       }
@@ -91,7 +92,7 @@ export class UploadWorker {
           retryDelayMs(attempt, options.paceOf(error?.cause), retryTimes, random()),
       },
     });
-    this.#worker.on('error', (error) => errors.pass(error));
+    this.#worker.on('error', (err) => errors.failed({ err }));
     this.#worker.on('lockRenewalFailed', (ids) => {
       for (const id of ids) this.#worker.cancelJob(id, 'lock_lost' satisfies UploadLost);
     });

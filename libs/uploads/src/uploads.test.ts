@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { type FailureLog, silentLog } from '@sink/runtime';
 import { eventually, type RedisServer, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -16,7 +17,12 @@ let queue: UploadQueue;
 let warnings: string[];
 const workers: UploadWorker[] = [];
 
-const log = { warn: ({ err }: { err: Error }) => void warnings.push(err.message) };
+const log: FailureLog = {
+  ...silentLog,
+  warn: (fields) => {
+    if ('err' in fields && fields.err instanceof Error) warnings.push(fields.err.message);
+  },
+};
 
 function connect(): Redis {
   const redis = new Redis(server.port, server.host, {
@@ -135,8 +141,8 @@ describe('an upload worker', () => {
     const attempts: number[] = [];
     const id = randomUUID();
     startWorker({
-      upload: async (_lane, _segment, _signal, attempt) => {
-        attempts.push(attempt);
+      upload: async () => {
+        const attempt = attempts.push(attempts.length + 1);
         if (attempt <= 6) throw new Error('x'.repeat(10_000));
         expect((await admin.hget(jobKey(id), 'failedReason'))?.length).toBe(300);
         expect(await admin.hget(jobKey(id), 'stacktrace')).toBe('[]');
@@ -170,10 +176,11 @@ describe('an upload worker', () => {
   test('learns that its lock is lost, and somebody else does the job', async () => {
     const id = randomUUID();
     const reasons: unknown[] = [];
+    let attempts = 0;
     startWorker({
       lockMs: 400,
-      upload: async (_lane, _segment, signal, attempt) => {
-        if (attempt > 1 || reasons.length > 0) return;
+      upload: async (_lane, _segment, signal) => {
+        if (++attempts > 1) return;
         await admin.del(`${jobKey(id)}:lock`);
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
         reasons.push(signal.reason);

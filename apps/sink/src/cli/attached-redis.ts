@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Environment, SinkConfig } from '@sink/config';
 import { awaitRedis, connectRedis, type RedisExamination, requireRedis } from '@sink/redis';
-import { createLogger, secretsIn, systemClock } from '@sink/runtime';
+import { createLogger, secretsIn, silentLog, systemClock } from '@sink/runtime';
 import { lockDataDirectory } from '../own-redis/data-lock.ts';
 import { startOwnRedis } from '../own-redis/own-redis.ts';
 import { readLastRedis } from '../own-redis/redis-conf.ts';
@@ -68,7 +68,7 @@ export async function toolConnected(
   client.on('error', (error: Error) => errors.splice(0, 1, error));
   try {
     return await awaitRedis(client, config, {
-      log: { info: () => undefined, warn: () => undefined },
+      log: silentLog,
       readiness: { set: () => undefined },
       clock: systemClock,
       signal: AbortSignal.timeout(answerMs),

@@ -1,7 +1,7 @@
 import { formatBytes, formatDuration, type SinkConfig } from '@sink/config';
 import { IoredisPort, Lane, rememberLanes } from '@sink/lane';
 import { connectRedis, requireRedis } from '@sink/redis';
-import { EXIT_FAILED, EXIT_OK, systemClock } from '@sink/runtime';
+import { EXIT_FAILED, EXIT_OK, silentLog, systemClock } from '@sink/runtime';
 import { UploadQueue, type WaitingUpload } from '@sink/uploads';
 import { connectTool, toolConnected } from './attached-redis.ts';
 
@@ -17,7 +17,6 @@ type Write = (text: string) => void;
 /** Shows the uploads that failed and wait for their next try, or ends that wait. Resolves to the exit code. */
 export async function runUploads(config: SinkConfig, command: UploadsCommand, write: Write): Promise<number> {
   const client = connectTool(config);
-  const log = { warn: () => undefined };
   try {
     await toolConnected(client, config);
     const port = new IoredisPort(client);
@@ -25,7 +24,7 @@ export async function runUploads(config: SinkConfig, command: UploadsCommand, wr
     const spools = await spoolsInUse((await rememberLanes(port, config.sinkName, config.lanes)).map(laneOf));
     const queues = [{}, ...[...spools].map((spoolId) => ({ spoolId }))].map((which) => {
       const connection = connectRedis(requireRedis(config.redis), 'queue', { onError: () => undefined });
-      return new UploadQueue(connection, config.sinkName, { log, ...which });
+      return new UploadQueue(connection, config.sinkName, { log: silentLog, ...which });
     });
     try {
       if (command.action === 'retry') return await retry(queues, command.segmentIds, write);

@@ -10,6 +10,7 @@ import {
   Registry,
   type ServiceContext,
   Shutdown,
+  silentLog,
   systemClock,
   WorkerReports,
 } from '@sink/runtime';
@@ -77,7 +78,7 @@ export class UploaderWorld {
     const connect = (): Redis =>
       new Redis(redis.port, redis.host, { maxRetriesPerRequest: null }).on('error', () => undefined);
     this.admin = connect();
-    this.queue = new UploadQueue(connect(), SINK, { log: { warn: () => undefined } });
+    this.queue = new UploadQueue(connect(), SINK, { log: silentLog });
   }
 
   get spoolDir(): string {
