@@ -41,7 +41,7 @@ export class Inheritance {
     }
     if (nowMs - this.#lastScrubMs >= this.#options.scrubEveryMs) {
       this.#lastScrubMs = nowMs;
-      if (await this.#scrub()) more = true;
+      if (await this.#scrub()) more = true; // rule: scrub.periodic
     }
     return more;
   }

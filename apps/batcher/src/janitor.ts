@@ -81,7 +81,8 @@ export class Janitor {
     if (state !== 'open' && (await this.#anyLane((lane) => lane.awaitsUpload(segmentId)))) return 'kept';
     if (state === 'spilled') {
       const { spoolId } = this.#options;
-      return spoolId === null ? 'kept' : settleMarked(this.#folders, this.#lanes, spoolId, instance, file);
+      if (spoolId === null) return 'kept';
+      return settleMarked(this.#folders, this.#lanes, spoolId, instance, file); // rule: spill.settled
     }
     await this.#folders.remove(instance, file);
     return 'removed';

@@ -105,7 +105,7 @@ export class LaneBatcher {
     await this.#read(Math.min(readBlockMs, this.#untilDueMs()));
     await this.#closeDue();
     if (await this.#inheritance.takeWhenDue()) this.#auditDue = true;
-    if (clock.monotonicMs() - this.#lastAuditMs >= this.#options.auditEveryMs) this.#auditDue = true;
+    if (clock.monotonicMs() - this.#lastAuditMs >= this.#options.auditEveryMs) this.#auditDue = true; // rule: audit.periodic
     this.#ports.sealer.throwIfRefused();
   }
 
@@ -131,7 +131,7 @@ export class LaneBatcher {
       if (isGroupGone(error)) await this.#reopen();
       if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) await this.#discard();
       if (isDiskFull(error)) this.#shrinkObjects();
-      this.#auditDue = true;
+      this.#auditDue = true; // rule: audit.after-doubt
       await clock.sleep(Math.min(RECOVERY_WAIT_MS_MIN * 2 ** this.#failuresInARow, RECOVERY_WAIT_MS_MAX), ended);
       this.#failuresInARow += 1;
       return false;
@@ -168,7 +168,7 @@ export class LaneBatcher {
   async #takeChunk(chunk: Chunk, taken: number | null): Promise<void> {
     if (taken === null) return this.#settleUncounted(chunk.id);
     if (taken >= chunk.count) return this.#ports.lane.acknowledge(chunk.id);
-    const byte = byteOfLine(chunk.body, taken);
+    const byte = byteOfLine(chunk.body, taken); // rule: batcher.from-taken
     if (byte === -1) return this.#reportForeign(chunk.id, `its body has fewer lines than the ${taken} taken`);
     this.#held.add(chunk.id);
     this.#ports.room.took(chunk.body.length - byte);
@@ -201,7 +201,7 @@ export class LaneBatcher {
     const oldest = this.#open.size >= this.#options.openFilesMax ? [...this.#open.values()][0] : undefined;
     if (oldest) await this.#close(oldest);
     const { compression, compressionLevel } = this.#options;
-    const segmentId = newSegmentId();
+    const segmentId = newSegmentId(); // rule: segment.new-id
     const file = await spool.createSegment({
       segmentId,
       compression,
@@ -256,7 +256,7 @@ export class LaneBatcher {
     await this.#ports.sealer.settle();
     const open = [...this.#open.values()];
     this.#open.clear();
-    this.#held.clear();
+    this.#held.clear(); // rule: batcher.discard
     for (const segment of open) await segment.file.discard();
     this.#ports.sealer.reset();
   }

@@ -110,7 +110,7 @@ export class Spiller {
         if (this.#unsound.size < UNSOUND_MAX) this.#unsound.add(segmentId);
         return false;
       }
-      if (!(await folders.mark(instance, segmentId))) return false;
+      if (!(await folders.mark(instance, segmentId))) return false; // rule: spill.marked
       const answer = await lane.release(record, this.#options.spoolId);
       // Committed meanwhile, by an uploader that did not see the mark.
       if (answer === 'gone') await folders.remove(instance, { segmentId, state: 'spilled' });

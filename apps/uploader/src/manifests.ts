@@ -170,10 +170,11 @@ export class Manifests {
     const contentHash = createHash('sha256').update(body).digest('hex');
     const key = manifestKey(prefix, { partition, laneUid }, contentHash);
     const object = { key, body, objectBytes: body.length, crc32: crc32(body), contentType: 'application/json' };
-    const { existed } = await store.put(
+    const put = store.put(
       { ...object, contentHash, segmentId: token },
       AbortSignal.any([stop, AbortSignal.timeout(uploadTimeoutMs)]),
     );
+    const { existed } = await put; // rule: manifest.stored-first
     // Only now: it stands in the bucket. Who dies before this leaves it to another one, who puts the same.
     await manifests.listed(drawn);
     metrics.manifests.inc({ result: (existed ? 'existed' : 'stored') satisfies ManifestOutcome });

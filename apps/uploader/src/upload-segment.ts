@@ -47,7 +47,7 @@ export async function uploadSegment(segmentId: string, ports: UploadPorts, signa
 export async function uploadSpilled(segmentId: string, ports: UploadPorts, signal: AbortSignal): Promise<UploadResult> {
   const record = await ports.lane.spilledRecord(segmentId);
   if (record === null) return { kind: 'gone' };
-  const object = await ports.spool.open(record);
+  const object = await ports.spool.open(record); // rule: spill.keeps-file
   if (object !== null) return putAndCommit(record, { object, source: 'spool' }, ports, signal);
   const stored = await ports.store.find(record.key, record.sha256, signal);
   if (stored === null) throw new SpilledFileMissing(record);
@@ -62,7 +62,7 @@ async function putAndCommit(
 ): Promise<UploadResult> {
   const { objectBytes } = object;
   try {
-    const { etag, existed } = await ports.store.put(
+    const put = ports.store.put(
       {
         key: record.key,
         body: object.body,
@@ -74,6 +74,7 @@ async function putAndCommit(
       },
       signal,
     );
+    const { etag, existed } = await put; // rule: upload.stored-first
     return await commit(record, { etag, objectBytes, source, existed }, ports);
   } finally {
     await object.release?.();

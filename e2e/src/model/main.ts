@@ -33,9 +33,7 @@ if (processes > 1 && until === null && !values.trace) {
     from: from + index * share,
     seeds: Math.min(share, seeds - index * share),
   }));
-  for (const part of await Promise.all(
-    shares.map((range) => runModel(import.meta.dirname, { ...range, processes: 1 })),
-  )) {
+  for (const part of await Promise.all(shares.map((range) => runModel({ ...range, processes: 1 })))) {
     report.failing.push(...part.failing);
     for (const [violation, count] of Object.entries(part.violations)) countViolation(violation, count);
     report.events += part.events;

@@ -12,7 +12,7 @@ it(
   `${SEEDS} seeded worlds of crashes, lost, late and doubled calls end with every acknowledged event exactly once and nothing left`,
   { timeout: 900_000 },
   async () => {
-    const { failing, violations, events } = await runModel(import.meta.dirname, { from: 1, seeds: SEEDS });
+    const { failing, violations, events } = await runModel({ from: 1, seeds: SEEDS });
     const failures = failing.map((seed) => `npm run model -- --from ${seed} --seeds 1 --trace`);
     expect(failures, `replay one; violations: ${JSON.stringify(violations)}`).toEqual([]);
     expect(events).toBeGreaterThan(SEEDS * 20);

@@ -1,4 +1,4 @@
-import type { Mutation } from '../mutants/mutant.ts';
+import type { Edit, Mutation } from '../mutants/mutation.ts';
 
 /** A rule of the protocol left out; the model must notice within 1,000 seeds (`SEEDS_MAX` in mutations.test.ts). */
 export interface ProtocolMutation extends Mutation {
@@ -8,214 +8,146 @@ export interface ProtocolMutation extends Mutation {
   readonly from?: number;
 }
 
-const APPEND = 'libs/lane/src/scripts/append.ts';
-const DEDUPE = 'libs/lane/src/scripts/dedupe.ts';
-const SEAL = 'libs/lane/src/scripts/seal.ts';
-const COMMIT = 'libs/lane/src/scripts/commit.ts';
-const SLICES = 'libs/lane/src/scripts/slices.ts';
-const RELEASE = 'libs/lane/src/scripts/release.ts';
-const CLAIM = 'libs/lane/src/scripts/claim.ts';
-const KEY = 'libs/domain/src/object-key.ts';
-const WRITER = 'apps/ingest/src/commit/lane-writer.ts';
-const BATCHER = 'apps/batcher/src/lane-batcher.ts';
-const INHERITANCE = 'apps/batcher/src/inheritance.ts';
-const UPLOAD = 'apps/uploader/src/upload-segment.ts';
-const MANIFEST = 'libs/lane/src/scripts/manifest.ts';
-const MANIFEST_KEY = 'libs/domain/src/manifest.ts';
-const MANIFESTS = 'apps/uploader/src/manifests.ts';
-const SPILLER = 'apps/batcher/src/spiller.ts';
-const JANITOR = 'apps/batcher/src/janitor.ts';
-const WORLD = 'e2e/src/model/world.ts';
-
-const OPEN_SPILLED = 'const object = await ports.spool.open(record);';
 const UNFINISHED = /leak|LOST/;
-const NO_SCRUB = { file: INHERITANCE, from: 'nowMs - this.#lastScrubMs >= this.#options.scrubEveryMs', to: 'false' };
-const NO_FORGOTTEN_PENDING = { file: WORLD, from: 'if (random.chance(0.004)) await this.#forgetPending();', to: '' };
+const NO_SCRUB: Edit = { rule: 'scrub.periodic', to: '' };
+const NO_FORGOTTEN_PENDING: Edit = { rule: 'world.forget-pending', to: '' };
 
 export const MUTATIONS: readonly ProtocolMutation[] = [
   {
     name: 'append stores a repeated sequence again',
-    edits: [{ file: APPEND, from: 'if seq == last then', to: 'if seq == last and false then' }],
+    edits: [{ rule: 'append.same-sequence', to: 'if false then' }],
     shows: /DOUBLED/,
   },
   {
     name: 'append stores an older sequence',
-    edits: [{ file: APPEND, from: "if seq < last then return 'stale' end", to: '' }],
+    edits: [{ rule: 'append.older-sequence', to: '' }],
     shows: /DOUBLED/,
   },
   {
     name: 'a writer sends a chunk in doubt under the next sequence',
-    edits: [
-      {
-        file: WRITER,
-        from: 'if (!numbered) this.#sequence += 1;',
-        to: 'if (!numbered || this.#inDoubt) this.#sequence += 1;',
-      },
-    ],
+    edits: [{ rule: 'writer.same-sequence', to: '' }],
     shows: /DOUBLED/,
   },
   {
     name: 'a writer that was forgotten sends a chunk in doubt under another id',
-    edits: [{ file: WRITER, from: "if (this.outcomeNow === 'in_doubt') return 'in_doubt';", to: '' }],
+    edits: [{ rule: 'writer.no-other-id', to: '' }],
     shows: /DOUBLED/,
   },
   {
     name: 'a chunk in doubt is acknowledged',
-    edits: [
-      {
-        file: WRITER,
-        from: "return this.#inDoubt ? 'in_doubt' : this.#heldBy;",
-        to: "return this.#inDoubt ? 'stored' : this.#heldBy;",
-      },
-      {
-        file: WRITER,
-        from: "if (this.outcomeNow === 'in_doubt') return 'in_doubt';",
-        to: "if (this.#inDoubt) return 'stored';",
-      },
-    ],
+    edits: [{ rule: 'writer.doubt', to: "return 'stored';" }],
     shows: /LOST/,
   },
   {
     name: 'what was stored is not remembered',
-    edits: [{ file: DEDUPE, from: "redis.call('SADD', KEYS[6 + newest], unpack(", to: "redis.call('EXISTS', unpack(" }],
+    edits: [{ rule: 'dedupe.remember', to: '' }],
     shows: /DOUBLED/,
   },
   {
     name: 'one writer of two looks for duplicates',
-    edits: [
-      {
-        file: WRITER,
-        from: 'if (dedupe === null) return null;',
-        to: "if (dedupe === null || this.#writer?.endsWith('1')) return null;",
-      },
-    ],
+    edits: [{ rule: 'dedupe.every-writer', before: "if (this.#writer?.endsWith('1')) return null;" }],
     shows: /DOUBLED/,
   },
   {
     name: 'the rest of a chunk with duplicates is cut at the wrong places',
-    edits: [{ file: DEDUPE, from: 'at = at + bytes[i]', to: 'if not duplicate[i] then at = at + bytes[i] end' }],
+    edits: [{ rule: 'dedupe.cut', to: '' }],
     shows: /DOUBLED|LOST/,
   },
   {
     name: 'seal reads a missing counter as zero',
-    edits: [
-      {
-        file: SEAL,
-        from: 'local state = states[i]',
-        to: "local state = states[i] or ('0/' .. to)",
-      },
-    ],
+    edits: [{ rule: 'seal.uncounted', to: 'or {at = 0, count = slice[3]}' }],
     shows: /DOUBLED|leak|crash/,
     from: 140,
   },
   {
     name: 'seal does not look where a chunk was taken up to',
-    edits: [{ file: SEAL, from: 'counters.at ~= from or ', to: '' }],
+    edits: [{ rule: 'seal.from', to: '' }],
     shows: /DOUBLED|invariant 1|damaged/,
   },
   {
     name: 'seal takes another record under the same id for the same',
     edits: [
-      { file: SEAL, from: "if stored ~= json then return {'refused'} end", to: '' },
-      {
-        file: BATCHER,
-        from: 'const segmentId = newSegmentId();',
-        to: 'const segmentId = newSegmentId() && `s-${chunk.id}`;',
-      },
+      { rule: 'seal.same-record', to: '' },
+      { rule: 'segment.new-id', to: 'const segmentId = `s-${chunk.id}`;' },
     ],
     shows: /DOUBLED|LOST|leak/,
   },
   {
     name: 'seal leaves wholly taken chunks in the pending list',
-    edits: [{ file: SEAL, from: "redis.call('XACK', chunks, group, ...)", to: "redis.call('EXISTS', chunks)" }],
+    edits: [{ rule: 'seal.acknowledge', to: '' }],
     shows: /pending although wholly sealed/,
   },
   {
     name: 'commit removes a chunk of which events are left',
-    edits: [{ file: SLICES, from: 'if rest[i] == 0 then', to: 'if true then' }],
+    edits: [{ rule: 'commit.nothing-left', to: 'if true then' }],
     shows: /LOST|crash|leak/,
   },
   {
     name: 'commit keeps the record, so that it counts down twice',
-    edits: [{ file: COMMIT, from: "redis.call('HDEL', home, segment)", to: "redis.call('EXISTS', home)" }],
+    edits: [{ rule: 'commit.record', to: '' }],
     shows: UNFINISHED,
   },
   {
     name: 'the commit comes before the PUT',
     edits: [
       {
-        file: UPLOAD,
-        from: 'const { etag, existed } = await ports.store.put(',
-        to: "await ports.lane.commit({ v: RECEIPT_VERSION, id: record.id, key: '', etag: '', count: 0, bytes: 0, objectBytes: 0, sha256: '', acceptedAtMs: 0, sealedAtMs: 0, storedAtMs: 0 }, 10);\n    const { etag, existed } = await ports.store.put(",
+        rule: 'upload.stored-first',
+        to: "put.catch(() => undefined); const { etag, existed } = { etag: '', existed: false };",
       },
     ],
     shows: /LOST/,
   },
   {
     name: 'a segment is released whose file is not marked',
-    edits: [{ file: SPILLER, from: 'if (!(await folders.mark(instance, segmentId))) return false;', to: '' }],
+    edits: [{ rule: 'spill.marked', to: '' }],
     shows: /LOST|crash/,
   },
   {
     name: 'release keeps the record beside the spilled one',
-    edits: [{ file: RELEASE, from: "redis.call('HDEL', records, segment)", to: "redis.call('EXISTS', records)" }],
+    edits: [{ rule: 'release.record', to: '' }],
     shows: /crash|leak/,
   },
   {
     name: 'a spilled file loses its mark before its object stands',
-    edits: [{ file: UPLOAD, from: OPEN_SPILLED, to: `${OPEN_SPILLED}\n  await ports.spool.unmark(record);` }],
+    edits: [{ rule: 'spill.keeps-file', after: 'await ports.spool.unmark(record);' }],
     shows: /LOST|crash/,
     from: 440,
   },
   {
     name: 'a spilled file is removed before its object stands',
-    edits: [{ file: UPLOAD, from: OPEN_SPILLED, to: `${OPEN_SPILLED}\n  await ports.spool.remove(record);` }],
+    edits: [{ rule: 'spill.keeps-file', after: 'await ports.spool.remove(record);' }],
     shows: /LOST|crash/,
   },
   {
     name: 'nobody settles a marked file whose segment was committed elsewhere',
-    edits: [{ file: JANITOR, from: "return spoolId === null ? 'kept'", to: "return spoolId !== '' ? 'kept'" }],
+    edits: [{ rule: 'spill.settled', to: "return 'kept';" }],
     shows: /leak: files/,
   },
   {
     name: 'a key says neither offset nor content',
-    edits: [
-      { file: KEY, from: '-${chunkId}-${offset}-${object.sha256.slice(0, KEY_HASH_DIGITS)}`', to: '-${chunkId}`' },
-    ],
+    edits: [{ rule: 'key.content', to: '' }],
     shows: /key with two contents|LOST/,
   },
   {
     name: 'a manifest is drawn up in the place of one that is not written yet',
-    edits: [{ file: MANIFEST, from: 'if drawn then return drawn end', to: '' }],
+    edits: [{ rule: 'manifest.one-at-a-time', to: '' }],
     shows: /UNLISTED/,
   },
   {
     name: 'a manifest is done before it stands in the bucket',
-    edits: [
-      {
-        file: MANIFESTS,
-        from: 'assertReached(await lane',
-        to: 'await manifests.listed(drawn);\n    assertReached(await lane',
-      },
-    ],
+    edits: [{ rule: 'manifest.stored-first', to: 'put.catch(() => undefined); const existed = false;' }],
     shows: /UNLISTED/,
   },
   {
     name: "a manifest's key does not say its content",
-    edits: [
-      { file: MANIFEST_KEY, from: '-${sha256.slice(0, KEY_HASH_DIGITS)}.json`', to: '-${KEY_HASH_DIGITS}.json`' },
-    ],
+    edits: [{ rule: 'manifest.key-content', to: '' }],
     shows: /key with two contents/,
   },
   {
     name: 'a claim removes a consumer that still has chunks pending',
     edits: [
-      {
-        file: CLAIM,
-        from: "if #redis.call('XPENDING', chunks, group, '-', '+', 1, dead) > 0 then return {'more', #pending} end",
-        to: '',
-      },
-      { file: CLAIM, from: "'-', '+', page, dead)", to: "'-', '+', 1, dead)" },
+      { rule: 'claim.nothing-pending', to: '' },
+      { rule: 'claim.all-pending', after: 'break' },
       NO_SCRUB,
       NO_FORGOTTEN_PENDING,
     ],
@@ -228,30 +160,17 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
   },
   {
     name: 'lost reads are never read again',
-    edits: [
-      {
-        file: BATCHER,
-        from: 'this.#auditDue = true;\n      await clock.sleep',
-        to: 'await clock.sleep',
-      },
-      {
-        file: BATCHER,
-        from: 'if (clock.monotonicMs() - this.#lastAuditMs >= this.#options.auditEveryMs) this.#auditDue = true;',
-        to: '',
-      },
-      NO_SCRUB,
-      NO_FORGOTTEN_PENDING,
-    ],
+    edits: [{ rule: 'audit.after-doubt', to: '' }, { rule: 'audit.periodic', to: '' }, NO_SCRUB, NO_FORGOTTEN_PENDING],
     shows: UNFINISHED,
   },
   {
     name: 'recovery reads chunks from their beginning',
-    edits: [{ file: BATCHER, from: '{ chunk, line: taken, byte }', to: '{ chunk, line: 0 * byte, byte: 0 }' }],
+    edits: [{ rule: 'batcher.from-taken', before: 'taken = 0;' }],
     shows: UNFINISHED,
   },
   {
     name: 'after a refused seal what is open is kept',
-    edits: [{ file: BATCHER, from: 'this.#held.clear();', to: '' }],
+    edits: [{ rule: 'batcher.discard', to: '' }],
     shows: UNFINISHED,
   },
 ];

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { type Mutation, mutationEnvironment } from '../mutants/mutation.ts';
 
 export interface ModelReport {
   readonly failing: number[];
@@ -14,20 +15,33 @@ export interface ModelArguments {
   /** Ends with the first seed that breaks a promise in a way that matches. */
   readonly until?: RegExp;
   readonly processes?: number;
+  /** Rules that the model runs without. */
+  readonly mutation?: Mutation;
 }
 
-/** Runs the model whose sources stand in `folder` in a process of its own. Rejects if it did not come to its report. */
-export function runModel(folder: string, { from, seeds, until, processes }: ModelArguments): Promise<ModelReport> {
+/** The exit code of a model in which a seed broke a promise. */
+const FAILED = 1;
+const MAIN = join(import.meta.dirname, 'main.ts');
+const PRELOAD = join(import.meta.dirname, '../mutants/preload.ts');
+
+/** Runs the model in a process of its own. Rejects if it did not come to its report, or did not load what it was to change. */
+export function runModel({ from, seeds, until, processes, mutation }: ModelArguments): Promise<ModelReport> {
   const args = [
-    join(folder, 'main.ts'),
-    ...['--from', String(from), '--seeds', String(seeds)],
+    ...(mutation === undefined ? [] : ['--import', PRELOAD]),
+    MAIN,
+    '--from',
+    String(from),
+    '--seeds',
+    String(seeds),
     ...(until === undefined ? [] : ['--until', until.source]),
     ...(processes === undefined ? [] : ['--processes', String(processes)]),
   ];
+  const env = { ...process.env, ...(mutation === undefined ? {} : mutationEnvironment(mutation)) };
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, args, { cwd: folder }, (error, stdout, stderr) => {
+    execFile(process.execPath, args, { env }, (error, stdout, stderr) => {
       const report = stdout.trim().split('\n').at(-1) ?? '';
-      if (!report.startsWith('{'))
+      const ran = error === null || error.code === FAILED;
+      if (!ran || !report.startsWith('{'))
         return reject(new Error(`the model did not run: ${stderr || (error?.message ?? 'no report')}`));
       resolve(JSON.parse(report) as ModelReport);
     });

@@ -25,6 +25,8 @@ export interface SeedOptions {
 
 const FAULTS = { lostRequest: 0.03, lostReply: 0.05, late: 0.04, doubled: 0.03 };
 const QUIET_STEPS_MAX = 40_000;
+/** What Redis answers to a script that it can not compile, or that names a variable which is not there. */
+const NO_LUA = /compiling script|nonexistent global/;
 /** Worlds in which Redis as a whole crashes or is full; the others may share one. */
 const HARMS_REDIS = 0.1;
 
@@ -68,7 +70,7 @@ function compiling(redis: RedisPort, oracle: Oracle): RedisPort {
     run: (script, keys, args) => {
       const answer = redis.run(script, keys, args);
       answer.catch((error: unknown) => {
-        if (String(error).includes('compiling script')) oracle.violate(`${NOT_COMPILED}: ${script.name}`);
+        if (NO_LUA.test(String(error))) oracle.violate(`${NOT_COMPILED}: ${script.name}`);
       });
       return answer;
     },
@@ -365,7 +367,7 @@ class Sink {
     if (random.chance(0.03)) await this.#dropLease();
     if (random.chance(0.02)) for (const jobs of this.#allJobs) jobs.stall(() => random.chance(0.5));
     if (random.chance(0.1)) await this.#scheduler.deliverLate();
-    if (random.chance(0.004)) await this.#forgetPending();
+    if (random.chance(0.004)) await this.#forgetPending(); // rule: world.forget-pending
     if (random.chance(0.008)) this.#clearDisk();
     if (random.chance(0.006)) await this.#redis.call('DEL', [this.#keys.writers]);
   }

@@ -1,59 +1,34 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { temporaryDirectory } from '@sink/testing';
 import { describe, expect, it } from 'vitest';
-import { type Mutation, writeMutant } from './mutant.ts';
-
-const REPOSITORY = join(import.meta.dirname, '../../..');
-
-/** A rule outside of the protocol left out; this test of the shipped suite has to fail then, and no other reason will do. */
-interface SuiteMutation extends Mutation {
-  readonly project: string;
-  readonly file: string;
-  readonly fails: RegExp;
-}
-
-const WRITER = 'libs/spool/src/segment-writer.ts';
-const DURABLE = { project: 'libs/spool', file: 'src/durable.test.ts', fails: /× invariant 8: .*final name/ };
-
-const MUTATIONS: readonly SuiteMutation[] = [
-  {
-    name: 'a segment file gets its final name without an fsync of its bytes',
-    edits: [{ file: WRITER, from: 'await file.sync();', to: '' }],
-    ...DURABLE,
-  },
-  {
-    name: 'the final name of a segment file is not fsynced',
-    edits: [{ file: WRITER, from: 'await this.#ports.syncDirectory();', to: '' }],
-    ...DURABLE,
-  },
-  {
-    name: 'a segment file gets its final name before it is whole',
-    edits: [
-      { file: WRITER, from: 'await rename(openPath, sealedPath);', to: '' },
-      { file: WRITER, from: 'await file.sync();', to: 'await rename(openPath, sealedPath);\n    await file.sync();' },
-    ],
-    ...DURABLE,
-  },
-];
+import { type Mutation, mutationEnvironment, REPOSITORY } from './mutation.ts';
+import { SUITE_MUTATIONS } from './suite-mutations.ts';
 
 describe.concurrent('the suite notices each rule that is left out', () => {
-  for (const mutation of MUTATIONS)
+  for (const mutation of SUITE_MUTATIONS)
     it(mutation.name, async () => {
-      const mutant = temporaryDirectory('mutant');
-      await writeMutant(REPOSITORY, mutant, mutation);
-      const { code, output } = await runTests(mutant, mutation);
+      const { code, output } = await runTests(mutation);
       expect(output).toMatch(mutation.fails);
       expect(output).toContain('AssertionError');
       expect(code).toBe(1);
     });
 });
 
-function runTests(mutant: string, { project, file }: SuiteMutation): Promise<{ code: unknown; output: string }> {
+it('without a mutation the same tests pass', async () => {
+  const [any] = SUITE_MUTATIONS;
+  if (!any) throw new Error('there are no mutations');
+  const { code, output } = await runTests({ ...any, edits: [] });
+  expect(output).toContain('2 passed');
+  expect(code).toBe(0);
+});
+
+function runTests({ project, file, ...mutation }: Mutation & { project: string; file: string }) {
   const vitest = join(REPOSITORY, 'node_modules/vitest/vitest.mjs');
-  const args = [vitest, 'run', '--root', join(mutant, project), file];
-  return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: mutant, env: { ...process.env, NO_COLOR: '1' } }, (error, stdout, stderr) =>
+  const config = join(import.meta.dirname, 'vitest.mutated.ts');
+  const args = [vitest, 'run', '--config', config, '--reporter', 'default', file];
+  const env = { ...process.env, ...mutationEnvironment(mutation), MUTATED_PROJECT: project, NO_COLOR: '1' };
+  return new Promise<{ code: unknown; output: string }>((resolve) => {
+    execFile(process.execPath, args, { cwd: REPOSITORY, env }, (error, stdout, stderr) =>
       resolve({ code: error?.code ?? 0, output: `${stdout}${stderr}` }),
     );
   });

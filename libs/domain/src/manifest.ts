@@ -49,7 +49,12 @@ export function manifestContent(
  * data. Other content has another key, as with objects (ADR 3), so none is ever overwritten.
  */
 export function manifestKey(prefix: string, { partition, laneUid }: ParsedManifestKey, sha256: string): string {
-  return `${prefix}${partition}/_manifest-${laneUid}-${sha256.slice(0, KEY_HASH_DIGITS)}.json`;
+  const name = [
+    '_manifest',
+    laneUid,
+    sha256.slice(0, KEY_HASH_DIGITS), // rule: manifest.key-content
+  ].join('-');
+  return `${prefix}${partition}/${name}.json`;
 }
 
 export interface ParsedManifestKey {

@@ -21,7 +21,12 @@ export interface ObjectIdentity {
 /** The key of an object; it follows from what was sealed alone, so a retry writes the same object (ADR 3). */
 export function objectKey(object: ObjectIdentity): string {
   const [chunkId, offset] = object.first;
-  const name = `eventing-${object.laneUid}-${chunkId}-${offset}-${object.sha256.slice(0, KEY_HASH_DIGITS)}`;
+  const name = [
+    'eventing',
+    object.laneUid,
+    chunkId,
+    `${offset}-${object.sha256.slice(0, KEY_HASH_DIGITS)}`, // rule: key.content
+  ].join('-');
   return `${object.prefix}${object.partition}/${name}.${extension(object.compression)}`;
 }
 

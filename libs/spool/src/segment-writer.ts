@@ -133,10 +133,10 @@ export class SegmentWriter {
       encodeFooter({ segmentId, compression, ...content, record }, `sealing segment file ${sealedPath}`),
     );
     await this.#sink.flush();
-    await file.sync();
+    await file.sync(); // rule: spool.bytes-synced
     await file.close();
-    await rename(openPath, sealedPath);
-    await this.#ports.syncDirectory();
+    await rename(openPath, sealedPath); // rule: spool.named-last
+    await this.#ports.syncDirectory(); // rule: spool.name-synced
     this.#sealed = true;
     this.#ports.onSettled();
   }

@@ -64,7 +64,8 @@ export class LaneWriter {
 
   /** What is to be said to those who wait for the chunk that is being stored, if they are told now. */
   get outcomeNow(): AppendOutcome {
-    return this.#inDoubt ? 'in_doubt' : this.#heldBy;
+    if (!this.#inDoubt) return this.#heldBy;
+    return 'in_doubt'; // rule: writer.doubt
   }
 
   /** What holds up the chunk that is being stored; before its first answer, what held up the one before. */
@@ -86,7 +87,7 @@ export class LaneWriter {
           numbered = false;
         }
         if (!numbered) this.#sequence += 1;
-        numbered = true;
+        numbered = true; // rule: writer.same-sequence
         tries += 1;
         const { answer, duplicates } = await this.#append(this.#writer, chunk, content);
         switch (answer) {
@@ -107,7 +108,7 @@ export class LaneWriter {
             return 'in_doubt';
           case 'unknown_writer':
             this.#writer = null;
-            if (this.outcomeNow === 'in_doubt') return 'in_doubt';
+            if (this.outcomeNow === 'in_doubt') return 'in_doubt'; // rule: writer.no-other-id
             continue;
           default:
             assertNever(answer);
@@ -131,7 +132,7 @@ export class LaneWriter {
 
   #dedupe({ lines }: PendingChunk): Dedupe | null {
     const { dedupe } = this.#options;
-    if (dedupe === null) return null;
+    if (dedupe === null) return null; // rule: dedupe.every-writer
     const { windowMs, fingerprintsMax, fingerprint } = dedupe;
     return {
       fingerprints: Buffer.concat(lines.map(fingerprint)),

@@ -34,12 +34,12 @@ if not state then return 'unknown_writer' end
 local last, answer = string.match(state, '^(%d+) (%w+) %d+$')
 if not last then return redis.error_reply('FOREIGN the state of writer ' .. writer .. ' is not readable') end
 last = tonumber(last)
-if seq == last then
+if seq == last then -- rule: append.same-sequence
   redis.call('PEXPIRE', writers, 86400000)
   redis.call('PERSIST', writers)
   return answer
 end
-if seq < last then return 'stale' end
+if seq < last then return 'stale' end -- rule: append.older-sequence
 
 redis.call('XLEN', chunks)
 redis.call('HLEN', taken)

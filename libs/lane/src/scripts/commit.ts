@@ -38,7 +38,7 @@ if home == spilled then slices = {} end
 ${PAGES}
 ${LOOK_AT_SLICES}
 ${TAKE_SLICES_AWAY}
-redis.call('HDEL', home, segment)
+redis.call('HDEL', home, segment) -- rule: commit.record
 if redis.call('HLEN', left) == 0 and redis.call('HLEN', records) == 0 and redis.call('HLEN', spilled) == 0 then
   redis.call('DEL', backlog)
 else

@@ -64,7 +64,7 @@ if dropped > 0 then
   local bytes, rest, at = cjson.decode(lengths), {}, 1
   for i = 1, count do
     if not duplicate[i] then rest[#rest + 1] = string.sub(body, at, at + bytes[i] - 1) end
-    at = at + bytes[i]
+    at = at + bytes[i] -- rule: dedupe.cut
   end
   count, body = #fresh, table.concat(rest)
 end
@@ -79,7 +79,7 @@ if turn then
   newest = oldest
 end
 for from = 1, #fresh, ${PAGE} do
-  redis.call('SADD', KEYS[6 + newest], unpack(fresh, from, math.min(from + ${PAGE} - 1, #fresh)))
+  redis.call('SADD', KEYS[6 + newest], unpack(fresh, from, math.min(from + ${PAGE} - 1, #fresh))) -- rule: dedupe.remember
 end
 redis.call('PEXPIRE', KEYS[6 + newest], window + 2 * slotMs)
 redis.call('PEXPIRE', ring, window + 2 * slotMs)

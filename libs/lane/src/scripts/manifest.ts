@@ -14,7 +14,7 @@ export const draw = drainingScript(
 local ofPartition, listing = KEYS[1], KEYS[2]
 
 local drawn = redis.call('HGET', listing, '')
-if drawn then return drawn end
+if drawn then return drawn end -- rule: manifest.one-at-a-time
 local segments = redis.call('HKEYS', ofPartition)
 if #segments == 0 then return false end
 table.sort(segments)

@@ -25,7 +25,7 @@ local slices = record.slices
 ${PAGES}
 ${LOOK_AT_SLICES}
 ${TAKE_SLICES_AWAY}
-redis.call('HDEL', records, segment)
+redis.call('HDEL', records, segment) -- rule: release.record
 redis.call('HSET', spilled, segment, place)
 redis.call('HINCRBY', backlog, 'events', 0 - events)
 redis.call('HINCRBY', backlog, 'bytes', math.ceil(#place * 1.25) - math.ceil(#json * 1.25) - bytes)

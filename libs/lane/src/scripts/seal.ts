@@ -17,7 +17,7 @@ local segment, json, group, overhead = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[
 
 local stored = redis.call('HGET', records, segment)
 if stored then
-  if stored ~= json then return {'refused'} end
+  if stored ~= json then return {'refused'} end -- rule: seal.same-record
   redis.call('HSET', records, segment, json)
   return {'sealed'}
 end
@@ -42,9 +42,13 @@ local answer, seen, marks, whole = {'refused'}, {}, {}, {}
 for i, slice in ipairs(slices) do
   local chunk, from, to = slice[1], slice[2], slice[3]
   local state = states[i]
-  local counters = state and (parsed[state] or parse(state)) or {}
+  local counters = state and (parsed[state] or parse(state))
+    or {} -- rule: seal.uncounted
   local count = counters.count
-  if counters.at ~= from or seen[chunk] or to <= from or to > count or to % 1 ~= 0 or not string.find(chunk, '^%d+%-%d+$') then
+  if
+    counters.at ~= from or -- rule: seal.from
+    seen[chunk] or to <= from or to > count or to % 1 ~= 0 or not string.find(chunk, '^%d+%-%d+$')
+  then
     answer[#answer + 1] = chunk
   end
   seen[chunk] = true
@@ -54,7 +58,7 @@ end
 if #answer > 1 or #slices == 0 then return answer end
 
 pages(marks, function(...) redis.call('HSET', taken, ...) end)
-pages(whole, function(...) redis.call('XACK', chunks, group, ...) end)
+pages(whole, function(...) redis.call('XACK', chunks, group, ...) end) -- rule: seal.acknowledge
 redis.call('HSET', records, segment, json)
 redis.call('HINCRBY', backlog, 'bytes', math.ceil(#json * 1.25) + overhead)
 return {'sealed'}

@@ -22,7 +22,7 @@ export const TAKE_SLICES_AWAY = `
 local events, bytes, gone = 0, 0, {}
 for i, slice in ipairs(slices) do
   events = events + slice[3] - slice[2]
-  if rest[i] == 0 then
+  if rest[i] == 0 then -- rule: commit.nothing-left
     gone[#gone + 1] = slice[1]
     bytes = bytes + cost[i]
   else
