@@ -2,11 +2,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { IoredisPort } from '@sink/lane';
 import { createLogger, Registry } from '@sink/runtime';
+import { SpoolDirectory } from '@sink/spool';
 import { expect, test } from 'vitest';
 import { Housekeeping } from './housekeeping.ts';
 import { Janitor } from './janitor.ts';
 import { BatcherMetrics } from './metrics.ts';
-import { spoolFolders } from './spool-folders.ts';
 import { BatcherWorld, SINK } from './test/batcher-world.ts';
 
 const world = new BatcherWorld();
@@ -22,7 +22,7 @@ test('what becomes of spool files is counted, and told where a person has to loo
     {
       redis: new IoredisPort(world.redis),
       lanes: [world.lane],
-      janitor: new Janitor(spoolFolders(world.spoolDir), [world.lane], {
+      janitor: new Janitor(new SpoolDirectory(world.spoolDir), [world.lane], {
         ...{ instance: 'b-me', inUse: () => false, spoolId: 'spool-1' },
       }),
       metrics: new BatcherMetrics(registry, { openFiles: () => 0, spoolBytes: () => 0 }),

@@ -1,20 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import type { SinkConfig } from '@sink/config';
 import { type Durability, IoredisPort, Lane, rememberLanes } from '@sink/lane';
 import type { ServiceRedis } from '@sink/redis';
 import { type Clock, describeError, type Logger, type Readiness } from '@sink/runtime';
-import { SpoolError } from '@sink/spool';
+import { SpoolError, type InstanceSpool, type SpoolDirectory } from '@sink/spool';
 import { Housekeeping } from './housekeeping.ts';
 import { BatcherInstance, type InstanceLane } from './instance.ts';
-import { InstanceSpool } from './instance-spool.ts';
 import { LaneHealth } from './lane-health.ts';
 import { laneParts } from './lane-parts.ts';
 import type { BatcherMetrics } from './metrics.ts';
 import { Janitor } from './janitor.ts';
 import type { RoomPort, SpoolFolders, UploadsPort } from './ports.ts';
 import { Spiller, type SpillerOptions } from './spiller.ts';
-import { spoolFolders } from './spool-folders.ts';
 
 const RENEWALS_PER_LEASE = 3;
 /** A batcher's reads block for a fraction of this; no answer for so long means the connection is dead. */
@@ -36,6 +33,7 @@ export interface InstancesParts {
   readonly room: RoomPort;
   /** Null: nothing is spilled. */
   readonly spill: SpillParts | null;
+  readonly folders: SpoolDirectory;
   /** The id of the spool directory; null where it could not be made. */
   readonly spoolId: string | null;
   readonly clock: Clock;
@@ -75,17 +73,16 @@ export class Instances {
   }
 
   async #runOne(consumer: string, stop: AbortSignal): Promise<'stopped' | 'lease_lost'> {
-    const { config, connect, commands, metrics, clock, log, readiness, onRunning } = this.#parts;
+    const { config, connect, commands, folders, metrics, clock, log, readiness, onRunning } = this.#parts;
     const numbers = await rememberLanes(commands, config.sinkName, config.lanes);
     const connections = numbers.map(() => connect('blocking', { commandTimeoutMs: BLOCKING_TIMEOUT_MS }));
-    const spool = new InstanceSpool(join(config.dataDir, 'spool'), consumer);
+    const spool = folders.instance(consumer);
     const lanes = connections.map((connection, index) => {
       const number = numbers[index] ?? index;
       return this.#lane(consumer, spool, number, new IoredisPort(connection), numbers.length);
     });
     const ended = new AbortController();
     const halted = AbortSignal.any([stop, ended.signal]);
-    const folders = spoolFolders(spool.directory);
     const isClosing = (segmentId: string): boolean => lanes.some(({ sealer }) => sealer.isClosing(segmentId));
     const housekeeping = new Housekeeping(
       {

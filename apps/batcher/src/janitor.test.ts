@@ -1,22 +1,21 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openSpool, type SpoolFile } from '@sink/spool';
+import { SpoolDirectory, type SpoolFile } from '@sink/spool';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
 import { Janitor } from './janitor.ts';
-import { spoolFolders } from './spool-folders.ts';
 import { BatcherWorld } from './test/batcher-world.ts';
 
 const world = new BatcherWorld();
 
 async function tidy(instance: string, inUse: (segmentId: string) => boolean = () => false): Promise<number> {
   const options = { instance, inUse, spoolId: 'spool-1' };
-  return (await new Janitor(spoolFolders(world.spoolDir), [world.lane], options).tidy()).removed;
+  return (await new Janitor(new SpoolDirectory(world.spoolDir), [world.lane], options).tidy()).removed;
 }
 
 function files(instance: string): Promise<SpoolFile[]> {
-  return spoolFolders(world.spoolDir).files(instance);
+  return new SpoolDirectory(world.spoolDir).files(instance);
 }
 
 /** A file of an instance that writes nothing more. */
@@ -61,7 +60,7 @@ describe('tidying the spool', () => {
   });
 
   test('our own: open files and those on their way are left alone, what nobody needs any more goes', async () => {
-    const spool = await openSpool(world.spoolDir, 'b-me');
+    const spool = new SpoolDirectory(world.spoolDir).instance('b-me');
     await spool.createSegment({ segmentId: 's-filling', compression: 'none' });
     await leaveFile('b-me', 's-closing.segment');
     await leaveFile('b-me', 's-committed.segment');
@@ -81,7 +80,7 @@ describe('tidying the spool', () => {
     await leaveFile('b-somebody', 's-1.open');
     await world.server.kill();
     await expect(
-      new Janitor(spoolFolders(world.spoolDir), [world.strictLane()], {
+      new Janitor(new SpoolDirectory(world.spoolDir), [world.strictLane()], {
         ...{ instance: 'b-me', inUse: () => false, spoolId: null },
       }).tidy(),
     ).rejects.toMatchObject({ retryable: true });

@@ -54,7 +54,7 @@ export class Janitor {
     for (const place of this.#rest.splice(0, this.#options.filesMax ?? FILES_MAX)) {
       const became = await this.#settle(place);
       if (became !== 'kept') tidied[became] += 1;
-      if (became === 'removed' && !this.#isOwn(place)) await this.#folders.removeFolderIfEmpty(place.instance);
+      if (became === 'removed' && !this.#isOwn(place)) await this.#folders.removeIfEmpty(place.instance);
     }
     return tidied;
   }
@@ -66,7 +66,7 @@ export class Janitor {
       const own = instance === this.#options.instance;
       if (!own && (await this.#anyLane((lane) => lane.leaseExists(instance)))) continue;
       const files = await this.#folders.files(instance);
-      if (!own && files.length === 0) await this.#folders.removeFolderIfEmpty(instance);
+      if (!own && files.length === 0) await this.#folders.removeIfEmpty(instance);
       for (const file of files) {
         if (file.state === 'quarantined' || (own && file.state === 'open')) continue;
         places.push({ instance, file });

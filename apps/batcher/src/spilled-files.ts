@@ -16,7 +16,7 @@ export async function settleMarked(
   file: SpoolFile,
 ): Promise<'adopted' | 'removed' | 'quarantined' | 'kept'> {
   const { segmentId } = file;
-  const found = await folders.examine(instance, segmentId);
+  const found = await folders.examine(instance, segmentId, { sealed: null });
   if (found.kind === 'damaged') return (await folders.quarantine(instance, segmentId)) ? 'quarantined' : 'kept';
   // Redis was asked before: what is marked still, was not committed by one who takes the mark away first.
   if (found.kind !== 'sound' || found.state !== 'spilled') return 'kept';

@@ -1,12 +1,12 @@
-import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SegmentRecord } from '@sink/domain';
+import { SpoolDirectory } from '@sink/spool';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
 import { Janitor, type Tidied } from './janitor.ts';
 import { Spiller } from './spiller.ts';
-import { spoolFolders } from './spool-folders.ts';
 import { BatcherWorld } from './test/batcher-world.ts';
 
 const world = new BatcherWorld();
@@ -26,7 +26,7 @@ function spilling(spillAtBytes: number, { uploader = true, inUse = '', lane = wo
   let [closed, working] = [0, 0];
   const spiller = new Spiller(
     {
-      folders: spoolFolders(world.spoolDir),
+      folders: new SpoolDirectory(world.spoolDir),
       lanes: [{ lane, closeEarly: () => void (closed += 1) }],
       clock: world.clock,
       uploaderIsHere: async () => uploader,
@@ -58,7 +58,7 @@ function path({ spool, id }: SegmentRecord, state: 'segment' | 'spilled' | 'quar
 
 function tidy(): Promise<Tidied> {
   const options = { instance: 'b-me', inUse: () => false, spoolId: SPOOL_ID };
-  return new Janitor(spoolFolders(world.spoolDir), [world.lane], options).tidy();
+  return new Janitor(new SpoolDirectory(world.spoolDir), [world.lane], options).tidy();
 }
 
 async function spilledOne(): Promise<SegmentRecord> {
@@ -135,6 +135,27 @@ describe('a backlog above spill_at', () => {
     expect(await world.lane.hasRecord(record.id)).toBe(true);
     expect(existsSync(path(record, 'spilled'))).toBe(false);
   });
+
+  test.each(['key', 'bytes', 'compression'] as const)(
+    'a file whose own record has another %s than the sealed one is not relied on',
+    async (field) => {
+      const [record] = await sealed(1);
+      if (!record) throw new Error('nothing was sealed');
+      const lines = (await world.lines(record)).map((line) => `${line}\n`).join('');
+      rmSync(path(record, 'segment'));
+      const other = { key: `${record.key}-other`, bytes: record.bytes + 1, compression: 'gzip' };
+      const spool = new SpoolDirectory(world.spoolDir).instance(record.spool);
+      const writer = await spool.createSegment({ segmentId: record.id, compression: record.compression });
+      await writer.write(Buffer.from(lines));
+      expect(await writer.finish()).toMatchObject({ sha256: record.sha256 });
+      await writer.seal(JSON.stringify({ ...record, [field]: other[field] }));
+      const { spiller, queued } = spilling(1);
+      await spiller.round(never);
+      expect(queued).toEqual([]);
+      expect(await world.lane.hasRecord(record.id)).toBe(true);
+      expect(existsSync(path(record, 'spilled'))).toBe(false);
+    },
+  );
 
   test('a Redis that does not answer is told, and waited for', async () => {
     await sealed(1);

@@ -104,9 +104,9 @@ export class Spiller {
     for (const { lane } of lanes) {
       const record = await lane.record(segmentId);
       if (record === null) continue;
-      const found = await folders.examine(instance, segmentId);
+      const found = await folders.examine(instance, segmentId, { sealed: record });
       if (found.kind === 'missing') return false;
-      if (found.kind !== 'sound' || found.record.sha256 !== record.sha256 || record.spool !== instance) {
+      if (found.kind !== 'sound') {
         if (this.#unsound.size < UNSOUND_MAX) this.#unsound.add(segmentId);
         return false;
       }

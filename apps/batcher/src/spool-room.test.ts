@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '@sink/runtime';
-import { diskOf } from '@sink/spool';
+import { SpoolDirectory } from '@sink/spool';
 import { temporaryDirectory } from '@sink/testing';
 import { expect, test } from 'vitest';
 import { SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
@@ -19,7 +19,7 @@ function roomIn(directory: string, options: Partial<SpoolRoomOptions>): Looked {
   const told: (string | null)[] = [];
   let nowMs = 0;
   const room = new SpoolRoom(
-    { directory, maxBytes: null, reserveBytes: 0, ...options },
+    { spool: new SpoolDirectory(directory), maxBytes: null, reserveBytes: 0, ...options },
     { ...systemClock, monotonicMs: () => nowMs },
     (problem) => told.push(problem),
   );
@@ -55,7 +55,7 @@ test('a spool has room until what it holds, and what was written since, reach it
 
 test('some of the disk is left to others', async () => {
   const directory = temporaryDirectory('room');
-  const { freeBytes } = await diskOf(directory);
+  const { freeBytes } = await new SpoolDirectory(directory).disk();
   const { room, look } = roomIn(directory, { reserveBytes: Math.floor(freeBytes / 2) });
   await look();
   expect(room.hasRoom()).toBe(true);

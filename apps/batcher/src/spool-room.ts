@@ -1,4 +1,4 @@
-import { diskOf, spoolBytes } from '@sink/spool';
+import type { SpoolDirectory } from '@sink/spool';
 import type { BatcherClock, RoomPort } from './ports.ts';
 
 const LOOK_EVERY_MS = 250;
@@ -10,7 +10,7 @@ const AHEAD_BYTES = 16 * 1024 * 1024;
 const RESERVE_BYTES = 1024 ** 3;
 
 export interface SpoolRoomOptions {
-  readonly directory: string;
+  readonly spool: Pick<SpoolDirectory, 'path' | 'usedBytes' | 'disk'>;
   /** Null: as much as the disk has. */
   readonly maxBytes: number | null;
   /** Null: 1 GiB, but at most a tenth of the disk. */
@@ -65,13 +65,13 @@ export class SpoolRoom implements RoomPort {
     const tookBefore = this.#tookBytes;
     const startedMs = this.#clock.monotonicMs();
     if (startedMs >= this.#nextWalkMs) {
-      this.#spoolBytes = await spoolBytes(this.#options.directory);
+      this.#spoolBytes = await this.#options.spool.usedBytes();
       // What was written meanwhile may or may not be in it.
       this.#tookBytes -= tookBefore;
       const walkMs = this.#clock.monotonicMs() - startedMs;
       this.#nextWalkMs = startedMs + Math.max(WALK_EVERY_MS, walkMs / WALK_SHARE);
     }
-    const { freeBytes, totalBytes } = await diskOf(this.#options.directory);
+    const { freeBytes, totalBytes } = await this.#options.spool.disk();
     this.#freeBytes = freeBytes;
     this.#reserveBytes = this.#options.reserveBytes ?? Math.min(RESERVE_BYTES, Math.floor(totalBytes / 10));
     this.#judge();
@@ -85,9 +85,9 @@ export class SpoolRoom implements RoomPort {
   }
 
   #findProblem(): string | null {
-    const { maxBytes, directory } = this.#options;
+    const { maxBytes, spool } = this.#options;
     if (this.#freeBytes < this.#reserveBytes) {
-      return `the disk of ${directory} has less than disk_reserve_bytes left; events stay in Redis, and are refused once it is full`;
+      return `the disk of ${spool.path} has less than disk_reserve_bytes left; events stay in Redis, and are refused once it is full`;
     }
     if (maxBytes !== null && this.#spoolBytes + this.#tookBytes + Math.min(AHEAD_BYTES, maxBytes / 4) > maxBytes) {
       return `the spool has reached max_spool_bytes; events stay in Redis, and are refused once it is full`;

@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { IoredisPort, Lane, spoolLease } from '@sink/lane';
 import { openRedis } from '@sink/redis';
 import type { ServiceContext } from '@sink/runtime';
-import { openSpool, SpoolError, spoolIdOrNull } from '@sink/spool';
+import { SpoolDirectory, SpoolError } from '@sink/spool';
 import { UploadQueue } from '@sink/uploads';
 import type { BatcherInstance } from './instance.ts';
 import { Instances, type SpillParts } from './instances.ts';
@@ -15,14 +14,14 @@ const SPILL_LOOK_EVERY_MS = 1_000;
 /** Starts the batcher: chunks in, sealed segments out, on all lanes of the sink. Stopping, it seals what is open. */
 export async function startBatcher(context: ServiceContext): Promise<void> {
   const { config, log, readiness, registry, shutdown, signal, clock } = context;
-  await trySpool(join(config.dataDir, 'spool'));
+  const spool = new SpoolDirectory(join(config.dataDir, 'spool'));
+  await trySpool(spool);
   const { commands, connect, barrier: durability, backlogBytesMax } = await openRedis(context);
   const uploads = new UploadQueue(connect('queue'), config.sinkName, { log });
   shutdown.add('upload queue', () => uploads.close());
 
-  const directory = join(config.dataDir, 'spool');
   const room = new SpoolRoom(
-    { directory, maxBytes: config.maxSpoolBytes, reserveBytes: config.diskReserveBytes },
+    { spool, maxBytes: config.maxSpoolBytes, reserveBytes: config.diskReserveBytes },
     clock,
     (problem) => {
       readiness.set('room', problem);
@@ -36,9 +35,10 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
 
   let current: BatcherInstance | null = null;
   const port = new IoredisPort(commands);
-  const spoolId = await spoolIdOrNull(directory);
+  const spoolId = await spool.idOrNull();
   const instances = new Instances({
     ...{ config, connect, durability, uploads, room, spoolId, clock, log, readiness },
+    folders: spool,
     commands: port,
     spill: spillParts(),
     metrics: new BatcherMetrics(registry, {
@@ -75,10 +75,9 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
  * Whether segment files can be written here, so that a wrong `data_dir` shows at the start and not with the first event.
  * @throws SpoolError that only a person can put right
  */
-async function trySpool(directory: string): Promise<void> {
+async function trySpool(directory: SpoolDirectory): Promise<void> {
   try {
-    const spool = await openSpool(directory, `try-${randomUUID()}`);
-    await spool.close();
+    await directory.tryWriting();
   } catch (error) {
     if (!(error instanceof SpoolError && (error.retryable || error.code === 'spool_gone'))) throw error;
   }

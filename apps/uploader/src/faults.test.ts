@@ -1,5 +1,6 @@
 import { IoredisPort, Lane } from '@sink/lane';
 import { createObjectStore } from '@sink/objects';
+import { SpoolDirectory } from '@sink/spool';
 import { eventually, type S3Effect } from '@sink/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectBuilder } from './object-builder.ts';
@@ -162,7 +163,7 @@ describe('doing it twice (invariant 5)', () => {
     return {
       lane: new Lane(new IoredisPort(world.admin), SINK, 0),
       store: createObjectStore(config.bucket, { ifNoneMatch: 'auto' }),
-      spool: new SpoolFiles(world.spoolDir, () => undefined),
+      spool: new SpoolFiles(new SpoolDirectory(world.spoolDir), () => undefined),
       builder: new ObjectBuilder({ directory: `${world.dataDir}/rebuilt` }),
       wallMs: Date.now,
       receiptsMax: 100,

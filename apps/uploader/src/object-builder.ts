@@ -1,17 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { SegmentRecord } from '@sink/domain';
-import {
-  compressContent,
-  listInstance,
-  listInstances,
-  openSegment,
-  openSpool,
-  removeFile,
-  removeInstanceIfEmpty,
-  type Spool,
-} from '@sink/spool';
+import { compressContent, type InstanceSpool, SpoolDirectory } from '@sink/spool';
 import type { ObjectBody, ObjectBuilderPort } from './ports.ts';
 
 /** Content up to this size is compressed in memory; more goes by way of a file, so that memory is bounded. */
@@ -29,14 +18,15 @@ export interface ObjectBuilderOptions {
  * folder while they are uploaded; what a process that died left there, `tidy` of any other removes.
  */
 export class ObjectBuilder implements ObjectBuilderPort {
-  readonly #directory: string;
+  readonly #directory: SpoolDirectory;
   readonly #inMemoryBytesMax: number;
   readonly #instance = `u-${randomUUID()}`;
-  #spool: Promise<Spool> | null = null;
+  #spool: InstanceSpool;
   #files = 0;
 
   constructor(options: ObjectBuilderOptions) {
-    this.#directory = options.directory;
+    this.#directory = new SpoolDirectory(options.directory);
+    this.#spool = this.#directory.instance(this.#instance);
     this.#inMemoryBytesMax = options.inMemoryBytesMax ?? IN_MEMORY_BYTES_MAX;
   }
 
@@ -51,60 +41,40 @@ export class ObjectBuilder implements ObjectBuilderPort {
   /** Removes files of other processes that are older than any try can be. @returns how many */
   async tidy(ageMinMs: number, nowMs: number): Promise<number> {
     let removed = 0;
-    for (const instance of await listInstances(this.#directory)) {
+    for (const instance of await this.#directory.instances()) {
       if (instance === this.#instance) continue;
-      const folder = join(this.#directory, instance);
-      const names = await readdir(folder).catch(() => []);
-      const times = await Promise.all([folder, ...names.map((name) => join(folder, name))].map(modifiedMs));
-      if (nowMs - Math.max(...times) < ageMinMs) continue;
-      for (const { segmentId, state } of await listInstance(this.#directory, instance)) {
-        await removeFile(this.#directory, instance, segmentId, state);
+      if (nowMs - (await this.#directory.modifiedMs(instance)) < ageMinMs) continue;
+      for (const file of await this.#directory.files(instance)) {
+        await this.#directory.remove(instance, file);
         removed += 1;
       }
-      await removeInstanceIfEmpty(this.#directory, instance);
+      await this.#directory.removeIfEmpty(instance);
     }
     return removed;
   }
 
   async close(): Promise<void> {
-    await (await this.#spool)?.close();
+    await this.#spool.close();
   }
 
   async #buildFile(record: SegmentRecord, content: AsyncIterable<Buffer>): Promise<ObjectBody> {
     const { compression, compressionLevel } = record;
     // A name of its own for each try: one whose job was lost may still be at it.
     const name = `r${++this.#files}`;
-    const spool = await this.#open();
-    const writer = await spool.createSegment({ segmentId: name, compression, compressionLevel });
+    const writer = await this.#spool.createSegment({ segmentId: name, compression, compressionLevel });
     try {
       for await (const slice of content) await writer.write(slice);
       await writer.finish();
       await writer.seal(JSON.stringify(record));
     } catch (error) {
-      // Whatever the directory became: the next try makes it again.
-      this.#spool = null;
+      // The folder may be gone: the next try makes it again.
+      this.#spool = this.#directory.instance(this.#instance);
       await writer.discard().catch(() => undefined);
       throw error;
     }
-    const file = await openSegment(this.#directory, this.#instance, name);
+    const file = await this.#directory.open(this.#instance, name);
     if (file === null) throw new Error(`rebuilding segment ${record.id}: its file ${name} is gone again`);
     const { objectBytes, crc32 } = file;
     return { body: () => file.stream(), objectBytes, crc32, release: () => file.remove().catch(() => undefined) };
-  }
-
-  #open(): Promise<Spool> {
-    this.#spool ??= openSpool(this.#directory, this.#instance).catch((error: unknown) => {
-      this.#spool = null;
-      throw error;
-    });
-    return this.#spool;
-  }
-}
-
-async function modifiedMs(path: string): Promise<number> {
-  try {
-    return (await stat(path)).mtimeMs;
-  } catch {
-    return 0;
   }
 }

@@ -3,7 +3,6 @@ import { unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spilledRecord } from '@sink/domain';
 import { spoolLease } from '@sink/lane';
-import { unmarkSpilled } from '@sink/spool';
 import { eventually, temporaryDirectory } from '@sink/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type SealedSegment, UploaderWorld } from './test/uploader-world.ts';
@@ -61,7 +60,7 @@ describe('a spilled segment', () => {
     const uploader = await world.startUploader({ times: { retry: { baseMs: 500, capMs: 500, slowMs: 500 } } });
     await eventually(() => expect(world.s3.object(key)).toBeDefined());
     world.s3.removeFault(fault);
-    await unmarkSpilled(world.spoolDir, segment.record.spool, id);
+    await world.spool.unmark(segment.record.spool, id);
     unlinkSync(world.spoolPath(segment.record));
     await stored(segment);
     expect(world.s3.object(key)?.metadata['content-sha256']).toBe(sha256);

@@ -3,7 +3,7 @@ import { IoredisPort } from '@sink/lane';
 import { createObjectStore } from '@sink/objects';
 import { openRedis } from '@sink/redis';
 import type { ServiceContext } from '@sink/runtime';
-import { spoolIdOrNull } from '@sink/spool';
+import { SpoolDirectory } from '@sink/spool';
 import { RETRY_TIMES, type RetryTimes, UploadQueue, UploadWorker } from '@sink/uploads';
 import { BREAKER, type BreakerOptions } from './breaker.ts';
 import { UploaderMetrics } from './metrics.ts';
@@ -39,7 +39,7 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
   const queue = new UploadQueue(connect('queue'), config.sinkName, { log });
   shutdown.add('upload queue', () => queue.close());
 
-  const directory = join(config.dataDir, 'spool');
+  const directory = new SpoolDirectory(join(config.dataDir, 'spool'));
   const spilled = await spilledQueue();
 
   const store = createObjectStore(config.bucket, { ifNoneMatch: config.ifNoneMatch });
@@ -113,7 +113,7 @@ export async function startUploader(context: ServiceContext, times: UploaderTime
   });
 
   async function spilledQueue(): Promise<{ spoolId: string; queue: UploadQueue } | null> {
-    const spoolId = await spoolIdOrNull(directory);
+    const spoolId = await directory.idOrNull();
     if (spoolId === null) return null;
     const own = new UploadQueue(connect('queue'), config.sinkName, { log, spoolId });
     shutdown.add('queue of spilled uploads', () => own.close());

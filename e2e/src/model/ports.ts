@@ -94,12 +94,13 @@ export class SpoolDisk {
         scheduler.local(actor, 'tidy file', () => {
           if (fileOf(instance, segmentId)?.state === state) this.folders.get(instance)?.delete(segmentId);
         }),
-      removeFolderIfEmpty: async () => undefined,
+      removeIfEmpty: async () => true,
       examine: (instance, segmentId) =>
         scheduler.local(actor, 'examine file', () => {
           const file = fileOf(instance, segmentId);
           if (file?.state !== 'sealed' && file?.state !== 'spilled') return { kind: 'missing' as const };
-          return { kind: 'sound' as const, state: file.state, record: parseRecord(file.record) };
+          const object = { body: file.content, objectBytes: file.content.length, crc32: 0 };
+          return { kind: 'sound' as const, state: file.state, record: parseRecord(file.record), object };
         }),
       mark: change('mark file as spilled', 'sealed', 'spilled'),
       quarantine: change('quarantine file', 'spilled', 'quarantined'),

@@ -24,7 +24,7 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
     name: 'a segment file gets its final name before it is whole',
     edits: [
       { rule: 'spool.named-last', to: '' },
-      { rule: 'spool.bytes-synced', before: 'await rename(openPath, sealedPath);' },
+      { rule: 'spool.bytes-synced', before: 'await files.rename(openPath, sealedPath);' },
     ],
     ...DURABLE,
   },

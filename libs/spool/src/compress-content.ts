@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { Compressor } from './compressor.ts';
 
-/** What is added up to a checksum before the event loop gets its turn: about 2 ms. */
+/** How much is checksummed before the event loop continues: about 2 ms. */
 const CHECKSUM_BYTES_PER_TURN = 8 * 1024 * 1024;
 
 export interface CompressedContent {
@@ -14,8 +14,8 @@ export interface CompressedContent {
 }
 
 /**
- * The bytes of an object from its content, for an uploader that has no file: the same bytes a SegmentWriter makes of
- * the same content, however either was divided, as long as both run on the same version of Node.
+ * The bytes of an object from its content, for an uploader without the file. They are the bytes that a SegmentWriter makes
+ * of the same content, however either was divided, as long as both run on the same version of Node.
  *
  * Holds the whole object in memory. @throws RangeError for a level the codec does not have.
  */

@@ -3,12 +3,12 @@ import type { Compression } from '@sink/domain';
 import type { Transform } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { constants, createGzip, createZstdCompress } from 'node:zlib';
-import { Intake } from './intake.ts';
+import { Backpressure } from './backpressure.ts';
 import { toSpoolError } from './spool-error.ts';
 
 /**
- * What the codec gets at a time. Its output may depend on how its input was cut, and the same content has to become
- * the same bytes in every process: so it is always cut like this. A zstd block is as large.
+ * Input of the codec at a time. The codec's output may depend on how its input was cut, and the same content must become
+ * the same bytes in every process, so the input is always cut at this size. A zstd block has the same size.
  */
 const BLOCK_BYTES = 128 * 1024;
 const OUTPUT_BYTES = 64 * 1024;
@@ -22,7 +22,7 @@ export const COMPRESSION_LEVEL_DEFAULT: Readonly<Record<Exclude<Compression, 'no
 
 const LEVEL_MAX: Readonly<Record<Exclude<Compression, 'none'>, number>> = { gzip: 9, zstd: 22 };
 
-/** Where compressed bytes go. `room` may fail: then the compressor fails with the same error. */
+/** Takes the compressed bytes. If `room` fails, the compressor fails with the same error. */
 export interface CompressedOutput {
   append(bytes: Buffer): void;
   room(): Promise<void> | undefined;
@@ -30,20 +30,20 @@ export interface CompressedOutput {
 
 interface Block {
   readonly bytes: Buffer;
-  /** What `bytes` lie in, if it is ours to fill again; null for bytes that were not copied. */
+  /** The buffer that holds `bytes`, if it may be filled again; null for bytes that were not copied. */
   readonly spare: Buffer | null;
 }
 
 /**
- * Compresses on the thread pool. The bytes that come out follow from the content, the codec and the level alone: not
- * from how the content was divided into appends, nor from timing.
+ * Compresses on the thread pool. The output depends on the content, the codec and the level alone: not on how the content
+ * was divided into appends, nor on timing.
  */
 export class Compressor {
   readonly #codec: Transform;
   readonly #output: CompressedOutput;
-  readonly #intake = new Intake(HELD_BYTES_MAX);
+  readonly #backpressure = new Backpressure(HELD_BYTES_MAX);
   readonly #blocks: Block[] = [];
-  /** Blocks that were filled here and are through the codec: filled again, which spares V8 a collection of all garbage for each 60 MB. */
+  /** Buffers that the codec is done with. Filling them again saves V8 a full garbage collection for each 60 MB. */
   readonly #spare: Buffer[] = [];
   #partial: Buffer = Buffer.alloc(0);
   #partialBytes = 0;
@@ -66,7 +66,7 @@ export class Compressor {
 
   /** Buffers that hold whole blocks are not copied: they must not be changed afterwards. */
   append(bytes: Buffer): void {
-    this.#intake.took(bytes.length);
+    this.#backpressure.accepted(bytes.length);
     let offset = 0;
     while (offset < bytes.length) {
       if (this.#partialBytes === 0 && bytes.length - offset >= BLOCK_BYTES) {
@@ -84,25 +84,25 @@ export class Compressor {
   }
 
   room(): Promise<void> | undefined {
-    return this.#intake.room();
+    return this.#backpressure.room();
   }
 
-  /** Resolves when the last compressed byte was given to the output. Rejects when the codec or the output failed. */
+  /** Resolves when the output has the last compressed byte. Rejects when the codec or the output failed. */
   async end(): Promise<void> {
     if (this.#partialBytes > 0) this.#closePartial();
     while (this.#blocks.length > 0 || this.#compressing) {
       this.#run();
       await this.#compressed;
     }
-    // Throws what the codec or the output failed with.
-    this.#intake.took(0);
-    // Only now: a codec that learns of the end while it has input treats that input in another way.
+    // Throws the failure of the codec or of the output, if one failed.
+    this.#backpressure.accepted(0);
+    // Only now: a codec that is ended while it has input compresses that input differently.
     this.#codec.end();
     await finished(this.#codec).catch((error: unknown) => this.#fail(error));
-    this.#intake.took(0);
+    this.#backpressure.accepted(0);
   }
 
-  /** Drops what is held and resolves when the codec works no more. Never rejects. */
+  /** Drops what is held and resolves when the codec has stopped. Never rejects. */
   async abort(): Promise<void> {
     this.#fail(new Error('it was discarded'));
     await this.#compressed;
@@ -114,7 +114,7 @@ export class Compressor {
   }
 
   #fail(error: unknown): void {
-    this.#intake.fail(toSpoolError('compressing', error));
+    this.#backpressure.fail(toSpoolError('compressing', error));
     this.#blocks.length = 0;
     this.#codec.destroy();
   }
@@ -125,7 +125,7 @@ export class Compressor {
     this.#compressed = this.#compress();
   }
 
-  /** Never rejects: a failure is kept in the intake, where every later call meets it. */
+  /** Never rejects: the backpressure keeps a failure, and every later call throws it. */
   async #compress(): Promise<void> {
     try {
       for (;;) {
@@ -134,7 +134,7 @@ export class Compressor {
         await this.#output.room();
         await this.#writeBlock(block.bytes);
         if (block.spare !== null) this.#spare.push(block.spare);
-        this.#intake.passedOn(block.bytes.length);
+        this.#backpressure.passedOn(block.bytes.length);
       }
     } catch (error) {
       this.#fail(error);

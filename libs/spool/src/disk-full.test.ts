@@ -7,9 +7,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Compressor } from './compressor.ts';
 import { FileSink } from './file-sink.ts';
-import { openSegment } from './segment-file.ts';
 import type { SegmentWriter } from './segment-writer.ts';
-import { openSpool } from './spool.ts';
+import { openSegment, openSpool } from './test/open-spool.ts';
 
 /** A file system of 4 MiB, where we may mount one (Linux, as root). */
 function mountTinyDisk(): string | null {

@@ -3,8 +3,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryDirectory } from '@sink/testing';
 import { afterEach, expect, test, vi } from 'vitest';
-import { markSpilled } from './mark.ts';
-import { openSpool } from './spool.ts';
+import { SpoolDirectory } from './spool-directory.ts';
+import { openSpool } from './test/open-spool.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -46,9 +46,9 @@ test('invariant 2: a file is marked as spilled durably, before anybody may rely 
   await writer.finish();
   await writer.seal('{}');
   const syncs = await watchSyncs(join(directory, 'b-1'));
-  await markSpilled(directory, 'b-1', 's-1');
-  // Who finds it marked can not know whether the other one came to the fsync.
-  await markSpilled(directory, 'b-1', 's-1');
+  await new SpoolDirectory(directory).mark('b-1', 's-1');
+  // A process that finds it marked cannot know whether the other one reached its fsync.
+  await new SpoolDirectory(directory).mark('b-1', 's-1');
   const sync = { of: 'directory', names: ['s-1.spilled'] };
   expect(syncs).toEqual([sync, sync]);
 });

@@ -19,7 +19,7 @@ function fileThatTakes(bytesOfWrite: (write: number) => number): {
     writes.push(bytesWritten);
     return { bytesWritten };
   };
-  return { file: { writev: writev as unknown as WritableFile['writev'] }, content: () => Buffer.concat(taken), writes };
+  return { file: { writev: writev }, content: () => Buffer.concat(taken), writes };
 }
 
 describe('a file sink', () => {

@@ -1,24 +1,23 @@
-import type { FileHandle } from 'node:fs/promises';
-import { Intake } from './intake.ts';
+import { Backpressure } from './backpressure.ts';
+import type { OpenFile } from './file-system.ts';
 import { toSpoolError } from './spool-error.ts';
 
 /** A write to the file gathers at least this much, except for the last one. */
 const WRITE_BYTES_MIN = 256 * 1024;
-/** Small buffers are not gathered without end: the kernel takes 1,024 in one call. */
+/** The kernel takes at most 1,024 buffers in one call. */
 const WRITE_BUFFERS_MIN = 1024;
 const HELD_BYTES_MAX = 1024 * 1024;
 
-/** The part of a FileHandle that is needed here. */
-export type WritableFile = Pick<FileHandle, 'writev'>;
+export type WritableFile = Pick<OpenFile, 'writev'>;
 
 /**
  * Appends buffers to a file in large vectors, one write at a time, in order. Buffers are written as they are, not
- * copied: whoever gives one must not change it afterwards.
+ * copied: the caller must not change one afterwards.
  */
 export class FileSink {
   readonly #file: WritableFile;
   readonly #action: string;
-  readonly #intake = new Intake(HELD_BYTES_MAX);
+  readonly #backpressure = new Backpressure(HELD_BYTES_MAX);
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #flushing = false;
@@ -33,14 +32,14 @@ export class FileSink {
 
   /** Throws SpoolError when an earlier write failed. */
   append(bytes: Buffer): void {
-    this.#intake.took(bytes.length);
+    this.#backpressure.accepted(bytes.length);
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
     if (this.#worthWriting()) this.#run();
   }
 
   room(): Promise<void> | undefined {
-    return this.#intake.room();
+    return this.#backpressure.room();
   }
 
   /** Resolves when everything appended so far was handed to the operating system. Rejects with SpoolError. */
@@ -54,13 +53,13 @@ export class FileSink {
     } finally {
       this.#flushing = false;
     }
-    // Throws what a write failed with.
-    this.#intake.took(0);
+    // Throws the failure of a write, if one failed.
+    this.#backpressure.accepted(0);
   }
 
   /** Drops what is queued and resolves when no write is under way any more. Never rejects. */
   async abort(): Promise<void> {
-    this.#intake.fail(toSpoolError(this.#action, new Error('it was discarded')));
+    this.#backpressure.fail(toSpoolError(this.#action, new Error('it was discarded')));
     this.#queue = [];
     await this.#written;
   }
@@ -75,7 +74,7 @@ export class FileSink {
     this.#written = this.#write();
   }
 
-  /** Never rejects: a failure is kept in the intake, where every later call meets it. */
+  /** Never rejects: the backpressure keeps a failure, and every later call throws it. */
   async #write(): Promise<void> {
     try {
       while (this.#queue.length > 0 && (this.#flushing || this.#worthWriting())) {
@@ -84,13 +83,13 @@ export class FileSink {
         this.#queue = [];
         this.#queuedBytes = 0;
         await this.#writeWhole(vector, vectorBytes);
-        this.#intake.passedOn(vectorBytes);
+        this.#backpressure.passedOn(vectorBytes);
       }
     } catch (error) {
       this.#queue = [];
-      this.#intake.fail(toSpoolError(this.#action, error));
+      this.#backpressure.fail(toSpoolError(this.#action, error));
     } finally {
-      // Here, and not when the promise settles: what is appended in between would be nobody's.
+      // Here, and not when the promise settles: no write would take what is appended in between.
       this.#writing = false;
     }
   }
@@ -99,7 +98,7 @@ export class FileSink {
     let rest = vector;
     let leftBytes = vectorBytes;
     while (leftBytes > 0) {
-      // A write may be cut short, for instance by a disk that is about to be full.
+      // A write may be cut short, for instance on a disk that is nearly full.
       const { bytesWritten } = await this.#file.writev(rest);
       leftBytes -= bytesWritten;
       if (leftBytes > 0) rest = withoutFirst(rest, bytesWritten);

@@ -1,14 +1,12 @@
 export { compressContent } from './compress-content.ts';
 export type { CompressedContent } from './compress-content.ts';
 export { COMPRESSION_LEVEL_DEFAULT } from './compressor.ts';
-export { markSpilled, quarantine, unmarkSpilled } from './mark.ts';
+export type { FileStatus, FileSystem, OpenFile } from './file-system.ts';
+export type { InstanceSpool, SegmentOptions } from './instance-spool.ts';
 export type { SegmentState, SpoolFile } from './paths.ts';
-export { openSegment } from './segment-file.ts';
 export type { SegmentFile } from './segment-file.ts';
 export type { SegmentContent, SegmentWriter } from './segment-writer.ts';
-export { listInstance, listInstances, openSpool, removeFile, removeInstanceIfEmpty } from './spool.ts';
-export type { SegmentOptions, Spool } from './spool.ts';
+export { SpoolDirectory } from './spool-directory.ts';
+export type { ExaminedFile, SpooledObject } from './spool-directory.ts';
 export { SpoolError } from './spool-error.ts';
 export type { SpoolErrorCode } from './spool-error.ts';
-export { spoolIdOf, spoolIdOrNull } from './spool-id.ts';
-export { diskOf, spoolBytes } from './usage.ts';

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { SpoolError } from './spool-error.ts';
 
-/** Ids come out of Redis and become file names: nothing in them may lead elsewhere. */
+/** Ids come from Redis and become file names: none may lead out of its directory. */
 const NAME = /^[A-Za-z0-9-]{1,128}$/;
 
 /**
- * What a segment's file is, by its name. `open`: being written. `sealed`: whole and durable, and somebody else has its
- * events too (their chunks, or the bucket): superfluous as soon as there is no record. `spilled`: as durable, and it may be
- * the only copy. `quarantined`: nobody can tell whether it is; a person has to look.
+ * What a segment's file is, by its name. `open`: being written. `sealed`: whole and durable, and its events are also in
+ * Redis or in the bucket, so it is superfluous as soon as there is no record. `spilled`: as durable, and it may be the only
+ * copy. `quarantined`: damaged, and it may be the only copy; an operator has to look.
  */
 export type SegmentState = 'open' | 'sealed' | 'spilled' | 'quarantined';
 
@@ -42,7 +42,7 @@ export interface SpoolFile {
   readonly state: SegmentState;
 }
 
-/** The segment a file name belongs to; null for files that are not ours. */
+/** The segment that a file name belongs to; null for other files. */
 export function parseFileName(fileName: string): SpoolFile | null {
   const state = STATES.find((one) => fileName.endsWith(SUFFIXES[one]));
   if (state === undefined) return null;
@@ -52,5 +52,5 @@ export function parseFileName(fileName: string): SpoolFile | null {
 
 function checked(what: string, name: string): string {
   if (isName(name)) return name;
-  throw new SpoolError('bad_name', `naming a spool file`, `${JSON.stringify(name)} is no ${what} id of ours`);
+  throw new SpoolError('bad_name', `naming a spool file`, `${JSON.stringify(name)} is not a ${what} id`);
 }

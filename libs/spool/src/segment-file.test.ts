@@ -5,10 +5,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { openSegment } from './segment-file.ts';
 import { encodeFooter } from './segment-format.ts';
 import { SpoolError } from './spool-error.ts';
-import { openSpool } from './spool.ts';
+import { openSegment, openSpool } from './test/open-spool.ts';
 
 const directory = temporaryDirectory('spool');
 const path = join(directory, 'batcher-1', 'segment-1.segment');

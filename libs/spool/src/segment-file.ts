@@ -1,66 +1,69 @@
-import type { FileHandle } from 'node:fs/promises';
-import { open, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
+import { type FileSystem, nullIfMissing, type OpenFile } from './file-system.ts';
 import { segmentPath, type SegmentState } from './paths.ts';
 import { damaged, decodeFooter, decodeTrailer, TRAILER_BYTES } from './segment-format.ts';
 import type { SegmentFooter } from './segment-format.ts';
-import { attempting, errnoOf } from './spool-error.ts';
+import { attempting } from './spool-error.ts';
 
 const READ_BYTES = 512 * 1024;
 
 /**
- * A sealed segment. Holds no file open: each of the calls opens it anew. They reject with SpoolError: `spool_gone`
- * when the file was removed meanwhile, `segment_damaged` when it became shorter.
+ * The file of a sealed segment. It is not kept open: each call opens it again. The calls reject with SpoolError:
+ * `spool_gone` if the file was removed meanwhile, `segment_damaged` if it became shorter.
  */
 export interface SegmentFile extends Omit<SegmentFooter, 'record'> {
-  /** What it was when it was opened: `sealed` or `spilled`. */
+  /** `sealed` or `spilled`, as of when it was opened. */
   readonly state: SegmentState;
-  /** As it was given to seal(). */
+  /** As it was passed to seal(). */
   readonly recordJson: string;
-  /** Whether the object's bytes still have the checksum they were sealed with. Reads all of them. */
+  /** Whether the object's bytes have the checksum they were sealed with. Reads all of them. */
   verify(): Promise<boolean>;
   /** The object's bytes, all in memory, unverified. */
   read(): Promise<Buffer>;
-  /** The object's bytes, unverified: give the store `crc32` along, so that it refuses damage. One stream per call. */
+  /** The object's bytes, unverified: pass `crc32` to the store, which refuses damaged bytes. One stream per call. */
   stream(): Readable;
-  /** Removes the file; it may be gone already. Nobody but the committer of the segment may do so. */
+  /** Removes the file; it may be gone already. Only the process that commits the segment may do so. */
   remove(): Promise<void>;
 }
 
-/** A file may change from one to the other, and back, while it is looked for. */
+/** A file may be renamed to the other state, and back, during the look. */
 const LOOKED_FOR = ['sealed', 'spilled', 'sealed'] as const satisfies readonly SegmentState[];
 
 /**
  * Opens the file of a sealed segment, spilled or not; null when there is none.
  * @throws SpoolError `segment_damaged`, `segment_version`, `bad_name`, or what the operating system answered
  */
-export async function openSegment(directory: string, instance: string, segmentId: string): Promise<SegmentFile | null> {
+export async function openSegment(
+  files: FileSystem,
+  directory: string,
+  instance: string,
+  segmentId: string,
+): Promise<SegmentFile | null> {
   for (const state of LOOKED_FOR) {
     const path = segmentPath(directory, instance, segmentId, state);
-    const found = await attempting(`opening segment file ${path}`, () => openFile(path, segmentId));
+    const found = await attempting(`opening segment file ${path}`, () => openFile(files, path, segmentId));
     if (found !== null) return { ...found, state };
   }
   return null;
 }
 
-async function openFile(path: string, segmentId: string): Promise<Omit<SegmentFile, 'state'> | null> {
-  let file: FileHandle;
-  try {
-    file = await open(path, 'r');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
-  }
+async function openFile(
+  files: FileSystem,
+  path: string,
+  segmentId: string,
+): Promise<Omit<SegmentFile, 'state'> | null> {
+  const file = await nullIfMissing(files.open(path, 'read'));
+  if (file === null) return null;
   try {
     const { record, ...footer } = await readFooter(file, segmentId, `opening segment file ${path}`);
-    return { ...footer, recordJson: record, ...accessors(path, footer.objectBytes, footer.crc32) };
+    return { ...footer, recordJson: record, ...accessors(files, path, footer.objectBytes, footer.crc32) };
   } finally {
     await file.close();
   }
 }
 
-async function readFooter(file: FileHandle, segmentId: string, action: string): Promise<SegmentFooter> {
+async function readFooter(file: OpenFile, segmentId: string, action: string): Promise<SegmentFooter> {
   const { size: fileBytes } = await file.stat();
   const trailerStart = Math.max(0, fileBytes - TRAILER_BYTES);
   const trailer = decodeTrailer(await readExactly(file, trailerStart, fileBytes, action), fileBytes, action);
@@ -68,7 +71,7 @@ async function readFooter(file: FileHandle, segmentId: string, action: string): 
   return decodeFooter(footer, trailer, { segmentId, fileBytes }, action);
 }
 
-async function readExactly(file: FileHandle, start: number, end: number, action: string): Promise<Buffer> {
+async function readExactly(file: OpenFile, start: number, end: number, action: string): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(end - start);
   let filled = 0;
   while (filled < buffer.length) {
@@ -80,6 +83,7 @@ async function readExactly(file: FileHandle, start: number, end: number, action:
 }
 
 function accessors(
+  files: FileSystem,
   path: string,
   objectBytes: number,
   expectedCrc32: number,
@@ -88,28 +92,31 @@ function accessors(
   return {
     verify: async () => {
       let checksum = 0;
-      for await (const piece of objectPieces(path, objectBytes, action, 'reused')) checksum = crc32(piece, checksum);
+      for await (const piece of objectPieces(files, path, objectBytes, action, 'reused'))
+        checksum = crc32(piece, checksum);
       return checksum === expectedCrc32;
     },
     read: async () => {
       const body = Buffer.allocUnsafe(objectBytes);
       let filled = 0;
-      for await (const piece of objectPieces(path, objectBytes, action, 'reused')) filled += piece.copy(body, filled);
+      for await (const piece of objectPieces(files, path, objectBytes, action, 'reused'))
+        filled += piece.copy(body, filled);
       return body;
     },
-    stream: () => Readable.from(objectPieces(path, objectBytes, action, 'fresh'), { objectMode: false }),
-    remove: () => attempting(`removing segment file ${path}`, () => rm(path, { force: true })),
+    stream: () => Readable.from(objectPieces(files, path, objectBytes, action, 'fresh'), { objectMode: false }),
+    remove: () => attempting(`removing segment file ${path}`, () => files.remove(path)),
   };
 }
 
-/** The object's bytes in order; `reused`: each piece is overwritten by the next. */
+/** The object's bytes in order; with `reused` memory the next piece overwrites each. */
 async function* objectPieces(
+  files: FileSystem,
   path: string,
   objectBytes: number,
   action: string,
   memory: 'reused' | 'fresh',
 ): AsyncGenerator<Buffer, void, void> {
-  const file = await attempting(action, () => open(path, 'r'));
+  const file = await attempting(action, () => files.open(path, 'read'));
   try {
     const shared = memory === 'reused' ? Buffer.allocUnsafe(Math.min(READ_BYTES, objectBytes)) : null;
     let offset = 0;

@@ -9,14 +9,13 @@ import { crc32 } from 'node:zlib';
  *     footer                     JSON, UTF-8: `SegmentFooter` with `v`
  *     trailer, 16 bytes          footer's length (u32, little endian), footer's CRC32 (u32), MAGIC
  *
- * The object comes first, so that a PUT streams from the start of the file; the sizes come last, because they are
- * known last. Fields that a later release of the same version adds are ignored. The trailer is the same in every
- * version.
+ * The object comes first, so that a PUT streams from the start of the file; the sizes come last, because they are known
+ * last. Fields that a later release of the same version adds are ignored. The trailer is the same in every version.
  */
 export const SEGMENT_FILE_VERSION = 1;
 const MAGIC = Buffer.from('SINKSEG\n', 'latin1');
 export const TRAILER_BYTES = 8 + MAGIC.length;
-/** Far above the record of a segment of 4,000 slices; what a hostile trailer can make us read. */
+/** Far above the record of a segment of 4,000 slices. It bounds how much a damaged trailer can make a reader read. */
 export const FOOTER_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface SegmentFooter {
@@ -29,12 +28,12 @@ export interface SegmentFooter {
   readonly objectBytes: number;
   /** Of the object's bytes. */
   readonly crc32: number;
-  /** Opaque: whatever the batcher sealed. */
+  /** Opaque: the record that the batcher sealed. */
   readonly record: string;
 }
 
 /**
- * Footer and trailer, to be written behind the object's bytes.
+ * Footer and trailer, which follow the object's bytes.
  * @throws SpoolError `record_too_large`
  */
 export function encodeFooter(footer: SegmentFooter, action: string): Buffer {
@@ -59,7 +58,7 @@ export interface Trailer {
  */
 export function decodeTrailer(bytes: Buffer, fileBytes: number, action: string): Trailer {
   if (bytes.length < TRAILER_BYTES) throw damaged(action, `${fileBytes} bytes are too few for a segment file`);
-  if (!bytes.subarray(8).equals(MAGIC)) throw damaged(action, 'it does not end as a segment file does');
+  if (!bytes.subarray(8).equals(MAGIC)) throw damaged(action, 'it does not end like a segment file');
   const trailer = { footerBytes: bytes.readUInt32LE(0), footerCrc32: bytes.readUInt32LE(4) };
   if (trailer.footerBytes > Math.min(FOOTER_BYTES_MAX, fileBytes - TRAILER_BYTES)) {
     throw damaged(action, `a footer of ${trailer.footerBytes} bytes in a file of ${fileBytes}`);
@@ -69,7 +68,7 @@ export function decodeTrailer(bytes: Buffer, fileBytes: number, action: string):
 
 /**
  * @param bytes The footer alone.
- * @throws SpoolError `segment_damaged`, and `segment_version` for one that a newer release wrote
+ * @throws SpoolError `segment_damaged`, and `segment_version` for the footer of a newer release
  */
 export function decodeFooter(
   bytes: Buffer,

@@ -1,14 +1,13 @@
 import type { Compression } from '@sink/domain';
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
-import { rename, rm } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { Compressor } from './compressor.ts';
 import { FileSink } from './file-sink.ts';
+import type { FileSystem, OpenFile } from './file-system.ts';
 import { encodeFooter } from './segment-format.ts';
 import { attempting } from './spool-error.ts';
 
-/** What a segment came to. */
+/** The result of a finished segment. */
 export interface SegmentContent {
   /** SHA-256 of the uncompressed content, hex. */
   readonly sha256: string;
@@ -24,18 +23,19 @@ export interface SegmentWriterPorts {
   readonly compression: Compression;
   readonly compressionLevel: number | undefined;
   /** Open for writing, empty; the writer closes it. */
-  readonly file: FileHandle;
+  readonly file: OpenFile;
+  readonly files: FileSystem;
   readonly openPath: string;
   readonly sealedPath: string;
   /** Makes the rename durable. */
-  readonly syncDirectory: () => Promise<void>;
-  /** The file is sealed or gone: the writer needs no more care. */
+  readonly syncFolder: () => Promise<void>;
+  /** The file is sealed or gone: the writer need not be discarded any more. */
   readonly onSettled: () => void;
 }
 
 /**
- * Writes one segment: write()…, finish(), seal(); or discard() at any moment. Memory stays at a few MiB whatever the
- * size of the segment. After an error only discard() is left to do: a file whose fsync failed once is never trusted.
+ * Writes one segment: write()…, finish(), seal(); or discard() at any moment. Memory stays at a few MiB whatever the size
+ * of the segment. After an error the caller must discard the segment: a file whose fsync failed once is never trusted.
  */
 export class SegmentWriter {
   readonly segmentId: string;
@@ -67,14 +67,10 @@ export class SegmentWriter {
           });
   }
 
-  /** Bytes of uncompressed content so far. */
-  get contentBytes(): number {
-    return this.#contentBytes;
-  }
-
   /**
-   * Adds lines. The buffer is not copied and must not be changed afterwards. A promise means: wait for it before the
-   * next write, the disk or the codec is behind. Throws or rejects with SpoolError, also for an earlier write.
+   * Adds lines. The buffer is not copied and must not be changed afterwards. If a promise is returned, the caller must await
+   * it before the next write, because the disk or the codec is behind. Throws or rejects with SpoolError, also for an
+   * earlier write.
    */
   write(ndjson: Buffer): Promise<void> | undefined {
     if (this.#finished || this.#discarding) throw new Error(`${this.#action}: write after finish or discard`);
@@ -88,15 +84,15 @@ export class SegmentWriter {
     return this.#sink.room();
   }
 
-  /** No more content: resolves when all of it is compressed and written, though not yet synced. Rejects with SpoolError. */
+  /** Ends the content: resolves when all of it is compressed and written, but not yet synced. Rejects with SpoolError. */
   finish(): Promise<SegmentContent> {
     this.#finished ??= attempting(this.#action, () => this.#finish());
     return this.#finished;
   }
 
   /**
-   * After finish(): adds the record, makes the file durable, gives it its final name, makes that durable too.
-   * @param recordJson Opaque; openSegment() gives it back as it is. At most some 16 MB.
+   * After finish(): adds the record, makes the file durable, gives it its final name, and makes that name durable.
+   * @param recordJson Opaque; SegmentFile returns it unchanged. At most some 16 MB.
    * @throws SpoolError `spool_gone` when the directory was removed, `disk_full`, `record_too_large`, …
    */
   seal(recordJson: string): Promise<void> {
@@ -110,7 +106,7 @@ export class SegmentWriter {
     return this.#sealing;
   }
 
-  /** Removes the file, whatever state it is in, unless it is sealed. May be repeated. */
+  /** Removes the file unless it is sealed. May be called again. */
   discard(): Promise<void> {
     this.#discarding ??= attempting(`discarding segment file ${this.#ports.openPath}`, () => this.#discard());
     return this.#discarding;
@@ -128,29 +124,30 @@ export class SegmentWriter {
   }
 
   async #seal(content: SegmentContent, record: string): Promise<void> {
-    const { segmentId, compression, file, openPath, sealedPath } = this.#ports;
+    const { segmentId, compression, file, files, openPath, sealedPath, syncFolder } = this.#ports;
     this.#sink.append(
       encodeFooter({ segmentId, compression, ...content, record }, `sealing segment file ${sealedPath}`),
     );
     await this.#sink.flush();
     await file.sync(); // rule: spool.bytes-synced
     await file.close();
-    await rename(openPath, sealedPath); // rule: spool.named-last
-    await this.#ports.syncDirectory(); // rule: spool.name-synced
+    await files.rename(openPath, sealedPath); // rule: spool.named-last
+    await syncFolder(); // rule: spool.name-synced
     this.#sealed = true;
     this.#ports.onSettled();
   }
 
   async #discard(): Promise<void> {
-    // A seal under way comes to its end first: it decides which name the file has.
+    // A seal under way ends first, because it decides which name the file has.
     await this.#sealing?.catch(() => undefined);
     if (this.#sealed) return;
     await this.#compressor?.abort();
     await this.#sink.abort();
-    await this.#ports.file.close().catch(() => undefined);
-    await rm(this.#ports.openPath, { force: true });
-    // Where only the sync of the directory failed, it has its final name already.
-    if (this.#sealing) await rm(this.#ports.sealedPath, { force: true });
+    const { file, files, openPath, sealedPath } = this.#ports;
+    await file.close().catch(() => undefined);
+    await files.remove(openPath);
+    // If only the sync of the folder failed, the file has its final name already.
+    if (this.#sealing) await files.remove(sealedPath);
     this.#ports.onSettled();
   }
 

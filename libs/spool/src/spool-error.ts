@@ -1,13 +1,13 @@
 /**
- * - `spool_gone`: the instance's directory was removed underneath us; open a new spool.
+ * - `spool_gone`: the instance's folder was removed during the work; the instance needs a new one.
  * - `disk_full`: no room, or over quota; the same may work later.
  * - `too_many_files`: the process or the machine is out of file descriptors; the same may work later.
- * - `not_permitted`: access denied or a read-only file system; a person has to change that.
+ * - `not_permitted`: access denied, or a read-only file system; needs an operator.
  * - `segment_exists`: there is a file of that segment id already; segment ids are new at every attempt.
- * - `segment_damaged`: the file is truncated, changed, or was never one of ours.
+ * - `segment_damaged`: the file is truncated or changed, or it is not a segment file.
  * - `segment_version`: a newer release wrote the file; it is left untouched.
  * - `record_too_large`: a record does not fit into the footer.
- * - `bad_name`: an instance or segment id that cannot be a file name of ours.
+ * - `bad_name`: an instance or segment id that must not become a file name.
  * - `io`: anything else the operating system answered; see `cause`.
  */
 export type SpoolErrorCode =
@@ -22,12 +22,12 @@ export type SpoolErrorCode =
   | 'bad_name'
   | 'io';
 
-/** What can go wrong with segment files. `retryable`: the same call may work later, without anybody doing anything. */
+/** A failure with segment files. `retryable`: the same call may succeed later without an operator. */
 export class SpoolError extends Error {
   readonly code: SpoolErrorCode;
   readonly retryable: boolean;
 
-  /** @param action What was tried, with the file: the message begins with it. */
+  /** @param action what failed, with the file: the message begins with it */
   constructor(code: SpoolErrorCode, action: string, problem: string, cause?: unknown) {
     super(`${action}: ${problem}`, cause === undefined ? undefined : { cause });
     this.name = 'SpoolError';
@@ -48,7 +48,7 @@ const codeOfErrno: Readonly<Record<string, SpoolErrorCode>> = {
   EEXIST: 'segment_exists',
 };
 
-/** An error of the operating system as a SpoolError; one that is a SpoolError already stays as it is. */
+/** An error of the operating system as a SpoolError; a SpoolError is returned unchanged. */
 export function toSpoolError(action: string, cause: unknown): SpoolError {
   if (cause instanceof SpoolError) return cause;
   const problem = cause instanceof Error ? cause.message : String(cause);
@@ -61,7 +61,7 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Awaits an operation and turns what it throws into a SpoolError. */
+/** Awaits an operation and converts its error into a SpoolError. */
 export async function attempting<T>(action: string, operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();

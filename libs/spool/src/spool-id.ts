@@ -1,80 +1,67 @@
-import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncDirectory } from './directory.ts';
+import { type FileSystem, nullIfMissing } from './file-system.ts';
 import { isName } from './paths.ts';
 import { attempting, errnoOf, SpoolError } from './spool-error.ts';
 
 const FILE_NAME = 'spool-id';
+/** More than any id has; a longer file is not an id. */
+const FILE_BYTES_MAX = 256;
 
 /**
- * The id of a spool directory: made once, at random, and the same for every process that sees the directory. Spilled
- * records name it, because only who sees the directory can upload what is in it.
- *
- * @param directory `<dataDir>/spool`; made if it is not there
- * @throws SpoolError; `segment_damaged` for an id file that is none
+ * Reads the id of a spool directory, or makes the directory and its id.
+ * @param newId the id if there is none yet
+ * @throws SpoolError; `segment_damaged` if the file does not hold an id
  */
-export async function spoolIdOf(directory: string): Promise<string> {
+export async function readOrMakeSpoolId(files: FileSystem, directory: string, newId: () => string): Promise<string> {
   const path = join(directory, FILE_NAME);
   return attempting(`reading spool id ${path}`, async () => {
-    await mkdir(directory, { recursive: true });
-    const id = (await read(path)) ?? (await make(directory, path));
+    await files.mkdir(directory);
+    const id = (await read(files, path)) ?? (await make(files, directory, path, newId()));
     if (isName(id)) return id;
     throw new SpoolError('segment_damaged', `reading spool id ${path}`, `${JSON.stringify(id)} is no id of a spool`);
   });
 }
 
-/**
- * The same, or null where the disk has no room for one just now: what is spilled needs it, the rest does not.
- * @throws SpoolError for what a person has to put right
- */
-export async function spoolIdOrNull(directory: string): Promise<string | null> {
+async function read(files: FileSystem, path: string): Promise<string | null> {
+  const file = await nullIfMissing(files.open(path, 'read'));
+  if (file === null) return null;
   try {
-    return await spoolIdOf(directory);
-  } catch (error) {
-    if (error instanceof SpoolError && error.retryable) return null;
-    throw error;
+    const buffer = Buffer.alloc(FILE_BYTES_MAX);
+    const { bytesRead } = await file.read(buffer, 0, FILE_BYTES_MAX, 0);
+    return buffer.toString('utf8', 0, bytesRead).trim();
+  } finally {
+    await file.close();
   }
 }
 
-async function read(path: string): Promise<string | null> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-/** Of several that make one at the same time, one's id stands. */
-async function make(directory: string, path: string): Promise<string> {
-  const id = randomUUID();
+/** When several processes make an id at the same time, all of them return the one that was stored first. */
+async function make(files: FileSystem, directory: string, path: string, id: string): Promise<string> {
   const temporary = join(directory, `${FILE_NAME}-${id}`);
   try {
-    const file = await open(temporary, 'wx', 0o640);
+    const file = await files.open(temporary, 'create');
     try {
-      await file.writeFile(`${id}\n`);
+      await file.writev([Buffer.from(`${id}\n`)]);
       await file.sync();
     } finally {
       await file.close();
     }
-    await place(temporary, path);
+    await place(files, temporary, path);
   } finally {
-    await rm(temporary, { force: true });
+    await files.remove(temporary);
   }
-  await syncDirectory(directory);
-  await syncDirectory(dirname(directory));
-  return (await read(path)) ?? id;
+  await files.syncDirectory(directory);
+  await files.syncDirectory(dirname(directory));
+  return (await read(files, path)) ?? id;
 }
 
-async function place(temporary: string, path: string): Promise<void> {
+async function place(files: FileSystem, temporary: string, path: string): Promise<void> {
   try {
-    await link(temporary, path);
+    await files.link(temporary, path);
   } catch (error) {
     const errno = errnoOf(error) ?? '';
     if (errno === 'EEXIST') return;
     // A file system without hard links.
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errno)) throw error;
-    await rename(temporary, path);
+    await files.rename(temporary, path);
   }
 }

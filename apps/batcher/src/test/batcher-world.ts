@@ -3,12 +3,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Compression, SegmentRecord } from '@sink/domain';
 import { GROUP, IoredisPort, Lane } from '@sink/lane';
-import { openSegment } from '@sink/spool';
+import { type InstanceSpool, SpoolDirectory } from '@sink/spool';
 import { type RedisServer, startRedis, temporaryDirectory } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { BatcherInstance } from '../instance.ts';
-import { InstanceSpool } from '../instance-spool.ts';
 import { LaneBatcher, type LaneBatcherOptions } from '../lane-batcher.ts';
 import { Sealer } from '../sealer.ts';
 import { HookedPort } from './hooked-port.ts';
@@ -162,7 +161,7 @@ export class BatcherWorld {
 
   /** The lines of a segment's file, which is whole. */
   async lines(record: SegmentRecord, directory = this.spoolDir): Promise<string[]> {
-    const file = await openSegment(directory, record.spool, record.id);
+    const file = await new SpoolDirectory(directory).open(record.spool, record.id);
     if (!file) throw new Error(`segment ${record.id} has no file`);
     if (!(await file.verify())) throw new Error(`segment ${record.id} is damaged`);
     return (await file.read()).toString('utf8').trimEnd().split('\n');
@@ -220,7 +219,7 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
   const consumer = options.consumer ?? `b-${randomUUID().slice(0, 8)}`;
   const told: Told = { foreign: [], claimed: [], recovering: [], sealingFailed: [], restored: 0 };
   const uploads: string[] = [];
-  const spool = new InstanceSpool(options.spoolDir ?? world.spoolDir, consumer);
+  const spool = new SpoolDirectory(options.spoolDir ?? world.spoolDir).instance(consumer);
   const compression: Compression = options.compression ?? 'none';
   const sealer = new Sealer(
     {

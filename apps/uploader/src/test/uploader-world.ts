@@ -14,7 +14,7 @@ import {
   systemClock,
   WorkerReports,
 } from '@sink/runtime';
-import { compressContent, markSpilled, openSpool, spoolIdOf } from '@sink/spool';
+import { compressContent, SpoolDirectory } from '@sink/spool';
 import { type FakeS3, type RedisServer, startRedis, startS3, temporaryDirectory } from '@sink/testing';
 import { UploadQueue } from '@sink/uploads';
 import { Redis } from 'ioredis';
@@ -85,6 +85,10 @@ export class UploaderWorld {
     return join(this.dataDir, 'spool');
   }
 
+  get spool(): SpoolDirectory {
+    return new SpoolDirectory(this.spoolDir);
+  }
+
   lane(number = 0): Lane {
     return new Lane(new IoredisPort(this.admin), SINK, number);
   }
@@ -146,8 +150,8 @@ export class UploaderWorld {
   /** Seals, and releases into this world's spool directory, as a batcher under pressure does; the job is not queued. */
   async spill(segment: SegmentToSeal = {}): Promise<SealedSegment & { spoolId: string }> {
     const sealed = await this.seal(segment);
-    const spoolId = await spoolIdOf(this.spoolDir);
-    if (!(await markSpilled(this.spoolDir, sealed.record.spool, sealed.record.id))) throw new Error('it has no file');
+    const spoolId = await this.spool.id();
+    if (!(await this.spool.mark(sealed.record.spool, sealed.record.id))) throw new Error('it has no file');
     const answer = await this.lane(segment.lane).release(sealed.record, spoolId);
     if (answer !== 'released') throw new Error(`releasing answered ${answer}`);
     return { ...sealed, spoolId };
@@ -161,8 +165,9 @@ export class UploaderWorld {
 
   /** Writes a sealed spool file for this record, with this content. */
   async spoolFile(record: SegmentRecord, content: Buffer, recordJson = JSON.stringify(record)): Promise<void> {
-    const spool = await openSpool(this.spoolDir, record.spool);
-    const writer = await spool.createSegment({ segmentId: record.id, compression: record.compression });
+    const writer = await this.spool
+      .instance(record.spool)
+      .createSegment({ segmentId: record.id, compression: record.compression });
     await writer.write(content);
     await writer.finish();
     await writer.seal(recordJson);

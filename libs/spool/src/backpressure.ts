@@ -1,10 +1,10 @@
 type Room = ReturnType<typeof Promise.withResolvers<void>>;
 
 /**
- * Counts the bytes a stage has taken and not yet passed on. Above `heldBytesMax` it asks its giver to wait; it still
- * takes what comes, so that a giver may finish what it has in hand.
+ * Counts the bytes that a stage has accepted and not yet passed on. Above `heldBytesMax` the stage asks its caller to
+ * wait; it still accepts what the caller sends, so that the caller can finish the piece it is working on.
  */
-export class Intake {
+export class Backpressure {
   readonly #heldBytesMax: number;
   #heldBytes = 0;
   #failure: { readonly error: unknown } | undefined;
@@ -14,8 +14,8 @@ export class Intake {
     this.#heldBytesMax = heldBytesMax;
   }
 
-  /** Throws what the stage failed with, if it failed. */
-  took(bytes: number): void {
+  /** Throws the stage's failure, if it has failed. */
+  accepted(bytes: number): void {
     if (this.#failure) throw this.#failure.error;
     this.#heldBytes += bytes;
   }
@@ -27,20 +27,20 @@ export class Intake {
     this.#room = undefined;
   }
 
-  /** The stage will never pass anything on again. The first failure is the one that counts. */
+  /** The stage will not pass anything on again. Later failures are ignored. */
   fail(error: unknown): void {
     this.#failure ??= { error };
     this.#room?.reject(this.#failure.error);
     this.#room = undefined;
   }
 
-  /** Nothing when there is room; else a promise for it, which rejects when the stage fails. */
+  /** Undefined while there is room; otherwise a promise that resolves when there is, and rejects if the stage fails. */
   room(): Promise<void> | undefined {
     if (this.#failure) throw this.#failure.error;
     if (this.#heldBytes <= this.#heldBytesMax) return undefined;
     if (!this.#room) {
       this.#room = Promise.withResolvers();
-      // A giver that does not wait meets the failure at its next call: it is nothing to end the process for.
+      // A caller that does not wait gets the failure from its next call; an unhandled rejection would end the process.
       this.#room.promise.catch(() => undefined);
     }
     return this.#room.promise;

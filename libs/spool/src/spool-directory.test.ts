@@ -2,9 +2,15 @@ import { temporaryDirectory } from '@sink/testing';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { listInstance, openSpool, removeFile, removeInstanceIfEmpty } from './spool.ts';
+import type { SpoolFile } from './paths.ts';
+import { SpoolDirectory } from './spool-directory.ts';
+import { openSpool } from './test/open-spool.ts';
 
 const none = { compression: 'none' } as const;
+
+function listInstance(directory: string, instance: string): Promise<SpoolFile[]> {
+  return new SpoolDirectory(directory).files(instance);
+}
 
 describe('a spool', () => {
   test('lists its instances and their files, and passes over what is not ours', async () => {
@@ -13,7 +19,7 @@ describe('a spool', () => {
     await openSpool(directory, 'batcher-2');
     writeFileSync(join(directory, 'a-file'), '');
     mkdirSync(join(directory, 'lost+found'));
-    expect((await spool.instances()).sort()).toEqual(['batcher-1', 'batcher-2']);
+    expect((await new SpoolDirectory(directory).instances()).sort()).toEqual(['batcher-1', 'batcher-2']);
 
     const open = await spool.createSegment({ segmentId: 'open-1', ...none });
     const sealed = await spool.createSegment({ segmentId: 'sealed-1', ...none });
@@ -33,7 +39,7 @@ describe('a spool', () => {
     await open.discard();
   });
 
-  test('discardAll removes what is open, and nothing that is sealed or a neighbour’s', async () => {
+  test("close discards what is open, and nothing that is sealed or another instance's", async () => {
     const directory = temporaryDirectory('spool');
     const spool = await openSpool(directory, 'batcher-1');
     const neighbour = await openSpool(directory, 'batcher-2');
@@ -45,7 +51,7 @@ describe('a spool', () => {
       const writer = await spool.createSegment({ segmentId, compression: 'zstd' });
       await writer.write(Buffer.alloc(500_000));
     }
-    await spool.discardAll();
+    await spool.close();
     expect(await listInstance(directory, 'batcher-1')).toEqual([{ segmentId: 'sealed', state: 'sealed' }]);
     expect(await listInstance(directory, 'batcher-2')).toEqual([{ segmentId: 'theirs', state: 'open' }]);
     await theirs.discard();
@@ -61,23 +67,24 @@ describe('a spool', () => {
     await spool.close();
     expect(await listInstance(directory, 'batcher-1')).toEqual([{ segmentId: 'sealed', state: 'sealed' }]);
 
-    expect(await removeInstanceIfEmpty(directory, 'batcher-1')).toBe(false);
-    await removeFile(directory, 'batcher-1', 'sealed', 'sealed');
-    await removeFile(directory, 'batcher-1', 'sealed', 'sealed');
-    expect(await removeInstanceIfEmpty(directory, 'batcher-1')).toBe(true);
-    expect(await removeInstanceIfEmpty(directory, 'batcher-1')).toBe(true);
+    expect(await new SpoolDirectory(directory).removeIfEmpty('batcher-1')).toBe(false);
+    await new SpoolDirectory(directory).remove('batcher-1', { segmentId: 'sealed', state: 'sealed' });
+    await new SpoolDirectory(directory).remove('batcher-1', { segmentId: 'sealed', state: 'sealed' });
+    expect(await new SpoolDirectory(directory).removeIfEmpty('batcher-1')).toBe(true);
+    expect(await new SpoolDirectory(directory).removeIfEmpty('batcher-1')).toBe(true);
     expect(existsSync(join(directory, 'batcher-1'))).toBe(false);
   });
 
   test('a segment id is used once', async () => {
-    const spool = await openSpool(temporaryDirectory('spool'), 'batcher-1');
+    const directory = temporaryDirectory('spool');
+    const spool = await openSpool(directory, 'batcher-1');
     const writer = await spool.createSegment({ segmentId: 's', ...none });
     const again = { code: 'segment_exists', retryable: false };
     await expect(spool.createSegment({ segmentId: 's', ...none })).rejects.toMatchObject(again);
     await writer.finish();
     await writer.seal('{}');
     await expect(spool.createSegment({ segmentId: 's', ...none })).rejects.toMatchObject(again);
-    expect(await listInstance(spool.directory, 'batcher-1')).toEqual([{ segmentId: 's', state: 'sealed' }]);
+    expect(await listInstance(directory, 'batcher-1')).toEqual([{ segmentId: 's', state: 'sealed' }]);
   });
 
   test('many segments sealed at once are all there', async () => {
