@@ -70,6 +70,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
     duplicateEvents: () => duplicates,
     readiness,
     alsoReady: args.alsoReady,
+    middleware: [],
     registry,
     clock,
     log,

@@ -60,21 +60,28 @@ export function sendEmpty(res: ServerResponse, status: 200 | 202, headers: Recor
 export const NO_BODY = { 'Content-Length': '0' };
 export const NO_BODY_AND_CLOSE = { 'Content-Length': '0', Connection: 'close' };
 
-/**
- * Answers, whether or not the body was read. A client in the middle of sending a large one gets the answer, and time to
- * read it: a connection that is closed over unread data is reset, and takes the answer with it.
- */
+/** Answers with the refusal's one line, whether or not the body was read. */
 export function sendRefusal(req: IncomingMessage, res: ServerResponse, refusal: Refusal, closing: boolean): void {
+  const { status, headers, message } = refusal;
+  const body = oneLine(message);
+  sendAnswer(req, res, { status, headers: { ...headersOfText(body), ...headers }, body }, closing);
+}
+
+/**
+ * Answers, whether or not the body was read. A client that is still sending a large body gets the answer, and time to read
+ * it: the system resets a connection that is closed over unread data, and the answer is lost with it.
+ *
+ * @param closing the server stops: the answer ends its connection
+ */
+export function sendAnswer(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { status, headers, body }: { status: number; headers: Record<string, string>; body: string | Buffer },
+  closing: boolean,
+): void {
   if (res.destroyed || res.headersSent) return;
-  const body = oneLine(refusal.message);
   const rest = unreadRest(req);
-  const headers: Record<string, string> = {
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': String(Buffer.byteLength(body)),
-    ...refusal.headers,
-  };
-  if (closing || rest !== 'none') headers['Connection'] = 'close';
-  res.writeHead(refusal.status, headers);
+  res.writeHead(status, closing || rest !== 'none' ? { ...headers, Connection: 'close' } : headers);
   if (rest !== 'being sent') {
     res.end(body);
     return;
@@ -86,13 +93,14 @@ export function sendRefusal(req: IncomingMessage, res: ServerResponse, refusal: 
 /** The raw bytes of an answer to something that never became a request. */
 export function rawRefusal(refusal: Refusal, statusText: string): string {
   const body = oneLine(refusal.message);
-  const headers = Object.entries({
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': String(Buffer.byteLength(body)),
-    Connection: 'close',
-    ...refusal.headers,
-  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  const headers = Object.entries({ ...headersOfText(body), Connection: 'close', ...refusal.headers }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
   return `HTTP/1.1 ${refusal.status} ${statusText}\r\n${headers.join('')}\r\n${body}`;
+}
+
+function headersOfText(body: string): Record<string, string> {
+  return { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': String(Buffer.byteLength(body)) };
 }
 
 function oneLine(message: string): string {

@@ -7,31 +7,35 @@ import type { Refusal } from './answers.ts';
 
 const gunzip = promisify(gunzipCallback);
 
-/** What a body of unknown length, or the step it grows by, reserves. */
+/** The room that a body of unknown length takes at first. */
 const STEP_BYTES = 65_536;
-/** Node reads that much of a body at once before anybody has asked for it. */
+/** Node reads this much of a body by itself, before a listener asks for it. */
 const READ_AHEAD_BYTES = 65_536;
 const INFLATE_CHUNK_BYTES_MIN = 1024;
 const INFLATE_CHUNK_BYTES_MAX = 1024 * 1024;
-/** Header and trailer of an empty gzip member: less is no gzip. */
+/** Header and trailer of an empty gzip member: a shorter body is no gzip. */
 const GZIP_BYTES_MIN = 18;
 
-/** How receiving a request's body ended. */
+/**
+ * The body without Content-Encoding, and how long the request waited for room, in milliseconds. The receiver calls `release`
+ * once, when it holds nothing of the body any more.
+ */
+export interface ReceivedBody {
+  readonly kind: 'body';
+  readonly body: Buffer;
+  readonly heldMs: number;
+  readonly release: () => void;
+}
+
+/** How receiving a request's body ended. `gone`: the client closed the connection, so nothing can be answered. */
 export type Received =
-  /**
-   * The body without Content-Encoding, and how long it had to wait for room, in milliseconds. `release` must be called
-   * once, when nothing of it is held any more.
-   */
-  | { kind: 'body'; body: Buffer; heldMs: number; release: () => void }
-  | { kind: 'refused'; refusal: Refusal }
-  /** The client went away; there is nobody to answer. */
-  | { kind: 'gone' };
+  ReceivedBody | { readonly kind: 'refused'; readonly refusal: Refusal } | { readonly kind: 'gone' };
 
 /**
  * Receives one body: waits until there is room for it, reads it, and takes Content-Encoding off. It holds no more than
  * `admission` let in, and never more than `maxBodyBytes` before or after inflating.
  *
- * `done` is called exactly once. An unread rest of the body is left to whoever answers.
+ * Calls `done` exactly once. An unread rest of the body is left to the answer (`sendRefusal`).
  */
 export function receiveBody(
   req: IncomingMessage,
@@ -53,7 +57,7 @@ export function receiveBody(
   new Reception(req, res, admission, maxBodyBytes, encoding, done).begin();
 }
 
-/** Null: one that is not known here, or more than one. */
+/** Null: an unknown coding, or more than one. */
 function contentEncoding(header: string | undefined): 'identity' | 'gzip' | null {
   if (header === undefined) return 'identity';
   const codings = header
@@ -76,6 +80,40 @@ function unknownEncoding(header: string): Refusal {
 const NO_ROOM = unavailable('in_flight_full', 'too many requests are in flight: nothing of this request was stored');
 const TOO_SLOW = unavailable('too_slow', 'the body came too slowly while other requests waited for room');
 
+type StopWaiting = () => void;
+
+/** A state of a reception. `stopWaiting` ends its wait for room; null: it does not wait. */
+type State =
+  | { readonly kind: 'waiting'; readonly stopWaiting: StopWaiting | null }
+  | Reading
+  | { readonly kind: 'inflating'; stopWaiting: StopWaiting | null }
+  | { readonly kind: 'settled' };
+
+interface Reading extends Reader {
+  readonly kind: 'reading';
+  readonly chunks: Buffer[];
+  receivedBytes: number;
+  /** How many bytes of the body fit into the room that was taken for it. */
+  roomBytes: number;
+  stopWaiting: StopWaiting | null;
+}
+
+const ARRIVED: State = { kind: 'waiting', stopWaiting: null };
+const SETTLED: State = { kind: 'settled' };
+
+/**
+ * One body on its way in.
+ *
+ * | state     | does                                           | until                                                       |
+ * | --------- | ---------------------------------------------- | ----------------------------------------------------------- |
+ * | waiting   | waits for room, and reads nothing              | there is room: reading                                      |
+ * | reading   | reads the body; waits for room when it grows   | the whole body is there: inflating if it is gzip            |
+ * | inflating | inflates; waits for room when it grows         | it is inflated                                              |
+ * | settled   | nothing: `done` was called                     |                                                             |
+ *
+ * It settles with the body after reading or inflating; with a refusal in any state: no room in time, too large, too slow, no
+ * gzip; and as gone when the client leaves while it waits or reads.
+ */
 class Reception {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
@@ -83,18 +121,11 @@ class Reception {
   readonly #maxBodyBytes: number;
   readonly #encoding: 'identity' | 'gzip';
   readonly #done: (received: Received) => void;
-  #chunks: Buffer[] = [];
-  #receivedBytes = 0;
-  /** What is taken from the admission for this request. */
+  #state: State = ARRIVED;
+  /** Bytes taken from the admission for this request. */
   #heldBytes = 0;
-  /** How much body there may be before more has to be taken. */
-  #roomBytes = 0;
-  #complete = false;
-  #finished = false;
-  #stopWaiting: (() => void) | null = null;
   /** How long it has waited for room, in milliseconds: not how long the client took to send. */
   #heldMs = 0;
-  #reader: Reader | null = null;
 
   constructor(
     req: IncomingMessage,
@@ -114,50 +145,61 @@ class Reception {
 
   begin(): void {
     const req = this.#req;
+    if (req.destroyed) {
+      // The client left while a middleware was at work: there will be no 'close' any more.
+      this.#settle({ kind: 'gone' });
+      return;
+    }
+    // Node emits it after an ordinary end too.
+    req.once('close', () => {
+      const { kind } = this.#state;
+      if (kind === 'waiting' || kind === 'reading') this.#settle({ kind: 'gone' });
+    });
+    // Without a listener Node emits no error; 'close' follows each of them.
+    req.once('error', () => undefined);
+
     const declared = req.headers['content-length'];
     const headBytes = headSize(req.rawHeaders);
     const chunked = req.headers['transfer-encoding'] !== undefined;
-    this.#roomBytes =
+    const roomBytes =
       declared === undefined ? (chunked ? Math.min(STEP_BYTES, this.#maxBodyBytes) : 0) : Number(declared);
-    const bytes = headBytes + this.#roomBytes;
-
-    // Also emitted after an ordinary end.
-    req.once('close', () => {
-      if (!this.#complete) this.#finish({ kind: 'gone' });
-    });
-    // Without a listener Node keeps errors to itself; 'close' follows each of them.
-    req.once('error', () => undefined);
-
+    const bytes = headBytes + roomBytes;
     if (this.#admission.tryTake(bytes)) {
       this.#heldBytes = bytes;
-      this.#read();
+      this.#read(roomBytes);
       return;
     }
-    const costBytes = headBytes + Math.min(chunked ? READ_AHEAD_BYTES : this.#roomBytes, READ_AHEAD_BYTES);
+    const costBytes = headBytes + Math.min(chunked ? READ_AHEAD_BYTES : roomBytes, READ_AHEAD_BYTES);
     const sinceMs = this.#admission.nowMs();
-    this.#stopWaiting = this.#admission.waitToEnter(
+    const stopWaiting = this.#admission.waitToEnter(
       bytes,
       costBytes,
       () => {
-        this.#stopWaiting = null;
         this.#heldMs = this.#admission.nowMs() - sinceMs;
         this.#heldBytes = bytes;
-        this.#read();
+        this.#read(roomBytes);
       },
       () => this.#refuse(NO_ROOM),
     );
-    if (this.#stopWaiting === null) this.#refuse(NO_ROOM);
+    if (stopWaiting === null) this.#refuse(NO_ROOM);
+    else this.#state = { kind: 'waiting', stopWaiting };
   }
 
-  #read(): void {
+  #read(roomBytes: number): void {
     const req = this.#req;
-    this.#reader = {
+    const reading: Reading = {
+      kind: 'reading',
+      chunks: [],
+      receivedBytes: 0,
+      roomBytes,
+      stopWaiting: null,
       sinceMs: this.#admission.nowMs(),
       bytes: 0,
       paused: false,
       evict: () => this.#refuse(TOO_SLOW),
     };
-    this.#admission.startReading(this.#reader);
+    this.#state = reading;
+    this.#admission.startReading(reading);
     // The client has asked whether to send the body at all: now there is room for it.
     if (req.headers.expect !== undefined && req.httpVersion === '1.1') this.#res.writeContinue();
     req.on('data', (chunk: Buffer) => this.#take(chunk));
@@ -165,41 +207,43 @@ class Reception {
   }
 
   #take(chunk: Buffer): void {
-    if (this.#finished) return;
-    this.#receivedBytes += chunk.length;
-    if (this.#reader !== null) this.#reader.bytes += chunk.length;
-    if (this.#receivedBytes > this.#maxBodyBytes) {
+    const state = this.#state;
+    if (state.kind !== 'reading') return;
+    state.receivedBytes += chunk.length;
+    state.bytes += chunk.length;
+    if (state.receivedBytes > this.#maxBodyBytes) {
       this.#refuse(bodyTooLarge(this.#maxBodyBytes));
       return;
     }
-    this.#chunks.push(chunk);
-    if (this.#receivedBytes <= this.#roomBytes) return;
+    state.chunks.push(chunk);
+    if (state.receivedBytes <= state.roomBytes) return;
     // Twice as much at each step, so that many small chunks make few steps.
-    const nextRoomBytes = Math.min(Math.max(this.#receivedBytes, 2 * this.#roomBytes), this.#maxBodyBytes);
-    const more = nextRoomBytes - this.#roomBytes;
-    this.#roomBytes = nextRoomBytes;
+    const nextRoomBytes = Math.min(Math.max(state.receivedBytes, 2 * state.roomBytes), this.#maxBodyBytes);
+    const moreBytes = nextRoomBytes - state.roomBytes;
+    state.roomBytes = nextRoomBytes;
     this.#req.pause();
-    if (this.#reader !== null) this.#reader.paused = true;
-    this.#grow(more, () => {
-      if (this.#reader !== null)
-        Object.assign(this.#reader, { sinceMs: this.#admission.nowMs(), bytes: 0, paused: false });
+    state.paused = true;
+    this.#grow(state, moreBytes, () => {
+      state.sinceMs = this.#admission.nowMs();
+      state.bytes = 0;
+      state.paused = false;
       this.#req.resume();
     });
   }
 
   /** Takes more room, waiting for it if need be, and goes on with `then`. */
-  #grow(bytes: number, then: () => void): void {
+  #grow(state: { stopWaiting: StopWaiting | null }, bytes: number, then: () => void): void {
     if (this.#admission.tryGrow(bytes, this.#heldBytes)) {
       this.#heldBytes += bytes;
       then();
       return;
     }
     const sinceMs = this.#admission.nowMs();
-    this.#stopWaiting = this.#admission.waitToGrow(
+    state.stopWaiting = this.#admission.waitToGrow(
       bytes,
       { ownBytes: this.#heldBytes, heldMs: this.#heldMs },
       () => {
-        this.#stopWaiting = null;
+        state.stopWaiting = null;
         this.#heldMs += this.#admission.nowMs() - sinceMs;
         this.#heldBytes += bytes;
         then();
@@ -209,60 +253,68 @@ class Reception {
   }
 
   #readToEnd(): void {
-    if (this.#finished) return;
-    this.#complete = true;
-    this.#stopReading();
-    const [first, second] = this.#chunks;
-    const body = second === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks, this.#receivedBytes);
-    this.#chunks = [];
+    const state = this.#state;
+    if (state.kind !== 'reading') return;
+    const { chunks, receivedBytes } = state;
+    const [first, second] = chunks;
+    const body = second === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks, receivedBytes);
     if (this.#encoding === 'gzip') this.#inflate(body);
-    else this.#finish({ kind: 'body', body, heldMs: this.#heldMs, release: () => this.#release() });
+    else this.#settle({ kind: 'body', body, heldMs: this.#heldMs, release: () => this.#release() });
   }
 
   /**
-   * Inflates on Node's thread pool. How much room that takes stands in the last four bytes of a gzip member; they can
-   * lie, so they only bound the first try.
+   * Inflates on Node's thread pool. The last four bytes of a gzip member give its inflated size; they can lie, so they bound
+   * the first try only.
    */
   #inflate(compressed: Buffer): void {
     if (compressed.length < GZIP_BYTES_MIN) {
       this.#refuse(badGzip('unexpected end of file'));
       return;
     }
+    this.#endState();
+    const state: State = { kind: 'inflating', stopWaiting: null };
+    this.#state = state;
     const declaredBytes = Math.min(compressed.readUInt32LE(compressed.length - 4), this.#maxBodyBytes);
-    this.#grow(declaredBytes, () => void this.#inflateWithin(compressed, declaredBytes));
+    this.#grow(state, declaredBytes, () => void this.#inflateWithin(state, compressed, declaredBytes));
   }
 
-  async #inflateWithin(compressed: Buffer, roomBytes: number): Promise<void> {
+  async #inflateWithin(
+    state: { stopWaiting: StopWaiting | null },
+    compressed: Buffer,
+    roomBytes: number,
+  ): Promise<void> {
+    const maxBytes = this.#maxBodyBytes;
     const chunkSize = Math.min(Math.max(roomBytes + 1, INFLATE_CHUNK_BYTES_MIN), INFLATE_CHUNK_BYTES_MAX);
     try {
       const body = await gunzip(compressed, { maxOutputLength: Math.max(1, roomBytes), chunkSize });
-      this.#finish({ kind: 'body', body, heldMs: this.#heldMs, release: () => this.#release() });
+      this.#settle({ kind: 'body', body, heldMs: this.#heldMs, release: () => this.#release() });
     } catch (error) {
-      if (this.#finished) return;
+      if (this.#state.kind !== 'inflating') return;
       const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
       if (code !== 'ERR_BUFFER_TOO_LARGE') this.#refuse(badGzip(error instanceof Error ? error.message : ''));
-      else if (roomBytes >= this.#maxBodyBytes) this.#refuse(bodyTooLarge(this.#maxBodyBytes));
-      else this.#grow(this.#maxBodyBytes - roomBytes, () => void this.#inflateWithin(compressed, this.#maxBodyBytes));
+      else if (roomBytes >= maxBytes) this.#refuse(bodyTooLarge(maxBytes));
+      else this.#grow(state, maxBytes - roomBytes, () => void this.#inflateWithin(state, compressed, maxBytes));
     }
   }
 
   #refuse(refusal: Refusal): void {
-    this.#finish({ kind: 'refused', refusal });
+    this.#settle({ kind: 'refused', refusal });
   }
 
-  #finish(received: Received): void {
-    if (this.#finished) return;
-    this.#finished = true;
-    this.#stopWaiting?.();
-    this.#stopReading();
-    this.#chunks = [];
+  #settle(received: Received): void {
+    if (this.#state.kind === 'settled') return;
+    this.#endState();
+    this.#state = SETTLED;
     if (received.kind !== 'body') this.#release();
     this.#done(received);
   }
 
-  #stopReading(): void {
-    if (this.#reader !== null) this.#admission.stopReading(this.#reader);
-    this.#reader = null;
+  /** Leaves a state that is not settled: it waits and reads no more. */
+  #endState(): void {
+    const state = this.#state;
+    if (state.kind === 'settled') return;
+    state.stopWaiting?.();
+    if (state.kind === 'reading') this.#admission.stopReading(state);
   }
 
   #release(): void {

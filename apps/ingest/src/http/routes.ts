@@ -3,14 +3,15 @@ import { decodeMessage } from '@sink/cloudevents';
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Clock, Logger } from '@sink/runtime';
-import { Hono } from 'hono';
+import { Hono, type MiddlewareHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
 import type { Admission } from './admission.ts';
 import { NO_BODY, NO_BODY_AND_CLOSE, refusalOfDecoding, refusalOfOutcome, sendEmpty, sendRefusal } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import type { AppendOutcome, EventAppender } from '../commit/appender.ts';
 import type { JointReadiness } from './joint-readiness.ts';
 import type { IngestMetrics } from '../metrics.ts';
-import { receiveBody } from './receive.ts';
+import { receiveBody, type ReceivedBody } from './receive.ts';
 
 export interface RoutesOptions {
   appender: EventAppender;
@@ -18,41 +19,36 @@ export interface RoutesOptions {
   maxBodyBytes: number;
   metrics: IngestMetrics;
   readiness: JointReadiness;
+  /** Runs before every route, in this order, and before the body of a request is read. */
+  middleware: readonly IngestMiddleware[];
   clock: Clock;
   log: Logger;
   /** True while the server stops: each answer then ends its connection. */
   closing: () => boolean;
 }
 
-export type IngestApp = Hono<{ Bindings: HttpBindings }>;
+interface IngestEnv {
+  Bindings: HttpBindings;
+}
+
+export type IngestApp = Hono<IngestEnv>;
+export type IngestMiddleware = MiddlewareHandler<IngestEnv>;
 
 const ALLOW = 'POST, OPTIONS';
 
-/**
- * What ingest answers (design section 5): events by POST on any path, the webhook handshake by OPTIONS, health by GET.
- *
- * Events are read from the raw request and answered on the raw response, without a promise for each: at one event a
- * request, the Fetch objects around them would cost as much as all the rest.
- */
+/** All routes of ingest's main port: events by POST on any path, the webhook handshake by OPTIONS, health by GET. */
 export function createRoutes(options: RoutesOptions): IngestApp {
-  const { closing, log, metrics, readiness } = options;
+  const { metrics, readiness, log } = options;
+  const events = new EventRoute(options);
   const app: IngestApp = new Hono();
 
-  const refuse = (req: IncomingMessage, res: ServerResponse, refusal: Refusal): void => {
-    metrics.refused(refusal.reason);
-    metrics.answered(refusal.status);
-    sendRefusal(req, res, refusal, closing());
-  };
+  for (const middleware of options.middleware) app.use(middleware);
 
-  app.post('*', ({ env: { incoming, outgoing } }) => {
-    takeEvents(incoming, outgoing, options, refuse);
-    return RESPONSE_ALREADY_SENT;
-  });
+  app.post('*', ({ env }) => events.take(env.incoming, env.outgoing));
 
-  app.options('*', ({ env: { incoming, outgoing } }) => {
+  app.options('*', (c) => {
     metrics.answered(200);
-    sendEmpty(outgoing, 200, { ...NO_BODY, ...handshake(incoming) });
-    return RESPONSE_ALREADY_SENT;
+    return c.body(null, 200, { ...NO_BODY, ...handshake(c.req.header('WebHook-Request-Origin')) });
   });
 
   app.get('/healthz', (c) => c.text('ok\n'));
@@ -62,50 +58,78 @@ export function createRoutes(options: RoutesOptions): IngestApp {
     return c.json({ ready, problems }, ready ? 200 : 503);
   });
 
-  // Every path takes POST, so whatever matches no route came with another method.
-  app.notFound(({ env: { incoming, outgoing } }) => {
-    refuse(incoming, outgoing, {
+  // POST is allowed on every path, so a request without a route has another method.
+  app.notFound(({ env, req }) =>
+    events.refuse(env.incoming, env.outgoing, {
       status: 405,
       reason: 'method',
-      message: `events are taken by POST, not ${incoming.method ?? ''}`,
+      message: `events are taken by POST, not ${req.method}`,
       headers: { Allow: ALLOW },
-    });
-    return RESPONSE_ALREADY_SENT;
-  });
+    }),
+  );
 
-  app.onError((error, { env: { incoming, outgoing } }) => {
+  app.onError((error, { env }) => {
+    // The answer of a middleware, such as the 401 of Hono's bearerAuth.
+    if (error instanceof HTTPException) return error.getResponse();
     log.error({ err: error }, 'handling a request failed');
-    refuse(incoming, outgoing, { status: 500, reason: 'internal', message: 'the request could not be handled' });
-    return RESPONSE_ALREADY_SENT;
+    return events.refuse(env.incoming, env.outgoing, {
+      status: 500,
+      reason: 'internal',
+      message: 'the request could not be handled',
+    });
   });
   return app;
 }
 
-function takeEvents(
-  req: IncomingMessage,
-  res: ServerResponse,
-  { appender, admission, maxBodyBytes, metrics, clock, log, closing }: RoutesOptions,
-  refuse: (req: IncomingMessage, res: ServerResponse, refusal: Refusal) => void,
-): void {
-  const startMs = clock.monotonicMs();
-  receiveBody(req, res, admission, maxBodyBytes, (received) => {
-    if (received.kind === 'gone') {
-      metrics.refused('disconnected');
-      return;
-    }
-    if (received.kind === 'refused') {
-      refuse(req, res, received.refusal);
-      return;
-    }
-    const { release, heldMs } = received;
+/**
+ * Takes the events of a POST. It reads from Node's request and answers on Node's response, without a promise for each
+ * request: with one event a request, the Fetch objects would cost as much as all the rest.
+ */
+class EventRoute {
+  readonly #options: RoutesOptions;
+
+  constructor(options: RoutesOptions) {
+    this.#options = options;
+  }
+
+  take(req: IncomingMessage, res: ServerResponse): Response {
+    const { admission, maxBodyBytes, metrics, clock } = this.#options;
+    const startMs = clock.monotonicMs();
+    // next: receive.ts, which calls back once with the body
+    receiveBody(req, res, admission, maxBodyBytes, (received) => {
+      switch (received.kind) {
+        case 'gone':
+          metrics.refused('disconnected');
+          break;
+        case 'refused':
+          this.refuse(req, res, received.refusal);
+          break;
+        case 'body':
+          this.#store(req, res, received, startMs);
+          break;
+      }
+    });
+    return RESPONSE_ALREADY_SENT;
+  }
+
+  refuse(req: IncomingMessage, res: ServerResponse, refusal: Refusal): Response {
+    const { metrics, closing } = this.#options;
+    metrics.refused(refusal.reason);
+    metrics.answered(refusal.status);
+    sendRefusal(req, res, refusal, closing());
+    return RESPONSE_ALREADY_SENT;
+  }
+
+  #store(req: IncomingMessage, res: ServerResponse, { body, heldMs, release }: ReceivedBody, startMs: number): void {
+    const { appender, metrics, clock, log, closing } = this.#options;
     let lines: readonly string[];
     try {
-      lines = decodeMessage(req.rawHeaders, received.body);
+      lines = decodeMessage(req.rawHeaders, body);
     } catch (error) {
       release();
       const refusal = refusalOfDecoding(error);
       if (refusal.reason === 'internal') log.error({ err: error }, 'decoding a message failed');
-      refuse(req, res, refusal);
+      this.refuse(req, res, refusal);
       return;
     }
     const accept = (): void => {
@@ -121,20 +145,19 @@ function takeEvents(
     }
     const settled = (outcome: AppendOutcome): void => {
       release();
-      // A 2xx goes out only here: the events are as durable now as the configuration asks for (invariant 4).
+      // The only 2xx for events: they are now as durable as the configuration asks for (invariant 4).
       if (outcome === 'stored') accept();
-      else refuse(req, res, refusalOfOutcome(outcome));
+      else this.refuse(req, res, refusalOfOutcome(outcome));
     };
-    appender.submit(lines, settled, heldMs);
-  });
+    appender.submit(lines, settled, heldMs); // next: ../commit/appender.ts, which calls `settled` once
+  }
 }
 
 /**
  * The validation handshake of the CloudEvents webhook specification, section 4: any origin may send, at any rate.
- * A request that asks for none of this gets the allowed methods.
+ * A request without an origin gets the allowed methods.
  */
-function handshake(req: IncomingMessage): Record<string, string> {
-  const { 'webhook-request-origin': origin } = req.headers;
-  if (typeof origin !== 'string' || origin === '') return { Allow: ALLOW };
+function handshake(origin: string | undefined): Record<string, string> {
+  if (origin === undefined || origin === '') return { Allow: ALLOW };
   return { Allow: 'POST', 'WebHook-Allowed-Origin': origin, 'WebHook-Allowed-Rate': '*' };
 }

@@ -1,5 +1,5 @@
 import { createServer, STATUS_CODES } from 'node:http';
-import type { Server, ServerResponse } from 'node:http';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SinkConfig } from '@sink/config';
@@ -9,10 +9,10 @@ import { Admission } from './admission.ts';
 import { rawRefusal, unavailable } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import type { EventAppender } from '../commit/appender.ts';
-import { honoListener } from './hono-listener.ts';
 import { JointReadiness } from './joint-readiness.ts';
 import { IngestMetrics } from '../metrics.ts';
-import { createRoutes } from './routes.ts';
+import { nodeListener } from './node-adapter.ts';
+import { createRoutes, type IngestMiddleware } from './routes.ts';
 
 export type IngestServerConfig = Pick<
   SinkConfig,
@@ -27,6 +27,8 @@ export interface IngestServerOptions {
   readiness: Readiness;
   /** `/readyz` addresses of services that this port answers for too. */
   alsoReady: readonly string[];
+  /** Runs before every route: authentication, limits. */
+  middleware: readonly IngestMiddleware[];
   registry: Registry;
   /** Other workers listen on the same port. */
   sharedPort?: boolean;
@@ -90,18 +92,25 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
     waitingRequests: () => admission.waitingRequests,
     duplicateEvents: options.duplicateEvents,
   });
-  let closing = false;
+  let stopping = false;
+  const closing = (): boolean => stopping;
   const app = createRoutes({
     appender,
     admission,
     maxBodyBytes: config.maxBodyBytes,
     metrics,
     readiness: new JointReadiness(options.readiness, options.alsoReady, clock),
+    middleware: options.middleware,
     clock,
     log,
-    closing: () => closing,
+    closing,
   });
-  const onRequest = honoListener(app);
+  const listener = nodeListener(app, { answered: (status) => metrics.answered(status), closing });
+  const responses = new WeakMap<Duplex, ServerResponse>();
+  const onRequest: RequestListener = (incoming, outgoing) => {
+    responses.set(incoming.socket, outgoing);
+    listener(incoming, outgoing); // next: node-adapter.ts, which hands it to the routes
+  };
 
   const server = createServer(
     {
@@ -119,14 +128,14 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
   server.maxHeadersCount = 0;
   // A client that asks first is told to go on when there is room for the body, not before.
   server.on('checkContinue', onRequest);
-  refuseBrokenClients(server, config.maxHeaderBytes, metrics);
+  refuseBrokenClients(server, responses, config.maxHeaderBytes, metrics);
 
   await listen(server, config.port, config.host, { backlog: ACCEPT_BACKLOG, reusePort: options.sharedPort ?? false });
   return {
     port: (server.address() as AddressInfo).port,
     metrics,
     close: async () => {
-      closing = true;
+      stopping = true;
       await closeWithin(server, timeouts.drainMaxMs);
     },
   };
@@ -142,14 +151,24 @@ function closeWithin(server: Server, drainMaxMs: number): Promise<void> {
   });
 }
 
-/** Answers what never became a request, or stopped being one: header fields too large, no HTTP, too slow. */
-function refuseBrokenClients(server: Server, maxHeaderBytes: number, metrics: IngestMetrics): void {
+/**
+ * Answers what never became a request, or stopped being one: header fields too large, no HTTP, too slow.
+ *
+ * @param responses the last response of each connection
+ */
+function refuseBrokenClients(
+  server: Server,
+  responses: WeakMap<Duplex, ServerResponse>,
+  maxHeaderBytes: number,
+  metrics: IngestMetrics,
+): void {
   const refused = new WeakSet<Duplex>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     // What the client goes on sending fails to parse again.
     if (refused.has(socket)) return;
     refused.add(socket);
-    const pending = pendingResponse(socket);
+    const last = responses.get(socket) ?? null;
+    const pending = last?.writableFinished === true ? null : last;
     const refusal = refusalOfClientError(error, maxHeaderBytes, pending !== null);
     if (refusal === null || !socket.writable || pending?.headersSent === true) {
       socket.destroy();
@@ -190,10 +209,4 @@ function refusalOfClientError(
     default:
       return { status: 400, reason: 'malformed_http', message: `malformed HTTP: ${error.message}` };
   }
-}
-
-/** The response that Node has assigned to the socket now, if any; Node's own handler looks at the same place. */
-function pendingResponse(socket: Duplex): ServerResponse | null {
-  const response = Reflect.get(socket, '_httpMessage') as ServerResponse | null | undefined;
-  return response ?? null;
 }

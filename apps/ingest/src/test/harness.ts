@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
 import { expect, onTestFinished } from 'vitest';
 import type { AppendOutcome, EventAppender } from '../commit/appender.ts';
+import type { IngestMiddleware } from '../http/routes.ts';
 import { startIngestServer } from '../http/server.ts';
 import type { IngestServer, IngestServerConfig, IngestTimeouts } from '../http/server.ts';
 
@@ -48,6 +49,7 @@ export interface IngestSettings {
   config?: Partial<IngestServerConfig>;
   timeouts?: Partial<IngestTimeouts>;
   alsoReady?: readonly string[];
+  middleware?: readonly IngestMiddleware[];
 }
 
 /** A server on a free port, closed at the end of the test; it must have let go of every byte by then. */
@@ -55,6 +57,7 @@ export async function startIngest({
   config = {},
   timeouts = {},
   alsoReady = [],
+  middleware = [],
 }: IngestSettings = {}): Promise<Ingest> {
   const appender = new ScriptedAppender();
   const readiness = new Readiness();
@@ -74,6 +77,7 @@ export async function startIngest({
     duplicateEvents: () => 0,
     readiness,
     alsoReady,
+    middleware,
     registry,
     clock: systemClock,
     log: createLogger({ service: 'ingest', level: 'error' }),
