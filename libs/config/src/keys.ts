@@ -1,3 +1,4 @@
+import { distance } from 'fastest-levenshtein';
 import { settingPaths, type SettingPath } from './settings.ts';
 
 /** The keys of the older JSON configuration that are not just another spelling. */
@@ -36,40 +37,23 @@ export function environmentName(path: SettingPath): string {
   return `SINK_${path.toUpperCase().replaceAll('.', '_')}`;
 }
 
-/** The known key that differs least from an unknown one. */
+/** Longer unknown keys are cut before they are compared. */
+const KEY_LENGTH_MAX = 64;
+
+/** The known key that is nearest to an unknown one, by insertions, deletions and substitutions. */
 export function nearestSetting(key: string): SettingPath {
-  const wanted = normalizeKey(key);
+  const wanted = normalizeKey(key).slice(0, KEY_LENGTH_MAX);
   let nearest: SettingPath = 'port';
   let least = Infinity;
   for (const path of settingPaths) {
     // A right name in the wrong section is nearer than another name.
     const leaf = path.slice(path.indexOf('.') + 1);
-    const wantedLeaf = normalizeKey(key.slice(key.indexOf('.') + 1));
-    const distance = Math.min(
-      editDistance(wanted, normalizeKey(path)),
-      editDistance(wantedLeaf, normalizeKey(leaf)) + 0.5,
-    );
-    if (distance < least) {
-      least = distance;
+    const wantedLeaf = normalizeKey(key.slice(key.indexOf('.') + 1)).slice(0, KEY_LENGTH_MAX);
+    const changes = Math.min(distance(wanted, normalizeKey(path)), distance(wantedLeaf, normalizeKey(leaf)) + 0.5);
+    if (changes < least) {
+      least = changes;
       nearest = path;
     }
   }
   return nearest;
-}
-
-/** Insertions, deletions and substitutions between two words (Levenshtein). Bounded: longer words are cut. */
-function editDistance(from: string, to: string): number {
-  const [left, right] = [from.slice(0, 64), to.slice(0, 64)];
-  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= left.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= right.length; column++) {
-      const substituted = (previous[column - 1] ?? 0) + (left[row - 1] === right[column - 1] ? 0 : 1);
-      const removed = (previous[column] ?? 0) + 1;
-      const inserted = (current[column - 1] ?? 0) + 1;
-      current.push(Math.min(substituted, removed, inserted));
-    }
-    previous = current;
-  }
-  return previous[right.length] ?? 0;
 }
