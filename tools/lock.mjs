@@ -1,4 +1,9 @@
-/** One setup of a checkout at a time: `npm start` and `npm test` may be typed together. */
+/**
+ * One setup of a checkout at a time: `npm start` and `npm test` may be typed together.
+ *
+ * A lock of its own beside the one of the data directory (apps/sink/src/own-redis/data-lock.ts): it runs before the
+ * packages are installed, on Node 20, and so imports neither a package nor TypeScript.
+ */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from './shell.mjs';

@@ -1,11 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { loadConfig, readEnvironment } from '@sink/config';
-import { askReadiness, commandOfContainer, readinessUrl } from './cli/container-health.ts';
+import { askReadiness } from '@sink/runtime';
+import { commandOfContainer, readinessUrl } from './cli/container-health.ts';
 
-// HEALTHCHECK of the image: 0 when what the container runs is ready, else 1.
+/** Shorter than the timeout of HEALTHCHECK in the Dockerfile (5 s), so that the reason is printed. */
+const ASK_TIMEOUT_MS = 4_000;
+
+// The HEALTHCHECK of the image: exits with 0 when the command of the container is ready, else with 1.
 const { role, configFile } = commandOfContainer(readFileSync('/proc/1/cmdline', 'utf8'));
 const env = readEnvironment();
 const config = loadConfig(configFile === null ? { env } : { file: configFile, env });
-const { ready, said } = await askReadiness(readinessUrl(config, role));
-process.stdout.write(`${said}\n`);
+const { ready, text } = await askReadiness(readinessUrl(config, role), ASK_TIMEOUT_MS);
+process.stdout.write(`${text}\n`);
 process.exit(ready ? 0 : 1);

@@ -1,13 +1,15 @@
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';
+export { askReadiness } from './ask-readiness.ts';
 export { childStopGrace } from './child-grace.ts';
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
 export { FailureReporter, silentLog } from './failure-reporter.ts';
 export type { FailureDetails, FailureLog, FailureReporterOptions, FailureReporterPorts } from './failure-reporter.ts';
 export { KeptProcess } from './kept-process.ts';
+export { awaitFreePort, findFreePort, listen, ListenError } from './listen.ts';
 export { createLogger, describeError } from './logger.ts';
 export type { Logger, LoggerOptions } from './logger.ts';
-export { listen, startOpsServer } from './ops-server.ts';
+export { startOpsServer } from './ops-server.ts';
 export type { OpsServer, OpsServerOptions } from './ops-server.ts';
 export { Readiness } from './readiness.ts';
 export { redactLine, secretsIn } from './secrets.ts';

@@ -20,7 +20,13 @@ export interface KeptProcessOptions {
   readonly random?: () => number;
 }
 
-/** A child process that is restarted whenever it exits, after 250 ms at first and 15 s at most, until it is stopped. */
+/**
+ * A child process that is restarted whenever it exits, after 250 ms at first and 15 s at most, until it is stopped.
+ *
+ * Why not execa (version 9): it starts a process once and takes the delay before SIGKILL when it starts it. Restarts with a
+ * backoff, fatal exit codes and a grace that is known only when the stop begins would stay here, so that its 12 further
+ * packages would replace some ten lines.
+ */
 export class KeptProcess {
   readonly #options: KeptProcessOptions;
   #child: ChildProcess | null = null;

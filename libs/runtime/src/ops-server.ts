@@ -1,9 +1,9 @@
-import type { AddressInfo, Server as NetServer } from 'node:net';
-import { once } from 'node:events';
 import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
+import { listen } from './listen.ts';
 import type { Logger } from './logger.ts';
 import type { Readiness } from './readiness.ts';
 import type { WorkerReports } from './worker-reports.ts';
@@ -67,27 +67,4 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
         server.closeAllConnections();
       }),
   };
-}
-
-export interface ListenOptions {
-  /** Connections that may wait to be accepted; the system's own limit (net.core.somaxconn) may be lower. */
-  backlog?: number;
-  /** Shares the port with other processes of this user that ask for the same: the system spreads the connections. */
-  reusePort?: boolean;
-}
-
-/** Listens, or throws an error that says on what and why not. */
-export async function listen(
-  server: NetServer,
-  port: number,
-  host: string,
-  options: ListenOptions = {},
-): Promise<void> {
-  try {
-    server.listen({ port, host, ...options });
-    await once(server, 'listening');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`listening on ${host}:${port}: ${reason}`, { cause });
-  }
 }

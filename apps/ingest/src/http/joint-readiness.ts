@@ -1,4 +1,4 @@
-import type { Clock, Readiness } from '@sink/runtime';
+import { askReadiness, type Clock, type Readiness } from '@sink/runtime';
 
 const ASK_TIMEOUT_MS = 1000;
 /** Load balancers ask often, and each answer costs a request to every service. */
@@ -37,20 +37,6 @@ export class JointReadiness {
 
 async function ask(url: string): Promise<Record<string, string>> {
   const place = URL.canParse(url) ? new URL(url).host : url;
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
-    const answer: unknown = await response.json();
-    const problems = problemsIn(answer).map(([name, problem]): [string, string] => [`${place} ${name}`, problem]);
-    if (problems.length === 0 && !response.ok) return { [place]: `not ready: status ${response.status}` };
-    return Object.fromEntries(problems);
-  } catch (error) {
-    const late = error instanceof Error && error.name === 'TimeoutError';
-    return { [place]: late ? `no answer within ${ASK_TIMEOUT_MS} ms` : 'cannot be reached' };
-  }
-}
-
-function problemsIn(answer: unknown): [string, string][] {
-  if (typeof answer !== 'object' || answer === null || !('problems' in answer)) return [];
-  if (typeof answer.problems !== 'object' || answer.problems === null) return [];
-  return Object.entries(answer.problems).map(([name, problem]) => [name, String(problem)]);
+  const { problems } = await askReadiness(url, ASK_TIMEOUT_MS);
+  return Object.fromEntries(Object.entries(problems).map(([name, problem]) => [`${place} ${name}`.trim(), problem]));
 }

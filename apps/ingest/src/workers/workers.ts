@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { addressOf, readEnvironment } from '@sink/config';
 import {
+  awaitFreePort,
   childStopGrace,
   EXIT_CONFIG,
   EXIT_OK,
@@ -9,11 +10,13 @@ import {
   type Registry,
   type ServiceContext,
 } from '@sink/runtime';
-import { findOwnPort } from './shared-port.ts';
 
 /** Of `stop_grace`: what a worker gets to stop by itself, and when it is killed, so that the parent still ends in time. */
 const OWN_GRACE_SHARE = 0.9;
 const KILL_SHARE = 0.95;
+
+/** After their parent is killed, workers hold the port until they notice. */
+const PORT_WAIT_MS = 5_000;
 
 /** A worker says that its configuration, or what it points to, is wrong: no restart heals that. */
 class WorkerUnfit extends Error {
@@ -29,7 +32,8 @@ class WorkerUnfit extends Error {
  */
 export async function startWorkers(context: ServiceContext, count: number): Promise<void> {
   const { clock, config, fail, log, registry, shutdown, signal, workers } = context;
-  const port = await findOwnPort(config.host, config.port, { clock, signal });
+  // The workers share the port, and the system would let any process of this user join them: a second ingest too.
+  const port = await awaitFreePort(config.host, config.port, { waitMs: PORT_WAIT_MS, clock, signal });
   registerWorkerCount(registry, () => workers.count);
 
   const failures: string[] = [];

@@ -11,14 +11,14 @@ const STOP_MS = 10_000;
 const ANSWER_MS = 5_000;
 
 export interface AttachedRedis {
-  /** redis://, with the password: a secret. `null`: the one of the configuration. */
+  /** redis://, with the password: a secret. Null: the Redis of the configuration. */
   readonly url: string | null;
   release(): Promise<void>;
 }
 
 /**
- * The Redis of a sink, for tools beside it: the one of the configuration; or the sink's own, if it runs; or the sink's own,
- * started for the time of the tool, when it does not.
+ * The Redis of a sink, for a tool beside it: the Redis of the configuration, else the sink's own. If the sink's own does
+ * not run, this starts it for as long as the tool runs.
  * @throws StartError
  */
 export async function attachRedis(config: SinkConfig, env: Environment, signal: AbortSignal): Promise<AttachedRedis> {
@@ -28,8 +28,7 @@ export async function attachRedis(config: SinkConfig, env: Environment, signal: 
     const lock = lockDataDirectory(join(directory, 'sink.lock'));
     const log = createLogger({ service: 'sink', level: 'error', secrets: secretsIn(config) });
     try {
-      const server = env['SINK_REDIS_SERVER'] || 'redis-server';
-      const redis = await startOwnRedis({ directory, port: 0, server, clock: systemClock, log, signal });
+      const redis = await startOwnRedis({ directory, port: 0, env, clock: systemClock, log, signal });
       if (redis === null) throw new StartError('redis_failed', 'stopped while its Redis was starting');
       return {
         url: redis.url,
@@ -50,14 +49,14 @@ export async function attachRedis(config: SinkConfig, env: Environment, signal: 
   }
 }
 
-/** A connection of a tool to the sink's Redis. Whoever asks for it disconnects it. */
+/** A tool's connection to the sink's Redis. The caller disconnects it. */
 export function connectTool(config: SinkConfig): ReturnType<typeof connectRedis> {
   return connectRedis(requireRedis(config.redis), 'commands', { onError: () => undefined });
 }
 
 /**
- * Waits until Redis answers and is fit, for `answerMs` milliseconds.
- * @throws RedisUnfit, or an Error that says what the connection failed with
+ * Waits up to `answerMs` milliseconds until Redis answers, and examines it.
+ * @throws RedisUnfit, or an Error that says why the connection failed
  */
 export async function toolConnected(
   client: ReturnType<typeof connectRedis>,

@@ -8,9 +8,9 @@ import {
 } from '@sink/config';
 import { createObjectStore, ObjectStoreError } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK, systemClock } from '@sink/runtime';
-import { connectTool, toolConnected } from './attached-redis.ts';
+import { REDIS_SERVER_REMEDY, redisServer, redisServerVersion } from '../own-redis/own-redis.ts';
 import { closedWhen, objectsPath } from '../supervisor/announcement.ts';
-import { redisServerVersion } from '../own-redis/redis-version.ts';
+import { connectTool, toolConnected } from './attached-redis.ts';
 
 const REDIS_TIMEOUT_MS = 10_000;
 const BUCKET_TIMEOUT_MS = 30_000;
@@ -21,12 +21,12 @@ export interface CheckOptions {
   readonly write: (line: string) => void;
 }
 
-/** What one attempt showed: warnings when it worked, the reason when it did not. */
+/** The result of one attempt: warnings if it succeeded, the reason if it failed. */
 type Finding =
   | { readonly ok: true; readonly found: string; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly problem: string; readonly remedy?: string };
 
-/** Says what the configuration means, tries Redis and the bucket, and resolves to the exit code: 0 when both will do. */
+/** Explains the configuration and tries Redis and the bucket. Resolves to the exit code: 0 when both work. */
 export async function check({ config, env, write }: CheckOptions): Promise<number> {
   write('The configuration is valid. It means:');
   for (const [name, meaning] of meanings(config)) write(`  ${name.padEnd(12)} ${meaning}`);
@@ -38,7 +38,7 @@ export async function check({ config, env, write }: CheckOptions): Promise<numbe
   return redis.ok && bucket.ok ? EXIT_OK : EXIT_FAILED;
 }
 
-/** The configuration in plain words: what is where, and what happens when. */
+/** The configuration in plain words. */
 export function meanings(config: SinkConfig): readonly (readonly [name: string, meaning: string])[] {
   const slot = config.timeInterval === 'HOURLY' ? 'hour' : 'day';
   const level = config.compressionLevel === undefined ? '' : `, level ${config.compressionLevel}`;
@@ -46,10 +46,10 @@ export function meanings(config: SinkConfig): readonly (readonly [name: string, 
   return [
     ['receives', `CloudEvents by POST on ${addressOf(config.host, config.port)}/ (bound to ${config.host})`],
     ['a 2xx means', `${durabilityInWords(config)}; until then a request is held ${formatDuration(config.holdMaxMs)}`],
-    ['backlog', `at most ${backlog} in Redis; above that producers get 503`],
+    ['backlog', `at most ${backlog} in Redis; above that, producers get 503`],
     ['Redis', redisInWords(config)],
     ['objects', `${objectsPath(config, systemClock.wallMs())} at this ${slot}${bucketInWords(config)}`],
-    ['written', `${closedWhen(config)}, and at the turn of the ${slot} (UTC)`],
+    ['written', `${closedWhen(config)}, and at the end of the ${slot} (UTC)`],
     ['compression', config.compression === 'none' ? 'none' : `${config.compression}${level}`],
     ['data', `${config.dataDir} (spool${config.redis === null ? ', Redis' : ''})`],
     [
@@ -64,13 +64,14 @@ function durabilityInWords({ durability, replicas }: SinkConfig): string {
     fsync: 'the event is fsynced by Redis',
     everysec: 'Redis has the event, and fsyncs within about a second',
     none: 'Redis has the event in memory',
-    managed: 'Redis has the event; you vouch for how safe it is there',
+    managed: 'Redis has the event; how durable that is, is up to the provider of Redis',
   }[durability];
   return replicas === 0 ? meaning : `${meaning}, and ${replicas} replicas have it`;
 }
 
 function redisInWords({ redis, redisPort, sinkName }: SinkConfig): string {
-  if (redis === null) return `one of its own, on 127.0.0.1 port ${redisPort === 0 ? '(a free one)' : redisPort}`;
+  if (redis === null)
+    return `the sink starts its own, on 127.0.0.1 port ${redisPort === 0 ? '(a free one)' : redisPort}`;
   return `${placeOf(redis)}, database ${redis.db}${redis.tls === null ? '' : ', TLS'}; keys begin with {${sinkName}:`;
 }
 
@@ -91,17 +92,15 @@ function placeOf({ target }: RedisSettings): string {
 
 function bucketInWords({ bucket }: SinkConfig): string {
   if (bucket.kind === 'file') return ', as plain files';
-  const credentials = bucket.credentials === undefined ? 'the AWS default chain' : 'the key that is configured';
+  const credentials = bucket.credentials === undefined ? 'the AWS default chain' : 'the configured key';
   return `, at ${bucket.endpoint ?? `AWS ${bucket.region ?? ''}`.trim()}, credentials from ${credentials}`;
 }
 
 function checkOwnRedis(env: Environment): Finding {
-  const server = env['SINK_REDIS_SERVER'] || 'redis-server';
+  const server = redisServer(env);
   const version = redisServerVersion(server);
-  if (version !== null)
-    return { ok: true, found: `${server} is ${version}; it is started with the sink`, warnings: [] };
-  const remedy = 'install redis-server 7.0 or newer, name one in SINK_REDIS_SERVER, or set redis.url';
-  return { ok: false, problem: `${server} cannot be run`, remedy };
+  if (version === null) return { ok: false, problem: `${server} cannot be run`, remedy: REDIS_SERVER_REMEDY };
+  return { ok: true, found: `${server} is ${version}; the sink starts it`, warnings: [] };
 }
 
 async function checkRedis(settings: RedisSettings, config: SinkConfig): Promise<Finding> {
@@ -121,7 +120,7 @@ async function checkBucket({ bucket, ifNoneMatch, prefix }: SinkConfig): Promise
   const store = createObjectStore(bucket, { ifNoneMatch, prefix });
   try {
     const { location, warnings } = await store.check(AbortSignal.timeout(BUCKET_TIMEOUT_MS));
-    return { ok: true, found: `${location} takes objects`, warnings };
+    return { ok: true, found: `${location} accepts objects`, warnings };
   } catch (error) {
     const remedy = error instanceof ObjectStoreError ? error.remedy : undefined;
     return { ok: false, problem: messageOf(error), ...(remedy === undefined ? {} : { remedy }) };

@@ -1,10 +1,6 @@
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { loadConfig } from '@sink/config';
-import { freePort } from '@sink/testing';
-import { afterAll, describe, expect, it } from 'vitest';
-import { askReadiness, commandOfContainer, readinessUrl } from './container-health.ts';
+import { describe, expect, it } from 'vitest';
+import { commandOfContainer, readinessUrl } from './container-health.ts';
 
 const nul = (...words: string[]): string => words.map((word) => `${word}\0`).join('');
 
@@ -21,7 +17,7 @@ describe('the health check of the image', () => {
     expect(commandOfContainer(nul(...words))).toEqual({ role, configFile });
   });
 
-  it('asks each role where it answers, on the ports of the configuration', () => {
+  it('asks each role at its own port of the configuration', () => {
     const config = loadConfig({
       env: {},
       overrides: { port: 9000, batcher_ops_port: 9002, uploader_ops_port: 9003 },
@@ -31,26 +27,5 @@ describe('the health check of the image', () => {
     expect(readinessUrl(config, 'ingest')).toBe('http://localhost:9000/readyz');
     expect(readinessUrl(config, 'batcher')).toBe('http://localhost:9002/readyz');
     expect(readinessUrl(config, 'uploader')).toBe('http://localhost:9003/readyz');
-  });
-});
-
-describe('asking for readiness', () => {
-  const server = createServer((req, res) => {
-    res.writeHead(req.url === '/ready' ? 200 : 503).end('{"ready":…}\n');
-  });
-  afterAll(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-
-  it('tells ready, not ready and not there apart, and says what it was told', async () => {
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await askReadiness(`${base}/ready`)).toEqual({ ready: true, said: '{"ready":…}' });
-    expect(await askReadiness(`${base}/readyz`)).toEqual({ ready: false, said: '{"ready":…}' });
-
-    const gone = await askReadiness(`http://127.0.0.1:${await freePort()}/readyz`);
-    expect(gone.ready).toBe(false);
-    expect(gone.said).toContain('ECONNREFUSED');
   });
 });

@@ -3,18 +3,16 @@ import { addressOf, type SinkConfig } from '@sink/config';
 import { SERVICES, type ServiceName } from '../supervisor/service-command.ts';
 
 const PROGRAM = /(^|\/)sink\.js$/;
-const ASK_TIMEOUT_MS = 4_000;
-const ANSWER_LENGTH_MAX = 2_000;
 
-/** What a container runs. */
+/** The command that a container runs. */
 export interface ContainerCommand {
   readonly role: 'all' | ServiceName;
   readonly configFile: string | null;
 }
 
 /**
- * The command of a container, from the arguments of its process 1 (`/proc/1/cmdline`, ended by NUL each):
- * `tini -- node /app/sink.js batcher --config FILE`. Anything that is not understood is the whole sink.
+ * The command of a container, from the arguments of its process 1 (`/proc/1/cmdline`, each ended by NUL):
+ * `tini -- node /app/sink.js batcher --config FILE`. Any command that it does not know counts as the whole sink.
  */
 export function commandOfContainer(cmdline: string): ContainerCommand {
   const words = cmdline.split('\0');
@@ -31,7 +29,7 @@ export function commandOfContainer(cmdline: string): ContainerCommand {
   };
 }
 
-/** Where that command says whether it can do its work; the port of ingest answers for the whole sink. */
+/** The address that says whether the command can do its work. For the whole sink, the port of ingest answers. */
 export function readinessUrl(config: SinkConfig, role: ContainerCommand['role']): string {
   const port = {
     all: config.port,
@@ -40,16 +38,4 @@ export function readinessUrl(config: SinkConfig, role: ContainerCommand['role'])
     uploader: config.uploaderOpsPort,
   };
   return `${addressOf(config.host, port[role])}/readyz`;
-}
-
-/** Asks once, within 4 s. `said` is one line for `docker inspect`. Never rejects. */
-export async function askReadiness(url: string): Promise<{ readonly ready: boolean; readonly said: string }> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
-    const said = (await response.text()).trim().slice(0, ANSWER_LENGTH_MAX);
-    return { ready: response.ok, said };
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return { ready: false, said: `asking ${url}: ${cause instanceof Error ? cause.message : String(cause)}` };
-  }
 }

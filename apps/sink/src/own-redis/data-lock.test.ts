@@ -19,7 +19,7 @@ describe('the lock of a data directory', () => {
     writeFileSync(file, JSON.stringify(holder));
   };
 
-  test('is held by one at a time and free after its release', () => {
+  test('is held by one sink at a time and is free after its release', () => {
     const lock = lockDataDirectory(file);
     expect(lock.predecessorDied).toBe(false);
     expect(() => lockDataDirectory(file)).toThrow(StartError);
@@ -28,18 +28,18 @@ describe('the lock of a data directory', () => {
     expect(lockDataDirectory(file).predecessorDied).toBe(false);
   });
 
-  test('of a process that is gone is taken over, and the release of its holder does not take it away', async () => {
+  test('of a dead process is taken over, and a late release leaves the lock of another holder alone', async () => {
     const gone = spawn(process.execPath, ['-e', '0']);
     await new Promise((resolve) => gone.once('exit', resolve));
     leave({ pid: gone.pid, identity: 'of long ago', host: hostname() });
     const late = lockDataDirectory(file);
     expect(late.predecessorDied).toBe(true);
-    writeFileSync(file, 'somebody else');
+    writeFileSync(file, 'another holder');
     late.release();
-    expect(readFileSync(file, 'utf8')).toBe('somebody else');
+    expect(readFileSync(file, 'utf8')).toBe('another holder');
   });
 
-  test('is not taken for held because its process number belongs to somebody else now', () => {
+  test('is taken over when its process number belongs to another process now', () => {
     leave({ pid: process.pid, identity: 'an earlier process', host: hostname() });
     expect(lockDataDirectory(file).predecessorDied).toBe(true);
   });
@@ -55,7 +55,7 @@ describe('the lock of a data directory', () => {
     expect(lockDataDirectory(file).predecessorDied).toBe(true);
   });
 
-  test('that cannot be written says so in one line', () => {
+  test('that cannot be written fails with one line', () => {
     const folder = join(temporaryDirectory('lock'), 'file');
     writeFileSync(folder, '');
     expect(() => lockDataDirectory(join(folder, 'sink.lock'))).toThrow(

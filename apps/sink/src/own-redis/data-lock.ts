@@ -13,15 +13,20 @@ interface Holder {
 }
 
 export interface DataLock {
-  /** The sink before us on this directory did not stop in order: its processes may still be about. */
+  /** The earlier sink on this directory did not stop in order: some of its processes may still run. */
   readonly predecessorDied: boolean;
   release(): void;
 }
 
 /**
- * One sink at a time on a data directory: two redis-servers on one append-only file would ruin it. The lock is a file
- * with the number and the identity of its holder; that of a dead one, or of another host (a container that was
- * replaced), is taken over.
+ * Lets one sink at a time use a data directory: two redis-servers on one append-only file would ruin it. The lock is a
+ * file with the number and the identity of its holder. It is taken over from a holder that is dead, or that ran on
+ * another host (a container that was replaced).
+ *
+ * Why not proper-lockfile: it decides by the age of the lock (at least 2 s, by default 10 s). After a SIGKILL, a restart
+ * would wait that long or fail, and a supervisor that was paused would lose its lock while its Redis still runs. This
+ * lock knows at once whether its holder lives. It cannot see processes of other hosts: a lock that holds across
+ * containers needs a heartbeat, and can replace this one behind `DataLock`.
  * @throws StartError `data_dir_in_use`, `data_dir`
  */
 export function lockDataDirectory(file: string): DataLock {
@@ -48,7 +53,7 @@ export function lockDataDirectory(file: string): DataLock {
   throw new StartError('data_dir_in_use', `other sinks are starting on this data directory (${file})`);
 }
 
-/** False when there is such a file. */
+/** False when the file exists. */
 function create(file: string, text: string): boolean {
   try {
     mkdirSync(dirname(file), { recursive: true });

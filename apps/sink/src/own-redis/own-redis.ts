@@ -1,35 +1,38 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import type { Writable } from 'node:stream';
-import { KeptProcess, usableMemoryBytes, type Clock, type Logger } from '@sink/runtime';
-import { tieToUs } from './lifeline.ts';
-import { findFreePort } from '../supervisor/tcp-ports.ts';
-import { newRedisSettings, type OwnRedisSettings, writeRedisConf } from './redis-conf.ts';
-import { RedisLog } from './redis-log.ts';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import type { Environment } from '@sink/config';
+import { type Clock, findFreePort, KeptProcess, type Logger, usableMemoryBytes } from '@sink/runtime';
 import { StartError } from '../start-error.ts';
+import { newRedisSettings, type OwnRedisSettings, writeRedisConf } from './redis-conf.ts';
+import { startLifeline } from './redis-orphan.ts';
 
 const START_ATTEMPTS_MAX = 3;
 const PROGRESS_MS = 10_000;
+const TAIL_LINES_MAX = 20;
+const VERSION_TIMEOUT_MS = 10_000;
+
+export const REDIS_SERVER_REMEDY = 'install redis-server 7.0 or newer, name one in SINK_REDIS_SERVER, or set redis.url';
 
 export interface OwnRedisOptions {
   readonly directory: string;
   /** 0: a free one. */
   readonly port: number;
-  /** The program; a name is looked up on PATH. */
-  readonly server: string;
+  readonly env: Environment;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
-/** The Redis the sink runs itself. */
+/** The Redis that the sink runs itself. */
 export interface OwnRedis {
   /** redis://, with the password: a secret. */
   readonly url: string;
   readonly process: KeptProcess;
-  /** Each service is given this end of the pipe (see lifeline.ts). */
+  /** The end of a pipe that each service inherits (see redis-orphan.ts). */
   readonly lifeline: Writable;
-  /** Stops it, for good. Resolves to whether it stopped by itself. */
+  /** Stops it for good. Resolves to whether it stopped by itself. */
   stop(graceMs: number): Promise<boolean>;
 }
 
@@ -38,18 +41,33 @@ type Start =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly cause: unknown; readonly tail: string };
 
+/** The redis-server program; a name without a folder is looked up on PATH. */
+export function redisServer(env: Environment): string {
+  return env['SINK_REDIS_SERVER'] || 'redis-server';
+}
+
+/** "Redis server v=7.0.15 sha=..." -> "7.0.15"; null when the program cannot be run. */
+export function redisServerVersion(server: string): string | null {
+  try {
+    const options = { encoding: 'utf8', timeout: VERSION_TIMEOUT_MS, stdio: 'pipe' } as const;
+    return /\bv=(\S+)/.exec(execFileSync(server, ['--version'], options))?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /**
- * Starts a Redis on 127.0.0.1 with all its files in `directory`, and resolves when it has read its file and takes
- * commands; from then on it is started again, with the same address, whenever it dies. Null when `signal` aborts before.
+ * Starts a Redis on 127.0.0.1 with all its files in `directory`. Resolves when it has loaded its file and takes commands;
+ * from then on it is restarted, at the same address, whenever it dies. Resolves to null when `signal` aborts before.
  * @throws StartError `no_redis_server`, `redis_failed`, `port_taken`
  */
 export async function startOwnRedis(options: OwnRedisOptions): Promise<OwnRedis | null> {
   for (let attempt = 1; ; attempt++) {
-    const port = options.port === 0 ? await findFreePort() : options.port;
+    const port = options.port === 0 ? await findFreePort('127.0.0.1', 0) : options.port;
     const settings = newRedisSettings(options.directory, port, usableMemoryBytes());
     const { kept, started } = launch(settings, options);
     const outcome = await withProgress(started, options.log);
-    if (outcome.kind === 'ready') return tie(kept, settings);
+    if (outcome.kind === 'ready') return withLifeline(kept, settings);
     await kept.kill();
     if (outcome.kind === 'stopped') return null;
     const portTaken = outcome.tail.includes('Address already in use');
@@ -62,12 +80,12 @@ function launch(
   settings: OwnRedisSettings,
   options: OwnRedisOptions,
 ): { readonly kept: KeptProcess; readonly started: Promise<Start> } {
-  const { clock, log, server, signal } = options;
+  const { clock, env, log, signal } = options;
   const conf = writeRedisConf(settings);
   const { promise: started, resolve } = Promise.withResolvers<Start>();
   let wasReady = false;
   const spawnRedis = (): ChildProcess => {
-    const child = spawn(server, [conf], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn(redisServer(env), [conf], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     const output = new RedisLog(child.stdout, log, () => {
       wasReady = true;
       resolve({ kind: 'ready' });
@@ -91,9 +109,9 @@ function launch(
   return { kept, started };
 }
 
-/** Reading a large append-only file takes its time: says so. */
+/** Loading a large append-only file takes a while; the log says so. */
 async function withProgress(started: Promise<Start>, log: Logger): Promise<Start> {
-  const timer = setInterval(() => log.info('Redis is still reading its append-only file'), PROGRESS_MS);
+  const timer = setInterval(() => log.info('Redis is still loading its append-only file'), PROGRESS_MS);
   try {
     return await started;
   } finally {
@@ -101,8 +119,8 @@ async function withProgress(started: Promise<Start>, log: Logger): Promise<Start
   }
 }
 
-function tie(kept: KeptProcess, settings: OwnRedisSettings): OwnRedis {
-  const lifeline = tieToUs(settings.pidFile);
+function withLifeline(kept: KeptProcess, settings: OwnRedisSettings): OwnRedis {
+  const lifeline = startLifeline(settings.pidFile);
   return {
     url: `redis://:${settings.password}@127.0.0.1:${settings.port}`,
     process: kept,
@@ -117,15 +135,41 @@ function tie(kept: KeptProcess, settings: OwnRedisSettings): OwnRedis {
 
 function describeFailure(cause: unknown, tail: string, options: OwnRedisOptions, portTaken: boolean): StartError {
   if (cause instanceof Error) {
-    const remedy = 'install redis-server 7.0 or newer, name one in SINK_REDIS_SERVER, or set redis.url';
-    return new StartError('no_redis_server', `${options.server} cannot be run (${cause.message}): ${remedy}`, {
-      cause,
-    });
+    const message = `${redisServer(options.env)} cannot be run (${cause.message}): ${REDIS_SERVER_REMEDY}`;
+    return new StartError('no_redis_server', message, { cause });
   }
   if (portTaken) {
     const remedy = 'set redis_port (SINK_REDIS_PORT) to another port, or to 0 for a free one';
     return new StartError('port_taken', `port ${options.port} is taken by another program: ${remedy}`);
   }
-  const said = tail.trim().split('\n').at(-1) || 'it said nothing';
-  return new StartError('redis_failed', `Redis does not start on ${options.directory}: ${said}`);
+  const lastLine = tail.trim().split('\n').at(-1) || 'it printed nothing';
+  return new StartError('redis_failed', `Redis does not start on ${options.directory}: ${lastLine}`);
+}
+
+/** "123:M 01 Nov 2026 10:00:00.000 # text": role, time, level, text. */
+const LOG_LINE = /^\d+:[A-Z] \d+ \w+ \d+ [\d:.]+ ([.\-*#]) (.*)$/;
+
+/** Copies what redis-server prints to the sink's log: its warnings as warnings once it is ready, the rest as debug. */
+class RedisLog {
+  readonly #tail: string[] = [];
+  #ready = false;
+
+  constructor(output: Readable, log: Logger, onReady: () => void) {
+    createInterface({ input: output }).on('line', (line) => {
+      const [, mark = '', text = line] = LOG_LINE.exec(line) ?? [];
+      this.#tail.push(text);
+      if (this.#tail.length > TAIL_LINES_MAX) this.#tail.shift();
+      if (this.#ready && mark === '#' && !/shutdown|bye bye|SIGTERM/i.test(text)) log.warn(`Redis: ${text}`);
+      else log.debug(`Redis: ${text}`);
+      if (text.startsWith('Ready to accept connections')) {
+        this.#ready = true;
+        onReady();
+      }
+    });
+  }
+
+  /** The last lines, for an error message. */
+  tail(): string {
+    return this.#tail.join('\n');
+  }
 }

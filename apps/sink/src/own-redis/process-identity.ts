@@ -1,16 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-const PS_TIMEOUT_MS = 5000;
+const PS_TIMEOUT_MS = 5_000;
 
 /**
- * What tells a process from a later one with the same number: when it was started, and in which boot. Null when there
- * is no such process. Linux tells it in /proc (slim images have no ps); elsewhere ps does.
+ * Identifies a process beyond its number, which a later process may get again: by its start time and the boot. Null when
+ * the process does not exist. Linux has both in /proc (slim images have no ps); other systems ask ps.
  */
 export function processIdentity(pid: number): string | null {
   if (process.platform !== 'linux') return ps(pid, 'lstart=');
   try {
-    // The second field, in brackets, may hold anything; the state is the first after it, the start time the twentieth.
+    // The second field, in brackets, may contain anything. After it, the state is field 0 and the start time field 19.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
     if (fields[0] === 'Z') return null;
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${fields[19] ?? ''}`;
@@ -19,7 +19,7 @@ export function processIdentity(pid: number): string | null {
   }
 }
 
-/** The command line of a process, or null when it is gone. */
+/** The command line of a process; null when the process is gone. */
 export function processCommand(pid: number): string | null {
   if (process.platform !== 'linux') return ps(pid, 'command=');
   try {

@@ -1,8 +1,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { startProcess, temporaryDirectory } from '@sink/testing';
+import { freePort, startProcess, temporaryDirectory } from '@sink/testing';
 import { expect, test } from 'vitest';
-import { findFreePort } from '../supervisor/tcp-ports.ts';
 import { maxmemoryFor, newRedisSettings, readLastRedis, redisConf, writeRedisConf } from './redis-conf.ts';
 
 const MIB = 1024 * 1024;
@@ -15,7 +14,7 @@ test.each([
   expect(maxmemoryFor(memoryBytes)).toBe(maxmemoryBytes);
 });
 
-test('everything a 2xx rests on stands in redis.conf, readable by its user only', () => {
+test('redis.conf has every line a 2xx depends on, and only its user can read it', () => {
   const settings = newRedisSettings(temporaryDirectory('redis'), 7777, 4096 * MIB);
   const lines = redisConf(settings).split('\n');
   for (const line of [
@@ -35,10 +34,10 @@ test('everything a 2xx rests on stands in redis.conf, readable by its user only'
   expect(statSync(writeRedisConf(settings)).mode & 0o777).toBe(0o600);
 });
 
-test('a real redis-server takes it, in a directory whose name needs quoting', async () => {
+test('a real redis-server accepts the file, in a directory whose name needs quoting', async () => {
   const directory = join(temporaryDirectory('redis'), 'a "b" c\\d é');
   mkdirSync(directory);
-  const settings = newRedisSettings(directory, await findFreePort(), 0);
+  const settings = newRedisSettings(directory, await freePort(), 0);
   const conf = writeRedisConf(settings);
   const server = await startProcess({ command: process.env['SINK_REDIS_SERVER'] ?? 'redis-server', args: [conf] });
   await server.waitFor(/Ready to accept connections/);
@@ -49,6 +48,6 @@ test('a real redis-server takes it, in a directory whose name needs quoting', as
   await server.kill('SIGTERM');
 });
 
-test('there is no last Redis where none was', () => {
+test('a directory without redis.conf has no last Redis', () => {
   expect(readLastRedis(temporaryDirectory('redis'))).toBeNull();
 });

@@ -6,12 +6,12 @@ const MIB = 1024 * 1024;
 const MAXMEMORY_LEAST_BYTES = 256 * MIB;
 const MAXMEMORY_MOST_BYTES = 1024 * MIB;
 
-/** Where a Redis of the sink's own listens (on 127.0.0.1) and what it keeps where. */
+/** Where the sink's own Redis listens (on 127.0.0.1) and stores its files. */
 export interface OwnRedisSettings {
   readonly directory: string;
   readonly port: number;
   readonly password: string;
-  /** New for every run of the sink, so that nobody takes a later Redis for an earlier one. */
+  /** New for every run of the sink, so that a later Redis is never mistaken for an earlier one. */
   readonly pidFile: string;
   readonly maxmemoryBytes: number;
 }
@@ -27,21 +27,20 @@ export function newRedisSettings(directory: string, port: number, memoryBytes: n
   };
 }
 
-/** A quarter of the memory, within 256 MiB and 1 GiB: the backlog is at most 60 % of it, receipts take 100 MB. */
+/** A quarter of the memory, within 256 MiB and 1 GiB. The backlog takes at most 60 % of it, receipts take 100 MB. */
 export function maxmemoryFor(memoryBytes: number): number {
   return Math.min(MAXMEMORY_MOST_BYTES, Math.max(MAXMEMORY_LEAST_BYTES, Math.floor(memoryBytes / 4)));
 }
 
 /**
- * The append-only file of a queue is all turnover, so rewriting it is work for a moment's backlog: seldom, and without
- * compressing what leaves soon. With batches of 100 that takes Redis' CPU time from 1.8 to 1.1 us an event. 512 MB of it are
- * loaded in 0.2 s.
+ * The entries of a queue soon leave the append-only file again. So Redis rewrites the file seldom and does not compress
+ * it. With batches of 100 this lowers Redis' CPU time from 1.8 to 1.1 us an event. Loading 512 MB of the file takes 0.2 s.
  */
 const REWRITE_SELDOM = ['auto-aof-rewrite-min-size 512mb', 'rdbcompression no'] as const;
 
 /**
- * redis.conf: every write fsynced before it is answered (also while the file is rewritten), nothing evicted, only this
- * host, only with the password. The password stands in a file of mode 0600 and not on a command line.
+ * redis.conf. Redis fsyncs every write before it answers (also while it rewrites the file), evicts nothing, and accepts
+ * only connections from this host with the password. The password is in a file of mode 0600, not on a command line.
  */
 export function redisConf(settings: OwnRedisSettings): string {
   return `# Written by sink-aws-s3 at every start: changes are lost.
@@ -71,7 +70,7 @@ export function writeRedisConf(settings: OwnRedisSettings): string {
   return file;
 }
 
-/** Where the Redis that was started here last listens or listened, or null. The password is a secret. */
+/** Address and password (a secret) of the Redis that was last started in this directory, or null. */
 export function readLastRedis(directory: string): Pick<OwnRedisSettings, 'port' | 'pidFile' | 'password'> | null {
   try {
     const conf = readFileSync(confFile(directory), 'utf8');
@@ -79,7 +78,7 @@ export function readLastRedis(directory: string): Pick<OwnRedisSettings, 'port' 
     const pidFile = /^pidfile "(.*)"$/m.exec(conf)?.[1];
     const password = /^requirepass (\S+)$/m.exec(conf)?.[1];
     if (port === undefined || pidFile === undefined || password === undefined) return null;
-    // Redis' own folder may have been moved since: the name counts.
+    // The data directory may have been moved since: only the name of the file counts.
     return { port: Number(port), password, pidFile: join(directory, pidFile.slice(pidFile.lastIndexOf('/') + 1)) };
   } catch {
     return null;

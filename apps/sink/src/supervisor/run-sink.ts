@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { Environment, SinkConfig } from '@sink/config';
 import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, secretsIn, systemClock } from '@sink/runtime';
 import { announcement, announcementText } from './announcement.ts';
-import { awaitReady } from './await-ready.ts';
 import { lockDataDirectory } from '../own-redis/data-lock.ts';
 import { type OwnRedis, startOwnRedis } from '../own-redis/own-redis.ts';
 import { awaitFreePorts } from './tcp-ports.ts';
@@ -11,31 +10,31 @@ import { stopOrphanedRedis } from '../own-redis/redis-orphan.ts';
 import { ServiceGroup } from './service-group.ts';
 import { aborted, StopSignals } from './stop-signals.ts';
 
-/** How long a port may be taken at start: the end of a sink that was stopped a moment ago. */
-const PORT_WAIT_MS = 3000;
+/** How long a port may be taken at start: a sink that was stopped a moment ago needs some time to end. */
+const PORT_WAIT_MS = 3_000;
 
 export interface SinkOptions {
   readonly config: SinkConfig;
   readonly env: Environment;
-  /** `--config FILE`, as the services take it too. */
+  /** `--config FILE`, handed on to the services. */
   readonly configArguments: readonly string[];
   readonly programOf: ProgramOf;
 }
 
 /**
- * Everything in one: a Redis of its own unless one is configured, and the three services as child processes, kept
- * running until SIGTERM, SIGINT or SIGHUP; then they are stopped in order: intake, drain and flush, upload, Redis.
+ * Runs everything in one: a Redis of its own unless one is configured, and the three services as child processes. Keeps
+ * them running until SIGTERM, SIGINT or SIGHUP, then stops them in order: ingest, batcher, uploader, Redis.
  *
- * Resolves to the exit code: 0 when all stopped by themselves within `stopGraceMs`, 1 when something had to be killed,
- * 78 when a service found the configuration wrong, 130 after a second Ctrl-C.
- * @throws StartError when it cannot start; nothing runs then
+ * Resolves to the exit code: 0 when every process stopped by itself within `stopGraceMs`, 1 when one had to be killed, 78
+ * when a service found its configuration wrong, 130 after a second Ctrl-C.
+ * @throws StartError when the sink cannot start; then none of its processes runs
  */
 export async function runSink(options: SinkOptions): Promise<number> {
   const { config } = options;
   const log = createLogger({ service: 'sink', level: config.logLevel, secrets: secretsIn(config) });
   const signals = new StopSignals(systemClock, log);
   const redisDirectory = join(config.dataDir, 'redis');
-  // Only a Redis of our own makes the directory ours: with a shared one, several sinks may spool side by side.
+  // The sink locks the directory only for a Redis of its own: with a shared Redis, several sinks may spool in it.
   const lock = config.redis === null ? lockDataDirectory(join(redisDirectory, 'sink.lock')) : null;
   try {
     const waitMs = lock?.predecessorDied === true ? config.stopGraceMs + PORT_WAIT_MS : PORT_WAIT_MS;
@@ -59,8 +58,7 @@ async function startRedis(
 ): Promise<OwnRedis | null> {
   await stopOrphanedRedis(directory, systemClock, log);
   if (signal.aborted) return null;
-  const server = env['SINK_REDIS_SERVER'] || 'redis-server';
-  return startOwnRedis({ directory, port: config.redisPort, server, clock: systemClock, log, signal });
+  return startOwnRedis({ directory, port: config.redisPort, env, clock: systemClock, log, signal });
 }
 
 async function runServices(
@@ -72,7 +70,9 @@ async function runServices(
   const { config, env } = options;
   const failures: number[] = [];
   const services = new ServiceGroup({
-    ...options,
+    config,
+    configArguments: options.configArguments,
+    programOf: options.programOf,
     env: redis === null ? env : { ...env, SINK_REDIS_URL: redis.url },
     lifeline: redis?.lifeline ?? null,
     clock: systemClock,
@@ -83,7 +83,7 @@ async function runServices(
     },
   });
   services.start();
-  void awaitReady(services.readyUrls, { clock: systemClock, log, signal: signals.stop }).then((ready) => {
+  void services.ready(signals.stop).then((ready) => {
     if (ready) announce(config, env, log);
   });
 
@@ -94,7 +94,7 @@ async function runServices(
   const hurried = aborted(signals.hurry).then(() => 'hurried' as const);
   const outcome = await Promise.race([inOrder, hurried]);
   if (outcome === 'hurried') {
-    log.warn('stopped at once: what was accepted is in Redis and goes on at the next start');
+    log.warn('stopped at once: accepted events stay in Redis and are uploaded after the next start');
     await Promise.all([services.kill(), redis?.process.kill()]);
     await redis?.stop(0);
     return 130;
@@ -115,7 +115,7 @@ async function stopInOrder(
   return servicesStopped && redisStopped;
 }
 
-/** Once, when everything is ready: for people on a terminal and under npm, else as a line of the log. */
+/** Says once that everything is ready: as text for people on a terminal and under npm, else as a line of the log. */
 function announce(config: SinkConfig, env: Environment, log: Logger): void {
   const news = announcement(config, systemClock.wallMs());
   const forPeople = process.stdout.isTTY || env['npm_lifecycle_event'] !== undefined;

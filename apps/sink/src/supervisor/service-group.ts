@@ -2,21 +2,30 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import { addressOf, type Environment, type SinkConfig } from '@sink/config';
-import { type Clock, EXIT_CONFIG, KeptProcess, type Logger } from '@sink/runtime';
-import { ownStopGrace, stopDeadlinesMs } from './grace.ts';
+import { askReadiness, childStopGrace, type Clock, EXIT_CONFIG, KeptProcess, type Logger } from '@sink/runtime';
 import { heapArguments, MEMORY_ENVIRONMENT, type ProgramOf, type ServiceName, SERVICES } from './service-command.ts';
+
+const READY_POLL_MS = 100;
+const READY_TIMEOUT_MS = 2_000;
+/** How long a start may take before the log says which service is not ready yet; the line is repeated as often. */
+const READY_LOG_MS = 10_000;
+
+/** The part of `stop_grace` that is left for Redis. It stops last and quickly: its file is already fsynced. */
+const REDIS_SHARE = 0.08;
+/** The part of the time until a service is killed that the service gets as its own `stop_grace`. */
+const OWN_GRACE_SHARE = 0.95;
 
 export interface ServiceGroupOptions {
   readonly config: SinkConfig;
-  /** What the services get; their own `stop_grace` comes on top. */
+  /** The environment of the services, to which each gets its own `stop_grace`. */
   readonly env: Environment;
   readonly configArguments: readonly string[];
   readonly programOf: ProgramOf;
-  /** Held open by every service (see lifeline.ts). */
+  /** Every service holds it open (see redis-orphan.ts). */
   readonly lifeline: Writable | null;
   readonly clock: Clock;
   readonly log: Logger;
-  /** A service says that its configuration is wrong: no restart can heal that. */
+  /** Called when a service exits because its configuration is wrong, which no restart can heal. */
   readonly onFatal: (exitCode: number | null) => void;
 }
 
@@ -40,16 +49,32 @@ export class ServiceGroup {
     }));
   }
 
-  /** Where each service says whether it is ready. */
-  get readyUrls(): readonly string[] {
-    return SERVICES.map((service) => this.#readyUrl(service));
-  }
-
   start(): void {
     for (const { process } of this.#processes) process.start();
   }
 
-  /** One after the other, each until its share of the grace is over. True when all went by themselves. */
+  /** Resolves to true when every service is ready, and to false when the signal aborts before. */
+  async ready(signal: AbortSignal): Promise<boolean> {
+    const { clock, log } = this.#options;
+    const urls = SERVICES.map((service) => this.#readyUrl(service));
+    let loggedMs = clock.monotonicMs();
+    while (!signal.aborted) {
+      const answers = await Promise.all(urls.map((url) => askReadiness(url, READY_TIMEOUT_MS)));
+      if (answers.every(({ ready }) => ready)) return true;
+      if (clock.monotonicMs() - loggedMs >= READY_LOG_MS) {
+        loggedMs = clock.monotonicMs();
+        const waiting = answers.flatMap(({ ready, text }, index) => (ready ? [] : [`${urls[index] ?? ''}: ${text}`]));
+        log.warn({ waiting }, 'not ready yet');
+      }
+      await clock.sleep(READY_POLL_MS, signal);
+    }
+    return false;
+  }
+
+  /**
+   * Stops the services one after the other, and kills each that is still running at its deadline.
+   * @returns whether all stopped by themselves
+   */
   async stop(startedMs: number): Promise<boolean> {
     const { clock, config } = this.#options;
     const deadlinesMs = stopDeadlinesMs(config.stopGraceMs);
@@ -72,8 +97,8 @@ export class ServiceGroup {
   }
 
   /**
-   * With a channel ('ipc') whose end tells the service that we are gone, and in a session of its own, so that Ctrl-C in
-   * a terminal reaches us alone and the order of stopping is ours.
+   * The service gets a channel ('ipc'), whose end says that the supervisor is gone. It runs in a session of its own, so
+   * that Ctrl-C in a terminal reaches the supervisor alone, which stops the services in order.
    */
   #launch(service: ServiceName): ChildProcess {
     const { config, configArguments, env, lifeline, programOf } = this.#options;
@@ -83,10 +108,22 @@ export class ServiceGroup {
       env: {
         ...MEMORY_ENVIRONMENT,
         ...env,
-        SINK_STOP_GRACE: ownStopGrace(stopDeadlinesMs(config.stopGraceMs)[service]),
+        SINK_STOP_GRACE: childStopGrace(stopDeadlinesMs(config.stopGraceMs)[service], OWN_GRACE_SHARE),
       },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...(lifeline === null ? [] : [lifeline])],
       detached: true,
     });
   }
+}
+
+/**
+ * The time, counted from the beginning of the stop, at which a service is killed. A service that stops early leaves its
+ * time to those after it: the batcher seals what ingest accepted, and the uploader uploads what the batcher sealed.
+ */
+function stopDeadlinesMs(stopGraceMs: number): Readonly<Record<ServiceName, number>> {
+  return {
+    ingest: Math.floor(stopGraceMs * 0.3),
+    batcher: Math.floor(stopGraceMs * 0.6),
+    uploader: Math.floor(stopGraceMs * (1 - REDIS_SHARE)),
+  };
 }

@@ -1,20 +1,16 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import type { SinkConfig } from '@sink/config';
-import type { Clock } from '@sink/runtime';
+import { awaitFreePort, type Clock, ListenError } from '@sink/runtime';
 import { StartError } from '../start-error.ts';
 
-const POLL_MS = 100;
-
 /**
- * Makes sure that the ports of the services can be had, so that one that is taken is one line and not three services
- * that fail. Waits up to `waitMs` for one that is taken: processes of an earlier sink may be ending.
+ * Checks that the ports of the services are free, so that a port that is taken gives one line instead of three services
+ * that fail. Waits up to `waitMs` for a port that is taken, because the processes of an earlier sink may be ending.
+ * Returns early when `signal` aborts.
  * @throws StartError `port_taken`
  */
 export async function awaitFreePorts(
   config: SinkConfig,
-  options: { readonly waitMs: number; readonly clock: Clock; readonly signal: AbortSignal },
+  { waitMs, clock, signal }: { readonly waitMs: number; readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<void> {
   const ports = {
     port: config.port,
@@ -22,15 +18,14 @@ export async function awaitFreePorts(
     batcher_ops_port: config.batcherOpsPort,
     uploader_ops_port: config.uploaderOpsPort,
   };
-  const endMs = options.clock.monotonicMs() + options.waitMs;
+  const endMs = clock.monotonicMs() + waitMs;
   for (const [key, port] of Object.entries(ports)) {
-    for (;;) {
-      const problem = await tryPort(config.host, port);
-      if (problem === null || options.signal.aborted) break;
-      if (problem !== 'EADDRINUSE' || options.clock.monotonicMs() >= endMs) {
-        throw new StartError('port_taken', describeProblem(problem, key, port, config.host));
-      }
-      await options.clock.sleep(POLL_MS, options.signal);
+    try {
+      await awaitFreePort(config.host, port, { waitMs: endMs - clock.monotonicMs(), clock, signal });
+    } catch (cause) {
+      if (signal.aborted) return;
+      const problem = cause instanceof ListenError ? cause.code : String(cause);
+      throw new StartError('port_taken', describeProblem(problem, key, port, config.host), { cause });
     }
   }
 }
@@ -39,34 +34,10 @@ function describeProblem(problem: string, key: string, port: number, host: strin
   const env = `SINK_${key.toUpperCase()}`;
   switch (problem) {
     case 'EADDRINUSE':
-      return `port ${port} is taken by another program: stop that one, or set ${key} (${env}) to another port`;
+      return `port ${port} is taken by another program: stop that program, or set ${key} (${env}) to another port`;
     case 'EACCES':
-      return `port ${port} may not be opened by this user: set ${key} (${env}) to a port above 1023`;
+      return `this user may not open port ${port}: set ${key} (${env}) to a port above 1023`;
     default:
-      return `port ${port} cannot be opened on ${host} (${problem}): look at host (SINK_HOST) and ${key} (${env})`;
+      return `port ${port} cannot be opened on ${host} (${problem}): check host (SINK_HOST) and ${key} (${env})`;
   }
-}
-
-/** Null, or the code of the error. */
-async function tryPort(host: string, port: number): Promise<string | null> {
-  const server = createServer();
-  try {
-    server.listen({ host, port, exclusive: true });
-    await once(server, 'listening');
-    return null;
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  } finally {
-    server.close();
-  }
-}
-
-/** A port of 127.0.0.1 that was free a moment ago. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
