@@ -9,7 +9,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 const execute = promisify(execFile);
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** What the image holds, far from any node_modules. */
+/** The image contains these bundles and no node_modules. */
 describe('the bundles of the image', () => {
   const dist = temporaryDirectory('dist');
   const program = join(dist, 'sink.js');
@@ -18,7 +18,7 @@ describe('the bundles of the image', () => {
     await execute(process.execPath, [join(root, 'tools/build.mjs'), dist]);
   }, 60_000);
 
-  test('are a whole sink: an event that was accepted is in an object when the sink has stopped', async () => {
+  test('are a whole sink: an accepted event is in an object when the sink has stopped', async () => {
     const dataDir = temporaryDirectory('bundles');
     const port = await freePort();
     const env = {
@@ -53,7 +53,7 @@ describe('the bundles of the image', () => {
     expect(stdout).toMatch(/: 1 object with 1 event .* as their receipts say\n1 object read[^]*OK: nothing is missing/);
   });
 
-  // `script` of util-linux gives a program a terminal.
+  // `script` of util-linux runs a program on a terminal.
   test.runIf(process.platform === 'linux')('write readable lines on a terminal', async () => {
     const env = {
       SINK_DATA_DIR: temporaryDirectory('bundles'),

@@ -21,7 +21,7 @@ async function environment(dataDir: string): Promise<Record<string, string>> {
   };
 }
 
-/** With nothing that asks a registry: an unchanged checkout needs none. */
+/** Without a registry: an unchanged checkout needs none. */
 function npmStart(env: Readonly<Record<string, string>>, args: readonly string[] = []): Promise<ManagedProcess> {
   const offline = { npm_config_registry: 'http://127.0.0.1:9/', npm_config_loglevel: 'notice' };
   return startProcess({ command: 'npm', args: ['start', '--', ...args], cwd: root, env: { ...env, ...offline } });
@@ -34,21 +34,21 @@ function processesOf(dataDir: string): readonly RunningProcess[] {
 
 describe('npm start', () => {
   beforeAll(async () => {
-    // It would install them, underneath everything that runs from this checkout.
+    // `npm start` would install dependencies that are not current, under all other tests of this checkout.
     await execute(process.execPath, [join(root, 'tools/setup.mjs'), 'check']);
   });
 
-  test('says where to post; SIGTERM to npm stops all, and what was accepted is in an object by then', async () => {
+  test('prints where to post; a SIGTERM to npm stops everything, after the accepted event is stored in an object', async () => {
     const dataDir = temporaryDirectory('npm-start');
     const npm = await npmStart(await environment(dataDir));
     const [, curl = ''] = await npm.waitFor(/For example:\s+(curl .*)\n/, { timeoutMs: 30_000 });
     const [, folder = ''] = await npm.waitFor(/Objects appear in\s+(\S+)/);
 
-    // What a reader pastes, without the curl that a bare machine may lack.
+    // Sends what the printed command sends; the machine may have no curl.
     const [, url = '', type = '', body = ''] = /^curl -i (\S+) -H 'Content-Type: (\S+)' -d '(.*)'$/.exec(curl) ?? [];
     const answer = await fetch(url, { method: 'POST', headers: { 'Content-Type': type }, body });
     expect(answer.status).toBe(202);
-    // The interval is a minute: nothing but the stop writes this object.
+    // The interval is a minute, so that only the stop writes this object.
     expect(await npm.kill('SIGTERM')).toMatchObject({ signal: null });
     await eventually(() => expect(processesOf(dataDir)).toEqual([]));
 
@@ -59,21 +59,21 @@ describe('npm start', () => {
     expect(npm.output()).not.toMatch(/install|"level":"(error|fatal)"/);
   });
 
-  test('-- check says what the configuration means and that Redis and bucket will do', async () => {
+  test('-- check explains the configuration and says that Redis and the bucket work', async () => {
     const npm = await npmStart(await environment(temporaryDirectory('npm-start')), ['check']);
     expect((await npm.exited).code).toBe(0);
     expect(npm.output()).toMatch(/^Redis: ok: .*7\.\d+|^Redis: ok: .*[89]\.\d+/m);
     expect(npm.output()).toMatch(/^Bucket: ok: /m);
   });
 
-  test('ends with the exit code of the sink when the configuration is wrong, and says each mistake', async () => {
+  test('exits with the code of the sink when the configuration is wrong, and prints each mistake', async () => {
     const env = await environment(temporaryDirectory('npm-start'));
     const npm = await npmStart({ ...env, SINK_FLUSH_SIZE: 'many', SINK_TIME_INTERVAL: 'WEEKLY' });
     expect((await npm.exited).code).toBe(78);
     expect(npm.output()).toMatch(/flush_size: given "many"[\s\S]*time_interval: given "WEEKLY"/);
   });
 
-  test('-- uploader becomes that service: the same process, ended by SIGTERM', async () => {
+  test('-- uploader runs that service in the same process, which stops at SIGTERM', async () => {
     const env = await environment(temporaryDirectory('npm-start'));
     const npm = await npmStart({ ...env, SINK_REDIS_URL: 'redis://127.0.0.1:9' }, ['uploader']);
     await eventually(

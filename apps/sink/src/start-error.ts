@@ -1,4 +1,4 @@
-/** The sink cannot start for a reason that its operator can take away: the message is the one line that says how. */
+/** The sink cannot start for a reason that its operator can remove. The message is one line that says how. */
 export class StartError extends Error {
   override readonly name = 'StartError';
   readonly code: 'port_taken' | 'data_dir' | 'data_dir_in_use' | 'no_redis_server' | 'redis_failed';

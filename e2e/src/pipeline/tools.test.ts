@@ -63,18 +63,18 @@ it('uploads: what a person must put right is listed with its reason, and goes at
   );
   expect(waiting).toMatchObject({ lane: 0, events: 3, reason: expect.stringContaining('AccessDenied') as string });
   expect((await runCommand(sink, ['uploads', 'list'])).output).toMatch(
-    /3 events, .*tries\n.*AccessDenied[^]*1 uploads failed/,
+    /3 events, .*attempts\n.*AccessDenied[^]*1 uploads failed/,
   );
   expect(await runCommand(sink, ['uploads', 'retry', 's-none'])).toMatchObject({
     code: 1,
-    output: expect.stringContaining('s-none: no upload waits under this id') as string,
+    output: expect.stringContaining('s-none: no upload with this id waits') as string,
   });
 
   await sink.s3.control.setPermissions('all');
   const retried = await runCommand(sink, ['uploads', 'retry', waiting.segmentId]);
-  expect(retried.output).toBe(`${waiting.segmentId}: tried now\n`);
+  expect(retried.output).toBe(`${waiting.segmentId}: retrying now\n`);
   // By itself the next try of a refused upload comes after half a minute or a whole one.
   await sink.drained(10_000);
   expect([...(await sink.objects()).values()].flat()).toHaveLength(3);
-  expect(await runCommand(sink, ['uploads', 'retry'])).toEqual({ code: 0, output: '0 uploads are tried now\n' });
+  expect(await runCommand(sink, ['uploads', 'retry'])).toEqual({ code: 0, output: 'retrying 0 uploads now\n' });
 });

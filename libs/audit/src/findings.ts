@@ -1,11 +1,11 @@
-/** What can be wrong. Each is a broken promise of the sink, or the work of somebody else on its bucket. */
+/** What can be wrong. Each is a broken promise of the sink, or a change of its bucket by another program. */
 export const PROBLEMS = {
   missing: 'has a receipt, and is not in the bucket',
   changed: 'is not the object that was put: its size or ETag differs',
   unreceipted: 'is in the bucket, and has no receipt',
   doubled: 'begins with the same event as another object',
   damaged: 'does not hold what its receipt says',
-  repeated: 'holds an event that stands in another place too',
+  repeated: 'holds an event that is also stored in another place',
 } as const;
 export type Problem = keyof typeof PROBLEMS;
 
@@ -15,14 +15,19 @@ export interface Finding {
   readonly detail: string;
 }
 
-/** Findings that are named; more are counted. */
+/** The findings of each problem that are named; the others are only counted. */
 const NAMED_MAX = 1_000;
 
-/** What an audit found. All of it is counted, the first thousand of each problem are named. */
+/** The result of an audit: the number of findings, and the first thousand of each problem by name. */
 export class Findings {
   readonly named: Finding[] = [];
   readonly counts: Record<Problem, number> = {
-    ...{ missing: 0, changed: 0, unreceipted: 0, doubled: 0, damaged: 0, repeated: 0 },
+    missing: 0,
+    changed: 0,
+    unreceipted: 0,
+    doubled: 0,
+    damaged: 0,
+    repeated: 0,
   };
 
   add(problem: Problem, key: string, detail: string): void {

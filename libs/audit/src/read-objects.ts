@@ -1,13 +1,15 @@
-import { addAbortSignal } from 'node:stream';
+import { createHash } from 'node:crypto';
+import { addAbortSignal, pipeline, type Readable } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { fingerprint } from '@sink/cloudevents';
 import { type Compression, parseObjectKey } from '@sink/domain';
 import type { ObjectReader } from '@sink/objects';
 import type { Findings } from './findings.ts';
-import { contentOf, readLines } from './object-lines.ts';
 import type { Expected } from './receipts.ts';
 import { Repeats } from './repeats.ts';
 
-/** Of the repeated events that are found, so many are looked up to be named. */
+const LF = 0x0a;
+/** The repeated events that are looked up and named by source and id; the others are only counted. */
 const NAMED_MAX = 20;
 
 interface ReadPorts {
@@ -17,7 +19,7 @@ interface ReadPorts {
   readonly signal: AbortSignal;
 }
 
-/** Reads objects whole: whether each holds what its receipt says, and whether any event stands in two places. */
+/** Reads whole objects, to find those that differ from their receipt and events that are stored in two places. */
 export class ObjectsRead {
   readonly #ports: ReadPorts;
   readonly #repeats: Repeats;
@@ -36,7 +38,7 @@ export class ObjectsRead {
     return this.#keys.length;
   }
 
-  /** @param expected absent: nothing is known of the object but its events */
+  /** @param expected absent for an object without a receipt: then only its events are compared */
   async read(key: string, expected: Expected | undefined): Promise<void> {
     const { findings } = this.#ports;
     const number = this.#keys.push(key) - 1;
@@ -47,20 +49,20 @@ export class ObjectsRead {
       else return this.#repeats.add(mark, number);
     });
     if (typeof facts === 'string') return findings.add('damaged', key, facts);
-    if (unreadable > 0) findings.add('damaged', key, `${unreadable} lines are no CloudEvents`);
+    if (unreadable > 0) findings.add('damaged', key, `${unreadable} lines are not CloudEvents`);
     if (expected === undefined) return;
     const wrong = (['count', 'bytes', 'sha256'] as const).filter((fact) => facts[fact] !== expected[fact]);
     if (wrong.length === 0) return;
     findings.add('damaged', key, wrong.map((fact) => `${fact} ${facts[fact]}, not ${expected[fact]}`).join('; '));
   }
 
-  /** To be called when all objects were read. */
+  /** The caller has read all objects before. */
   async findRepeats(): Promise<void> {
     let named = 0;
     for await (const { fingerprint: mark, objects } of this.#repeats.find()) {
       const [first = '', second = ''] = objects.map((number) => this.#keys[number]);
       const event = ++named <= NAMED_MAX ? await this.#nameEvent(second, mark) : 'an event';
-      this.#ports.findings.add('repeated', second, `${event} stands in ${first} too`);
+      this.#ports.findings.add('repeated', second, `${event} is also stored in ${first}`);
     }
   }
 
@@ -68,7 +70,7 @@ export class ObjectsRead {
     return this.#repeats.close();
   }
 
-  /** A sentence when the object cannot be read as what its name says. */
+  /** Resolves to a sentence when the object is not what its name says. */
   async #lines(key: string, onLine: (line: string) => void | Promise<void>): ReturnType<typeof linesOf> {
     const { reader, prefix, signal } = this.#ports;
     return linesOf(reader, key, parseObjectKey(prefix, key)?.compression ?? 'none', onLine, signal);
@@ -93,11 +95,11 @@ async function linesOf(
   signal: AbortSignal,
 ): Promise<Awaited<ReturnType<typeof readLines>> | string> {
   const object = await reader.get(key, signal);
-  if (object === null) return 'it went away while it was looked at';
+  if (object === null) return 'it disappeared during the audit';
   try {
     return await readLines(contentOf(addAbortSignal(signal, object), compression), onLine);
   } catch (error) {
-    // What zlib says is about the bytes; anything else is about the way to them.
+    // Errors of zlib are about the content; all others are about the connection.
     if (error instanceof Error && 'code' in error && /^(Z_|ZSTD_|ERR_ZSTD)/.test(String(error.code))) {
       return `it cannot be decompressed: ${error.message}`;
     }
@@ -113,4 +115,50 @@ function fingerprintOf(line: string): Buffer | null {
   } catch {
     return null;
   }
+}
+
+/** The uncompressed content of an object. */
+function contentOf(object: Readable, compression: Compression): Readable {
+  switch (compression) {
+    case 'none':
+      return object;
+    case 'gzip':
+      return pipeline(object, createGunzip(), () => undefined);
+    case 'zstd':
+      return pipeline(object, createZstdDecompress(), () => undefined);
+  }
+}
+
+interface ContentFacts {
+  readonly count: number;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/**
+ * Reads NDJSON to its end, line by line.
+ * @param onLine gets each line without its LF; a promise it returns is awaited
+ */
+async function readLines(
+  content: AsyncIterable<Buffer>,
+  onLine: (line: string) => void | Promise<void>,
+): Promise<ContentFacts> {
+  const hash = createHash('sha256');
+  let [count, bytes] = [0, 0];
+  const begun: Buffer[] = [];
+  for await (const piece of content) {
+    hash.update(piece);
+    bytes += piece.length;
+    let start = 0;
+    for (let end = piece.indexOf(LF); end !== -1; end = piece.indexOf(LF, start)) {
+      begun.push(piece.subarray(start, end));
+      const line = begun.length === 1 ? piece.toString('utf8', start, end) : Buffer.concat(begun).toString('utf8');
+      begun.length = 0;
+      count += 1;
+      await onLine(line);
+      start = end + 1;
+    }
+    if (start < piece.length) begun.push(piece.subarray(start));
+  }
+  return { count, bytes, sha256: hash.digest('hex') };
 }

@@ -2,12 +2,12 @@ import { parseObjectKey, type Receipt } from '@sink/domain';
 import type { Lane } from '@sink/lane';
 import { inRange, type TimeRange } from './time-range.ts';
 
-/** What a receipt says that an object has to be. */
+/** What an object must be according to its receipt. */
 export type Expected = Pick<Receipt, 'etag' | 'objectBytes' | 'count' | 'bytes' | 'sha256'>;
 
 /**
- * The receipts of all lanes for objects in a range, by key. In memory, at some 400 bytes each; `receipts_max` bounds them.
- * What was committed since it was read last, `readOn` adds.
+ * The receipts of all lanes for the objects in a range, by key. They are in memory, at some 400 bytes each;
+ * `receipts_max` limits their number. `readOn` adds those that were committed since the last read.
  */
 export class Receipts {
   readonly #lanes: readonly Lane[];
@@ -23,7 +23,7 @@ export class Receipts {
     this.#range = range;
   }
 
-  /** @throws ReceiptUnreadable for the receipt of a newer release */
+  /** @throws ReceiptUnreadable for a receipt of a newer release */
   async readOn(): Promise<void> {
     for (const lane of this.#lanes) {
       let oldestOfLaneMs: number | null = null;
@@ -42,21 +42,20 @@ export class Receipts {
   }
 
   /**
-   * Objects that are older may have had a receipt that is no longer kept; Unix time in milliseconds. `null`: the receipts
-   * of all objects are kept.
+   * The receipts of older objects may have been dropped; Unix time in milliseconds. Null: no receipt was dropped.
    */
   get keptSinceMs(): number | null {
     return this.#oldestStoredMs;
   }
 
-  /** Takes out what is expected under a key. */
+  /** Removes and returns what is expected under a key. */
   take(key: string): Expected | undefined {
     const expected = this.#expected.get(key);
     this.#expected.delete(key);
     return expected;
   }
 
-  /** Keys nobody took yet. */
+  /** The keys that were not taken yet. */
   keys(): Iterable<string> {
     return this.#expected.keys();
   }

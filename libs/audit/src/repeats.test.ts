@@ -6,7 +6,7 @@ import { Repeats } from './repeats.ts';
 
 const mark = (event: number): Buffer => createHash('sha256').update(String(event)).digest().subarray(0, 16);
 
-test('every fingerprint that comes again is found, among more than fit into the buffers, and nothing is left behind', async () => {
+test('every repeated fingerprint is found among more than the buffers hold, and close removes all files', async () => {
   const parent = temporaryDirectory('repeats');
   const repeats = await Repeats.open(parent);
   const events = 250_000;

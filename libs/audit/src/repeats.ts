@@ -1,23 +1,23 @@
 import { type FileHandle, mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FINGERPRINT_BYTES } from '@sink/lane';
 
-const FINGERPRINT_BYTES = 16;
 const ENTRY_BYTES = FINGERPRINT_BYTES + 4;
-/** Files: a thousand million events are 80 MB in each. */
+/** With 10^9 events each of the files has 80 MB. */
 const FILES = 256;
-/** Bytes that gather for one file before they are written. */
+/** The bytes that are collected for a file before they are written. */
 const BUFFER_BYTES = 400 * ENTRY_BYTES;
 
 export interface Repeat {
   readonly fingerprint: Buffer;
-  /** Numbers of the objects it was seen in; one of them twice when it stands in that object twice. */
+  /** The numbers of two objects that contain the event; twice the same when one object contains it twice. */
   readonly objects: readonly [number, number];
 }
 
 /**
- * Finds fingerprints that come more than once, however many there are: they are spread over files by their first byte, 20
- * bytes each, and one file at a time is looked through in memory.
+ * Finds fingerprints that occur more than once, among any number. It writes them to files by their first byte, 20 bytes
+ * each, and then searches one file at a time in memory.
  */
 export class Repeats {
   readonly #directory: string;
@@ -31,14 +31,14 @@ export class Repeats {
     this.#files = files;
   }
 
-  /** @param parent where the files are; absent: the system's directory for temporary files */
+  /** @param parent the directory for the files; absent: the system's directory for temporary files */
   static async open(parent: string = tmpdir()): Promise<Repeats> {
     const directory = await mkdtemp(join(parent, 'sink-verify-'));
     const names = Array.from({ length: FILES }, (_, file) => join(directory, String(file)));
     return new Repeats(directory, await Promise.all(names.map((name) => open(name, 'a+', 0o600))));
   }
 
-  /** A promise is backpressure: nothing more is added before it settles. */
+  /** The caller waits for a returned promise before it adds more. */
   add(fingerprint: Buffer, object: number): void | Promise<void> {
     const file = fingerprint[0] ?? 0;
     const buffer = this.#buffers[file];
@@ -76,7 +76,7 @@ export class Repeats {
   async #flush(file: number): Promise<void> {
     const bytes = this.#filled[file] ?? 0;
     this.#filled[file] = 0;
-    // A copy: what is added meanwhile goes to the same buffer. One after the other: several objects are read at a time.
+    // Copied, because `add` reuses the buffer meanwhile. Written in sequence, because several objects are read at a time.
     const full = Buffer.from(this.#buffers[file]?.subarray(0, bytes) ?? []);
     this.#written = this.#written.then(() => this.#files[file]?.appendFile(full));
     await this.#written;

@@ -2,14 +2,14 @@ import { formatBytes } from '@sink/config';
 import { type Problem, PROBLEMS } from './findings.ts';
 import type { Verified } from './verify.ts';
 
-/** For people: the figures, and each problem with its remedy's starting point, the key. */
+/** The report for people: the figures, then each problem with the keys of its objects. */
 export function reportText(result: Verified, place: string): string {
   const { findings } = result;
   const lines = [
     `${place}: ${plural(result.objects, 'object')} with ${plural(result.events, 'event')} (${formatBytes(result.objectBytes)}) as their receipts say`,
   ];
   if (result.read > 0) lines.push(`${plural(result.read, 'object')} read, line by line`);
-  if (result.underWay > 0) lines.push(`${plural(result.underWay, 'object')} just stored; the receipt comes`);
+  if (result.underWay > 0) lines.push(`${plural(result.underWay, 'object')} just stored, without a receipt yet`);
   if (result.backlogEvents > 0)
     lines.push(`${plural(result.backlogEvents, 'event')} accepted and not in the bucket yet`);
   if (result.beforeReceipts > 0) {
@@ -19,7 +19,7 @@ export function reportText(result: Verified, place: string): string {
     );
   }
   if (result.manifests > 0) lines.push(plural(result.manifests, 'manifest'));
-  if (result.ofOthers > 0) lines.push(`${plural(result.ofOthers, 'object')} of others passed over`);
+  if (result.ofOthers > 0) lines.push(`${plural(result.ofOthers, 'object')} of other programs ignored`);
   for (const problem of Object.keys(PROBLEMS) as Problem[]) {
     if (findings.counts[problem] === 0) continue;
     lines.push('', `${plural(findings.counts[problem], 'object')}: ${problem}: ${PROBLEMS[problem]}`);
@@ -34,7 +34,7 @@ export function reportText(result: Verified, place: string): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** For programs: one JSON object. */
+/** The report for programs: one JSON object. */
 export function reportJson(result: Verified, place: string): string {
   const { findings, ...figures } = result;
   return `${JSON.stringify({ ok: findings.total === 0, place, ...figures, problems: findings.counts, findings: findings.named })}\n`;

@@ -1,17 +1,17 @@
 import { partitionSpan } from '@sink/domain';
 
-/** Partitions whose time overlaps it are looked at; absent ends are open. Unix times in milliseconds. */
+/** The audit covers the partitions whose time overlaps it. An absent end is open. Unix times in milliseconds. */
 export interface TimeRange {
   readonly fromMs?: number | undefined;
-  /** The first moment that does not belong to it any more. */
+  /** The first time after the range. */
   readonly toMs?: number | undefined;
 }
 
 /**
- * A moment as people write it: `2026-11-24`, `2026-11-24T10`, `2026-11-24T10:30`, or RFC 3339 in full. UTC unless an offset
- * says otherwise; `null` for anything else.
+ * Reads a time as people write it: `2026-11-24`, `2026-11-24T10`, `2026-11-24T10:30`, or full RFC 3339. It is UTC unless
+ * it has an offset. Null for anything else.
  */
-export function parseMoment(text: string): number | null {
+export function parseTime(text: string): number | null {
   const match = /^(\d{4}-\d{2}-\d{2})(?:T(\d{2})(?::(\d{2})(?::(\d{2})(?:\.\d+)?)?)?(Z|[+-]\d{2}:\d{2})?)?$/i.exec(
     text,
   );
@@ -21,16 +21,16 @@ export function parseMoment(text: string): number | null {
   return Number.isNaN(ms) ? null : ms;
 }
 
-/** A sentence when a moment cannot be read or the range is empty. */
+/** Reads both ends of a range. Returns a sentence when one is not a time, or when the range is empty. */
 export function rangeOf(from: string | undefined, to: string | undefined): TimeRange | string {
-  const [fromMs, toMs] = [from, to].map((text) => (text === undefined ? undefined : parseMoment(text)));
+  const [fromMs, toMs] = [from, to].map((text) => (text === undefined ? undefined : parseTime(text)));
   for (const [name, text, ms] of [
     ['--from', from, fromMs],
     ['--to', to, toMs],
   ] as const) {
-    if (ms === null) return `${name} ${text} is no moment: give 2026-11-24, 2026-11-24T10 or RFC 3339 in full (UTC)`;
+    if (ms === null) return `${name} ${text} is not a time: give 2026-11-24, 2026-11-24T10 or full RFC 3339 (UTC)`;
   }
-  if (typeof fromMs === 'number' && typeof toMs === 'number' && fromMs >= toMs) return '--from has to be before --to';
+  if (typeof fromMs === 'number' && typeof toMs === 'number' && fromMs >= toMs) return '--from must be before --to';
   return { fromMs: fromMs ?? undefined, toMs: toMs ?? undefined };
 }
 
@@ -40,14 +40,14 @@ export function inRange(partition: string, { fromMs, toMs }: TimeRange): boolean
   return (fromMs === undefined || span.endMs > fromMs) && (toMs === undefined || span.startMs < toMs);
 }
 
-/** Keys of partitions in the range come after the one and before the other, by their bytes; '' where the range is open. */
+/** The keys of all partitions in the range sort between these two, by their bytes; '' where the range is open. */
 export function keyBounds(
   prefix: string,
   { fromMs, toMs }: TimeRange,
 ): { readonly after: string; readonly before: string } {
   return {
     after: fromMs === undefined ? '' : `${prefix}${dayOf(fromMs)}`,
-    // The character behind `/`: all of that day comes before it.
+    // `0` is the character after `/`: every key of that day sorts before it.
     before: toMs === undefined ? '' : `${prefix}${dayOf(toMs)}0`,
   };
 }

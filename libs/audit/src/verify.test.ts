@@ -52,20 +52,36 @@ interface Stored {
   commit(etag: string): Promise<void>;
 }
 
-/** A sealed segment of some events, gzipped; the lane's own steps make it. */
+/** A sealed segment of some events, gzipped. The lane's own steps make it. */
 async function seal(count = 3, partition = '2026/11/23/10', lines?: readonly string[]): Promise<Stored> {
   const given = lines ?? Array.from({ length: count }, () => eventLine(events++));
   const content = Buffer.from(given.map((line) => `${line}\n`).join(''));
   await lane.append({
-    ...{ writer: writer.id, sequence: ++writer.sequence, partition, count: given.length, body: content },
-    ...{ bytes: content.length, furtherBytes: 0, acceptedAtMs: 1_795_430_000_000, backlogBytesMax: 1e9 },
+    writer: writer.id,
+    sequence: ++writer.sequence,
+    partition,
+    count: given.length,
+    body: content,
+    bytes: content.length,
+    furtherBytes: 0,
+    acceptedAtMs: 1_795_430_000_000,
+    backlogBytesMax: 1e9,
   });
   const first = [await lane.lastAppended(), 0, given.length] as const;
   const sha256 = createHash('sha256').update(content).digest('hex');
   const record: SegmentRecord = {
-    ...{ v: RECORD_VERSION, id: `s${first[0]}`, partition, slices: [first], count: given.length, sha256, spool: 'b1' },
+    v: RECORD_VERSION,
+    id: `s${first[0]}`,
     key: objectKey({ prefix: PREFIX, partition, laneUid: UID, first, sha256, compression: 'gzip' }),
-    ...{ bytes: content.length, compression: 'gzip', acceptedAtMs: 1_795_430_000_000, sealedAtMs: 1_795_430_000_001 },
+    partition,
+    slices: [first],
+    count: given.length,
+    bytes: content.length,
+    sha256,
+    compression: 'gzip',
+    spool: 'b1',
+    acceptedAtMs: 1_795_430_000_000,
+    sealedAtMs: 1_795_430_000_001,
   };
   expect(await lane.seal(record, JSON.stringify(record))).toEqual({ kind: 'sealed' });
   const body = gzipSync(content);
@@ -114,12 +130,12 @@ async function verified(options: { from?: string; to?: string; read?: boolean } 
 
 const found = ({ findings }: Verified) => findings.named.map(({ problem, key }) => [problem, key]);
 
-test('receipts and bucket agree; what is of others, and what is still under way, is no finding', async () => {
+test('objects that agree with their receipts, of others, or not committed yet are no findings', async () => {
   await store(3);
   await store(4, '2026/11/23/11');
   await (await seal(5)).put();
   await seal(6);
-  s3.plant('raw/readme.txt', Buffer.from('by somebody else'));
+  s3.plant('raw/readme.txt', Buffer.from('by another program'));
   s3.plant(`raw/2026/11/23/10/eventing-beef-1-0-0-${'0'.repeat(32)}.ndjson`, Buffer.from('of another sink'));
   s3.plant(`raw/2026/11/23/10/_manifest-${UID}-${'0'.repeat(32)}.json`, Buffer.from('{}'));
   const result = await verified({ read: true });
@@ -136,7 +152,7 @@ test('receipts and bucket agree; what is of others, and what is still under way,
   expect(result.backlogEvents).toBe(11);
 });
 
-test('an object that is gone, changed, damaged, unknown or there twice is named', async () => {
+test('an object that is missing, changed, damaged, unknown or there twice is named', async () => {
   const [gone, changed, swapped, twice] = [await store(), await store(), await store(), await store()];
   s3.remove(gone.record.key);
   s3.plant(changed.record.key, Buffer.concat([changed.body, Buffer.from('x')]));
@@ -158,7 +174,7 @@ test('an object that is gone, changed, damaged, unknown or there twice is named'
   expect(result).toMatchObject({ objects: 1, events: 3 });
 });
 
-test('with --read: content that is not what the receipt says, bytes that cannot be decompressed, events twice', async () => {
+test('--read finds content that differs from its receipt, bytes that cannot be decompressed, and events stored twice', async () => {
   const good = await store(3);
   const [garbled, shorter] = [await store(3), await store(3)];
   s3.plant(garbled.record.key, Buffer.from('not gzip'));
@@ -172,12 +188,12 @@ test('with --read: content that is not what the receipt says, bytes that cannot 
     {
       problem: 'repeated',
       key: again.record.key,
-      detail: `the event with source "/verify" and id "1" stands in ${good.record.key} too`,
+      detail: `the event with source "/verify" and id "1" is also stored in ${good.record.key}`,
     },
   ]);
 });
 
-test('a range looks at its partitions alone', async () => {
+test('a range covers only its partitions', async () => {
   const [nine, ten, day] = [await store(1, '2026/11/23/09'), await store(2), await store(3, '2026/11/22')];
   for (const { record } of [nine, ten, day]) s3.remove(record.key);
   expect(found(await verified({ from: '2026-11-23T10' }))).toEqual([['missing', ten.record.key]]);
@@ -186,7 +202,7 @@ test('a range looks at its partitions alone', async () => {
   expect((await verified()).findings.counts.missing).toBe(3);
 });
 
-test('objects older than the receipts that are kept are not judged', async () => {
+test('objects older than the oldest receipt that is kept are not judged', async () => {
   const old = await store();
   await new Promise((resolve) => setTimeout(resolve, 20));
   await store();
@@ -195,14 +211,14 @@ test('objects older than the receipts that are kept are not judged', async () =>
   expect(found(result)).toEqual([]);
   expect(result).toMatchObject({ objects: 1, beforeReceipts: 1 });
   expect(result.keptSinceMs).toBeGreaterThan(s3.object(old.record.key)?.lastModifiedMs ?? Infinity);
-  // What came well after the oldest receipt that is kept has to have one.
+  // An object that is clearly younger than the oldest receipt must have one.
   const oldest = { ...(await lane.receipts(''))[0]?.receipt, storedAtMs: Date.now() - 3_600_000 };
   await client.xtrim('{sink:0}:receipts', 'MAXLEN', 0);
   await client.xadd('{sink:0}:receipts', '*', 'v', '1', 'r', JSON.stringify(oldest));
   expect(found(await verified())).toEqual([['unreceipted', old.record.key]]);
 });
 
-test('without the right to list, the remedy says which one is needed; the receipt of a newer release ends it', async () => {
+test('without the right to list, the remedy names it; a receipt of a newer release ends the audit', async () => {
   await store();
   s3.setPermissions('put_only');
   await expect(verified()).rejects.toMatchObject({

@@ -7,7 +7,7 @@ import { type Expected, Receipts } from './receipts.ts';
 import { inRange, keyBounds, type TimeRange } from './time-range.ts';
 
 export interface VerifyPorts {
-  /** All lanes the sink ever used. */
+  /** All lanes that the sink ever used. */
   readonly lanes: readonly Lane[];
   readonly reader: ObjectReader;
   readonly signal: AbortSignal;
@@ -16,42 +16,45 @@ export interface VerifyPorts {
 export interface VerifyOptions {
   readonly prefix: string;
   readonly range: TimeRange;
-  /** Read the objects too: their content, and whether any event stands in two places. */
+  /** Also read the objects, to check their content and to find events that are stored twice. */
   readonly read: boolean;
 }
 
 export interface Verified {
   readonly findings: Findings;
-  /** Objects with a receipt that agrees, and what the receipts say of them. */
+  /** Objects that agree with their receipt, with their events and bytes according to it. */
   readonly objects: number;
   readonly events: number;
   readonly objectBytes: number;
-  /** Objects that were read. */
+  /** Objects whose content was read. */
   readonly read: number;
-  /** Objects in the bucket whose segment is not committed yet: their receipt comes. */
+  /** Objects in the bucket whose segment is not committed yet: they have no receipt yet. */
   readonly underWay: number;
-  /** Objects older than the receipts that are kept: nothing can be said of them. */
+  /** Objects older than the oldest receipt that is kept: the audit cannot judge them. */
   readonly beforeReceipts: number;
-  /** Receipts are kept since this Unix time in milliseconds; `null`: since the first. */
+  /** Receipts are kept since this Unix time in milliseconds. Null: all of them are kept. */
   readonly keptSinceMs: number | null;
-  /** Manifests of the sink: they hold no events. */
+  /** Manifests of the sink, which contain no events. */
   readonly manifests: number;
-  /** Objects of other sinks, or of this one with an earlier Redis; and what is no object of a sink. */
+  /** Objects of other sinks, of this sink with an earlier Redis, and of other programs. */
   readonly ofOthers: number;
   /** Events that were accepted and are not in the bucket yet. */
   readonly backlogEvents: number;
 }
 
-/** Receipts come in the order of commits, objects have the store's clock: around the oldest receipt nothing is judged. */
+/**
+ * Receipts are in the order of the commits, and the time of an object is that of the store's clock. So objects around the
+ * oldest receipt are not judged.
+ */
 const HORIZON_MS = 10 * 60_000;
-/** Objects that are read at a time. */
+/** The number of objects that are read at the same time. */
 const READERS = 8;
 
 /**
- * Compares the receipts in Redis with the objects in the bucket, both ways, while the sink goes on. Memory is bounded by
- * the receipts that are kept; objects are listed a page at a time.
+ * Compares the receipts in Redis with the objects in the bucket, both ways, while the sink keeps running. The number of
+ * receipts limits its memory, because it lists the objects a page at a time.
  *
- * @throws ObjectStoreError, ReceiptUnreadable, or what Redis failed with: then nothing is known
+ * @throws ObjectStoreError, ReceiptUnreadable, or the error of Redis: then nothing is known
  */
 export async function verify(ports: VerifyPorts, options: VerifyOptions): Promise<Verified> {
   const findings = new Findings();
@@ -69,7 +72,7 @@ class Verification {
   readonly #findings: Findings;
   readonly #reading: ObjectsRead | null;
   readonly #receipts: Receipts;
-  /** Of our lanes and without a receipt so far. */
+  /** Objects of the sink's lanes for which no receipt was found yet. */
   readonly #unreceipted = new Map<string, ListedObject>();
   readonly #counts = {
     objects: 0,
@@ -81,7 +84,7 @@ class Verification {
     ofOthers: 0,
   };
   #uids = new Set<string | null>();
-  /** Objects that begin with the same event stand side by side in a listing: their keys differ in the hash alone. */
+  /** Objects that begin with the same event are neighbours in a listing: their keys differ only in the hash. */
   #last = { firstEvent: '', key: '' };
 
   constructor(ports: VerifyPorts, options: VerifyOptions, findings: Findings, reading: ObjectsRead | null) {
@@ -96,8 +99,9 @@ class Verification {
     const { lanes } = this.#ports;
     this.#uids = new Set(await Promise.all(lanes.map((lane) => lane.uid())));
     await this.#receipts.readOn();
-    await this.#lookAtBucket();
-    for (const key of this.#receipts.keys()) this.#findings.add('missing', key, 'nothing stands under this key');
+    await this.#examineBucket();
+    for (const key of this.#receipts.keys())
+      this.#findings.add('missing', key, 'the bucket has no object with this key');
     await this.#settleUnreceipted();
     await this.#reading?.findRepeats();
     const backlogs = await Promise.all(lanes.map((lane) => lane.backlog()));
@@ -110,7 +114,7 @@ class Verification {
     };
   }
 
-  async #lookAtBucket(): Promise<void> {
+  async #examineBucket(): Promise<void> {
     const { reader, signal } = this.#ports;
     const { prefix, range } = this.#options;
     const bounds = keyBounds(prefix, range);
@@ -119,15 +123,15 @@ class Verification {
       const last = page.at(-1);
       if (last === undefined) return;
       after = last.key;
-      await this.#lookAtPage(page);
+      await this.#examinePage(page);
       if (bounds.before !== '' && after >= bounds.before) return;
     }
   }
 
-  async #lookAtPage(page: readonly ListedObject[]): Promise<void> {
+  async #examinePage(page: readonly ListedObject[]): Promise<void> {
     const toRead: (() => Promise<void>)[] = [];
     for (const object of page) {
-      const expected = this.#lookAt(object);
+      const expected = this.#examine(object);
       const reading = this.#reading;
       if (expected !== null && reading !== null) toRead.push(() => reading.read(object.key, expected));
     }
@@ -139,8 +143,8 @@ class Verification {
     );
   }
 
-  /** Null: it is none of ours, or out of the range. */
-  #lookAt(object: ListedObject): Expected | undefined | null {
+  /** Returns null for an object of another program, a manifest, and an object outside the range. */
+  #examine(object: ListedObject): Expected | undefined | null {
     const { prefix, range } = this.#options;
     const { key } = object;
     const parsed = parseObjectKey(prefix, key);
@@ -175,7 +179,7 @@ class Verification {
     }
   }
 
-  /** A commit moves a segment from the records to the receipts: looked at in this order, it is in one of them. */
+  /** A commit moves a segment from the records to the receipts. Read in this order, one of them contains it. */
   async #settleUnreceipted(): Promise<void> {
     const underWay = this.#unreceipted.size > 0 ? await this.#keysUnderWay() : new Set<string>();
     await this.#receipts.readOn();

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { parseCommandLine } from './command-line.ts';
-import { VERSION } from './version.ts';
+import { parseCommandLine, VERSION } from './command-line.ts';
 
 test.each([
   [[], { kind: 'run', command: 'all', configFile: null }],
@@ -34,10 +33,10 @@ test.each([
 
 test.each([
   [['chekc'], 'unknown command chekc'],
-  [['ingest', 'batcher'], 'not also batcher'],
+  [['ingest', 'batcher'], 'batcher is one too many'],
   [['--confg', 'a.yml'], "Unknown option '--confg'"],
   [['--config'], "Option '--config <value>' argument missing"],
-])('the arguments %j are refused with what is known', (argv, problem) => {
+])('the arguments %j are refused with a line that names what is known', (argv, problem) => {
   const parsed = parseCommandLine(argv);
   expect(parsed.kind).toBe('wrong');
   if (parsed.kind !== 'wrong') return;
@@ -47,13 +46,13 @@ test.each([
 });
 
 test.each([
-  [['verify', '--from', 'yesterday'], '--from yesterday is no moment: give 2026-11-24'],
-  [['verify', '--from', '2026-11-24', '--to', '2026-11-24'], '--from has to be before --to'],
-  [['uploads'], 'uploads what? list, or retry [ID...]'],
-  [['uploads', 'drop'], 'uploads what? list, or retry [ID...]'],
-  [['check', '--read'], '--read is not of this command'],
-  [['uploads', 'list', '--from', '2026-11-24'], '--from is not of this command'],
-])('the arguments %j are refused with what is wrong', (argv, problem) => {
+  [['verify', '--from', 'yesterday'], '--from yesterday is not a time: give 2026-11-24'],
+  [['verify', '--from', '2026-11-24', '--to', '2026-11-24'], '--from must be before --to'],
+  [['uploads'], 'uploads needs an action: list, or retry [ID...]'],
+  [['uploads', 'drop'], 'uploads needs an action: list, or retry [ID...]'],
+  [['check', '--read'], '--read is not an option of this command'],
+  [['uploads', 'list', '--from', '2026-11-24'], '--from is not an option of this command'],
+])('the arguments %j are refused with a line that says why', (argv, problem) => {
   expect(parseCommandLine(argv)).toMatchObject({ kind: 'wrong', problem: expect.stringContaining(problem) as string });
 });
 

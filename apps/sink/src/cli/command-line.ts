@@ -2,35 +2,37 @@ import { parseArgs } from 'node:util';
 import { rangeOf } from '@sink/audit';
 import { ConfigError, loadConfig, readEnvironment } from '@sink/config';
 import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from '@sink/runtime';
-import { findServiceProgram, SERVICES, type ServiceName } from '../supervisor/service-command.ts';
-import { becomeService } from '../supervisor/exec-service.ts';
 import { StartError } from '../start-error.ts';
+import { execService } from '../supervisor/exec-service.ts';
 import { runSink } from '../supervisor/run-sink.ts';
+import { findServiceProgram, SERVICES, type ServiceName } from '../supervisor/service-command.ts';
 import type { UploadsCommand } from './uploads.ts';
 import type { VerifyCommand } from './verify.ts';
-import { VERSION } from './version.ts';
 
-const HELP = `sink-aws-s3 ${VERSION}: CloudEvents in over HTTP, objects in S3, each event exactly once.
+/** The version of the product. A test compares it with package.json, which a bundle does not have beside it. */
+export const VERSION = '0.1.0';
+
+const HELP = `sink-aws-s3 ${VERSION}: stores CloudEvents from HTTP in objects in S3, each event exactly once.
 
   npm start [-- COMMAND] [--config FILE]
 
 Commands:
-  (none)      everything: ingest, batcher and uploader, and a Redis of its own unless redis.url is given
-  ingest      only the HTTP side (needs redis.url, as the next two)
-  batcher     only what fills and seals segments
-  uploader    only what sends objects
-  check       says what the configuration means, tries Redis and the bucket, and ends
-  verify      compares the receipts with the bucket; exit code 0: nothing missing, changed or twice, 1: something,
-              2: could not be looked at; [--from TIME] [--to TIME] by hours or days of events, [--read] reads the
-              objects too, [--json]
-  uploads list [--json]     segments whose upload failed and is tried again, with the reason
-  uploads retry [ID...]     tries them now, or all of them
+  (none)      runs everything: ingest, batcher and uploader, and a Redis of its own unless redis.url is set
+  ingest      runs the HTTP side only (needs redis.url, as do the next two)
+  batcher     runs only the service that fills and seals segments
+  uploader    runs only the service that uploads objects
+  check       explains the configuration, tries Redis and the bucket, and exits
+  verify      compares the receipts with the bucket. Exit code 0: no finding; 1: an object is missing, changed or
+              there twice; 2: Redis or the bucket cannot be read. [--from TIME] [--to TIME] limit it to hours or days
+              of events, [--read] reads the objects too, [--json]
+  uploads list [--json]     lists the segments whose upload failed and will be retried, with the reason
+  uploads retry [ID...]     retries these uploads now; without an ID, all of them
 
 Options:
   --config FILE   the configuration; else CONNECTOR_CONFIG, else /vanus-connect/config/config.yml
   --help, --version
 
-Every key can also come from the environment (port: SINK_PORT); see docs/configuration.md.
+The environment can set every key too (port: SINK_PORT); see docs/configuration.md.
 `;
 
 const COMMANDS = ['check', 'verify', 'uploads', ...SERVICES] as const;
@@ -45,7 +47,7 @@ type Arguments =
   | { readonly kind: 'verify'; readonly asked: VerifyCommand; readonly configFile: string | null }
   | { readonly kind: 'uploads'; readonly asked: UploadsCommand; readonly configFile: string | null };
 
-/** What the command line asks for. Anything unknown is named, with what is known. */
+/** What the command line asks for. The problem with an unknown word names the word and everything that is known. */
 export function parseCommandLine(argv: readonly string[]): Arguments {
   const known = `known are ${COMMANDS.join(', ')}, --config FILE, --help and --version`;
   try {
@@ -70,13 +72,15 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
     const configFile = values.config ?? null;
     const json = values.json === true;
     const misplaced = optionNotOf(command, values);
-    if (misplaced !== undefined) return { kind: 'wrong', problem: `--${misplaced} is not of this command: ${known}` };
+    if (misplaced !== undefined)
+      return { kind: 'wrong', problem: `--${misplaced} is not an option of this command: ${known}` };
     if (command === 'uploads') {
       if (second !== 'list' && second !== 'retry')
-        return { kind: 'wrong', problem: 'uploads what? list, or retry [ID...]' };
+        return { kind: 'wrong', problem: 'uploads needs an action: list, or retry [ID...]' };
       return { kind: 'uploads', asked: { action: second, segmentIds: more, json }, configFile };
     }
-    if (second !== undefined) return { kind: 'wrong', problem: `one command at a time, not also ${second}: ${known}` };
+    if (second !== undefined)
+      return { kind: 'wrong', problem: `one command at a time, ${second} is one too many: ${known}` };
     if (command !== 'verify') return { kind: 'run', command, configFile };
     const range = rangeOf(values.from, values.to);
     if (typeof range === 'string') return { kind: 'wrong', problem: range };
@@ -92,13 +96,13 @@ const OPTIONS_OF: Readonly<Record<Tool, readonly string[]>> = {
   uploads: ['json'],
 };
 
-/** An option that was given and belongs to another command. */
+/** The first option that was given and belongs to another command. */
 function optionNotOf(command: Command | 'all', values: object): string | undefined {
   const allowed = ['config', ...(command === 'verify' || command === 'uploads' ? OPTIONS_OF[command] : [])];
   return Object.keys(values).find((option) => !allowed.includes(option));
 }
 
-/** Does what the command line asks for. Resolves to the exit code; never returns for the single services. */
+/** Does what the command line asks for. Resolves to the exit code; a single service replaces this process instead. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   const parsed = parseCommandLine(argv);
   switch (parsed.kind) {
@@ -115,7 +119,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
       return run(parsed.command, parsed.configFile);
     case 'verify':
     case 'uploads':
-      return withErrorsTold(async () => {
+      return withErrorsPrinted(async () => {
         const { runTool } = await import('./run-tool.ts');
         return runTool(parsed, readEnvironment());
       });
@@ -125,11 +129,11 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
 async function run(command: Exclude<Command, Tool> | 'all', configFile: string | null): Promise<number> {
   const env = readEnvironment();
   const configArguments = configFile === null ? [] : ['--config', configFile];
-  if (isService(command)) return becomeService(command, configArguments, env);
-  return withErrorsTold(async () => {
+  if (isService(command)) return execService(command, configArguments, env);
+  return withErrorsPrinted(async () => {
     const config = loadConfig(configFile === null ? { env } : { file: configFile, env });
     if (command === 'check') {
-      // Not at the top: its clients (AWS, Redis) are of no use to the supervisor and would cost it 60 MB.
+      // Not imported at the top: its clients (AWS, Redis) would cost the supervisor 60 MB.
       const { check } = await import('./check.ts');
       return check({ config, env, write: (line) => process.stdout.write(`${line}\n`) });
     }
@@ -137,8 +141,8 @@ async function run(command: Exclude<Command, Tool> | 'all', configFile: string |
   });
 }
 
-/** What a person can put right is told in their words, without a stack. */
-async function withErrorsTold(work: () => Promise<number>): Promise<number> {
+/** Prints the message of an error that an operator can fix, without its stack. */
+async function withErrorsPrinted(work: () => Promise<number>): Promise<number> {
   try {
     return await work();
   } catch (error) {

@@ -11,13 +11,13 @@ export type ToolCommand = { readonly configFile: string | null } & (
 );
 
 /**
- * Runs a tool beside the sink, or without it: on the Redis of the configuration, or the sink's own.
+ * Runs a tool on the sink's Redis, whether the sink runs or not.
  * @throws ConfigError, StartError
  */
 export async function runTool(command: ToolCommand, env: Environment): Promise<number> {
   const load = (more: Environment): SinkConfig =>
     loadConfig({ ...(command.configFile === null ? {} : { file: command.configFile }), env: { ...env, ...more } });
-  // What a tool has started, and its temporary files, go with it when somebody stops it.
+  // A tool that is stopped still stops the Redis it started and removes its temporary files.
   const { stop } = new StopSignals(systemClock, createLogger({ service: 'sink', level: 'error', secrets: [] }));
   const redis = await attachRedis(load({}), env, stop);
   try {

@@ -7,14 +7,14 @@ import { connectTool, toolConnected } from './attached-redis.ts';
 
 export interface UploadsCommand {
   readonly action: 'list' | 'retry';
-  /** For retry; none: all. */
+  /** For retry. Empty: all. */
   readonly segmentIds: readonly string[];
   readonly json: boolean;
 }
 
 type Write = (text: string) => void;
 
-/** Shows the uploads that failed and wait for their next try, or ends that wait. Resolves to the exit code. */
+/** Lists the uploads that failed and wait for their retry, or retries them now. Resolves to the exit code. */
 export async function runUploads(config: SinkConfig, command: UploadsCommand, write: Write): Promise<number> {
   const client = connectTool(config);
   try {
@@ -41,7 +41,7 @@ export async function runUploads(config: SinkConfig, command: UploadsCommand, wr
   }
 }
 
-/** Spool directories that hold spilled segments: each has a queue of its own. */
+/** The ids of the spool directories that hold spilled segments. Each has a queue of its own. */
 async function spoolsInUse(lanes: readonly Lane[]): Promise<ReadonlySet<string>> {
   const spools = new Set<string>();
   for (const lane of lanes) {
@@ -64,14 +64,14 @@ async function retry(queues: readonly UploadQueue[], segmentIds: readonly string
       await queue.promoteDelayed();
       uploads += await queue.reviveFailed();
     }
-    write(`${uploads} uploads are tried now\n`);
+    write(`retrying ${uploads} uploads now\n`);
     return EXIT_OK;
   }
   let unknown = 0;
   for (const segmentId of segmentIds) {
     const found = (await Promise.all(queues.map((queue) => queue.retry(segmentId)))).includes(true);
     if (!found) unknown += 1;
-    write(found ? `${segmentId}: tried now\n` : `${segmentId}: no upload waits under this id; see "uploads list"\n`);
+    write(found ? `${segmentId}: retrying now\n` : `${segmentId}: no upload with this id waits; see "uploads list"\n`);
   }
   return unknown === 0 ? EXIT_OK : EXIT_FAILED;
 }
@@ -93,11 +93,11 @@ async function list(
   }
   if (json) return;
   write(
-    `${shown} uploads failed and are tried again; in all ${counts.active} run, ${counts.waiting} wait, ${counts.delayed} wait for their next try\n`,
+    `${shown} uploads failed and will be retried; in all ${counts.active} are running, ${counts.waiting} are waiting, ${counts.delayed} are waiting for their retry\n`,
   );
 }
 
-/** @returns 0 for what was committed meanwhile, else 1 */
+/** @returns the number of uploads shown: 0 for a segment that was committed meanwhile, else 1 */
 async function show(waiting: WaitingUpload, lane: Lane, json: boolean, write: Write): Promise<0 | 1> {
   const record = (await lane.record(waiting.segmentId)) ?? (await lane.spilledRecord(waiting.segmentId));
   if (record === null) return 0;
@@ -110,19 +110,19 @@ async function show(waiting: WaitingUpload, lane: Lane, json: boolean, write: Wr
   }
   const age = formatDuration(Math.max(0, Math.round((systemClock.wallMs() - acceptedAtMs) / 1_000) * 1_000));
   write(`${waiting.segmentId}  ${key}\n`);
-  write(`  ${count} events, ${formatBytes(bytes)}, accepted ${age} ago, ${waiting.attempts} tries\n`);
+  write(`  ${count} events, ${formatBytes(bytes)}, accepted ${age} ago, ${waiting.attempts} attempts\n`);
   if ('spoolId' in record) write(`  spilled into the spool directory with the id ${record.spoolId}\n`);
   write(`  ${waiting.reason}\n`);
   return 1;
 }
 
 async function* allWaiting(queue: UploadQueue): AsyncGenerator<WaitingUpload> {
-  const told = new Set<string>();
+  const shown = new Set<string>();
   for (let start = 0; ;) {
     const page = await queue.waitingToRetry(start);
     for (const waiting of page.uploads) {
-      if (told.has(waiting.segmentId)) continue;
-      told.add(waiting.segmentId);
+      if (shown.has(waiting.segmentId)) continue;
+      shown.add(waiting.segmentId);
       yield waiting;
     }
     if (page.next === null) return;

@@ -5,20 +5,20 @@ import { createObjectReader, ObjectStoreError } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK } from '@sink/runtime';
 import { connectTool, toolConnected } from './attached-redis.ts';
 
-/** Nothing is known: what stands in the way is not the objects. */
+/** Redis or the bucket cannot be read, so that nothing is known about the objects. */
 const EXIT_UNKNOWN = 2;
 
 export interface VerifyCommand {
   readonly range: TimeRange;
-  /** Read the objects too. */
+  /** Also read the objects. */
   readonly read: boolean;
   readonly json: boolean;
 }
 
 /**
- * Compares receipts and bucket, and writes what it found. Resolves to the exit code: 0 nothing, 1 something, 2 when Redis
- * or the bucket could not be looked at.
- * @param config with the Redis to look into
+ * Compares the receipts with the bucket and writes the findings. Resolves to the exit code: 0 without a finding, 1 with
+ * one, 2 when Redis or the bucket cannot be read.
+ * @param config with the address of the sink's Redis
  */
 export async function runVerify(
   config: SinkConfig,

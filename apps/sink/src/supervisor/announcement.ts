@@ -1,7 +1,7 @@
 import { addressOf, formatBytes, formatDuration } from '@sink/config';
 import type { SinkConfig } from '@sink/config';
 
-/** What somebody needs to know to use a sink that has just become ready. */
+/** What a user needs to know of a sink that has just become ready. */
 export interface Announcement {
   readonly post: string;
   readonly objects: string;
@@ -20,7 +20,7 @@ export function announcement(config: SinkConfig, nowMs: number): Announcement {
   };
 }
 
-/** Where an event that comes now will stand: the folder of this hour (or day). */
+/** Where an event that is accepted now will be stored: the folder of this hour (or day). */
 export function objectsPath(config: SinkConfig, nowMs: number): string {
   const [year = '', month = '', day = '', hour = ''] = new Date(nowMs).toISOString().split(/[-T:]/);
   const slot = config.timeInterval === 'HOURLY' ? [year, month, day, hour] : [year, month, day];
@@ -44,7 +44,7 @@ sink-aws-s3 is ready.
   For example:
     ${example}
 
-  Ctrl-C stops it: what was accepted is written out first.
+  Ctrl-C stops it, after it has uploaded every accepted event.
 
 `;
 }

@@ -16,7 +16,7 @@ interface Setup {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** A data directory and ports of its own; the same setup can be started again. */
+/** A data directory and ports of its own. The same setup can be started again. */
 async function setup(env: Readonly<Record<string, string>> = {}): Promise<Setup> {
   const dataDir = temporaryDirectory('sink');
   return {
@@ -66,30 +66,30 @@ function everyPid(sink: ManagedProcess): readonly number[] {
   return ['ingest', 'batcher', 'uploader'].flatMap((service) => pidsOf(sink, service));
 }
 
-/** Who was told to stop and who stopped, in that order. */
+/** The services that got a SIGTERM and those that stopped, in order. */
 function stopping(sink: ManagedProcess): readonly string[] {
-  return [...sink.output().matchAll(/^(\w+) \d+ (told SIGTERM|stopped)$/gm)].map(([, who, what]) => `${who} ${what}`);
+  return [...sink.output().matchAll(/^(\w+) \d+ (got SIGTERM|stopped)$/gm)].map(([, who, what]) => `${who} ${what}`);
 }
 
 describe('the sink as one', () => {
-  test('stops ingest, batcher, uploader and Redis in this order, each only when the one before is gone', async () => {
+  test('stops ingest, batcher, uploader and Redis in this order, each after the one before has exited', async () => {
     const given = await setup({ SCRIPT_INGEST: 'slow', SCRIPT_BATCHER: 'slow' });
     const sink = await startReady(given);
     const redis = redisPid(given);
     expect(await sink.kill('SIGTERM')).toEqual({ code: 0, signal: null });
     expect(stopping(sink)).toEqual([
-      'ingest told SIGTERM',
+      'ingest got SIGTERM',
       'ingest stopped',
-      'batcher told SIGTERM',
+      'batcher got SIGTERM',
       'batcher stopped',
-      'uploader told SIGTERM',
+      'uploader got SIGTERM',
       'uploader stopped',
     ]);
     expect(isGone(redis)).toBe(true);
     await allGone(everyPid(sink));
   });
 
-  test('gives the services its configuration file, its Redis and a share of the grace, and ingest the others', async () => {
+  test('gives each service its configuration file, its Redis and a share of the grace, and ingest the addresses of the others', async () => {
     const given = await setup();
     const sink = await startReady(given);
     const output = sink.output();
@@ -104,7 +104,7 @@ describe('the sink as one', () => {
     await sink.kill('SIGTERM');
   });
 
-  test('starts a service and its Redis again when they die', async () => {
+  test('restarts a service and its Redis when they die', async () => {
     const given = await setup();
     const sink = await startReady(given);
     const [batcher = 0] = pidsOf(sink, 'batcher');
@@ -125,49 +125,49 @@ describe('the sink as one', () => {
     await allGone([...everyPid(sink), redisPidOrZero(given)].filter((pid) => pid !== 0));
   });
 
-  test('kills a service that does not stop within its share, stops the rest in order, and says so by its exit code', async () => {
+  test('kills a service that does not stop in its share of the grace, stops the others in order, and exits with 1', async () => {
     const sink = await startReady(await setup({ SINK_STOP_GRACE: '3s', SCRIPT_BATCHER: 'stubborn' }));
     expect(await sink.kill('SIGTERM')).toEqual({ code: 1, signal: null });
     expect(sink.output()).toMatch(/"process":"batcher".*did not stop in time/);
-    expect(stopping(sink).slice(-2)).toEqual(['uploader told SIGTERM', 'uploader stopped']);
+    expect(stopping(sink).slice(-2)).toEqual(['uploader got SIGTERM', 'uploader stopped']);
     await allGone(everyPid(sink));
   });
 
-  test('takes the two SIGINT of one Ctrl-C under npm for one, and a later one as "at once"', async () => {
+  test('counts the two SIGINT of one Ctrl-C under npm as one, and stops at once at a later one', async () => {
     const given = await setup({ SCRIPT_INGEST: 'stubborn' });
     const sink = await startReady(given);
     const redis = redisPid(given);
     sink.signal('SIGINT');
     sink.signal('SIGINT');
-    await sink.waitFor(/ingest \d+ told SIGTERM/);
-    // The time that makes it another Ctrl-C has to pass.
+    await sink.waitFor(/ingest \d+ got SIGTERM/);
+    // After this time a SIGINT counts as another Ctrl-C.
     await new Promise((resolve) => setTimeout(resolve, 700));
     expect(isGone(sink.pid)).toBe(false);
     expect(await sink.kill('SIGINT')).toEqual({ code: 130, signal: null });
     await allGone([...everyPid(sink), redis]);
   });
 
-  test('ends with the exit code of a service that finds its configuration wrong', async () => {
+  test('exits with the code of a service that finds its configuration wrong', async () => {
     const sink = await start(await setup({ SCRIPT_UPLOADER: 'misconfigured' }));
     expect(await sink.exited).toEqual({ code: 78, signal: null });
     await allGone(everyPid(sink));
   });
 
-  test('leaves nothing running when it is killed itself: services stop, then Redis', async () => {
+  test('leaves no process running when it is killed: the services stop, then Redis', async () => {
     const given = await setup({ SCRIPT_BATCHER: 'slow' });
     const sink = await startReady(given);
     const redis = redisPid(given);
     const pids = everyPid(sink);
     await sink.kill('SIGKILL');
     await allGone([...pids, redis]);
-    expect(sink.output().match(/told disconnect/g)).toHaveLength(3);
+    expect(sink.output().match(/got disconnect/g)).toHaveLength(3);
   });
 
-  test('starts after a SIGKILL of everything but its Redis: stops that one first and reads its file', async () => {
+  test('after a SIGKILL of everything but its Redis, the next start stops that Redis first and loads its file', async () => {
     const given = await setup();
     const first = await startReady(given);
     const redis = redisPid(given);
-    // The shell that would end Redis has the pid file as its argument.
+    // The shell that would stop Redis has the pid file as its argument.
     const watchers = watchersOf(given);
     for (const pid of [...watchers, first.pid, ...everyPid(first)]) process.kill(pid, 'SIGKILL');
     await first.exited;
@@ -175,12 +175,12 @@ describe('the sink as one', () => {
     expect(isGone(redis)).toBe(false);
 
     const second = await startReady(given);
-    expect(second.output()).toContain('a Redis of an earlier sink still runs');
+    expect(second.output()).toContain('stopping a Redis of an earlier sink');
     expect(isGone(redis)).toBe(true);
     expect((await second.kill('SIGTERM')).code).toBe(0);
   });
 
-  test('starts again at once after it was killed, while its old services still stop', async () => {
+  test('starts at once after it was killed, while its old services are still stopping', async () => {
     const given = await setup({ SCRIPT_INGEST: 'slow', SCRIPT_UPLOADER: 'slow' });
     const first = await startReady(given);
     await first.kill('SIGKILL');
@@ -189,7 +189,7 @@ describe('the sink as one', () => {
     await allGone([...everyPid(first), ...everyPid(second)]);
   });
 
-  test('refuses a data directory that another sink is using', async () => {
+  test('refuses a data directory that another sink uses', async () => {
     const given = await setup();
     const first = await startReady(given);
     const other = await setup();
@@ -199,7 +199,7 @@ describe('the sink as one', () => {
     expect((await first.kill('SIGTERM')).code).toBe(0);
   });
 
-  test('says in one line which port is taken, and by which key it is set', async () => {
+  test('names in one line the port that is taken and the key that sets it', async () => {
     const given = await setup();
     const taken = createServer().listen(Number(given.env['SINK_BATCHER_OPS_PORT']), '127.0.0.1');
     await once(taken, 'listening');
@@ -209,13 +209,13 @@ describe('the sink as one', () => {
     taken.close();
   });
 
-  test('says in one line that there is no redis-server', async () => {
+  test('says in one line that redis-server is missing', async () => {
     const sink = await start(await setup({ SINK_REDIS_SERVER: '/nowhere/redis-server' }));
     expect((await sink.exited).code).toBe(1);
     expect(sink.output()).toMatch(/^no_redis_server: .*install redis-server 7\.0 or newer/m);
   });
 
-  test('stops in order when it is told to before it is ready', async () => {
+  test('stops in order before it is ready', async () => {
     const given = await setup();
     const sink = await start(given);
     await sink.waitFor(/batcher \d+ started/, { timeoutMs: 20_000 });
@@ -232,7 +232,7 @@ function redisPidOrZero(given: Setup): number {
   }
 }
 
-/** The shells that wait to end this Redis. */
+/** The shells that wait to stop this Redis. */
 function watchersOf(given: Setup): readonly number[] {
   const pidFile = readLastRedis(join(given.dataDir, 'redis'))?.pidFile ?? '';
   const watchers = runningProcesses().filter(({ text }) => text.includes('read -r _') && text.includes(pidFile));

@@ -1,9 +1,12 @@
 import type { Clock, Logger } from '@sink/runtime';
 
-/** npm passes on the SIGINT that the terminal has already sent us: the second of two this close is the same Ctrl-C. */
+/** npm forwards the SIGINT that the terminal has already sent: two SIGINT within this time are one Ctrl-C. */
 const SAME_CTRL_C_MS = 500;
 
-/** Turns signals into "stop in order" and, at a second Ctrl-C, "stop at once". Installed for the life of the process. */
+/**
+ * Turns signals into two AbortSignals: stop in order, and, at a second Ctrl-C, stop at once. Its handlers stay installed
+ * for the life of the process.
+ */
 export class StopSignals {
   readonly #stop = new AbortController();
   readonly #hurry = new AbortController();
@@ -24,17 +27,17 @@ export class StopSignals {
     }
   }
 
-  /** Aborts when stopping begins. */
+  /** Aborts when the stop begins. */
   get stop(): AbortSignal {
     return this.#stop.signal;
   }
 
-  /** Aborts when the order of stopping does not matter any more. */
+  /** Aborts at a second Ctrl-C: from then on everything is killed, in no order. */
   get hurry(): AbortSignal {
     return this.#hurry.signal;
   }
 
-  /** As a first signal does. */
+  /** Begins the stop, as a first signal does. */
   stopNow(): void {
     if (this.#stop.signal.aborted) return;
     this.#firstMs = this.#clock.monotonicMs();

@@ -3,11 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 export interface RunningProcess {
   readonly pid: number;
-  /** Its arguments and, of our own processes, its environment. */
+  /** Its arguments and, if it belongs to this user, its environment. */
   readonly text: string;
 }
 
-/** What runs on this machine. From /proc where there is one: slim images have no ps. */
+/** The processes of this machine. Linux has them in /proc, because slim images have no ps. */
 export function runningProcesses(): readonly RunningProcess[] {
   if (process.platform !== 'linux') {
     const output = execFileSync('ps', ['axeww', '-o', 'pid=,command='], { encoding: 'utf8' });

@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import type { ServiceName } from '../supervisor/service-command.ts';
 
 /**
- * A stand-in for a service, for the tests of the supervisor: says what happens to it on stdout.
- * Environment `SCRIPT_<NAME>`: `stubborn` ignores being told to stop, `misconfigured` exits 78, `slow` takes 400 ms.
+ * Takes the place of a service in the tests of the supervisor, and prints what happens to it.
+ * `SCRIPT_<NAME>` in the environment: `stubborn` ignores signals, `misconfigured` exits with 78, `slow` stops after 400 ms.
  */
 export async function runScripted(name: ServiceName): Promise<void> {
   const script = process.env[`SCRIPT_${name.toUpperCase()}`];
@@ -21,7 +21,7 @@ export async function runScripted(name: ServiceName): Promise<void> {
 
   let stopping = false;
   const stop = (why: string): void => {
-    say(`told ${why}`);
+    say(`got ${why}`);
     if (script === 'stubborn' || stopping) return;
     stopping = true;
     setTimeout(
