@@ -1,21 +1,27 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { runModel } from './run-model.ts';
+import { pin } from './pins.ts';
+import { type ModelReport, runModel } from './run-model.ts';
 import { runWorlds } from './worlds.ts';
 
 /**
  * `npm run model -- --seeds N [--from SEED] [--until PATTERN] [--trace] [--processes N]`: exits with 1 when a seed breaks a promise.
- * `--until` ends with the first that does so in a way that matches; `--trace` tells all that happens, and wants a single seed.
+ * `--until` ends with the first that does so in a way that matches; `--trace` prints all that happens, and wants a single seed.
+ *
+ * `npm run model -- --pin [PATTERN]` finds and pins a seed for each mutation, or those whose name matches (pins.ts).
  */
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     seeds: { type: 'string', default: '300' },
     from: { type: 'string', default: '1' },
     until: { type: 'string' },
     trace: { type: 'boolean', default: false },
     processes: { type: 'string' },
+    pin: { type: 'boolean', default: false },
   },
 });
+if (values.pin) process.exit((await pin(new RegExp(positionals[0] ?? ''))) ? 0 : 1);
 /** Below this, starting another process costs more than it saves. */
 const SEEDS_A_PROCESS_MIN = 50;
 const from = Number(values.from);
@@ -25,7 +31,7 @@ const processes = Number(
 );
 
 const until = values.until === undefined ? null : new RegExp(values.until);
-const report = { failing: [] as number[], violations: {} as Record<string, number>, events: 0, objects: 0 };
+const report: ModelReport = { failing: [], violations: {}, events: 0, objects: 0, shownBy: null };
 const startedAt = performance.now();
 if (processes > 1 && until === null && !values.trace) {
   const share = Math.ceil(seeds / processes);
@@ -47,7 +53,9 @@ if (processes > 1 && until === null && !values.trace) {
     report.objects += result.objects;
     if (result.violations.length > 0) report.failing.push(result.seed);
     for (const violation of result.violations) countViolation(violation, 1);
-    return until === null || !result.violations.some((violation) => until.test(violation));
+    const shows = until !== null && result.violations.some((violation) => until.test(violation));
+    if (shows) report.shownBy ??= result.seed;
+    return !shows;
   });
 }
 report.failing.sort((a, b) => a - b);

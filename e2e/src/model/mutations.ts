@@ -1,11 +1,9 @@
 import type { Edit, Mutation } from '../mutants/mutation.ts';
 
-/** A rule of the protocol left out; the model must notice within 1,000 seeds (`SEEDS_MAX` in mutations.test.ts). */
+/** Rules of the protocol left out; the model must notice within 1,000 seeds (`SEEDS_MAX` in pins.ts). */
 export interface ProtocolMutation extends Mutation {
-  /** How it shows: a broken promise or something that is never finished, not an accident of the edit. */
+  /** How it shows: as a broken promise or as work that is never finished, and not as an accident of the edit. */
   readonly shows: RegExp;
-  /** The seed to begin with, where it shows in a few worlds only; default 1. */
-  readonly from?: number;
 }
 
 const UNFINISHED = /leak|LOST/;
@@ -44,7 +42,7 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     shows: /DOUBLED/,
   },
   {
-    name: 'one writer of two looks for duplicates',
+    name: 'only one writer of two looks for duplicates',
     edits: [{ rule: 'dedupe.every-writer', before: "if (this.#writer?.endsWith('1')) return null;" }],
     shows: /DOUBLED/,
   },
@@ -57,10 +55,9 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     name: 'seal reads a missing counter as zero',
     edits: [{ rule: 'seal.uncounted', to: 'or {at = 0, count = slice[3]}' }],
     shows: /DOUBLED|leak|crash/,
-    from: 140,
   },
   {
-    name: 'seal does not look where a chunk was taken up to',
+    name: 'seal does not compare where a chunk was taken up to',
     edits: [{ rule: 'seal.from', to: '' }],
     shows: /DOUBLED|invariant 1|damaged/,
   },
@@ -108,38 +105,37 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     shows: /crash|leak/,
   },
   {
-    name: 'a spilled file loses its mark before its object stands',
+    name: 'a spilled file loses its mark before its object is stored',
     edits: [{ rule: 'spill.keeps-file', after: 'await ports.spool.unmark(record);' }],
     shows: /LOST|crash/,
-    from: 440,
   },
   {
-    name: 'a spilled file is removed before its object stands',
+    name: 'a spilled file is removed before its object is stored',
     edits: [{ rule: 'spill.keeps-file', after: 'await ports.spool.remove(record);' }],
     shows: /LOST|crash/,
   },
   {
-    name: 'nobody settles a marked file whose segment was committed elsewhere',
+    name: 'a marked file whose segment was committed elsewhere is never settled',
     edits: [{ rule: 'spill.settled', to: "return 'kept';" }],
     shows: /leak: files/,
   },
   {
-    name: 'a key says neither offset nor content',
+    name: 'a key contains neither offset nor content hash',
     edits: [{ rule: 'key.content', to: '' }],
     shows: /key with two contents|LOST/,
   },
   {
-    name: 'a manifest is drawn up in the place of one that is not written yet',
+    name: 'a manifest is drawn up while another one is being written',
     edits: [{ rule: 'manifest.one-at-a-time', to: '' }],
     shows: /UNLISTED/,
   },
   {
-    name: 'a manifest is done before it stands in the bucket',
+    name: 'a manifest is finished before it is stored',
     edits: [{ rule: 'manifest.stored-first', to: 'put.catch(() => undefined); const existed = false;' }],
     shows: /UNLISTED/,
   },
   {
-    name: "a manifest's key does not say its content",
+    name: "a manifest's key does not contain its content hash",
     edits: [{ rule: 'manifest.key-content', to: '' }],
     shows: /key with two contents/,
   },
@@ -154,7 +150,7 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     shows: UNFINISHED,
   },
   {
-    name: "nothing puts chunks back that are in nobody's pending list",
+    name: 'chunks that are in no pending list are never put back',
     edits: [NO_SCRUB],
     shows: UNFINISHED,
   },
@@ -169,7 +165,7 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     shows: UNFINISHED,
   },
   {
-    name: 'after a refused seal what is open is kept',
+    name: 'after a refused seal the batcher keeps what is open',
     edits: [{ rule: 'batcher.discard', to: '' }],
     shows: UNFINISHED,
   },

@@ -5,8 +5,10 @@ import { type Mutation, mutationEnvironment } from '../mutants/mutation.ts';
 export interface ModelReport {
   readonly failing: number[];
   readonly violations: Record<string, number>;
-  readonly events: number;
-  readonly objects: number;
+  events: number;
+  objects: number;
+  /** The seed that broke a promise in the way that was looked for. */
+  shownBy: number | null;
 }
 
 export interface ModelArguments {
