@@ -10,6 +10,7 @@ export interface RuleLine {
   readonly line: number;
 }
 
+const MARKER_BEGINS = /(?:--|\/\/) rule:/;
 const MARKER = /\s*(?:--|\/\/) rule: ([a-z0-9-]+\.[a-z0-9-]+)$/;
 const SOURCES = ['apps/*/src/**/*.ts', 'libs/*/src/**/*.ts', 'e2e/src/model/*.ts'];
 
@@ -19,10 +20,15 @@ export function findRules(repository: string): RuleLine[] {
   return files.sort().flatMap((file) => ruleLines(file, readFileSync(join(repository, file), 'utf8')));
 }
 
-/** The marked lines of one source. */
+/**
+ * The marked lines of one source.
+ * @throws for what looks like a marker and is none: it would mark nothing
+ */
 export function ruleLines(file: string, source: string): RuleLine[] {
   return source.split('\n').flatMap((text, line) => {
     const rule = MARKER.exec(text)?.[1];
+    if (rule === undefined && MARKER_BEGINS.test(text))
+      throw new Error(`${file}:${line + 1}: a marker is the end of its line: // rule: PART.NAME`);
     return rule === undefined ? [] : [{ rule, file, line }];
   });
 }

@@ -3,7 +3,7 @@ import { type Argument, RedisInDoubt, RedisRefused, type RedisPort } from './por
 import type { Script } from './scripts/script.ts';
 
 /**
- * The port on an ioredis connection (which must neither resend, nor retry, nor queue while offline: design, "Connections").
+ * The port on an ioredis connection (which must neither resend, nor retry, nor queue while offline: docs/protocol.md, part 5).
  * Command names go out in lower case: that is how ioredis knows which replies differ between RESP2 and RESP3, and which
  * commands block.
  */

@@ -77,7 +77,7 @@ export interface Durability {
   readonly timeoutMs: number;
 }
 
-/** The steps that change one lane (design, section 3), and what is read beside them. Nothing else changes a lane. */
+/** The steps that change one lane (docs/protocol.md, part 3), and what is read beside them. Nothing else changes a lane. */
 export class Lane {
   readonly number: number;
   readonly keys: LaneKeys;

@@ -145,7 +145,7 @@ describe('seal', () => {
     const stats = [...(await redis.info('commandstats')).matchAll(/^cmdstat_eval(?:sha)?:calls=\d+,usec=(\d+),/gm)];
     const bothUs = stats.reduce((sum, [, usec]) => sum + Number(usec), 0);
     expect(bothUs).toBeGreaterThan(0);
-    // The design's bound for a seal and a commit, with a margin for a busy machine.
+    // The bound for a seal and a commit (SEGMENT_SLICES_MAX), with a margin for a busy machine.
     expect(bothUs).toBeLessThan(600_000);
   });
 });
