@@ -1,5 +1,5 @@
 import { type Lane, rememberLanes, type RedisPort } from '@sink/lane';
-import { describeError, type Logger, type Readiness } from '@sink/runtime';
+import type { Logger, Readiness } from '@sink/runtime';
 import { SpoolError } from '@sink/spool';
 import type { Janitor } from './janitor.ts';
 import type { BatcherMetrics } from './metrics.ts';
@@ -89,7 +89,7 @@ export class Housekeeping {
     } catch (error) {
       const part = error instanceof SpoolError ? 'spool' : 'redis';
       problems.set(part, error instanceof Error ? error.message : String(error));
-      this.#ports.log.debug({ err: describeError(error) }, 'housekeeping failed; it is tried again');
+      this.#ports.log.debug({ err: error }, 'housekeeping failed; it is tried again');
     }
   }
 }

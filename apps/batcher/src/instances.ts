@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { SinkConfig } from '@sink/config';
 import { type Durability, IoredisPort, Lane, rememberLanes } from '@sink/lane';
 import type { ServiceRedis } from '@sink/redis';
-import { type Clock, describeError, type Logger, type Readiness } from '@sink/runtime';
+import type { Clock, Logger, Readiness } from '@sink/runtime';
 import { SpoolError, type InstanceSpool, type SpoolDirectory } from '@sink/spool';
 import { Housekeeping } from './housekeeping.ts';
 import { BatcherInstance, type InstanceLane } from './instance.ts';
@@ -66,7 +66,7 @@ export class Instances {
         if (ended === 'lease_lost') log.warn({ consumer }, 'lease lost; starting again under a new name');
       } catch (error) {
         if (!endsInstanceOnly(error)) throw error;
-        log.warn({ consumer, err: describeError(error) }, 'instance failed; starting again under a new name');
+        log.warn({ consumer, err: error }, 'instance failed; starting again under a new name');
       }
       await clock.sleep(RESTART_WAIT_MS, stop);
     }

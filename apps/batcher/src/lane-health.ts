@@ -1,4 +1,4 @@
-import { describeError, type Logger, type Readiness } from '@sink/runtime';
+import type { Logger, Readiness } from '@sink/runtime';
 import type { BatcherClock, HealthPort } from './ports.ts';
 
 /** A failure that lasts this long makes the service unready: one that is mended at once is nobody's business. */
@@ -34,7 +34,7 @@ export class LaneHealth implements HealthPort {
     if (nowMs - this.#failingSinceMs >= UNREADY_AFTER_MS) readiness.set(this.#what, messageOf(reason));
     if (nowMs - this.#loggedAtMs < LOG_EVERY_MS) return;
     this.#loggedAtMs = nowMs;
-    log.warn({ err: describeError(reason), tries: this.#tries }, `${this.#what}: failing; it is tried again`);
+    log.warn({ err: reason, tries: this.#tries }, `${this.#what}: failing; it is tried again`);
   }
 
   working(): void {

@@ -1,7 +1,7 @@
 import { LineCounter, parseAllDocuments } from 'yaml';
-import type { ConfigProblem } from './config-error.ts';
 import type { Environment } from './environment.ts';
 import { isTree } from './layer.ts';
+import type { ConfigProblem } from './problems.ts';
 
 /** Where a file is looked for when neither --config nor CONNECTOR_CONFIG names one, in this order. */
 export const DEFAULT_PLACES: readonly string[] = [

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { parseHostPort } from './host-port.ts';
-import type { HostPort } from './redis-settings.ts';
+import { type HostPort, parseHostPort } from './addresses.ts';
 import { BYTES_PATTERN, DURATION_PATTERN, formatBytes, formatDuration, parseBytes, parseDurationMs } from './units.ts';
 
 /** One key of the configuration: how its value is read, and what is said about it. */
-export interface Field<Schema extends z.ZodType = z.ZodType> {
+export interface Field<Schema extends z.ZodType = z.ZodType, Unit extends string = string> {
   readonly schema: Schema;
+  /** Ends the key's name in the configuration, where the key itself does not say it: `Ms`, or nothing. */
+  readonly unit: Unit;
   /** One sentence or two for the reference. */
   readonly description: string;
   /** What is allowed: in the reference, and in the error when something else is given. */
@@ -19,8 +20,8 @@ function field<Schema extends z.ZodType>(
   allowed: string,
   description: string,
   secret = false,
-): Field<Schema> {
-  return { schema: schema.meta({ description }), allowed, description, secret };
+): Field<Schema, ''> {
+  return { schema: schema.meta({ description }), unit: '', allowed, description, secret };
 }
 
 /** Numbers may be text: the older JSON file and the environment have nothing else. */
@@ -114,7 +115,7 @@ export function duration(minMs: number, maxMs: number, initial: number | string,
   const range = `from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
   const allowed = `seconds as a number, or with a unit (ms, s, m, h), ${range}`;
   const schema = quantitySchema(DURATION_PATTERN, parseDurationMs, minMs, maxMs, allowed);
-  return field(schema.prefault(initial), allowed, description);
+  return { ...field(schema.prefault(initial), allowed, description), unit: 'Ms' } as const;
 }
 
 /** One of a few words, in any case. */

@@ -1,7 +1,6 @@
-import type { ConfigProblem } from './config-error.ts';
 import type { Environment } from './environment.ts';
-import type { Given, GivenSettings } from './given.ts';
 import { environmentName, findSection, findSetting, nearestSetting } from './keys.ts';
+import type { ConfigProblem, Given, GivenSettings } from './problems.ts';
 import { isSettingPath, settingPaths, type SettingPath } from './settings.ts';
 
 /** Everything one source gives, by key; and what is wrong with its keys. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { ConfigError, type ConfigProblem } from './config-error.ts';
-import { describeConfig } from './describe.ts';
 import { type ConfigSources, loadConfig } from './load.ts';
+import { ConfigError, type ConfigProblem } from './problems.ts';
+import { plainConfig, readSettings } from './settings.ts';
 import type { SinkConfig } from './sink-config.ts';
 
 type Files = Readonly<Record<string, string>>;
@@ -186,18 +186,46 @@ test('all mistakes are reported at once, each with key, value and what is allowe
   expect(new ConfigError(problems).message).toContain('6 mistakes\n');
 });
 
-test('secrets are neither in mistakes nor in the description', () => {
+test('no mistake shows a secret', () => {
   const text =
     'aws: { access_key_id: 12345678, secret_access_key: 987654321 }\nredis: { url: "http://:hunter2@h", password: [hunter3] }';
   const shown = new ConfigError(problemsOf(text)).message;
   for (const secret of ['12345678', '987654321', 'hunter2', 'hunter3']) expect(shown).not.toContain(secret);
   expect(shown).toContain('put it in quotes');
   expect(problemsOf('endpoint: "http://me:hunter2@host"')[0]?.given).not.toContain('hunter2');
+});
 
-  const config = loadText(`${GUIDE}\nredis: { url: "redis://u:hunter2@h" }`);
-  const described = JSON.stringify(describeConfig(config));
-  expect(described).toContain('mybucket');
-  for (const secret of ['hunter2', 'bPxRfiCY', 'AKIAIOSFODNN7EXAMPLE']) expect(described).not.toContain(secret);
+test('all secrets are listed, so that the log can leave them out', () => {
+  const key = '-----BEGIN PRIVATE KEY-----';
+  const files = { '/key': key, '/cert': 'cert', '/password': 'hunter4\n' };
+  const redis = '{ url: "rediss://u:hunter%202@h", tls_cert_file: /cert, tls_key_file: /key }';
+  const { secrets } = loadText(`${GUIDE}\nredis: ${redis}`, { files });
+  expect(secrets.toSorted()).toEqual(
+    [
+      'AKIAIOSFODNN7EXAMPLE',
+      'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+      'rediss://u:hunter%202@h',
+      'hunter%202',
+      'hunter 2',
+      key,
+    ].toSorted(),
+  );
+  const sentinel = '{ sentinels: h, sentinel_master: m, sentinel_password: hunter3, password_file: /password }';
+  expect(loadText(`redis: ${sentinel}`, { files }).secrets).toEqual(['hunter3', 'hunter4']);
+  expect(load({}).secrets).toEqual([]);
+});
+
+test('a key that depends on no other is a member of the configuration in camelCase, with its unit', () => {
+  const plain = plainConfig(readSettings({ hold_max: '4s', 'ingest.workers': 2 }));
+  expect(plain).toMatchObject({
+    port: 8080,
+    holdMaxMs: 4_000,
+    flushBytes: 134_217_728,
+    ingestWorkers: 2,
+    maxSpoolBytes: null,
+  });
+  const resolved = ['aws', 'redisUrl', 'bucket', 'compressionLevel', 'manifests', 'spillAt', 'dataDir'];
+  for (const name of resolved) expect(plain).not.toHaveProperty(name);
 });
 
 test('a broken file is reported by line, without its content', () => {

@@ -1,17 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { findAwsRegion } from './aws-region.ts';
-import { ConfigError } from './config-error.ts';
 import { readConfigFile, type ReadText } from './config-file.ts';
 import type { Environment } from './environment.ts';
-import type { Given } from './given.ts';
 import { environmentLayer, type Layer, mergeLayers, treeLayer, valueKeyOf } from './layer.ts';
-import { Problems } from './problems.ts';
-import { resolveBucket } from './resolve-bucket.ts';
+import { ConfigError, type Given, type GivenSettings, Problems } from './problems.ts';
+import { findAwsRegion, resolveBucket } from './resolve-bucket.ts';
 import { resolveRedis } from './resolve-redis.ts';
 import { resolveConfig } from './resolve.ts';
 import { readSettings, settingPaths, settings, type SettingPath } from './settings.ts';
-import type { SinkConfig } from './sink-config.ts';
+import type { RedisSettings, SinkConfig } from './sink-config.ts';
 
 const FILE_BYTES_MAX = 1024 * 1024;
 
@@ -57,7 +54,7 @@ export function loadConfig(sources: ConfigSources): SinkConfig {
   const dataDir = resolve(read.data_dir);
   const bucket = resolveBucket(read, dataDir, () => findAwsRegion(sources.env, readText), problems);
   const redis = resolveRedis(read, readNamedFile, problems);
-  const config = resolveConfig(read, dataDir, bucket, redis, problems);
+  const config = resolveConfig(read, { dataDir, bucket, redis, secrets: secretsIn(given, redis) }, problems);
   if (problems.all().length > 0) throw new ConfigError(problems.all());
   return deepFreeze(config);
 }
@@ -73,6 +70,16 @@ function readSecretFiles(
     const text = readNamedFile(path, value);
     if (text !== undefined) given.set(target, { value: text.replace(/[\r\n]+$/, ''), origin: `${path}, ${origin}` });
   }
+}
+
+/** The values of secret keys, the password of an address (as it is written, and decoded), and the text of the TLS key. */
+function secretsIn(given: GivenSettings, redis: RedisSettings | null): string[] {
+  const values = [...given].flatMap(([path, { value }]) => {
+    if (!settings[path].secret || typeof value !== 'string') return [];
+    return URL.canParse(value) ? [value, new URL(value).password] : [value];
+  });
+  const secrets = [...values, redis?.password, redis?.tls?.key].filter((secret) => secret !== undefined);
+  return [...new Set(secrets)].filter((secret) => secret !== '');
 }
 
 /** Checks each value by itself. A wrong one is taken out, so that the rest can still be checked. */

@@ -1,7 +1,6 @@
-import type { BucketSettings, SinkConfig } from './sink-config.ts';
 import type { Problems } from './problems.ts';
-import type { RedisSettings } from './redis-settings.ts';
-import type { SettingPath, Settings } from './settings.ts';
+import { plainConfig, type SettingPath, type Settings } from './settings.ts';
+import type { RedisSettings, SinkConfig } from './sink-config.ts';
 
 const GZIP_LEVEL_MAX = 9;
 /** An object key has at most 1,024 bytes; date, chunk id and hash take some 150 of them. */
@@ -10,14 +9,12 @@ const PREFIX_BYTES_MAX = 512;
 /** Puts the parts together and adds what is wrong between keys to `problems`. */
 export function resolveConfig(
   settings: Settings,
-  dataDir: string,
-  bucket: BucketSettings,
-  redis: RedisSettings | null,
+  parts: Pick<SinkConfig, 'dataDir' | 'bucket' | 'redis' | 'secrets'>,
   problems: Problems,
 ): SinkConfig {
   checkPorts(settings, problems);
   checkCompression(settings, problems);
-  checkDurability(settings, redis, problems);
+  checkDurability(settings, parts.redis, problems);
   checkSpill(settings, problems);
   checkInFlight(settings, problems);
   if (Buffer.byteLength(settings.prefix) > PREFIX_BYTES_MAX) {
@@ -25,46 +22,11 @@ export function resolveConfig(
   }
   const { compression, compression_level: level } = settings;
   return {
-    port: settings.port,
-    host: settings.host,
-    ingestWorkers: settings['ingest.workers'] ?? null,
-    sinkName: settings.sink_name,
-    lanes: settings.lanes,
-    dataDir,
-    bucket,
-    prefix: settings.prefix,
-    ifNoneMatch: settings.if_none_match,
-    compression,
+    ...plainConfig(settings),
+    ...parts,
     ...(level === undefined || compression === 'none' ? {} : { compressionLevel: level }),
     manifests: settings.manifests ?? false,
-    flushSize: settings.flush_size,
-    flushBytes: settings.flush_bytes,
-    scheduledIntervalMs: settings.scheduled_interval,
-    timeInterval: settings.time_interval,
-    redis,
-    redisPort: settings.redis_port,
-    durability: settings.durability,
-    replicas: settings.replicas,
-    holdMaxMs: settings.hold_max,
-    maxBacklogBytes: settings.max_backlog_bytes ?? null,
     spillAtBytes: spillAt(settings),
-    maxSpoolBytes: settings.max_spool_bytes ?? null,
-    diskReserveBytes: settings.disk_reserve_bytes ?? null,
-    receiptsMax: settings.receipts_max,
-    dedupeWindowMs: settings.dedupe_window,
-    maxFingerprints: settings.max_fingerprints,
-    maxBodyBytes: settings.max_body_bytes,
-    maxHeaderBytes: settings.max_header_bytes,
-    maxInFlightBytes: settings.max_in_flight_bytes,
-    maxOpenFiles: settings.max_open_files,
-    leaseMs: settings.lease,
-    uploadConcurrency: settings.upload_concurrency,
-    uploadTimeoutMs: settings.upload_timeout,
-    ingestOpsPort: settings.ingest_ops_port,
-    batcherOpsPort: settings.batcher_ops_port,
-    uploaderOpsPort: settings.uploader_ops_port,
-    stopGraceMs: settings.stop_grace,
-    logLevel: settings.log_level,
   };
 }
 

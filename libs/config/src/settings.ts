@@ -271,3 +271,42 @@ export type Settings = Readonly<z.output<typeof settingsSchema>>;
 export function readSettings(values: Readonly<Record<string, unknown>>): Settings {
   return settingsSchema.parse(values);
 }
+
+/** Keys whose meaning depends on other keys, or that are parts of a whole: resolve*.ts makes something else of them. */
+const RESOLVED = [
+  'bucket',
+  'region',
+  'endpoint',
+  'force_path_style',
+  'compression_level',
+  'manifests',
+  'spill_at',
+  'data_dir',
+] as const;
+type ResolvedPath = (typeof RESOLVED)[number] | `aws.${string}` | `redis.${string}`;
+type PlainPath = Exclude<SettingPath, ResolvedPath>;
+
+type CamelCase<Key extends string> = Key extends `${infer Head}${'_' | '.'}${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Key;
+
+/** All other keys: `hold_max`, a duration, is `holdMaxMs`; null where the key is absent and has no default. */
+export type PlainConfig = {
+  readonly [Path in PlainPath as `${CamelCase<Path>}${(typeof known)[Path]['unit']}`]: undefined extends Settings[Path]
+    ? Exclude<Settings[Path], undefined> | null
+    : Settings[Path];
+};
+
+/** The names and values of `PlainConfig`; the cast says no more than what the expression does. */
+export function plainConfig(read: Settings): PlainConfig {
+  const resolved: readonly string[] = RESOLVED;
+  return Object.fromEntries(
+    settingPaths
+      .filter((path) => !resolved.includes(path) && !/^(aws|redis)\./.test(path))
+      .map((path) => [camelCase(path) + known[path].unit, read[path] ?? null]),
+  ) as unknown as PlainConfig;
+}
+
+function camelCase(path: string): string {
+  return path.replace(/[_.](.)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,14 +1,5 @@
-import type { RedisSettings } from './redis-settings.ts';
-
-/** What the log keeps: pino's levels. */
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
-
-/**
- * What "stored" means before a producer gets its 2xx.
- * `fsync`: in Redis' append-only file and fsynced; `everysec`: at most about a second of events can be lost with the
- * machine; `none`: nothing is asked of Redis; `managed`: the operator vouches for a Redis whose settings can't be seen.
- */
-export type Durability = 'fsync' | 'everysec' | 'none' | 'managed';
+import type { HostPort } from './addresses.ts';
+import type { PlainConfig } from './settings.ts';
 
 /** Static credentials. Without them the AWS default chain is used. */
 export interface AwsCredentials {
@@ -38,61 +29,62 @@ export interface FileBucket {
 /** Where objects go. */
 export type BucketSettings = S3Bucket | FileBucket;
 
+/** TLS to Redis. Certificates are PEM text, already read from their files. */
+export interface RedisTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly serverName?: string;
+  /** False accepts any certificate. */
+  readonly verify: boolean;
+}
+
+/** Where Redis is, in one of the four ways it can be reached. */
+export type RedisTarget =
+  | ({ readonly kind: 'single' } & HostPort)
+  | { readonly kind: 'socket'; readonly path: string }
+  | {
+      readonly kind: 'sentinel';
+      readonly sentinels: readonly HostPort[];
+      /** The name of the monitored master. */
+      readonly masterName: string;
+      readonly username?: string;
+      readonly password?: string;
+      readonly tls: boolean;
+    }
+  | { readonly kind: 'cluster'; readonly nodes: readonly HostPort[] };
+
+/** How to connect to a Redis or Valkey. */
+export interface RedisSettings {
+  readonly target: RedisTarget;
+  readonly username?: string;
+  readonly password?: string;
+  /** Always 0 in a Cluster. */
+  readonly db: number;
+  /** Null: plain TCP (or a socket). */
+  readonly tls: RedisTls | null;
+  /** Address a Cluster or Sentinel announces ("host:port") -> address to connect to. Empty: none. */
+  readonly natMap: Readonly<Record<string, HostPort>>;
+}
+
 /**
- * The whole configuration, parsed once at start and deeply frozen. Only `loadConfig` makes one.
- * Meaning, limits and defaults of each key: docs/configuration.md.
+ * The whole configuration, parsed once at start and deeply frozen. Only `loadConfig` makes one. Most members are keys of
+ * settings.ts in camelCase (`PlainConfig`); those below are put together from several keys.
  */
-export interface SinkConfig {
-  readonly port: number;
-  readonly host: string;
-  /** Processes that take events; null: by cores. */
-  readonly ingestWorkers: number | null;
-  readonly sinkName: string;
-  readonly lanes: number;
+export interface SinkConfig extends PlainConfig {
   /** Absolute. */
   readonly dataDir: string;
   readonly bucket: BucketSettings;
-  readonly prefix: string;
-  readonly ifNoneMatch: 'auto' | 'off';
-  readonly compression: 'none' | 'gzip' | 'zstd';
   /** Absent with `none`, and where the codec's own default is wanted. */
   readonly compressionLevel?: number;
-  /** Each partition's objects are listed in an object of its own. */
+  /** Whether each partition's objects are listed in an object of its own. */
   readonly manifests: boolean;
-  readonly flushSize: number;
-  readonly flushBytes: number;
-  readonly scheduledIntervalMs: number;
-  readonly timeInterval: 'HOURLY' | 'DAILY';
   /** Null: the sink runs a Redis of its own. */
   readonly redis: RedisSettings | null;
-  /** Port of the sink's own Redis; 0: a free one. */
-  readonly redisPort: number;
-  readonly durability: Durability;
-  /** How many replicas must have an append before it counts as stored. */
-  readonly replicas: number;
-  readonly holdMaxMs: number;
-  /** Null: derived from Redis' maxmemory. */
-  readonly maxBacklogBytes: number | null;
-  /** Bytes of the backlog in Redis from which on it goes to the spool; null: half of what Redis may hold. */
+  /** The backlog in Redis, in bytes, above which it moves to the spool; null: half of what Redis may hold. */
   readonly spillAtBytes: number | 'never' | null;
-  /** Null: no limit but the disk's. */
-  readonly maxSpoolBytes: number | null;
-  /** Null: 1 GiB, but at most a tenth of the disk. */
-  readonly diskReserveBytes: number | null;
-  readonly receiptsMax: number;
-  /** 0: nothing is dropped as a duplicate. */
-  readonly dedupeWindowMs: number;
-  readonly maxFingerprints: number;
-  readonly maxBodyBytes: number;
-  readonly maxHeaderBytes: number;
-  readonly maxInFlightBytes: number;
-  readonly maxOpenFiles: number;
-  readonly leaseMs: number;
-  readonly uploadConcurrency: number;
-  readonly uploadTimeoutMs: number;
-  readonly ingestOpsPort: number;
-  readonly batcherOpsPort: number;
-  readonly uploaderOpsPort: number;
-  readonly stopGraceMs: number;
-  readonly logLevel: LogLevel;
+  /** Values of secret keys, which no log line may contain. */
+  readonly secrets: readonly string[];
 }
+
+export type Durability = SinkConfig['durability'];

@@ -1,3 +1,4 @@
+// `ServiceContext.registry` decides which metrics library the services use, so they take it from here, in one version.
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';
 export { askReadiness } from './ask-readiness.ts';
 export { childStopGrace } from './child-grace.ts';
@@ -7,12 +8,11 @@ export { FailureReporter, silentLog } from './failure-reporter.ts';
 export type { FailureDetails, FailureLog, FailureReporterOptions, FailureReporterPorts } from './failure-reporter.ts';
 export { KeptProcess } from './kept-process.ts';
 export { awaitFreePort, findFreePort, listen, ListenError } from './listen.ts';
-export { createLogger, describeError } from './logger.ts';
+export { createLogger } from './logger.ts';
 export type { Logger, LoggerOptions } from './logger.ts';
 export { startOpsServer } from './ops-server.ts';
 export type { OpsServer, OpsServerOptions } from './ops-server.ts';
 export { Readiness } from './readiness.ts';
-export { redactLine, secretsIn } from './secrets.ts';
 export { EXIT_CONFIG, EXIT_FAILED, EXIT_OK, parseArguments, runService } from './service.ts';
 export type { ServiceArguments, ServiceContext, ServiceName } from './service.ts';
 export { Shutdown } from './shutdown.ts';

@@ -1,15 +1,16 @@
 import { pino } from 'pino';
-import type { DestinationStream, Logger as PinoLogger } from 'pino';
+import type { BaseLogger, DestinationStream } from 'pino';
 import { PinoPretty } from 'pino-pretty';
 import { redactByName, redactLine } from './secrets.ts';
 
-export type Logger = PinoLogger;
+/** Has no `child`, because pino does not redact the fields of child loggers. */
+export type Logger = BaseLogger;
 
 export interface LoggerOptions {
   service: string;
   /** fatal, error, warn, info, debug, trace or silent. */
   level: string;
-  /** Values that must not stand in any line, wherever they come from (see `secretsIn`). */
+  /** Values that no line may contain, wherever they come from (`SinkConfig.secrets`). */
   secrets?: readonly string[];
   /** Where lines go; stdout by default. For tests. */
   destination?: DestinationStream;
@@ -18,14 +19,14 @@ export interface LoggerOptions {
 const CAUSE_DEPTH_MAX = 5;
 
 /**
- * JSON lines on stdout; readable lines where stdout is a terminal. Secrets are taken out three times over: by the name
- * of the field, as credentials in URLs, and by value. Errors show type, message, stack, code, retryable, remedy and
- * cause only: clients hang requests onto their errors (ioredis the arguments of AUTH).
+ * Writes JSON lines to stdout, or readable lines if stdout is a terminal. Secrets are removed in three ways: by the name of
+ * the field, as credentials in URLs, and by value. Of an error, under `err` or `error`, a line shows type, message, stack,
+ * code, retryable, remedy and cause only, because clients attach requests to their errors (ioredis the arguments of AUTH).
  *
- * Lines are written synchronously, so that what a process says last is not lost with it.
+ * Lines are written synchronously, so that the last line of a process that ends is not lost.
  */
 export function createLogger({ service, level, secrets = [], destination }: LoggerOptions): Logger {
-  const log = pino(
+  return pino(
     {
       level,
       base: { service, pid: process.pid },
@@ -39,12 +40,6 @@ export function createLogger({ service, level, secrets = [], destination }: Logg
     },
     destination ?? standardOutput(),
   );
-  // pino leaves the bindings of child loggers unformatted; children inherit this method from their parent.
-  const inherited = Reflect.get(log, 'child') as (this: unknown, bindings: object, options?: object) => unknown;
-  Reflect.set(log, 'child', function (this: unknown, bindings: Record<string, unknown>, options?: object) {
-    return inherited.call(this, redactObject(bindings), options);
-  });
-  return log;
 }
 
 function standardOutput(): DestinationStream {
@@ -56,8 +51,8 @@ function redactObject(object: Record<string, unknown>): Record<string, unknown> 
   return Object.fromEntries(Object.entries(redactByName({ ...object }) as Record<string, unknown>));
 }
 
-/** What a log line shows of an error; anything else is shown as it is, less its secrets. */
-export function describeError(error: unknown, depth = 0): unknown {
+/** What a log line shows of an error. Other values are shown as they are, without their secrets. */
+function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return redactByName(error);
   const shown: Record<string, unknown> = { type: error.name, message: error.message, stack: error.stack };
   for (const key of ['code', 'retryable', 'remedy'] as const) {

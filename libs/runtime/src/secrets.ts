@@ -1,8 +1,9 @@
 const REDACTED = '[redacted]';
+/** Names of secrets in what other software hands over (headers, options). Our own secrets are known by value: `SinkConfig.secrets`. */
 const SECRET_KEY = /pass(word|phrase|wd)?$|secret|token$|authorization|cookie|private.?key|^key$|credentials?$/i;
 const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/"'@\\]*(?:\\.[^\s/"'@\\]*)*@/gi;
 
-/** Shorter values are not replaced by value: a password "a" would eat the log and show itself by that. */
+/** Shorter values are not replaced: a password "a" would remove every "a" of the log, and so show itself. */
 const SECRET_LENGTH_MIN = 6;
 const DEPTH_MAX = 6;
 
@@ -20,17 +21,11 @@ export function redactByName(value: unknown, depth = 0): unknown {
   );
 }
 
-/** Every secret string that stands in a configuration: values under secret-looking names, and passwords in URLs. */
-export function secretsIn(value: unknown): string[] {
-  const found = new Set<string>();
-  collect(value, false, found, 0);
-  return [...found].filter((secret) => secret.length >= SECRET_LENGTH_MIN);
-}
-
 /** Takes credentials out of URLs (`redis://:secret@host`) and known secrets out of a line of JSON. */
 export function redactLine(line: string, secrets: readonly string[]): string {
   let redacted = line.includes('@') ? line.replace(URL_CREDENTIALS, `$1${REDACTED}@`) : line;
   for (const secret of secrets) {
+    if (secret.length < SECRET_LENGTH_MIN) continue;
     if (redacted.includes(secret)) redacted = redacted.replaceAll(secret, REDACTED);
     const escaped = JSON.stringify(secret).slice(1, -1);
     if (escaped !== secret && redacted.includes(escaped)) redacted = redacted.replaceAll(escaped, REDACTED);
@@ -41,27 +36,4 @@ export function redactLine(line: string, secrets: readonly string[]): string {
 function isSecret(name: string, value: unknown): boolean {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return false;
   return value !== null && value !== undefined && SECRET_KEY.test(name);
-}
-
-function collect(value: unknown, secret: boolean, found: Set<string>, depth: number): void {
-  if (typeof value === 'string') {
-    if (secret) found.add(value);
-    if (value.includes('://')) collectFromUrl(value, found);
-  } else if (typeof value === 'object' && value !== null && depth < DEPTH_MAX) {
-    for (const [name, inner] of Object.entries(value)) {
-      collect(inner, (secret && Array.isArray(value)) || SECRET_KEY.test(name), found, depth + 1);
-    }
-  }
-}
-
-function collectFromUrl(value: string, found: Set<string>): void {
-  if (!URL.canParse(value)) return;
-  const { password } = new URL(value);
-  if (password === '') return;
-  found.add(password);
-  try {
-    found.add(decodeURIComponent(password));
-  } catch {
-    // A malformed escape: the password is what stands there, and that is already in.
-  }
 }

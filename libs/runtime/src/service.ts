@@ -10,7 +10,6 @@ import { createLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
 import { startOpsServer } from './ops-server.ts';
 import { Readiness } from './readiness.ts';
-import { secretsIn } from './secrets.ts';
 import { Shutdown } from './shutdown.ts';
 import { answerParent, tellParentOfStart, WorkerReports } from './worker-reports.ts';
 
@@ -68,7 +67,7 @@ export async function runService(
 ): Promise<void> {
   const loaded = loadOrExit();
   const { args, config } = loaded;
-  const log = createLogger({ service, level: config.logLevel, secrets: secretsIn(config) });
+  const log = createLogger({ service, level: config.logLevel, secrets: config.secrets });
   const stopping = new AbortController();
   const readiness = new Readiness();
   const registry = new Registry();

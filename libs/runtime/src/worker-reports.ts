@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, type Registry } from 'prom-client';
-import { describeError, type Logger } from './logger.ts';
+import type { Logger } from './logger.ts';
 import type { Readiness } from './readiness.ts';
 
 /** Shorter than anybody waits who asks us, a second at least: so it is us who say which worker is silent. */
@@ -153,7 +153,7 @@ async function answer(
   try {
     return { question, problems, metrics: await registry.getMetricsAsJSON() };
   } catch (error) {
-    log.error({ err: describeError(error) }, 'collecting metrics failed');
+    log.error({ err: error }, 'collecting metrics failed');
     return { question, problems };
   }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Environment, SinkConfig } from '@sink/config';
 import { awaitRedis, connectRedis, type RedisExamination, requireRedis } from '@sink/redis';
-import { createLogger, secretsIn, silentLog, systemClock } from '@sink/runtime';
+import { createLogger, silentLog, systemClock } from '@sink/runtime';
 import { lockDataDirectory } from '../own-redis/data-lock.ts';
 import { startOwnRedis } from '../own-redis/own-redis.ts';
 import { readLastRedis } from '../own-redis/redis-conf.ts';
@@ -26,7 +26,7 @@ export async function attachRedis(config: SinkConfig, env: Environment, signal: 
   const directory = join(config.dataDir, 'redis');
   try {
     const lock = lockDataDirectory(join(directory, 'sink.lock'));
-    const log = createLogger({ service: 'sink', level: 'error', secrets: secretsIn(config) });
+    const log = createLogger({ service: 'sink', level: 'error', secrets: config.secrets });
     try {
       const redis = await startOwnRedis({ directory, port: 0, env, clock: systemClock, log, signal });
       if (redis === null) throw new StartError('redis_failed', 'stopped while its Redis was starting');

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Environment, SinkConfig } from '@sink/config';
-import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, secretsIn, systemClock } from '@sink/runtime';
+import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, systemClock } from '@sink/runtime';
 import { announcement, announcementText } from './announcement.ts';
 import { lockDataDirectory } from '../own-redis/data-lock.ts';
 import { type OwnRedis, startOwnRedis } from '../own-redis/own-redis.ts';
@@ -31,7 +31,7 @@ export interface SinkOptions {
  */
 export async function runSink(options: SinkOptions): Promise<number> {
   const { config } = options;
-  const log = createLogger({ service: 'sink', level: config.logLevel, secrets: secretsIn(config) });
+  const log = createLogger({ service: 'sink', level: config.logLevel, secrets: config.secrets });
   const signals = new StopSignals(systemClock, log);
   const redisDirectory = join(config.dataDir, 'redis');
   // The sink locks the directory only for a Redis of its own: with a shared Redis, several sinks may spool in it.

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addressOf } from './address.ts';
+import { addressOf } from './addresses.ts';
 
 test.each([
   ['0.0.0.0', 'http://localhost:1'],

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { ConfigError } from './config-error.ts';
 import { loadConfig } from './load.ts';
-import type { RedisSettings } from './redis-settings.ts';
+import { ConfigError } from './problems.ts';
+import type { RedisSettings } from './sink-config.ts';
 
 const FILES: Readonly<Record<string, string>> = { '/ca.pem': 'CA', '/cert.pem': 'CERT', '/key.pem': 'KEY' };
 

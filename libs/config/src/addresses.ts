@@ -1,4 +1,8 @@
-import type { HostPort } from './redis-settings.ts';
+/** A host (name, IPv4 or IPv6 without brackets) and a TCP port. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** `host:port`, `host`, `[v6]:port`, `[v6]` -> its parts; undefined: not an address, or a port is missing. */
 export function parseHostPort(given: string, defaultPort: number | undefined): HostPort | undefined {
@@ -7,4 +11,10 @@ export function parseHostPort(given: string, defaultPort: number | undefined): H
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   if (host === undefined || port === undefined || port < 1 || port > 65_535) return undefined;
   return { host, port };
+}
+
+/** http://, with a host that this machine can connect to. */
+export function addressOf(host: string, port: number): string {
+  const reachable = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${reachable}:${port}`;
 }
