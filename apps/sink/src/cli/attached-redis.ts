@@ -17,8 +17,8 @@ export interface AttachedRedis {
 }
 
 /**
- * The Redis of a sink, for a tool beside it: the Redis of the configuration, else the sink's own. If the sink's own does
- * not run, this starts it for as long as the tool runs.
+ * The Redis of a sink, for a tool beside it: the Redis of the configuration, else the sink's own. If the sink's own
+ * does not run, this starts it for as long as the tool runs.
  * @throws StartError
  */
 export async function attachRedis(config: SinkConfig, env: Environment, signal: AbortSignal): Promise<AttachedRedis> {

@@ -23,10 +23,10 @@ export interface DataLock {
  * file with the number and the identity of its holder. It is taken over from a holder that is dead, or that ran on
  * another host (a container that was replaced).
  *
- * Why not proper-lockfile: it decides by the age of the lock (at least 2 s, by default 10 s). After a SIGKILL, a restart
- * would wait that long or fail, and a supervisor that was paused would lose its lock while its Redis still runs. This
- * lock knows at once whether its holder lives. It cannot see processes of other hosts: a lock that holds across
- * containers needs a heartbeat, and can replace this one behind `DataLock`.
+ * Why not proper-lockfile: it decides by the age of the lock (at least 2 s, by default 10 s). After a SIGKILL, a
+ * restart would wait that long or fail, and a supervisor that was paused would lose its lock while its Redis still
+ * runs. This lock knows at once whether its holder lives. It cannot see processes of other hosts: a lock that holds
+ * across containers needs a heartbeat, and can replace this one behind `DataLock`.
  * @throws StartError `data_dir_in_use`, `data_dir`
  */
 export function lockDataDirectory(file: string): DataLock {

@@ -57,8 +57,9 @@ export function redisServerVersion(server: string): string | null {
 }
 
 /**
- * Starts a Redis on 127.0.0.1 with all its files in `directory`. Resolves when it has loaded its file and takes commands;
- * from then on it is restarted, at the same address, whenever it dies. Resolves to null when `signal` aborts before.
+ * Starts a Redis on 127.0.0.1 with all its files in `directory`. Resolves when it has loaded its file and takes
+ * commands; from then on it is restarted, at the same address, whenever it dies. Resolves to null when `signal` aborts
+ * before.
  * @throws StartError `no_redis_server`, `redis_failed`, `port_taken`
  */
 export async function startOwnRedis(options: OwnRedisOptions): Promise<OwnRedis | null> {

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 const PS_TIMEOUT_MS = 5_000;
 
 /**
- * Identifies a process beyond its number, which a later process may get again: by its start time and the boot. Null when
- * the process does not exist. Linux has both in /proc (slim images have no ps); other systems ask ps.
+ * Identifies a process beyond its number, which a later process may get again: by its start time and the boot. Null
+ * when the process does not exist. Linux has both in /proc (slim images have no ps); other systems ask ps.
  */
 export function processIdentity(pid: number): string | null {
   if (process.platform !== 'linux') return ps(pid, 'lstart=');

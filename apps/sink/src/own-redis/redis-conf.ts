@@ -34,7 +34,8 @@ export function maxmemoryFor(memoryBytes: number): number {
 
 /**
  * The entries of a queue soon leave the append-only file again. So Redis rewrites the file seldom and does not compress
- * it. With batches of 100 this lowers Redis' CPU time from 1.8 to 1.1 us an event. Loading 512 MB of the file takes 0.2 s.
+ * it. With batches of 100 this lowers Redis' CPU time from 1.8 to 1.1 us an event. Loading 512 MB of the file takes 0.2
+ * s.
  */
 const REWRITE_SELDOM = ['auto-aof-rewrite-min-size 512mb', 'rdbcompression no'] as const;
 

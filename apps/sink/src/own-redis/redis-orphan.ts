@@ -51,8 +51,8 @@ export function startLifeline(pidFile: string): Lifeline {
 }
 
 /**
- * Stops the Redis that an earlier sink left running when everything else was killed: two servers on one append-only file
- * would ruin it. SIGKILL is safe too, because Redis fsyncs what it acknowledges.
+ * Stops the Redis that an earlier sink left running when everything else was killed: two servers on one append-only
+ * file would ruin it. SIGKILL is safe too, because Redis fsyncs what it acknowledges.
  * @throws StartError `redis_failed` when it cannot be stopped
  */
 export async function stopOrphanedRedis(directory: string, clock: Clock, log: Logger): Promise<void> {

@@ -25,8 +25,8 @@ export interface SinkOptions {
  * Runs everything in one: a Redis of its own unless one is configured, and the three services as child processes. Keeps
  * them running until SIGTERM, SIGINT or SIGHUP, then stops them in order: ingest, batcher, uploader, Redis.
  *
- * Resolves to the exit code: 0 when every process stopped by itself within `stopGraceMs`, 1 when one had to be killed, 78
- * when a service found its configuration wrong, 130 after a second Ctrl-C.
+ * Resolves to the exit code: 0 when every process stopped by itself within `stopGraceMs`, 1 when one had to be killed,
+ * 78 when a service found its configuration wrong, 130 after a second Ctrl-C.
  * @throws StartError when the sink cannot start; then none of its processes runs
  */
 export async function runSink(options: SinkOptions): Promise<number> {

@@ -16,14 +16,14 @@ export function heapArguments(service: ServiceName): readonly string[] {
 }
 
 /**
- * The size of each of the two halves. With 4 MiB ingest, which makes objects for each request, takes 19 % more CPU time an
- * event. The batcher, which drains a backlog, takes as much as with 16 MiB, and 20 to 40 MB less memory.
+ * The size of each of the two halves. With 4 MiB ingest, which makes objects for each request, takes 19 % more CPU time
+ * an event. The batcher, which drains a backlog, takes as much as with 16 MiB, and 20 to 40 MB less memory.
  */
 const YOUNG_GENERATION_MIB: Readonly<Record<ServiceName, number>> = { ingest: 16, batcher: 4, uploader: 4 };
 
 /**
- * Makes glibc allocate from two arenas instead of eight a core, because each arena keeps what was freed in it. That takes
- * 10 to 30 MB off each service (`npm run bench -- --scenario memory`). Other C libraries ignore it.
+ * Makes glibc allocate from two arenas instead of eight a core, because each arena keeps what was freed in it. That
+ * takes 10 to 30 MB off each service (`npm run bench -- --scenario memory`). Other C libraries ignore it.
  */
 export const MEMORY_ENVIRONMENT = { MALLOC_ARENA_MAX: '2' } as const;
 

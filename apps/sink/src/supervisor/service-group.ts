@@ -2,7 +2,15 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import { addressOf, type Environment, type SinkConfig } from '@sink/config';
-import { askReadiness, childStopGrace, type Clock, EXIT_CONFIG, KeptProcess, type Logger } from '@sink/runtime';
+import {
+  askReadiness,
+  childStopGrace,
+  type Clock,
+  EXIT_CONFIG,
+  FailureReporter,
+  KeptProcess,
+  type Logger,
+} from '@sink/runtime';
 import { heapArguments, MEMORY_ENVIRONMENT, type ProgramOf, type ServiceName, SERVICES } from './service-command.ts';
 
 const READY_POLL_MS = 100;
@@ -57,15 +65,16 @@ export class ServiceGroup {
   async ready(signal: AbortSignal): Promise<boolean> {
     const { clock, log } = this.#options;
     const urls = SERVICES.map((service) => this.#readyUrl(service));
-    let loggedMs = clock.monotonicMs();
+    const slowStart = new FailureReporter(
+      { log, clock },
+      { name: 'start', failing: 'not ready yet', working: null, logAfterMs: READY_LOG_MS, logEveryMs: READY_LOG_MS },
+    );
     while (!signal.aborted) {
       const answers = await Promise.all(urls.map((url) => askReadiness(url, READY_TIMEOUT_MS)));
       if (answers.every(({ ready }) => ready)) return true;
-      if (clock.monotonicMs() - loggedMs >= READY_LOG_MS) {
-        loggedMs = clock.monotonicMs();
-        const waiting = answers.flatMap(({ ready, text }, index) => (ready ? [] : [`${urls[index] ?? ''}: ${text}`]));
-        log.warn({ waiting }, 'not ready yet');
-      }
+      slowStart.failed({
+        waiting: answers.flatMap(({ ready, text }, index) => (ready ? [] : [`${urls[index] ?? ''}: ${text}`])),
+      });
       await clock.sleep(READY_POLL_MS, signal);
     }
     return false;

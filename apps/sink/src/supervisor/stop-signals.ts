@@ -4,8 +4,8 @@ import type { Clock, Logger } from '@sink/runtime';
 const SAME_CTRL_C_MS = 500;
 
 /**
- * Turns signals into two AbortSignals: stop in order, and, at a second Ctrl-C, stop at once. Its handlers stay installed
- * for the life of the process.
+ * Turns signals into two AbortSignals: stop in order, and, at a second Ctrl-C, stop at once. Its handlers stay
+ * installed for the life of the process.
  */
 export class StopSignals {
   readonly #stop = new AbortController();

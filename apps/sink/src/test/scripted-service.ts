@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import type { ServiceName } from '../supervisor/service-command.ts';
 
 /**
- * Takes the place of a service in the tests of the supervisor, and prints what happens to it.
- * `SCRIPT_<NAME>` in the environment: `stubborn` ignores signals, `misconfigured` exits with 78, `slow` stops after 400 ms.
+ * Takes the place of a service in the tests of the supervisor, and prints what happens to it. `SCRIPT_<NAME>` in the
+ * environment: `stubborn` ignores signals, `misconfigured` exits with 78, `slow` stops after 400 ms.
  */
 export async function runScripted(name: ServiceName): Promise<void> {
   const script = process.env[`SCRIPT_${name.toUpperCase()}`];
