@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface EventuallyOptions {
-  /** Default 15,000: for a slow machine, and half of what a test has (vitest.suite.ts). */
+  /** Default 15,000: enough for a slow machine, and half of a test's timeout (vitest.suite.ts). */
   readonly timeoutMs?: number;
   /** Pause between two checks; default 20. */
   readonly intervalMs?: number;
 }
 
 /**
- * Repeats `check` until it neither throws nor answers false, and gives its answer. When time is up it throws what the
- * check threw last, so that a failed `expect` inside shows its difference.
+ * Repeats `check` until it neither throws nor returns false, and resolves to its result. At the timeout it throws the
+ * last error of the check, so that a failed `expect` inside shows its difference.
  */
 export async function eventually<T>(
   check: () => T | Promise<T>,

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 
-/** Below the range from which Linux (32768+) and macOS (49152+) take the ports of outgoing connections. */
+/** Below the range that Linux (32768+) and macOS (49152+) use for the ports of outgoing connections. */
 const PORT_MIN = 12_000;
 const PORT_MAX = 32_000;
 const ATTEMPTS_MAX = 100;
@@ -8,8 +8,8 @@ const ATTEMPTS_MAX = 100;
 const handedOut = new Set<number>();
 
 /**
- * A port on 127.0.0.1 nobody listens on. It comes from below the ephemeral range, so that a server which is stopped
- * and started again does not find its port taken by some outgoing connection. Another process may still be faster.
+ * A port on 127.0.0.1 on which no process listens. It is below the ephemeral range, so that an outgoing connection does
+ * not take it while a server restarts. Another process may still take it first.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {

@@ -18,7 +18,7 @@ function isAlive(pid: number): boolean {
 }
 
 describe('a managed process', () => {
-  test('shows its output, its exit code and the environment it was given', async () => {
+  test('has its output, its exit code and the environment of its options', async () => {
     const child = await startProcess({
       command: process.execPath,
       args: [
@@ -33,7 +33,7 @@ describe('a managed process', () => {
     expect(child.output()).toContain('warned');
   });
 
-  test('waitFor finds what was written before, and fails with the output when the process ends or time is up', async () => {
+  test('waitFor finds earlier output, and fails with the output when the process exits or the timeout passes', async () => {
     const child = await runScript('console.log("first"); setTimeout(() => {}, 60_000)');
     await child.waitFor(/first/g);
     await child.waitFor(/first/g);
@@ -47,7 +47,7 @@ describe('a managed process', () => {
     await expect(startProcess({ command: '/no/such/command' })).rejects.toThrow('starting /no/such/command');
   });
 
-  test('when the test process is killed, its processes, their children and its directories go too', async () => {
+  test('when the test process is killed, its processes, their children and its directories are removed', async () => {
     const library = fileURLToPath(new URL('./index.ts', import.meta.url));
     const parent = await runScript(`
       import { startProcess, temporaryDirectory } from ${JSON.stringify(library)};
@@ -67,7 +67,7 @@ describe('a managed process', () => {
 });
 
 describe('eventually', () => {
-  test('gives the first answer that is neither false nor an error', async () => {
+  test('resolves to the first result that is neither false nor an error', async () => {
     let calls = 0;
     const answer = await eventually(
       () => {

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { reaper } from './reaper.ts';
 
-/** What is kept of a process' output: the last million characters. */
+/** The last million characters of a process' output are kept. */
 const OUTPUT_CHARACTERS_MAX = 1_000_000;
 
 export interface ProcessOptions {
   readonly command: string;
   readonly args?: readonly string[];
-  /** Added to our own environment; undefined takes a variable away. */
+  /** Added to the environment of this process; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
 }
@@ -19,24 +19,24 @@ export interface ProcessExit {
 
 export interface ManagedProcess {
   readonly pid: number;
-  /** Standard output and standard error as they came, the last million characters. */
+  /** Standard output and standard error in the order of arrival, the last million characters. */
   output(): string;
   /**
-   * Waits until the output, from the start of the process on, matches. Rejects, with the end of the output, when the
-   * process ends or `timeoutMs` (default 10,000) pass before.
+   * Waits until the output since the start of the process matches. Rejects with the end of the output when the process
+   * exits or `timeoutMs` (default 10,000) pass before.
    */
   waitFor(pattern: RegExp, options?: { readonly timeoutMs?: number }): Promise<RegExpExecArray>;
-  /** Sends a signal and goes on; nothing happens when the process is gone. For SIGSTOP, SIGCONT and the like. */
+  /** Sends a signal and does not wait. Does nothing when the process is gone. For SIGSTOP, SIGCONT and the like. */
   signal(signal: NodeJS.Signals): void;
-  /** Sends a signal (default SIGKILL) to this process only, not to its children, and waits until it has ended. */
+  /** Sends a signal (default SIGKILL) to this process, not to its children, and waits until it exits. */
   kill(signal?: NodeJS.Signals): Promise<ProcessExit>;
-  /** Settles, and never rejects, when the process has ended and its output is complete. */
+  /** Resolves when the process has exited and its output is complete. Never rejects. */
   readonly exited: Promise<ProcessExit>;
 }
 
 /**
- * Starts a process in a process group of its own. The whole group is killed when the test process ends, in whatever
- * way it ends. Rejects when the command cannot be started.
+ * Starts a process in a process group of its own. The whole group is killed when the test process ends, however it
+ * ends. Rejects when the command cannot be started.
  */
 export async function startProcess(options: ProcessOptions): Promise<ManagedProcess> {
   const { command, args = [], env = {}, cwd } = options;
@@ -74,7 +74,7 @@ export async function startProcess(options: ProcessOptions): Promise<ManagedProc
     };
     child.once('exit', (code, signal) => {
       exit = { code, signal };
-      // A grandchild may have inherited the pipes and keep them open: what it writes is not waited for.
+      // A grandchild may have inherited the pipes and keep them open: its output is not awaited.
       setTimeout(settle, 200).unref();
     });
     child.once('close', settle);
@@ -94,7 +94,7 @@ export async function startProcess(options: ProcessOptions): Promise<ManagedProc
     output: () => output,
     waitFor: (pattern, { timeoutMs = 10_000 } = {}) =>
       new Promise((resolve, reject) => {
-        // Without `g` and `y`: these remember where they stopped.
+        // Without `g` and `y`, which keep the position of the last match.
         const searched = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''));
         const fail = (what: string): void => {
           finish();

@@ -12,7 +12,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A server that answers every byte with the same byte and remembers what reached it. */
+/** A server that answers every byte with the same byte and records what it received. */
 async function echoBehindProxy(): Promise<{ proxy: Proxy; reached: () => string }> {
   let reached = '';
   const sockets = new Set<Socket>();
@@ -51,7 +51,7 @@ async function client(proxy: Proxy): Promise<{
 }
 
 describe('a fault proxy', () => {
-  test('passes bytes in both directions, in order, more than it may hold back', async () => {
+  test('forwards bytes in both directions and in order, more than it may buffer', async () => {
     const { proxy } = await echoBehindProxy();
     const { socket, answered } = await client(proxy);
     const sent = Array.from({ length: 300_000 }, (_, index) => index.toString(36)).join(',');
@@ -61,7 +61,7 @@ describe('a fault proxy', () => {
     expect(answered() === sent).toBe(true);
   });
 
-  test('cut resets what is open and takes new connections', async () => {
+  test('cut resets open connections and accepts new ones', async () => {
     const { proxy } = await echoBehindProxy();
     const { socket, failure } = await client(proxy);
     await eventually(() => proxy.connections() === 1);
@@ -74,7 +74,7 @@ describe('a fault proxy', () => {
     await eventually(() => second.answered() === 'x');
   });
 
-  test('a blackhole holds everything, also the end of a connection, and delivers late', async () => {
+  test('a blackhole holds all bytes and the end of a connection, and delivers them later', async () => {
     const { proxy, reached } = await echoBehindProxy();
     const { socket, answered } = await client(proxy);
     socket.write('1');
@@ -90,7 +90,7 @@ describe('a fault proxy', () => {
     await eventually(() => proxy.connections() === 0);
   });
 
-  test('a blackhole for answers lets the request be carried out, and a cut then loses the answer', async () => {
+  test('a blackhole for answers lets the server handle the request, and a cut then loses the answer', async () => {
     const { proxy, reached } = await echoBehindProxy();
     const { socket, answered, failure } = await client(proxy);
     proxy.blackhole(true, 'answers');
@@ -102,7 +102,7 @@ describe('a fault proxy', () => {
     expect(answered()).toBe('');
   });
 
-  test('delay holds each direction back', async () => {
+  test('delay delays each direction', async () => {
     const { proxy } = await echoBehindProxy();
     const { socket, answered } = await client(proxy);
     proxy.delay(60);
@@ -112,7 +112,7 @@ describe('a fault proxy', () => {
     expect(performance.now() - startMs).toBeGreaterThanOrEqual(119);
   });
 
-  test('refuse refuses new connections and leaves open ones alone', async () => {
+  test('refuse refuses new connections and keeps open ones', async () => {
     const { proxy } = await echoBehindProxy();
     const { socket, answered } = await client(proxy);
     await proxy.refuse(true);
@@ -123,7 +123,7 @@ describe('a fault proxy', () => {
     await client(proxy);
   });
 
-  test('a server that is away shows as a reset', async () => {
+  test('a missing server looks like a reset', async () => {
     const proxy = await startProxy({ host: '127.0.0.1', port: 1 });
     cleanups.push(() => proxy.close());
     const { failure } = await client(proxy);

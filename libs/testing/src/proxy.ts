@@ -4,32 +4,32 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 /** `requests`: from the client to the server; `answers`: from the server to the client. */
 export type ProxyDirection = 'requests' | 'answers';
 
-/** A TCP proxy on 127.0.0.1 that can fail in the ways a network does. */
+/** A TCP proxy on 127.0.0.1 that can fail as a network does. */
 export interface Proxy {
   readonly host: string;
   readonly port: number;
-  /** Connections that are open now. */
+  /** The connections that are open now. */
   connections(): number;
-  /** Resets every open connection, on both sides. What was on the way is lost. New ones are accepted. */
+  /** Resets every open connection on both sides and loses the bytes in transit. New connections are accepted. */
   cut(): void;
   /**
-   * Connections stay open and new ones are accepted, but no byte passes, and no end of a connection either. Switched
-   * off, what was held is delivered: late, as after a partition. One direction alone makes a request that is carried
-   * out and never answered. Followed by `cut()`, what was held is lost.
+   * Connections stay open and new ones are accepted, but neither bytes nor the end of a connection pass. When it is
+   * switched off, the held bytes are delivered late, as after a partition; `cut()` loses them instead. In the direction
+   * of the answers alone, the server handles a request and the client never gets its answer.
    */
   blackhole(on: boolean, direction?: ProxyDirection | 'both'): void;
-  /** Everything that passes from now on takes this long, in each direction. 0 ends it. */
+  /** From now on every byte takes this long, in each direction. 0 ends it. */
   delay(delayMs: number): void;
-  /** New connections are refused (ECONNREFUSED); open ones live on. Resolves when it has taken effect. */
+  /** Refuses new connections (ECONNREFUSED) and keeps open ones. Resolves when it has taken effect. */
   refuse(on: boolean): Promise<void>;
-  /** Resets what is open and stops listening. */
+  /** Resets open connections and stops listening. */
   close(): Promise<void>;
 }
 
-/** Bytes a direction may hold back while it delays; beyond, it stops reading. */
+/** A direction buffers at most so many bytes while it delays. Above that, it stops reading. */
 const HELD_BYTES_MAX = 1024 * 1024;
 
-/** Starts a proxy in front of a server. Nothing has to listen there yet: connections are then reset. */
+/** Starts a proxy in front of a server. While the server does not listen, connections are reset. */
 export async function startProxy(target: { readonly host: string; readonly port: number }): Promise<Proxy> {
   const faults: Faults = { blackholed: { requests: false, answers: false }, delayMs: 0 };
   const open = new Set<Link>();
@@ -49,7 +49,7 @@ export async function startProxy(target: { readonly host: string; readonly port:
     for (const link of open) link.reset();
   };
   const unlisten = async (): Promise<void> => {
-    // The callback of close() waits for open connections, the port is free at once.
+    // The callback of close() waits for open connections, but the port is free at once.
     if (server.listening) server.close();
   };
   return {
@@ -92,7 +92,7 @@ interface Faults {
   delayMs: number;
 }
 
-/** One client connection and its counterpart. */
+/** A client's connection and the connection to the server that belongs to it. */
 class Link {
   onClosed: () => void = () => undefined;
   readonly #sockets: readonly [Socket, Socket];
@@ -124,7 +124,7 @@ class Link {
   }
 }
 
-/** One direction of a connection: what comes, in order, when its time has come and nothing stops it. */
+/** One direction of a connection: forwards the bytes in order, after their delay and unless a fault stops them. */
 class Half {
   readonly #to: Socket;
   readonly #from: Socket;
@@ -152,7 +152,7 @@ class Half {
     });
   }
 
-  /** Passes on what may pass now, and comes back by itself for the rest. */
+  /** Forwards the bytes that are due, and schedules itself for the others. */
   flow(): void {
     clearTimeout(this.#timer);
     while (!this.#faults.blackholed[this.#direction] && !this.#draining && !this.#dropped) {
@@ -176,7 +176,7 @@ class Half {
     if (this.#heldBytes < HELD_BYTES_MAX) this.#from.resume();
   }
 
-  /** The connection is over: what is held never arrives. */
+  /** Ends the connection: the held bytes never arrive. */
   drop(): void {
     this.#dropped = true;
     this.#held = [];

@@ -1,4 +1,4 @@
-/** The process behind `reaper.ts`: reads what to clean up, waits until its parent is gone, cleans up, ends. */
+/** The process behind `reaper.ts`: reads what to clean up, waits until its parent is gone, cleans up, and exits. */
 import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 
@@ -17,10 +17,10 @@ for (const group of groups) {
   try {
     process.kill(-group, 'SIGKILL');
   } catch {
-    // The group is empty already.
+    // The group is already empty.
   }
 }
 for (const directory of directories) {
-  // The dying processes may still create a file or two in there: rm tries again.
+  // The dying processes may still create files in the directory: rm retries.
   await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 }

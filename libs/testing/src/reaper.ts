@@ -3,31 +3,31 @@ import { fileURLToPath } from 'node:url';
 import type { Writable } from 'node:stream';
 
 /**
- * Cleans up behind a test process, however that process ends: by itself, by Ctrl-C, or by SIGKILL.
+ * Cleans up after a test process, however the process ends: by itself, by Ctrl-C, or by SIGKILL.
  *
- * The work is done by a second process (`reaper-main.ts`) that reads from a pipe whose other end only we hold. When we
- * are gone the pipe ends, and it kills the process groups and removes the directories it was told about. An exit
- * handler in this process could not promise that.
+ * A second process (`reaper-main.ts`) does the work. It reads from a pipe whose other end only the test process holds.
+ * When the test process is gone the pipe ends, and the second process kills the process groups and removes the
+ * directories that it has read from the pipe. An exit handler of the test process could not promise that.
  */
 export interface Reaper {
-  /** Kill this process group (its leader's pid) when this process ends. */
+  /** Kills this process group (the pid of its leader) when this process ends. */
   killAtEnd(groupPid: number): void;
-  /** The group is known to be empty: its number may belong to somebody else soon. */
+  /** The group is empty: its number may soon belong to another group. */
   forget(groupPid: number): void;
-  /** Remove this directory when this process ends. */
+  /** Removes this directory when this process ends. */
   removeAtEnd(directory: string): void;
 }
 
 let started: Reaper | undefined;
 
-/** The reaper of this process; the first call starts it. */
+/** The reaper of this process. The first call starts it. */
 export function reaper(): Reaper {
   started ??= startReaper();
   return started;
 }
 
 function startReaper(): Reaper {
-  // A session of its own: Ctrl-C in a terminal goes to the whole foreground group, and the reaper has to survive it.
+  // In a session of its own: Ctrl-C in a terminal signals the whole foreground group, and the reaper must survive it.
   const child = spawn(process.execPath, [fileURLToPath(new URL('./reaper-main.ts', import.meta.url))], {
     stdio: ['pipe', 'ignore', 'inherit'],
     detached: true,

@@ -19,7 +19,7 @@ const config = (server: RedisServer, name: string): Promise<unknown> =>
   withClient(server.url, async (client) => (await client.config('GET', name)) as unknown);
 
 describe('a real Redis of the test', () => {
-  test('keeps what it acknowledged over SIGKILL and restart, on the same port and directory', async () => {
+  test('keeps acknowledged writes over SIGKILL and restart, on the same port and directory', async () => {
     const server = await startRedis();
     const { port, dir, pid } = server;
     await withClient(server.url, (client) => client.set('key', 'kept'));
@@ -32,7 +32,7 @@ describe('a real Redis of the test', () => {
     await server.stop();
   });
 
-  test('is durable, bounded and never evicts unless told otherwise', async () => {
+  test('is durable, bounded and never evicts unless its arguments say otherwise', async () => {
     const server = await startRedis({ args: ['--maxmemory', '8mb'] });
     expect(await config(server, 'append*')).toEqual(expect.arrayContaining(['appendfsync', 'always', 'yes']));
     expect(await config(server, 'maxmemory')).toEqual(['maxmemory', String(8 * 1024 * 1024)]);
@@ -42,7 +42,7 @@ describe('a real Redis of the test', () => {
     await server.stop();
   });
 
-  test('asks for the password it was given', async () => {
+  test('requires the password of its options', async () => {
     const server = await startRedis({ password: 'p@ss/word' });
     expect(await withClient(server.url, (client) => client.ping())).toBe('PONG');
     await expect(withClient(`redis://${server.host}:${server.port}`, (client) => client.get('x'))).rejects.toThrow(
@@ -51,7 +51,7 @@ describe('a real Redis of the test', () => {
     await server.stop();
   });
 
-  test('can be reached through the proxy, and several run at once', async () => {
+  test('works through the proxy, and several run at the same time', async () => {
     const servers = await Promise.all([startRedis(), startRedis()]);
     for (const server of servers) {
       const proxy = await startProxy(server);
@@ -69,7 +69,7 @@ describe('a real Redis of the test', () => {
     expect(existsSync(`/proc/${server.pid}`)).toBe(false);
   });
 
-  test('a wrong argument fails with what Redis said', async () => {
+  test('a wrong argument fails with the message of Redis', async () => {
     await expect(startRedis({ args: ['--no-such-option', '1'] })).rejects.toThrow(/FATAL CONFIG FILE ERROR/);
   });
 });

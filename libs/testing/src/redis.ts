@@ -8,38 +8,38 @@ const START_ATTEMPTS_MAX = 5;
 const STOP_GRACE_MS = 10_000;
 
 export interface RedisOptions {
-  /** Added behind the defaults, so that they win: `['--maxmemory', '8mb']`. */
+  /** Added after the defaults, so that they override them: `['--maxmemory', '8mb']`. */
   readonly args?: readonly string[];
-  /** Where the append-only file stands; default: a temporary directory. */
+  /** The directory of the append-only file; default: a temporary directory. */
   readonly dir?: string;
   readonly password?: string;
 }
 
-/** A real redis-server of this test's own. */
+/** A real redis-server of one test. */
 export interface RedisServer {
   readonly host: string;
   readonly port: number;
   /** redis://, with the password if there is one. */
   readonly url: string;
   readonly dir: string;
-  /** Of the process that runs now, or ran last. */
+  /** Of the process that is running, or ran last. */
   readonly pid: number;
-  /** What the process that runs now, or ran last, logged. */
+  /** The log of the process that is running, or ran last. */
   output(): string;
-  /** SIGSTOP or SIGCONT: a server that hangs. */
+  /** SIGSTOP makes the server hang, SIGCONT wakes it. */
   signal(signal: NodeJS.Signals): void;
-  /** SIGKILL, as a crash of the machine's process table: what was fsynced stays. */
+  /** Crashes the server with SIGKILL: fsynced writes stay. */
   kill(): Promise<void>;
-  /** Starts again with the same port, directory and arguments; a server that still runs is stopped first. */
+  /** Restarts with the same port, directory and arguments. A server that is still running is stopped first. */
   restart(): Promise<void>;
-  /** SIGTERM, and SIGKILL when that takes longer than 10 s. */
+  /** Stops it with SIGTERM, and with SIGKILL after 10 s. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts redis-server (environment `SINK_REDIS_SERVER`, else the one on PATH) on a free port of 127.0.0.1:
- * `appendfsync always`, `maxmemory 256mb`, `noeviction`, no snapshots, the file rewritten as seldom as in the sink's own
- * Redis. Resolves when it accepts connections.
+ * Starts redis-server (that of `SINK_REDIS_SERVER`, else that on PATH) on a free port of 127.0.0.1: `appendfsync
+ * always`, `maxmemory 256mb`, `noeviction`, no snapshots. It rewrites its file as seldom as the sink's own Redis does.
+ * Resolves when it accepts connections.
  */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const dir = options.dir ?? temporaryDirectory('redis');
@@ -60,7 +60,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   }
 
   const stop = async (): Promise<void> => {
-    // A stopped (SIGSTOP) process takes no SIGTERM.
+    // A process that SIGSTOP has stopped does not handle SIGTERM.
     current.signal('SIGCONT');
     const impatience = setTimeout(() => current.signal('SIGKILL'), STOP_GRACE_MS);
     await current.kill('SIGTERM');
@@ -107,7 +107,7 @@ async function launch(dir: string, port: number, options: RedisOptions): Promise
       ...(options.args ?? []),
     ],
   });
-  // The line comes after the append-only file was loaded.
+  // Redis prints this line after it has loaded the append-only file.
   await server.waitFor(/Ready to accept connections/, { timeoutMs: 20_000 });
   return server;
 }

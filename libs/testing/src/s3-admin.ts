@@ -4,14 +4,14 @@ import type { S3Object } from './s3-objects.ts';
 import { readBody } from './s3-request.ts';
 import type { FakeS3, S3Permissions } from './s3.ts';
 
-/** An object as one line of the admin listing; `body` (base64) only when it was asked for. */
+/** An object as one line of the listing. It has `body` (base64) only when the request asks for it. */
 export interface S3ObjectLine extends Omit<S3Object, 'body'> {
   readonly sizeBytes: number;
   readonly body?: string;
 }
 
 /**
- * The fake's control over HTTP, for tests that run it in a process of its own. Unsigned and never touched by faults:
+ * The fake's control over HTTP, for tests that run it as a process of its own. Unsigned, and free of faults:
  *
  *     GET    /_fake/objects[?bodies=1]     NDJSON, one S3ObjectLine a line, in key order
  *     GET    /_fake/object?key=KEY         the object's bytes, or 404
@@ -22,7 +22,7 @@ export interface S3ObjectLine extends Omit<S3Object, 'body'> {
  *     DELETE /_fake/faults[/ID]            one rule, or all
  *     PUT    /_fake/permissions            "all" | "put_only" | "none" as JSON
  *     PUT    /_fake/bucket                 true | false as JSON: whether the bucket exists
- *     POST   /_fake/plant?key=KEY          the body becomes an object of somebody else
+ *     POST   /_fake/plant?key=KEY          the body becomes an object of another program
  *     DELETE /_fake/object?key=KEY         deletes an object
  *     POST   /_fake/clear                  forgets everything
  */

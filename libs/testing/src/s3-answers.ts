@@ -27,7 +27,7 @@ export function errorAnswer(
   return answer(status, { 'content-type': 'application/xml', ...headers }, Buffer.from(xml));
 }
 
-/** HEAD and GET of an object; the checksum only when `x-amz-checksum-mode: ENABLED` asked for it. */
+/** The answer to HEAD and GET of an object, with the checksum if the request has `x-amz-checksum-mode: ENABLED`. */
 export function objectAnswer(object: S3Object, withBody: boolean, withChecksum: boolean): S3Answer {
   const headers: Record<string, string> = {
     etag: object.etag,
@@ -46,8 +46,8 @@ export function objectAnswer(object: S3Object, withBody: boolean, withChecksum: 
 }
 
 /**
- * One page of ListObjectsV2. Takes prefix, max-keys (up to 1,000), start-after and continuation-token; a delimiter is
- * not implemented.
+ * One page of ListObjectsV2. Supports prefix, max-keys (up to 1,000), start-after and continuation-token, but no
+ * delimiter.
  */
 export function listAnswer(bucket: string, objects: readonly S3Object[], query: URLSearchParams): S3Answer {
   if (query.has('delimiter')) return errorAnswer(501, 'NotImplemented', 'A delimiter is not implemented.');

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** What a request to the fake asks for. `Other`: everything the fake does not know. */
+/** The operation of a request. `Other`: an operation that the fake does not know. */
 export type S3Operation = 'PutObject' | 'HeadObject' | 'GetObject' | 'ListObjectsV2' | 'HeadBucket' | 'Other';
 
-/** A request as fault rules see it, before anything was done with it. */
+/** A request as the fault rules see it, before it has any effect. */
 export interface S3RequestFacts {
   readonly operation: S3Operation;
   readonly bucket: string;
@@ -11,7 +11,7 @@ export interface S3RequestFacts {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** Which requests a fault hits, in a form that can be sent to another process. All that is given must hold. */
+/** The requests that a fault hits, in a form that can be sent to another process. All given conditions must hold. */
 export interface S3Match {
   readonly operation?: S3Operation;
   readonly key?: string;
@@ -20,8 +20,8 @@ export interface S3Match {
 }
 
 /**
- * What happens to the request. `applied`: the request takes its full effect first and only the answer goes wrong
- * (without it: no effect at all).
+ * What happens to the request. With `applied` the request takes its full effect and only its answer fails; without it
+ * the request has no effect.
  */
 export type S3Effect =
   | {
@@ -32,26 +32,26 @@ export type S3Effect =
       readonly headers?: Readonly<Record<string, string>>;
       readonly applied?: boolean;
     }
-  /** Never answered; the connection stays open. */
+  /** The request is never answered and its connection stays open. */
   | { readonly kind: 'hang'; readonly applied?: boolean }
   /** The connection is reset. */
   | { readonly kind: 'reset'; readonly applied?: boolean }
-  /** Waits before the request is looked at. */
+  /** The request is handled after a wait. */
   | { readonly kind: 'slow'; readonly delayMs: number }
-  /** Works, but the answer carries an ETag that has nothing to do with the object. */
+  /** The request succeeds, but the answer has a wrong ETag. */
   | { readonly kind: 'wrong_etag' }
-  /** The first byte of the body is changed on its way; checksums decide what comes of it. */
+  /** The first byte of the body is changed in transit, so that the checksums decide on the request. */
   | { readonly kind: 'damage' };
 
-/** A fault rule. The first rule that matches a request decides; rules are asked in the order they were added. */
+/** A fault rule. The first rule that matches a request applies, in the order in which the rules were added. */
 export interface S3Fault {
   readonly match?: S3Match | ((request: S3RequestFacts) => boolean);
   readonly effect: S3Effect;
-  /** Lets this many matching requests pass first; default 0. */
+  /** Skips this many matching requests first; default 0. */
   readonly skip?: number;
-  /** Hits this many requests, then never again; default: until removed. */
+  /** Hits this many requests; default: all, until it is removed. */
   readonly times?: number;
-  /** Hits only this share (0 to 1) of the matching requests, by a seeded generator; default 1. */
+  /** Hits this share (0 to 1) of the matching requests, chosen by a seeded generator; default 1. */
   readonly share?: number;
   readonly seed?: number;
 }
@@ -85,12 +85,12 @@ export class S3Faults {
     this.#rules.length = 0;
   }
 
-  /** How many requests each rule hit so far. */
+  /** The number of requests that each rule has hit. */
   hits(id: number): number {
     return this.#rules.find((rule) => rule.id === id)?.hits ?? 0;
   }
 
-  /** The effect for this request, or null: it goes through unharmed. Counts the hit. */
+  /** The effect on this request, or null for none. Counts the hit. */
   next(request: S3RequestFacts): S3Effect | null {
     for (const rule of this.#rules) {
       const { fault } = rule;

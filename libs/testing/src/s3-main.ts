@@ -4,8 +4,8 @@
  *     node s3-main.ts --bucket NAME --access-key-id ID --secret-access-key SECRET
  *                     [--port N] [--host H] [--region R] [--permissions all|put_only|none]
  *
- * Prints `s3 fake listening on URL` when it is ready. Controlled over `URL/_fake/…` (s3-admin.ts; RemoteS3 speaks it).
- * Objects live in memory and end with the process.
+ * Prints `s3 fake listening on URL` when it is ready. `URL/_fake/…` controls it (s3-admin.ts, RemoteS3).
+ * Objects are in memory and are gone with the process.
  */
 import { parseArgs } from 'node:util';
 import { startS3 } from './s3.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** What a PUT brings. */
+/** What a PUT contains. */
 export interface S3Upload {
   readonly body: Buffer;
   readonly contentType: string;
@@ -11,7 +11,7 @@ export interface S3Upload {
   readonly crc32: string | null;
 }
 
-/** An object as it stands in the fake. */
+/** An object as the fake stores it. */
 export interface S3Object extends S3Upload {
   readonly key: string;
   /** With its quotes. */
@@ -20,7 +20,7 @@ export interface S3Object extends S3Upload {
   readonly lastModifiedMs: number;
 }
 
-/** One PUT that took effect. `other_bytes` is what the sink must never do: an object overwritten with other content. */
+/** One PUT that took effect. `other_bytes`: it overwrote an object with other content, which the sink must never do. */
 export interface S3Write {
   readonly key: string;
   readonly outcome: 'created' | 'same_bytes' | 'other_bytes';
@@ -30,7 +30,7 @@ export interface S3Write {
   readonly atMs: number;
 }
 
-/** The objects of the fake's one bucket, in memory, with every write that ever took effect. */
+/** The objects of the fake's only bucket, in memory, and every write that took effect. */
 export class S3Objects {
   readonly #objects = new Map<string, S3Object>();
   readonly #writes: S3Write[] = [];
@@ -43,7 +43,7 @@ export class S3Objects {
     return this.#objects.has(key);
   }
 
-  /** All objects in the order of S3: by the bytes of their keys. */
+  /** All objects in the order of S3, which is that of the bytes of their keys. */
   list(): S3Object[] {
     return [...this.#objects.values()].sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
   }
@@ -61,7 +61,7 @@ export class S3Objects {
     return object;
   }
 
-  /** As if somebody else had written the object: no write of ours. */
+  /** Stores an object as another program would. It does not count as a write. */
   plant(key: string, upload: S3Upload, atMs: number): S3Object {
     const sha256 = createHash('sha256').update(upload.body).digest('hex');
     const etag = `"${createHash('md5').update(upload.body).digest('hex')}"`;
@@ -70,7 +70,7 @@ export class S3Objects {
     return object;
   }
 
-  /** As if somebody had deleted the object in the bucket. */
+  /** Deletes an object as another program would. */
   remove(key: string): void {
     this.#objects.delete(key);
   }

@@ -6,11 +6,11 @@ import type { S3Fault } from './s3-faults.ts';
 import type { S3Object, S3Write } from './s3-objects.ts';
 import type { S3Options, S3Permissions, S3Request } from './s3.ts';
 
-/** The fake in another process: the same control as FakeS3, over HTTP. */
+/** Controls a fake in another process over HTTP, as FakeS3 does in this process. */
 export class RemoteS3 {
   readonly url: string;
 
-  /** `url`: where the fake listens, `http://host:port`. */
+  /** @param url of the fake, `http://host:port` */
   constructor(url: string) {
     this.url = url;
   }
@@ -21,12 +21,12 @@ export class RemoteS3 {
     return lines.map(({ body, ...rest }) => ({ ...rest, body: Buffer.from(body ?? '', 'base64') }));
   }
 
-  /** The keys alone. */
+  /** The keys of all objects. */
   async keys(): Promise<string[]> {
     return ((await this.#lines('objects')) as S3ObjectLine[]).map(({ key }) => key);
   }
 
-  /** The body of one object, as it was sent. */
+  /** The body of one object, as the client sent it. */
   async body(key: string): Promise<Buffer> {
     return this.#call('GET', `object?key=${encodeURIComponent(key)}`);
   }
@@ -35,7 +35,7 @@ export class RemoteS3 {
     return (await this.#lines('writes')) as S3Write[];
   }
 
-  /** PUTs that replaced an object with other bytes: must stay empty. */
+  /** The PUTs that replaced an object with other bytes. Must stay empty. */
   async overwrites(): Promise<S3Write[]> {
     return (await this.writes()).filter(({ outcome }) => outcome === 'other_bytes');
   }
@@ -44,7 +44,7 @@ export class RemoteS3 {
     return (await this.#lines('requests')) as S3Request[];
   }
 
-  /** Adds a fault rule (its `match` can be no function here) and returns its id. */
+  /** Adds a fault rule (whose `match` cannot be a function here) and returns its id. */
   async addFault(fault: S3Fault): Promise<number> {
     return ((await this.#call('POST', 'faults', JSON.stringify(fault)).then(parse)) as { id: number }).id;
   }
@@ -106,11 +106,11 @@ export interface S3Process {
   readonly url: string;
   readonly port: number;
   readonly control: RemoteS3;
-  /** Ends the process at once; its objects are gone. Ends by itself when the test process does. */
+  /** Kills the process, with its objects. It also ends when the test process does. */
   stop(): Promise<void>;
 }
 
-/** Starts the fake as a process of its own (s3-main.ts), so that tests may kill whatever else is running. */
+/** Starts the fake as a process of its own (s3-main.ts), which survives whatever else a test kills. */
 export async function startS3Process(
   options: Pick<S3Options, 'bucket' | 'accessKeyId' | 'secretAccessKey' | 'host' | 'port' | 'region' | 'permissions'>,
 ): Promise<S3Process> {

@@ -7,7 +7,7 @@ import type { S3Operation, S3RequestFacts } from './s3-faults.ts';
 
 const bodyBytesMax = 512 * 1024 * 1024;
 
-/** Bucket and key from the path, or the bucket from the Host header where a client uses virtual-hosted style. */
+/** Bucket and key from the path. The bucket comes from the Host header when the client uses virtual-hosted style. */
 export function factsOf(request: IncomingMessage, url: URL, bucketName: string): S3RequestFacts {
   const path = decodeURIComponent(url.pathname.slice(1));
   const virtual = request.headers.host?.startsWith(`${bucketName}.`) ?? false;
@@ -18,7 +18,7 @@ export function factsOf(request: IncomingMessage, url: URL, bucketName: string):
 }
 
 function operationOf(method: string | undefined, key: string, query: URLSearchParams): S3Operation {
-  // The SDK names its operation in x-id; every other parameter asks for something else than the plain object.
+  // The SDK names its operation in x-id. Every other parameter asks for something other than the object itself.
   const plain = [...query.keys()].every((name) => name === 'x-id');
   if (method === 'PUT' && key !== '' && plain) return 'PutObject';
   if (method === 'HEAD') return key === '' ? 'HeadBucket' : 'HeadObject';
@@ -27,7 +27,7 @@ function operationOf(method: string | undefined, key: string, query: URLSearchPa
   return 'Other';
 }
 
-/** What S3 refuses about a PUT before it takes the body. */
+/** The error of a PUT that S3 refuses before it reads the body, or null. */
 export function refusePut({ headers }: IncomingMessage): S3Answer | null {
   const hash = headers['x-amz-content-sha256'];
   const chunked = (typeof hash === 'string' && hash.startsWith('STREAMING-')) || 'x-amz-trailer' in headers;
@@ -48,7 +48,7 @@ export function refusePut({ headers }: IncomingMessage): S3Answer | null {
   return null;
 }
 
-/** What S3 refuses once the body is there: any hash or checksum of it that is not as sent. */
+/** The error of a PUT whose body does not have the hash or checksum of its headers, or null. */
 export function refuseBody({ headers }: IncomingMessage, body: Buffer): S3Answer | null {
   const hash = headers['x-amz-content-sha256'];
   if (hash !== 'UNSIGNED-PAYLOAD' && hash !== createHash('sha256').update(body).digest('hex')) {
@@ -66,7 +66,7 @@ export function refuseBody({ headers }: IncomingMessage, body: Buffer): S3Answer
   return null;
 }
 
-/** A request's whole body; rejects when the client ends before its Content-Length (Node then fails the request). */
+/** A request's whole body. Rejects when the client sends less than its Content-Length (Node then fails the request). */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(Buffer.from(chunk as Uint8Array));

@@ -1,14 +1,14 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-/** Who may sign requests to the fake, and with what. */
+/** The credentials that may sign requests to the fake. */
 export interface S3Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
 }
 
-/** What the signature check refuses, in the words of S3. */
+/** The error of a request with a wrong signature, in the words of S3. */
 export interface SignatureRefusal {
   readonly status: number;
   readonly code: string;
@@ -25,17 +25,17 @@ interface Authorization {
   readonly signature: string;
 }
 
-/** S3 refuses requests whose clock is further away than this. */
+/** S3 refuses a request whose time differs by more than this. */
 const skewMaxMs = 15 * 60 * 1000;
 
-/** The header without which nothing is signed at all. */
+/** A request without this header is not signed. */
 const authorizationPattern =
   /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/;
 
 /**
- * Verifies a request's AWS Signature Version 4 in its header form (not presigned URLs), written from the AWS
- * specification and independent of the SDK. `region` null accepts any. Returns null when the signature is good.
- * The payload's own hash is checked by the caller, who has the body.
+ * Verifies a request's AWS Signature Version 4 in its header form (not presigned URLs). It follows the AWS
+ * specification and does not use the SDK. `region` null accepts any region. Returns null when the signature is valid.
+ * The caller, which has the body, checks the hash of the payload.
  */
 export function verifySignature(
   request: IncomingMessage,
@@ -114,7 +114,7 @@ function signingKey(secretAccessKey: string, { date, region, service }: Authoriz
   return Buffer.from(key);
 }
 
-/** `20261124T091500Z` as milliseconds; null when it is not of that form. */
+/** `20261124T091500Z` as milliseconds; null for another form. */
 function parseTimestampMs(value: string): number | null {
   const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(value);
   if (match === null) return null;
@@ -122,7 +122,7 @@ function parseTimestampMs(value: string): number | null {
   return Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second);
 }
 
-/** Percent-encoding as AWS wants it: everything but `A-Z a-z 0-9 - . _ ~`. */
+/** Percent-encoding as AWS requires it: of everything but `A-Z a-z 0-9 - . _ ~`. */
 function encodeStrictly(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -41,7 +41,7 @@ describe('the S3 fake', () => {
     await s3.stop();
   });
 
-  it('gives back what was put, with its metadata and checksum', async () => {
+  it('returns what was put, with its metadata and checksum', async () => {
     await put(client, 'a/b c.txt', 'hello', { ChecksumCRC32: 'NhCmhg==', Metadata: { hash: 'x' } });
     const get = new GetObjectCommand({ Bucket: 'events', Key: 'a/b c.txt', ChecksumMode: 'ENABLED' });
     const found = await client.send(get);
@@ -50,7 +50,7 @@ describe('the S3 fake', () => {
     await expect(client.send(new HeadBucketCommand({ Bucket: 'events' }))).resolves.toBeTruthy();
   });
 
-  it('lists a page after the other, in key order', async () => {
+  it('lists page after page, in key order', async () => {
     for (let i = 0; i < 25; i++) s3.plant(`k&${(i * 7) % 25}`, Buffer.from('x'));
     const found: (string | undefined)[] = [];
     let pages = 0;
@@ -63,7 +63,7 @@ describe('the S3 fake', () => {
     expect(found).toHaveLength(25);
   });
 
-  it('tells an overwrite with other bytes from one with the same', async () => {
+  it('distinguishes an overwrite with other bytes from one with the same bytes', async () => {
     await put(client, 'k', 'one');
     await put(client, 'k', 'one');
     expect(s3.overwrites()).toEqual([]);
@@ -94,7 +94,7 @@ describe('the S3 fake', () => {
     expect(s3.writes()).toEqual([]);
   });
 
-  it('a signed header that was changed on the way is refused', async () => {
+  it('refuses a signed header that was changed in transit', async () => {
     client.middlewareStack.add(
       (next) => (args) => {
         const request = args.request as { headers: Record<string, string> };
@@ -106,7 +106,7 @@ describe('the S3 fake', () => {
     await expect(put(client, 'k', 'x', { IfNoneMatch: '*' })).rejects.toMatchObject({ name: 'SignatureDoesNotMatch' });
   });
 
-  it('a body shorter than its Content-Length takes no effect', async () => {
+  it('a body shorter than its Content-Length has no effect', async () => {
     const signed: string[] = [];
     client.middlewareStack.add(
       (next) => (args) => {
@@ -131,7 +131,7 @@ describe('the S3 fake', () => {
     expect(s3.object('k')?.body.toString()).toBe('hello');
   });
 
-  it('a fault hits the requests it is for, as often as asked', async () => {
+  it('a fault hits its requests as often as its rule says', async () => {
     const id = s3.addFault({
       match: { operation: 'PutObject', keyPattern: '^hit' },
       skip: 1,
@@ -153,7 +153,7 @@ describe('the S3 fake', () => {
 });
 
 describe('the S3 fake as a process', () => {
-  it('is controlled over HTTP and dies when told', async () => {
+  it('is controlled over HTTP and ends at kill', async () => {
     const fake = await startS3Process(keys);
     const { control, url } = fake;
     const client = clientOf(url);

@@ -12,7 +12,7 @@ import { factsOf, readBody, refuseBody, refusePut } from './s3-request.ts';
 import { verifySignature } from './s3-signature.ts';
 import type { S3Credentials } from './s3-signature.ts';
 
-/** What the fake's one key may do. `put_only`: s3:PutObject and nothing else, so HEAD, GET and LIST answer 403. */
+/** What the fake's only key may do. `put_only`: s3:PutObject alone, so that HEAD, GET and LIST answer 403. */
 export type S3Permissions = 'all' | 'put_only' | 'none';
 
 export interface S3Options extends S3Credentials {
@@ -21,43 +21,43 @@ export interface S3Options extends S3Credentials {
   readonly host?: string;
   /** Default 0: a free one. */
   readonly port?: number;
-  /** When given, requests signed for another region are refused as S3 does. */
+  /** If given, the fake refuses requests that are signed for another region, as S3 does. */
   readonly region?: string;
   readonly permissions?: S3Permissions;
-  /** How far the fake's clock is ahead of this machine's, for tests of clock skew. */
+  /** How far the fake's clock is ahead of the machine's, for tests of clock skew. */
   readonly clockOffsetMs?: number;
 }
 
-/** One request the fake has seen. Status 0: it was never answered (hung, reset, or the client went away). */
+/** One request to the fake. Status 0: it got no answer, because it hung, was reset, or the client closed. */
 export interface S3Request {
   readonly operation: S3Operation;
   readonly key: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly status: number;
-  /** The client's end of the connection: the same for requests on one connection. */
+  /** The client's end of the connection, the same for all requests on one connection. */
   readonly clientPort: number;
 }
 
 /**
  * An S3 server for tests: the real protocol over node:http, one bucket, objects in memory. It is stricter than many
- * real servers: signatures, payload hashes, CRC32 and MD5 are verified, `If-None-Match: *` is enforced, a PUT needs a
- * Content-Length and takes effect only when the whole body has come, `aws-chunked` bodies are refused (501).
+ * real servers: it verifies signatures, payload hashes, CRC32 and MD5, and enforces `If-None-Match: *`. A PUT needs a
+ * Content-Length and takes effect only when its whole body has arrived. `aws-chunked` bodies are refused (501).
  */
 export interface FakeS3 extends S3Credentials {
   readonly bucket: string;
   readonly region: string;
   readonly host: string;
   readonly port: number;
-  /** `http://host:port`; the endpoint for path-style clients. */
+  /** `http://host:port`, the endpoint for path-style clients. */
   readonly url: string;
   objects(): S3Object[];
   object(key: string): S3Object | undefined;
-  /** As if somebody else had written the object; not one of the writes. */
+  /** Stores an object as another program would. It is not one of the writes. */
   plant(key: string, body: Buffer, metadata?: Readonly<Record<string, string>>): void;
   remove(key: string): void;
   /** Every PUT that took effect, oldest first. */
   writes(): readonly S3Write[];
-  /** Those that replaced an object with other bytes: must stay empty. */
+  /** The writes that replaced an object with other bytes. Must stay empty. */
   overwrites(): S3Write[];
   /** The last 10,000 requests, oldest first. */
   requests(): readonly S3Request[];
@@ -66,9 +66,9 @@ export interface FakeS3 extends S3Credentials {
   clearFaults(): void;
   faultHits(id: number): number;
   setPermissions(permissions: S3Permissions): void;
-  /** false: the bucket answers NoSuchBucket (AccessDenied to a put-only key); the objects stay. */
+  /** false: the bucket answers NoSuchBucket (AccessDenied to a put-only key) and keeps its objects. */
   setBucketExists(exists: boolean): void;
-  /** Forgets objects, writes, requests and faults. */
+  /** Removes objects, writes, requests and faults. */
   clear(): void;
   stop(): Promise<void>;
 }
@@ -86,7 +86,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
   let bucketExists = true;
   const nowMs = (): number => Date.now() + (options.clockOffsetMs ?? 0);
 
-  /** What can be said from the headers alone: S3 refuses before it takes the body. */
+  /** The error that the headers alone show: S3 refuses such a request before it reads the body. */
   function refuse(request: IncomingMessage, facts: S3RequestFacts): S3Answer | null {
     const refusal = verifySignature(request, options, options.region ?? null, nowMs());
     if (refusal !== null) {
@@ -160,7 +160,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
     const send = (given: S3Answer): void => {
       record(facts, given.status, clientPort);
       if (response.destroyed) return;
-      // A body nobody took is drained by Node; a client that waits for 100 Continue must not send it any more.
+      // Node drains an unread body. A client that waits for 100 Continue must not send it any more.
       if (!request.complete && request.headers.expect !== undefined) response.shouldKeepAlive = false;
       const body = request.method === 'HEAD' ? undefined : given.body;
       response.writeHead(given.status, {
@@ -205,7 +205,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
       ? handleAdmin(fake, request, response)
       : handle(request, response, go);
     done.catch((error: unknown) => {
-      // The client went away in the middle of its body: nothing took effect.
+      // The client closed in the middle of its body: the request has no effect.
       if (response.headersSent || request.destroyed) return void request.socket.destroy();
       response.writeHead(500).end(String(error));
     });
