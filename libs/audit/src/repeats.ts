@@ -76,7 +76,8 @@ export class Repeats {
   async #flush(file: number): Promise<void> {
     const bytes = this.#filled[file] ?? 0;
     this.#filled[file] = 0;
-    // Copied, because `add` reuses the buffer meanwhile. Written in sequence, because several objects are read at a time.
+    // Copied, because `add` reuses the buffer meanwhile. Written in sequence, because several objects are read at a
+    // time.
     const full = Buffer.from(this.#buffers[file]?.subarray(0, bytes) ?? []);
     this.#written = this.#written.then(() => this.#files[file]?.appendFile(full));
     await this.#written;

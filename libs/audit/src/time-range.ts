@@ -8,8 +8,8 @@ export interface TimeRange {
 }
 
 /**
- * Reads a time as people write it: `2026-11-24`, `2026-11-24T10`, `2026-11-24T10:30`, or full RFC 3339. It is UTC unless
- * it has an offset. Null for anything else.
+ * Reads a time as people write it: `2026-11-24`, `2026-11-24T10`, `2026-11-24T10:30`, or full RFC 3339. It is UTC
+ * unless it has an offset. Null for anything else.
  */
 export function parseTime(text: string): number | null {
   const match = /^(\d{4}-\d{2}-\d{2})(?:T(\d{2})(?::(\d{2})(?::(\d{2})(?:\.\d+)?)?)?(Z|[+-]\d{2}:\d{2})?)?$/i.exec(

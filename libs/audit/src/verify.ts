@@ -43,8 +43,8 @@ export interface Verified {
 }
 
 /**
- * Receipts are in the order of the commits, and the time of an object is that of the store's clock. So objects around the
- * oldest receipt are not judged.
+ * Receipts are in the order of the commits, and the time of an object is that of the store's clock. So objects around
+ * the oldest receipt are not judged.
  */
 const HORIZON_MS = 10 * 60_000;
 /** The number of objects that are read at the same time. */

@@ -3,7 +3,9 @@ const TEXT_LENGTH_MAX = 2_000;
 export interface ReadinessAnswer {
   /** The service answers with a 2xx status and names no problem. */
   readonly ready: boolean;
-  /** By name, as the service reports them. The name is empty where the service gives no usable answer. Empty when ready. */
+  /**
+   * By name, as the service reports them. The name is empty where the service gives no usable answer. Empty when ready.
+   */
   readonly problems: Readonly<Record<string, string>>;
   /** For logs: the body of the answer, at most 2,000 characters, or the reason why there is no answer. */
   readonly text: string;
