@@ -18,7 +18,7 @@ describe.concurrent('the model notices each rule of the protocol that is left ou
     });
 });
 
-it('an edit after which a script does not compile is told as that', { timeout: 400_000 }, async () => {
+it('an edit after which a script does not compile is reported as such', { timeout: 400_000 }, async () => {
   const mutation = { name: 'no Lua', edits: [{ rule: 'seal.acknowledge', to: 'redis.call(' }] };
   const { violations } = await runModel({ from: 1, seeds: SEEDS_MAX, until: new RegExp(NOT_COMPILED), mutation });
   expect(Object.keys(violations)).toContain(`${NOT_COMPILED}: seal`);

@@ -26,7 +26,7 @@ const FAILED = 1;
 const MAIN = join(import.meta.dirname, 'main.ts');
 const PRELOAD = join(import.meta.dirname, '../mutants/preload.ts');
 
-/** Runs the model in a process of its own. Rejects if it did not come to its report, or did not load what it was to change. */
+/** Runs the model in a process of its own. Rejects if the process prints no report, or does not load a line that the mutation changes. */
 export function runModel({ from, seeds, until, processes, mutation }: ModelArguments): Promise<ModelReport> {
   const args = [
     ...(mutation === undefined ? [] : ['--import', PRELOAD]),

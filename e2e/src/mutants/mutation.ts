@@ -2,9 +2,9 @@ import { join, relative, sep } from 'node:path';
 import { findRules, withoutMarker } from './rules.ts';
 
 /**
- * What happens to the one line that carries the marker of a rule (rules.ts): it is replaced `to` a text, which may be empty,
- * or stays with a text `before` or `after` it. A text depends on the code around it as little as it can, because that code
- * is renamed and moved.
+ * What a mutation does with the one line that carries the marker of a rule (rules.ts). `to` replaces the line, and removes it
+ * when it is empty; `before` and `after` keep the line and add a text. A text names as little of the code around it as it
+ * can, because that code is renamed and moved.
  */
 export type Edit =
   | { readonly rule: string; readonly to: string }

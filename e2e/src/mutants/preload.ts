@@ -3,10 +3,15 @@ import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { editsOf, handedEdits, mutate, type PlacedEdit } from './mutation.ts';
 
-/** The exit code of a process that ended without having loaded a line which it was to change. */
+/**
+ * `node --import preload.ts`: leaves the rules of the mutation in the environment out of the sources, in memory, while Node
+ * loads them. No file is changed, and a process that it starts with the same environment and `--import` does the same.
+ */
+
+/** The exit code of a process that ended and had not loaded a line that the mutation changes. */
 const NOT_MUTATED = 70;
 
-/** `node --import preload.ts`: leaves rules out of the sources while they are loaded; no file is changed. */
+/** Edits of files that are not loaded yet. */
 const waiting = new Set<PlacedEdit>(handedEdits());
 registerHooks({
   load: (url, context, nextLoad) => {

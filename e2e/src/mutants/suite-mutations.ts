@@ -1,6 +1,6 @@
 import type { Mutation } from './mutation.ts';
 
-/** A rule outside of the steps in Redis left out; this test of the shipped suite has to fail then, for this reason alone. */
+/** Rules outside of Redis left out. The named test of the shipped suite must fail then, and for this reason only. */
 export interface SuiteMutation extends Mutation {
   readonly project: string;
   readonly file: string;

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { editsOf, handedEdits, mutate, REPOSITORY } from './mutation.ts';
 
-/** The tests of one project (in `MUTATED_PROJECT`) on sources of it from which rules are left out while they are loaded. */
+/** Runs tests of the project in `MUTATED_PROJECT` and leaves the rules of the mutation out of its sources while Vite loads them. */
 export default defineConfig({
   root: join(REPOSITORY, process.env['MUTATED_PROJECT'] ?? ''),
-  // No cache: what is transformed here is for this run alone.
+  // Without Vitest's cache of transformed files: the shipped suite must not get what is changed here, nor this run the other.
   test: { include: ['src/**/*.test.ts'], pool: 'forks', fsModuleCache: false },
   plugins: [
     {
