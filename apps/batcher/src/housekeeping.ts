@@ -1,4 +1,4 @@
-import { type Lane, rememberLanes, type RedisPort } from '@sink/lane';
+import { type BatcherLane, rememberLanes, type RedisPort } from '@sink/lane';
 import type { Logger, Readiness } from '@sink/runtime';
 import { SpoolError } from '@sink/spool';
 import type { Janitor } from './janitor.ts';
@@ -15,7 +15,7 @@ const QUARANTINED =
 
 export interface HousekeepingPorts {
   readonly redis: RedisPort;
-  readonly lanes: readonly Lane[];
+  readonly lanes: readonly BatcherLane[];
   readonly janitor: Pick<Janitor, 'tidy'>;
   readonly metrics: BatcherMetrics;
   readonly clock: BatcherClock;
@@ -37,7 +37,7 @@ type Problems = Map<'redis' | 'spool', string>;
 export class Housekeeping {
   readonly #ports: HousekeepingPorts;
   readonly #options: HousekeepingOptions;
-  readonly #writerCursors = new Map<Lane, string>();
+  readonly #writerCursors = new Map<BatcherLane, string>();
 
   constructor(ports: HousekeepingPorts, options: HousekeepingOptions) {
     this.#ports = ports;
@@ -60,7 +60,7 @@ export class Housekeeping {
     for (const part of ['redis', 'spool'] as const) this.#ports.readiness.set(part, problems.get(part) ?? null);
   }
 
-  async #lookAfter(lane: Lane): Promise<void> {
+  async #lookAfter(lane: BatcherLane): Promise<void> {
     const { metrics, clock } = this.#ports;
     await metrics.observe(lane, clock.wallMs());
     const { cursor } = await lane.retireWriters(this.#writerCursors.get(lane) ?? '0', WRITER_IDLE_MAX_MS);

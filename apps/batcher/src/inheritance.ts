@@ -1,8 +1,8 @@
-import type { Lane } from '@sink/lane';
+import type { BatcherLane } from '@sink/lane';
 import type { BatcherClock, BatcherEvents } from './ports.ts';
 
 export interface InheritancePorts {
-  readonly lane: Lane;
+  readonly lane: BatcherLane;
   readonly clock: BatcherClock;
   readonly events: Pick<BatcherEvents, 'claimed' | 'restored'>;
 }

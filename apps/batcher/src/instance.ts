@@ -1,10 +1,10 @@
-import { type Lane, RedisInDoubt, RedisRefused } from '@sink/lane';
+import { type BatcherLane, RedisFailure } from '@sink/lane';
 import type { LaneBatcher } from './lane-batcher.ts';
 import type { BatcherClock, HealthPort } from './ports.ts';
 import type { Sealer } from './sealer.ts';
 
 export interface InstanceLane {
-  readonly lane: Lane;
+  readonly lane: BatcherLane;
   readonly sealer: Sealer;
   readonly batcher: LaneBatcher;
   readonly health: HealthPort;
@@ -81,7 +81,7 @@ export class BatcherInstance {
     while (!halt.aborted) {
       try {
         await sealer.openLane();
-        // 'held' is our own lease, taken by a try whose answer was lost: the name is new.
+        // Again after a try whose answer was lost: the lease is ours then, and its time starts anew.
         await lane.takeLease(consumer, leaseMs);
         this.#leased.add(part);
         return true;
@@ -102,7 +102,7 @@ export class BatcherInstance {
   }
 
   /** Without an answer the lease may lapse: then the next answer says so. */
-  async #renew(lane: Lane): Promise<void> {
+  async #renew(lane: BatcherLane): Promise<void> {
     try {
       if (!(await lane.renewLease(this.#options.consumer, this.#options.leaseMs))) this.#lose();
     } catch (error) {
@@ -118,5 +118,5 @@ export class BatcherInstance {
 }
 
 function throwUnlessRedis(error: unknown): void {
-  if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) throw error;
+  if (!(error instanceof RedisFailure)) throw error;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { SinkConfig } from '@sink/config';
-import { type Durability, IoredisPort, Lane, rememberLanes } from '@sink/lane';
+import { BatcherLane, type DurabilityBarrier, IoredisPort, rememberLanes } from '@sink/lane';
 import type { ServiceRedis } from '@sink/redis';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
 import { SpoolError, type InstanceSpool, type SpoolDirectory } from '@sink/spool';
@@ -28,7 +28,7 @@ export interface InstancesParts {
   readonly config: SinkConfig;
   readonly connect: ServiceRedis['connect'];
   readonly commands: IoredisPort;
-  readonly durability: Durability;
+  readonly durability: DurabilityBarrier;
   readonly uploads: UploadsPort;
   readonly room: RoomPort;
   /** Null: nothing is spilled. */
@@ -140,8 +140,8 @@ export class Instances {
     sealingHealth.working(); // what another instance could not seal was thrown away with it
     return laneParts({
       ...{ config, durability, consumer, spool, room, uploads, clock, log, metrics, sealingHealth },
-      lane: new Lane(commands, config.sinkName, number),
-      reader: new Lane(reader, config.sinkName, number),
+      lane: new BatcherLane(commands, config.sinkName, number),
+      reader: new BatcherLane(reader, config.sinkName, number),
       openFilesMax: Math.max(1, Math.floor(config.maxOpenFiles / lanes)),
       health: this.#health(`lane ${number}`),
     });

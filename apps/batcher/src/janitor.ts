@@ -1,4 +1,4 @@
-import type { Lane } from '@sink/lane';
+import type { BatcherLane } from '@sink/lane';
 import type { SpoolFile } from '@sink/spool';
 import type { SpoolFolders } from './ports.ts';
 import { settleMarked } from './spilled-files.ts';
@@ -37,12 +37,12 @@ const FILES_MAX = 1_000;
  */
 export class Janitor {
   readonly #folders: SpoolFolders;
-  readonly #lanes: readonly Lane[];
+  readonly #lanes: readonly BatcherLane[];
   readonly #options: JanitorOptions;
   /** What is still to be looked at, since the spool was listed. */
   #rest: Place[] = [];
 
-  constructor(folders: SpoolFolders, lanes: readonly Lane[], options: JanitorOptions) {
+  constructor(folders: SpoolFolders, lanes: readonly BatcherLane[], options: JanitorOptions) {
     this.#folders = folders;
     this.#lanes = lanes;
     this.#options = options;
@@ -92,7 +92,7 @@ export class Janitor {
     return instance === this.#options.instance;
   }
 
-  async #anyLane(holds: (lane: Lane) => Promise<boolean>): Promise<boolean> {
+  async #anyLane(holds: (lane: BatcherLane) => Promise<boolean>): Promise<boolean> {
     for (const lane of this.#lanes) if (await holds(lane)) return true;
     return false;
   }

@@ -1,5 +1,5 @@
 import { byteOfLine, type Chunk, type Compression, partitionSpan } from '@sink/domain';
-import { type Lane, RedisInDoubt, RedisRefused, type StreamEntry } from '@sink/lane';
+import { type BatcherLane, RedisFailure, RedisRefused, type StreamEntry } from '@sink/lane';
 import { Inheritance } from './inheritance.ts';
 import { type ChunkCursor, OpenSegment, type SegmentLimits } from './open-segment.ts';
 import type { BatcherClock, BatcherEvents, RoomPort, SpoolPort } from './ports.ts';
@@ -26,8 +26,8 @@ export interface LaneBatcherOptions extends SegmentLimits {
 
 export interface LaneBatcherPorts {
   /** Reads that block, on a connection of their own. */
-  readonly reader: Lane;
-  readonly lane: Lane;
+  readonly reader: BatcherLane;
+  readonly lane: BatcherLane;
   readonly spool: SpoolPort;
   readonly sealer: Sealer;
   readonly room: RoomPort;
@@ -129,7 +129,7 @@ export class LaneBatcher {
       if (!isMendable(error)) throw error;
       events.recovering(lane.number, error);
       if (isGroupGone(error)) await this.#reopen();
-      if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) await this.#discard();
+      if (!(error instanceof RedisFailure)) await this.#discard();
       if (isDiskFull(error)) this.#shrinkObjects();
       this.#auditDue = true; // rule: audit.after-doubt
       await clock.sleep(Math.min(RECOVERY_WAIT_MS_MIN * 2 ** this.#failuresInARow, RECOVERY_WAIT_MS_MAX), ended);
@@ -321,7 +321,7 @@ export class LaneBatcher {
 
 /** Redis' and the disk's failures mend by reading again; anything else is a broken invariant and ends the process. */
 function isMendable(error: unknown): boolean {
-  if (error instanceof RedisInDoubt || error instanceof RedisRefused || error instanceof SealRefused) return true;
+  if (error instanceof RedisFailure || error instanceof SealRefused) return true;
   return error instanceof Error && 'retryable' in error && error.retryable === true;
 }
 

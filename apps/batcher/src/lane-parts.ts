@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { SinkConfig } from '@sink/config';
-import type { Durability, Lane } from '@sink/lane';
+import type { DurabilityBarrier, BatcherLane } from '@sink/lane';
 import type { Clock, Logger } from '@sink/runtime';
 import type { InstanceLane } from './instance.ts';
 import { LaneBatcher } from './lane-batcher.ts';
@@ -24,11 +24,11 @@ const SCRUB_EVERY_MS = 5_000;
 
 export interface LaneParts {
   readonly config: SinkConfig;
-  readonly durability: Durability;
+  readonly durability: DurabilityBarrier;
   readonly consumer: string;
-  readonly lane: Lane;
+  readonly lane: BatcherLane;
   /** The same lane on a connection of its own, for reads that wait. */
-  readonly reader: Lane;
+  readonly reader: BatcherLane;
   /** Of all files that may be open, this lane's share. */
   readonly openFilesMax: number;
   readonly spool: SpoolPort;

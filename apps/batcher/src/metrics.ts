@@ -1,4 +1,4 @@
-import type { Lane } from '@sink/lane';
+import type { LaneView } from '@sink/lane';
 import { Counter, Gauge, type Registry } from '@sink/runtime';
 
 /** The batcher's figures. Labels are lanes, whose number the configuration bounds. */
@@ -92,7 +92,7 @@ export class BatcherMetrics {
   }
 
   /** Reads a lane's gauges from Redis. */
-  async observe(lane: Lane, nowMs: number): Promise<void> {
+  async observe(lane: LaneView, nowMs: number): Promise<void> {
     const label = { lane: String(lane.number) };
     const [{ events, bytes }, spilled, oldestMs, { fingerprints, early }] = await Promise.all([
       lane.backlog(),

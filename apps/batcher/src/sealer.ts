@@ -1,5 +1,5 @@
 import { type Compression, objectKey, RECORD_VERSION, type SegmentRecord } from '@sink/domain';
-import { assertReached, type Durability, type Lane, RedisInDoubt, RedisRefused } from '@sink/lane';
+import { assertReached, type BatcherLane, type DurabilityBarrier, RedisFailure } from '@sink/lane';
 import type { OpenSegment } from './open-segment.ts';
 import type { BatcherClock, HealthPort, SpoolPort, UploadsPort } from './ports.ts';
 
@@ -7,11 +7,11 @@ export interface SealerOptions {
   readonly prefix: string;
   readonly compression: Compression;
   readonly compressionLevel?: number;
-  readonly durability: Durability;
+  readonly durability: DurabilityBarrier;
 }
 
 export interface SealerPorts {
-  readonly lane: Lane;
+  readonly lane: BatcherLane;
   readonly spool: SpoolPort;
   readonly uploads: UploadsPort;
   readonly clock: BatcherClock;
@@ -167,7 +167,7 @@ export class Sealer {
         health.working();
         return true;
       } catch (error) {
-        if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) throw error;
+        if (!(error instanceof RedisFailure)) throw error;
         health.failing(error);
         await clock.sleep(waitMs, this.#abandoned.signal);
       }

@@ -1,5 +1,5 @@
 import type { SegmentRecord } from '@sink/domain';
-import type { Lane } from '@sink/lane';
+import type { BatcherLane } from '@sink/lane';
 import type { SpoolFile } from '@sink/spool';
 import type { SpoolFolders } from './ports.ts';
 
@@ -10,7 +10,7 @@ import type { SpoolFolders } from './ports.ts';
  */
 export async function settleMarked(
   folders: SpoolFolders,
-  lanes: readonly Lane[],
+  lanes: readonly BatcherLane[],
   spoolId: string,
   instance: string,
   file: SpoolFile,
@@ -29,7 +29,7 @@ export async function settleMarked(
 }
 
 /** The lane whose uid stands in the key; where Redis started empty, lanes have new ones, and any will do. */
-async function laneOf(record: SegmentRecord, lanes: readonly Lane[]): Promise<Lane | undefined> {
+async function laneOf(record: SegmentRecord, lanes: readonly BatcherLane[]): Promise<BatcherLane | undefined> {
   for (const lane of lanes) {
     const uid = await lane.uid();
     if (uid !== null && record.key.includes(`/eventing-${uid}-`)) return lane;

@@ -1,4 +1,4 @@
-import type { Lane } from '@sink/lane';
+import type { BatcherLane } from '@sink/lane';
 import type { BatcherClock, HealthPort, SpoolFolders, UploadsPort } from './ports.ts';
 
 /** What part of the time, at most, goes into walking a large spool. */
@@ -9,7 +9,7 @@ const RELEASED_BETWEEN_LOOKS = 16;
 const UNSOUND_MAX = 10_000;
 
 export interface SpillingLane {
-  readonly lane: Lane;
+  readonly lane: BatcherLane;
   /** Seals what is open, full or not: only sealed segments can be released. */
   readonly closeEarly: () => void;
 }

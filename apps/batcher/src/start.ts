@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { IoredisPort, Lane, spoolLease } from '@sink/lane';
+import { IoredisPort, LaneView, spoolLease } from '@sink/lane';
 import { openRedis } from '@sink/redis';
 import type { ServiceContext } from '@sink/runtime';
 import { SpoolDirectory, SpoolError } from '@sink/spool';
@@ -55,7 +55,7 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
     if (config.spillAtBytes === 'never' || spoolId === null) return null;
     const spilled = new UploadQueue(connect('queue'), config.sinkName, { log, spoolId });
     shutdown.add('queue of spilled uploads', () => spilled.close());
-    const firstLane = new Lane(port, config.sinkName, 0);
+    const firstLane = new LaneView(port, config.sinkName, 0);
     return {
       spoolId,
       lookEveryMs: SPILL_LOOK_EVERY_MS,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { fingerprint } from '@sink/cloudevents';
-import { IoredisPort, Lane, RedisRefused } from '@sink/lane';
+import { IngestLane, IoredisPort, RedisRefused } from '@sink/lane';
 import { openRedis } from '@sink/redis';
 import { FailureReporter, type ServiceContext } from '@sink/runtime';
 import { announceLanes } from './commit/announce-lanes.ts';
@@ -49,7 +49,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
     const writers = Array.from({ length: WRITERS_PER_LANE }, () => {
       const connection = connect('append');
       shutdown.add('append connection', async () => connection.disconnect());
-      return new LaneWriter(new Lane(new IoredisPort(connection), config.sinkName, number), clock, options);
+      return new LaneWriter(new IngestLane(new IoredisPort(connection), config.sinkName, number), clock, options);
     });
     return new GroupCommit(writers, groupCommitClock, config, (error) => context.fail(error));
   });
@@ -57,7 +57,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
     await Promise.all(commits.map((commit) => commit.stop()));
   });
 
-  const lanes = commits.map((_, number) => new Lane(port, config.sinkName, number));
+  const lanes = commits.map((_, number) => new IngestLane(port, config.sinkName, number));
   const watching = watchLanes(context, lanes);
   shutdown.add('redis watch', () => watching);
   const server = await startIngestServer({
@@ -81,7 +81,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
 }
 
 /** Not ready while nothing can be stored: a load balancer then prefers a replica that can. */
-async function watchLanes({ clock, readiness, signal }: ServiceContext, lanes: readonly Lane[]): Promise<void> {
+async function watchLanes({ clock, readiness, signal }: ServiceContext, lanes: readonly IngestLane[]): Promise<void> {
   while (!signal.aborted) {
     try {
       const problems = await Promise.all(lanes.map((lane) => lane.unusable()));

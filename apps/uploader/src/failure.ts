@@ -1,5 +1,5 @@
 import { ReceiptUnreadable, RecordUnreadable } from '@sink/domain';
-import { RedisInDoubt, RedisRefused, UnexpectedAnswer } from '@sink/lane';
+import { RedisFailure, RedisRefused, UnexpectedAnswer } from '@sink/lane';
 import { ObjectStoreError } from '@sink/objects';
 import { SpoolError } from '@sink/spool';
 import type { RetryPace } from '@sink/uploads';
@@ -44,7 +44,7 @@ export function classify(error: unknown): UploadFailure {
     // Each try puts the object again before it is refused.
     return { kind: 'manifests', code: error.code, pace: 'slow', message, remedy: LIST_FIRST };
   }
-  if (error instanceof RedisRefused || error instanceof RedisInDoubt) {
+  if (error instanceof RedisFailure) {
     return { kind: 'redis', code: error.code, pace: 'ordinary', message };
   }
   if (error instanceof RecordUnreadable && error.code === 'record_version') {

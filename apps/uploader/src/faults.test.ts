@@ -1,4 +1,4 @@
-import { IoredisPort, Lane } from '@sink/lane';
+import { IoredisPort, UploaderLane } from '@sink/lane';
 import { createObjectStore } from '@sink/objects';
 import { SpoolDirectory } from '@sink/spool';
 import { eventually, type S3Effect } from '@sink/testing';
@@ -161,7 +161,7 @@ describe('doing it twice (invariant 5)', () => {
   function ports(): UploadPorts {
     const config = world.config();
     return {
-      lane: new Lane(new IoredisPort(world.admin), SINK, 0),
+      lane: new UploaderLane(new IoredisPort(world.admin), SINK, 0),
       store: createObjectStore(config.bucket, { ifNoneMatch: 'auto' }),
       spool: new SpoolFiles(new SpoolDirectory(world.spoolDir), () => undefined),
       builder: new ObjectBuilder({ directory: `${world.dataDir}/rebuilt` }),

@@ -82,7 +82,7 @@ describe('manifests', () => {
   });
 
   test('wait while a chunk that was appended before the end of their partition is not in the bucket', async () => {
-    const lane = world.lane();
+    const lane = world.batcherLane();
     await lane.open('abcd');
     await world.admin.xadd(lane.keys.chunks, '1-1', 'v', '1');
     await lane.read('somebody', 1, 0);
@@ -157,7 +157,7 @@ describe('what holds a manifest back', () => {
   });
 
   test('invariant 4: durability that is not reached; nothing is put', async () => {
-    await world.lane().open('abcd');
+    await world.batcherLane().open('abcd');
     await putAside('2026/11/23/10', { s1: receiptJson('s1') });
     const readiness = new Readiness();
     const config = world.config();
@@ -204,7 +204,7 @@ describe('what holds a manifest back', () => {
 
 describe('when manifests fail', () => {
   test('one partition, the others are listed, and what waits is told', async () => {
-    await world.lane().open('abcd');
+    await world.batcherLane().open('abcd');
     await putAside('2026/11/23/09', { s1: 'no receipt', s2: 'nor this' });
     await putAside('2026/11/23/10', { s3: receiptJson('s3') });
     const uploader = await world.startUploader(ON);
@@ -214,7 +214,7 @@ describe('when manifests fail', () => {
   });
 
   test('one lane, the others are listed, and what waits is told', async () => {
-    await world.lane(1).open('beef');
+    await world.batcherLane(1).open('beef');
     await putAside('2026/11/23/10', { s0: receiptJson('s0') }, 0);
     await world.admin.set(world.lane(0).keys.spilled, 'not a hash');
     await putAside('2026/11/23/10', { s1: receiptJson('s1') }, 1);

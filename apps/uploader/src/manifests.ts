@@ -3,9 +3,9 @@ import { manifestContent, manifestKey, partitionSpan, UNLISTED_MAX } from '@sink
 import {
   assertReached,
   type DrawnManifest,
-  type Durability,
-  Lane,
-  LaneManifests,
+  type DurabilityBarrier,
+  UploaderLane,
+  type LaneManifests,
   type RedisPort,
   rememberLanes,
   UnexpectedAnswer,
@@ -36,7 +36,7 @@ export interface ManifestOptions {
   /** Lanes of the configuration; all that the sink ever used are looked at. */
   readonly lanes: number;
   readonly prefix: string;
-  readonly durability: Durability;
+  readonly durability: DurabilityBarrier;
   readonly uploadTimeoutMs: number;
   readonly everyMs: number;
   /** How long after its end a partition's chunks may still be appended: requests that were held, clocks that differ. */
@@ -109,12 +109,12 @@ export class Manifests {
     const { redis } = this.#ports;
     const { sinkName, lanes } = this.#options;
     for (const number of await rememberLanes(redis, sinkName, lanes)) {
-      await this.#attempt(errors, stop, () => this.#ofLane(new Lane(redis, sinkName, number), errors, stop));
+      await this.#attempt(errors, stop, () => this.#ofLane(new UploaderLane(redis, sinkName, number), errors, stop));
     }
   }
 
-  async #ofLane(lane: Lane, errors: unknown[], stop: AbortSignal): Promise<void> {
-    const manifests = new LaneManifests(this.#ports.redis, lane.keys);
+  async #ofLane(lane: UploaderLane, errors: unknown[], stop: AbortSignal): Promise<void> {
+    const { manifests } = lane;
     const waiting = await manifests.waiting();
     let objects = [...waiting.values()].reduce((sum, count) => sum + count, 0);
     this.#setWaiting(lane, objects);
@@ -133,7 +133,7 @@ export class Manifests {
     this.#setWaiting(lane, objects);
   }
 
-  #setWaiting(lane: Lane, objects: number): void {
+  #setWaiting(lane: UploaderLane, objects: number): void {
     this.#waiting.set(lane.number, objects);
     this.#ports.metrics.unlisted.set({ lane: String(lane.number) }, objects);
   }
@@ -142,22 +142,19 @@ export class Manifests {
    * Partitions that end before this are complete, as far as can be seen: no chunk of them is in the stream, and none is
    * spilled. Chunks leave the stream in no order, but whatever was appended before the oldest one that is left is gone.
    */
-  async #completeUntilMs(lane: Lane, manifests: LaneManifests): Promise<number> {
+  async #completeUntilMs(lane: UploaderLane, manifests: LaneManifests): Promise<number> {
     // In this order: what is spilled leaves the stream first.
     const { appendedMs, nowMs } = await manifests.oldestChunk();
     let completeMs = Math.min(appendedMs ?? nowMs, nowMs) - this.#options.graceMs;
-    let cursor = '0';
-    do {
-      const page = await lane.spilledPage(cursor);
-      for (const { partition } of page.spilled) {
+    for await (const spilled of lane.spilled()) {
+      for (const { partition } of spilled) {
         completeMs = Math.min(completeMs, (partitionSpan(partition)?.endMs ?? Infinity) - 1);
       }
-      cursor = page.cursor;
-    } while (cursor !== '0');
+    }
     return completeMs;
   }
 
-  async #write(lane: Lane, manifests: LaneManifests, drawn: DrawnManifest, stop: AbortSignal): Promise<void> {
+  async #write(lane: UploaderLane, manifests: LaneManifests, drawn: DrawnManifest, stop: AbortSignal): Promise<void> {
     const { store, metrics, log } = this.#ports;
     const { durability, prefix, uploadTimeoutMs } = this.#options;
     // As with seals (invariant 4): a decision that Redis could still lose is not made public.

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { byteOfLine, type SegmentRecord } from '@sink/domain';
-import type { Lane } from '@sink/lane';
+import type { LaneView } from '@sink/lane';
 
 /** The chunks do not have what was sealed: a broken invariant, reported and kept. */
 export class RebuiltContentDiffers extends Error {
@@ -28,7 +28,7 @@ export class ChunkMissing extends Error {
  *
  * @throws ChunkMissing; RebuiltContentDiffers, at the end, when the content is not what was sealed
  */
-export async function* contentOf(lane: Lane, record: SegmentRecord): AsyncGenerator<Buffer, void, void> {
+export async function* contentOf(lane: LaneView, record: SegmentRecord): AsyncGenerator<Buffer, void, void> {
   const hash = createHash('sha256');
   for (const [chunkId, from, to] of record.slices) {
     const entry = await lane.entry(chunkId);

@@ -1,4 +1,4 @@
-import { type Durability, type Lane, spoolLease } from '@sink/lane';
+import { type DurabilityBarrier, type UploaderLane, spoolLease } from '@sink/lane';
 import type { Clock, Logger } from '@sink/runtime';
 import type { UploadQueue } from '@sink/uploads';
 import type { UploaderMetrics } from './metrics.ts';
@@ -31,7 +31,7 @@ export class SpoolWatch {
    * Tells batchers that what they spill here will be uploaded, and gives what is spilled its jobs.
    * @returns how many jobs were lost or had failed
    */
-  async round(lanes: readonly Lane[], durability: Durability): Promise<number> {
+  async round(lanes: readonly UploaderLane[], durability: DurabilityBarrier): Promise<number> {
     const { spoolId, queue } = this.#ports;
     const firstLane = lanes.find((lane) => lane.number === 0);
     if (firstLane) await this.#attend(firstLane);
@@ -41,12 +41,12 @@ export class SpoolWatch {
   }
 
   /** The lease is for the directory: whichever uploader on it comes first keeps it. */
-  async #attend(lane: Lane): Promise<void> {
+  async #attend(lane: UploaderLane): Promise<void> {
     const lease = spoolLease(this.#ports.spoolId);
     if (!(await lane.renewLease(lease, LEASE_MS))) await lane.takeLease(lease, LEASE_MS);
   }
 
-  async #tellUnattended(lane: Lane, waiting: ReadonlyMap<string, number>): Promise<void> {
+  async #tellUnattended(lane: UploaderLane, waiting: ReadonlyMap<string, number>): Promise<void> {
     const { metrics, log, clock } = this.#ports;
     let segments = 0;
     const spools: string[] = [];

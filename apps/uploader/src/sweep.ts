@@ -1,4 +1,4 @@
-import { type Durability, type Lane, RedisRefused } from '@sink/lane';
+import { type DurabilityBarrier, type UploaderLane, RedisRefused } from '@sink/lane';
 import type { UploadQueue } from '@sink/uploads';
 
 export interface SweepResult {
@@ -15,15 +15,14 @@ export interface SweepResult {
  * @param lanes on a connection of their own: waiting for durability holds up everything behind it
  * @throws what Redis said, or that the durability was not reached: the next sweep tries again
  */
-export async function sweep(lanes: readonly Lane[], queue: UploadQueue, durability: Durability): Promise<SweepResult> {
+export async function sweep(
+  lanes: readonly UploaderLane[],
+  queue: UploadQueue,
+  durability: DurabilityBarrier,
+): Promise<SweepResult> {
   let restored = 0;
   for (const lane of lanes) {
-    let cursor = '0';
-    do {
-      const page = await lane.recordIds(cursor);
-      restored += await restore(lane, page.ids, queue, durability);
-      cursor = page.cursor;
-    } while (cursor !== '0');
+    for await (const ids of lane.records()) restored += await restore(lane, ids, queue, durability);
   }
   return { restored, revived: await queue.reviveFailed() };
 }
@@ -40,31 +39,28 @@ export interface SpilledSweep {
  * @param queue of the spool directory with this id
  */
 export async function sweepSpilled(
-  lanes: readonly Lane[],
+  lanes: readonly UploaderLane[],
   queue: UploadQueue,
   spoolId: string,
-  durability: Durability,
+  durability: DurabilityBarrier,
 ): Promise<SpilledSweep> {
   let restored = await queue.reviveFailed();
   const waiting = new Map<string, number>();
   for (const lane of lanes) {
-    let cursor = '0';
-    do {
-      const page = await lane.spilledPage(cursor);
-      for (const record of page.spilled) waiting.set(record.spoolId, (waiting.get(record.spoolId) ?? 0) + 1);
-      const own = page.spilled.filter((record) => record.spoolId === spoolId).map(({ id }) => id);
+    for await (const spilled of lane.spilled()) {
+      for (const record of spilled) waiting.set(record.spoolId, (waiting.get(record.spoolId) ?? 0) + 1);
+      const own = spilled.filter((record) => record.spoolId === spoolId).map(({ id }) => id);
       restored += await restore(lane, own, queue, durability);
-      cursor = page.cursor;
-    } while (cursor !== '0');
+    }
   }
   return { restored, waiting };
 }
 
 async function restore(
-  lane: Lane,
+  lane: UploaderLane,
   ids: readonly string[],
   queue: UploadQueue,
-  durability: Durability,
+  durability: DurabilityBarrier,
 ): Promise<number> {
   const found = await queue.has(ids);
   const missing = ids.filter((_, index) => found[index] !== true);

@@ -1,12 +1,12 @@
 import { contentType, type Receipt, RECEIPT_VERSION, type SealedSegment, type SegmentRecord } from '@sink/domain';
-import type { Lane } from '@sink/lane';
+import type { UploaderLane } from '@sink/lane';
 import type { ObjectStore } from '@sink/objects';
 import type { ObjectBody, ObjectBuilderPort, SpoolFilesPort } from './ports.ts';
 import { ChunkMissing, contentOf } from './rebuild.ts';
 import { SpilledFileMissing } from './spilled-file-missing.ts';
 
 export interface UploadPorts {
-  readonly lane: Lane;
+  readonly lane: UploaderLane;
   readonly store: ObjectStore;
   readonly spool: SpoolFilesPort;
   readonly builder: ObjectBuilderPort;

@@ -1,4 +1,4 @@
-import { type Durability, Lane, type RedisPort, rememberLanes } from '@sink/lane';
+import { type DurabilityBarrier, UploaderLane, type RedisPort, rememberLanes } from '@sink/lane';
 import type { ObjectStore } from '@sink/objects';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
 import type { RetryPace, UploadQueue } from '@sink/uploads';
@@ -34,7 +34,7 @@ export interface UploaderOptions {
   readonly sinkName: string;
   /** Lanes of the configuration; all that the sink ever used are swept. */
   readonly lanes: number;
-  readonly durability: Durability;
+  readonly durability: DurabilityBarrier;
   readonly receiptsMax: number;
   readonly manifests: boolean;
   /** The deadline of one try's PUT. */
@@ -60,8 +60,8 @@ export class Uploader {
   readonly #health: UploadHealth;
   readonly #breaker: Breaker;
   readonly #spools: SpoolWatch | null;
-  readonly #lanes = new Map<number, Lane>();
-  #sweptLanes: Lane[] = [];
+  readonly #lanes = new Map<number, UploaderLane>();
+  #sweptLanes: UploaderLane[] = [];
   #sweepProblem: string | null = null;
   #succeededMs = Number.NEGATIVE_INFINITY;
   #failedMs = Number.NEGATIVE_INFINITY;
@@ -173,7 +173,7 @@ export class Uploader {
     const { sinkName, lanes, durability } = this.#options;
     try {
       const numbers = await rememberLanes(sweepRedis, sinkName, lanes);
-      this.#sweptLanes = numbers.map((lane) => new Lane(sweepRedis, sinkName, lane));
+      this.#sweptLanes = numbers.map((lane) => new UploaderLane(sweepRedis, sinkName, lane));
       const { restored, revived } = await sweep(this.#sweptLanes, queue, durability);
       const spilled = (await this.#spools?.round(this.#sweptLanes, durability)) ?? 0;
       if (restored + revived + spilled > 0) {
@@ -260,10 +260,10 @@ export class Uploader {
     return Promise.all([queue, ...(spilled === null ? [] : [spilled.queue])].map(ask));
   }
 
-  #lane(number: number): Lane {
+  #lane(number: number): UploaderLane {
     let lane = this.#lanes.get(number);
     if (!lane) {
-      lane = new Lane(this.#ports.redis, this.#options.sinkName, number);
+      lane = new UploaderLane(this.#ports.redis, this.#options.sinkName, number);
       this.#lanes.set(number, lane);
     }
     return lane;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IoredisPort, Lane } from '@sink/lane';
+import { IoredisPort, IngestLane } from '@sink/lane';
 import { eventually } from '@sink/testing';
 import { Redis } from 'ioredis';
 
@@ -27,10 +27,10 @@ export interface PreparedChunk {
 /** The lane of a running sink, from beside: appends chunks that are ready, with the shipped steps, and looks at it. */
 export class LaneAccess {
   readonly #connections: readonly Redis[];
-  readonly #writers: readonly { readonly lane: Lane; readonly id: string; sequence: number }[];
-  readonly #lane: Lane;
+  readonly #writers: readonly { readonly lane: IngestLane; readonly id: string; sequence: number }[];
+  readonly #lane: IngestLane;
 
-  private constructor(connections: readonly Redis[], lanes: readonly Lane[], ids: readonly string[]) {
+  private constructor(connections: readonly Redis[], lanes: readonly IngestLane[], ids: readonly string[]) {
     const [first] = lanes;
     if (first === undefined) throw new Error('connecting to the lane: there are no writers');
     this.#connections = connections;
@@ -41,7 +41,7 @@ export class LaneAccess {
   /** The services have opened the lane before. */
   static async connect(redisUrl: string): Promise<LaneAccess> {
     const connections = Array.from({ length: WRITERS }, () => new Redis(redisUrl));
-    const lanes = connections.map((redis) => new Lane(new IoredisPort(redis), SINK_NAME, 0));
+    const lanes = connections.map((redis) => new IngestLane(new IoredisPort(redis), SINK_NAME, 0));
     return new LaneAccess(connections, lanes, await Promise.all(lanes.map((lane) => lane.registerWriter())));
   }
 

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import { BatcherInstance, Janitor, LaneBatcher, Sealer, Spiller } from '@sink/batcher';
 import { GroupCommit, LaneWriter } from '@sink/ingest';
-import { type Durability, FINGERPRINT_BYTES, Lane, type RedisPort } from '@sink/lane';
+import {
+  BatcherLane,
+  type DurabilityBarrier,
+  FINGERPRINT_BYTES,
+  IngestLane,
+  type LaneView,
+  type RedisPort,
+  UploaderLane,
+} from '@sink/lane';
 import { type ObjectBuilderPort, uploadSegment, uploadSpilled } from '@sink/uploader';
 import type { Jobs } from './jobs.ts';
 import { type Bucket, scheduledRedis, type SpoolDisk } from './ports.ts';
@@ -39,7 +47,7 @@ export interface Ingest {
 /** Failures that must not be: an event that is nowhere, or another one than was sealed. */
 const BROKEN: readonly unknown[] = ['content_missing', 'content_differs', 'spilled_missing'];
 const ROOM = { hasRoom: () => true, took: () => undefined };
-export const DURABILITY: Durability = { waitaof: false, replicas: 0, timeoutMs: 0 };
+export const DURABILITY: DurabilityBarrier = { waitaof: false, replicas: 0, timeoutMs: 0 };
 /** Leases never lapse by time here: the world removes them when it likes, as a clock that no rule may rest on. */
 const LEASE_MS = 100_000_000;
 const WRITERS = 2;
@@ -63,8 +71,8 @@ export function clockOf(parts: WorldParts, actor: Actor) {
   };
 }
 
-function laneOf(parts: WorldParts, actor: Actor): Lane {
-  return new Lane(scheduledRedis(parts.scheduler, actor, parts.redis), parts.sinkName, 0);
+function redisOf({ scheduler, redis }: WorldParts, actor: Actor): RedisPort {
+  return scheduledRedis(scheduler, actor, redis);
 }
 
 /** The shipped group commit on the shipped writers. */
@@ -75,7 +83,10 @@ export function startIngest(parts: WorldParts, actor: Actor): Ingest {
     newUid: () => parts.newId('uid'),
     dedupe: parts.dedupe ? DEDUPE : null,
   };
-  const writers = Array.from({ length: WRITERS }, () => new LaneWriter(laneOf(parts, actor), clock, options));
+  const writers = Array.from(
+    { length: WRITERS },
+    () => new LaneWriter(new IngestLane(redisOf(parts, actor), parts.sinkName, 0), clock, options),
+  );
   const crash = (error: unknown): void => parts.crash(actor, error);
   return { actor, commit: new GroupCommit(writers, clock, { timeInterval: 'HOURLY', holdMaxMs: 2_000 }, crash) };
 }
@@ -91,7 +102,7 @@ async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): 
   const consumer = parts.newId(actor.name);
   parts.consumers.set(actor, consumer);
   const disk = diskOf(parts, actor);
-  const lane = laneOf(parts, actor);
+  const lane = new BatcherLane(redisOf(parts, actor), parts.sinkName, 0);
   const clock = clockOf(parts, actor);
   const spool = disk.spool(parts.scheduler, actor, consumer);
   const sealer = new Sealer(
@@ -175,7 +186,7 @@ async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): 
 /** Uploads jobs one after the other with the shipped upload; sweeps for records without a job. */
 export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
   const { scheduler, random } = parts;
-  const lane = laneOf(parts, actor);
+  const lane = new UploaderLane(redisOf(parts, actor), parts.sinkName, 0);
   const disk = diskOf(parts, actor);
   const spool = disk.uploader(scheduler, actor);
   const ordinary = { jobs: parts.jobs, upload: uploadSegment };
@@ -226,19 +237,12 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
   });
 }
 
-async function sweep(lane: Lane, jobs: Jobs, { spoolId, spilledJobs }: SpoolDisk): Promise<void> {
-  let cursor = '0';
-  do {
-    const page = await lane.recordIds(cursor);
-    for (const id of page.ids) jobs.add(lane.number, id);
-    cursor = page.cursor;
-  } while (cursor !== '0');
+async function sweep(lane: LaneView, jobs: Jobs, { spoolId, spilledJobs }: SpoolDisk): Promise<void> {
+  for await (const ids of lane.records()) for (const id of ids) jobs.add(lane.number, id);
   jobs.reviveFailed();
-  do {
-    const page = await lane.spilledPage(cursor);
-    for (const record of page.spilled) if (record.spoolId === spoolId) spilledJobs.add(lane.number, record.id);
-    cursor = page.cursor;
-  } while (cursor !== '0');
+  for await (const spilled of lane.spilled()) {
+    for (const record of spilled) if (record.spoolId === spoolId) spilledJobs.add(lane.number, record.id);
+  }
   spilledJobs.reviveFailed();
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { objectKey, partitionAt, type Receipt } from '@sink/domain';
-import { IoredisPort, Lane } from '@sink/lane';
+import { BatcherLane, IoredisPort } from '@sink/lane';
 import { startProcess, startRedis, startS3, temporaryDirectory } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
@@ -42,7 +42,7 @@ it('a week of 100,000 objects: the one that is gone is found, in bounded memory'
   ]);
   const client = new Redis(redis.url);
   try {
-    const lane = new Lane(new IoredisPort(client), 'week', 0);
+    const lane = new BatcherLane(new IoredisPort(client), 'week', 0);
     const uid = await lane.open('f00d');
     for (let start = 0; start < OBJECTS; start += PAGE) {
       const adding = client.pipeline();

@@ -1,5 +1,5 @@
 import { parseObjectKey, type Receipt } from '@sink/domain';
-import type { Lane } from '@sink/lane';
+import type { LaneView } from '@sink/lane';
 import { inRange, type TimeRange } from './time-range.ts';
 
 /** What an object must be according to its receipt. */
@@ -10,14 +10,14 @@ export type Expected = Pick<Receipt, 'etag' | 'objectBytes' | 'count' | 'bytes' 
  * `receipts_max` limits their number. `readOn` adds those that were committed since the last read.
  */
 export class Receipts {
-  readonly #lanes: readonly Lane[];
+  readonly #lanes: readonly LaneView[];
   readonly #prefix: string;
   readonly #range: TimeRange;
-  readonly #cursors = new Map<Lane, string>();
+  readonly #cursors = new Map<LaneView, string>();
   readonly #expected = new Map<string, Expected>();
   #oldestStoredMs: number | null = null;
 
-  constructor(lanes: readonly Lane[], prefix: string, range: TimeRange) {
+  constructor(lanes: readonly LaneView[], prefix: string, range: TimeRange) {
     this.#lanes = lanes;
     this.#prefix = prefix;
     this.#range = range;
@@ -27,13 +27,12 @@ export class Receipts {
   async readOn(): Promise<void> {
     for (const lane of this.#lanes) {
       let oldestOfLaneMs: number | null = null;
-      for (;;) {
-        const page = await lane.receipts(this.#cursors.get(lane) ?? '');
-        const last = page.at(-1);
-        if (last === undefined) break;
-        oldestOfLaneMs ??= page[0]?.receipt.storedAtMs ?? null;
-        this.#cursors.set(lane, last.entryId);
-        for (const { receipt } of page) this.#take(receipt);
+      for await (const page of lane.receipts(this.#cursors.get(lane))) {
+        for (const { entryId, receipt } of page) {
+          oldestOfLaneMs ??= receipt.storedAtMs;
+          this.#take(receipt);
+          this.#cursors.set(lane, entryId);
+        }
       }
       if (oldestOfLaneMs !== null && (await lane.receiptsDropped())) {
         this.#oldestStoredMs = Math.max(this.#oldestStoredMs ?? 0, oldestOfLaneMs);

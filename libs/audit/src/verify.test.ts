@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { crc32, gzipSync } from 'node:zlib';
 import { objectKey, RECEIPT_VERSION, RECORD_VERSION, type SegmentRecord } from '@sink/domain';
-import { IoredisPort, Lane } from '@sink/lane';
+import { BatcherLane, IngestLane, IoredisPort, LaneView, UploaderLane } from '@sink/lane';
 import { createObjectReader, createObjectStore } from '@sink/objects';
 import { type FakeS3, type RedisServer, startRedis, startS3 } from '@sink/testing';
 import { Redis } from 'ioredis';
@@ -15,7 +15,10 @@ const never = new AbortController().signal;
 let redis: RedisServer;
 let s3: FakeS3;
 let client: Redis;
-let lane: Lane;
+let lane: LaneView;
+let ingest: IngestLane;
+let batcher: BatcherLane;
+let uploader: UploaderLane;
 let events: number;
 let writer: { id: string; sequence: number };
 
@@ -34,9 +37,13 @@ beforeEach(async () => {
   s3.clear();
   s3.setPermissions('all');
   events = 0;
-  lane = new Lane(new IoredisPort(client), 'sink', 0);
-  await lane.open(UID);
-  writer = { id: await lane.registerWriter(), sequence: 0 };
+  const port = new IoredisPort(client);
+  lane = new LaneView(port, 'sink', 0);
+  ingest = new IngestLane(port, 'sink', 0);
+  batcher = new BatcherLane(port, 'sink', 0);
+  uploader = new UploaderLane(port, 'sink', 0);
+  await ingest.open(UID);
+  writer = { id: await ingest.registerWriter(), sequence: 0 };
 });
 
 function bucket() {
@@ -56,7 +63,7 @@ interface Stored {
 async function seal(count = 3, partition = '2026/11/23/10', lines?: readonly string[]): Promise<Stored> {
   const given = lines ?? Array.from({ length: count }, () => eventLine(events++));
   const content = Buffer.from(given.map((line) => `${line}\n`).join(''));
-  await lane.append({
+  await ingest.append({
     writer: writer.id,
     sequence: ++writer.sequence,
     partition,
@@ -83,7 +90,7 @@ async function seal(count = 3, partition = '2026/11/23/10', lines?: readonly str
     acceptedAtMs: 1_795_430_000_000,
     sealedAtMs: 1_795_430_000_001,
   };
-  expect(await lane.seal(record, JSON.stringify(record))).toEqual({ kind: 'sealed' });
+  expect(await batcher.seal(record, JSON.stringify(record))).toEqual({ kind: 'sealed' });
   const body = gzipSync(content);
   return {
     record,
@@ -99,7 +106,7 @@ async function seal(count = 3, partition = '2026/11/23/10', lines?: readonly str
     commit: async (etag) => {
       const { id, key, bytes, acceptedAtMs, sealedAtMs } = record;
       const facts = { id, key, etag, count: given.length, bytes, sha256, acceptedAtMs, sealedAtMs };
-      await lane.commit({ v: RECEIPT_VERSION, ...facts, objectBytes: body.length, storedAtMs: Date.now() }, 1_000);
+      await uploader.commit({ v: RECEIPT_VERSION, ...facts, objectBytes: body.length, storedAtMs: Date.now() }, 1_000);
     },
   };
 }
@@ -212,7 +219,7 @@ test('objects older than the oldest receipt that is kept are not judged', async 
   expect(result).toMatchObject({ objects: 1, beforeReceipts: 1 });
   expect(result.keptSinceMs).toBeGreaterThan(s3.object(old.record.key)?.lastModifiedMs ?? Infinity);
   // An object that is clearly younger than the oldest receipt must have one.
-  const oldest = { ...(await lane.receipts(''))[0]?.receipt, storedAtMs: Date.now() - 3_600_000 };
+  const oldest = { ...(await Array.fromAsync(lane.receipts())).flat()[0]?.receipt, storedAtMs: Date.now() - 3_600_000 };
   await client.xtrim('{sink:0}:receipts', 'MAXLEN', 0);
   await client.xadd('{sink:0}:receipts', '*', 'v', '1', 'r', JSON.stringify(oldest));
   expect(found(await verified())).toEqual([['unreceipted', old.record.key]]);

@@ -1,5 +1,5 @@
 import { parseManifestKey, parseObjectKey } from '@sink/domain';
-import type { Lane } from '@sink/lane';
+import type { LaneView } from '@sink/lane';
 import type { ListedObject, ObjectReader } from '@sink/objects';
 import { Findings } from './findings.ts';
 import { ObjectsRead } from './read-objects.ts';
@@ -8,7 +8,7 @@ import { inRange, keyBounds, type TimeRange } from './time-range.ts';
 
 export interface VerifyPorts {
   /** All lanes that the sink ever used. */
-  readonly lanes: readonly Lane[];
+  readonly lanes: readonly LaneView[];
   readonly reader: ObjectReader;
   readonly signal: AbortSignal;
 }
@@ -200,20 +200,15 @@ class Verification {
   async #keysUnderWay(): Promise<Set<string>> {
     const keys = new Set<string>();
     for (const lane of this.#ports.lanes) {
-      let cursor = '0';
-      do {
-        const page = await lane.recordIds(cursor);
-        for (const record of await Promise.all(page.ids.map((id) => lane.record(id)))) {
+      for await (const ids of lane.records()) {
+        for (const record of await Promise.all(ids.map((id) => lane.record(id)))) {
           if (record !== null && this.#unreceipted.has(record.key)) keys.add(record.key);
         }
-        cursor = page.cursor;
-      } while (cursor !== '0');
+      }
       // After the records: one may have become a spilled one in between, and never the other way round.
-      do {
-        const page = await lane.spilledPage(cursor);
-        for (const { key } of page.spilled) if (this.#unreceipted.has(key)) keys.add(key);
-        cursor = page.cursor;
-      } while (cursor !== '0');
+      for await (const spilled of lane.spilled()) {
+        for (const { key } of spilled) if (this.#unreceipted.has(key)) keys.add(key);
+      }
     }
     return keys;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Lane } from './lane.ts';
+import { IngestLane } from './ingest-lane.ts';
 import { LaneWorld, ndjson } from './test/lane-world.ts';
 
 const world = new LaneWorld();
@@ -21,86 +21,86 @@ describe('append', () => {
   test('invariant 5: the last sequence again stores nothing and gives the stored answer', async () => {
     const { lane, redis } = world;
     const request = world.request(2);
-    expect(await lane.append(request)).toBe('stored');
+    expect(await world.ingest.append(request)).toBe('stored');
     const before = await world.everything();
-    expect(await lane.append(request)).toBe('stored');
-    expect(await lane.append({ ...request, body: ndjson(5), count: 5 })).toBe('stored');
+    expect(await world.ingest.append(request)).toBe('stored');
+    expect(await world.ingest.append({ ...request, body: ndjson(5), count: 5 })).toBe('stored');
     expect(await world.everything()).toEqual(before);
     expect(await redis.ttl(lane.keys.writers)).toBe(-1);
   });
 
   test('a repeat writes something, so that WAIT and WAITAOF cover it', async () => {
     const request = world.request(1);
-    await world.lane.append(request);
+    await world.ingest.append(request);
     const offset = async () => Number(/master_repl_offset:(\d+)/.exec(await world.redis.info('replication'))?.[1]);
     const aofBytes = async () => Number(/aof_current_size:(\d+)/.exec(await world.redis.info('persistence'))?.[1]);
     const before = [await offset(), await aofBytes()] as const;
-    await world.lane.append(request);
+    await world.ingest.append(request);
     expect((await aofBytes()) > before[1] || (await offset()) > before[0]).toBe(true);
   });
 
   test('invariant 5: an older sequence is refused and changes nothing', async () => {
     const first = world.request(1);
-    await world.lane.append(first);
+    await world.ingest.append(first);
     await world.append(1);
     const before = await world.everything();
-    expect(await world.lane.append(first)).toBe('stale');
+    expect(await world.ingest.append(first)).toBe('stale');
     expect(await world.everything()).toEqual(before);
   });
 
   test('a sequence may skip numbers: what was never sent leaves no gap to fill', async () => {
     await world.append(1);
-    expect(await world.lane.append(world.request(1, { sequence: 90 }))).toBe('stored');
-    expect(await world.lane.append(world.request(1, { sequence: 89 }))).toBe('stale');
+    expect(await world.ingest.append(world.request(1, { sequence: 90 }))).toBe('stored');
+    expect(await world.ingest.append(world.request(1, { sequence: 89 }))).toBe('stale');
   });
 
   test('invariant 5: an unknown or forgotten writer is refused and changes nothing', async () => {
     const request = world.request(1);
-    await world.lane.append(request);
-    await world.lane.forgetWriter(world.writer);
+    await world.ingest.append(request);
+    await world.ingest.forgetWriter(world.writer);
     const before = await world.everything();
-    expect(await world.lane.append(request)).toBe('unknown_writer');
-    expect(await world.lane.append({ ...request, writer: 'nobody' })).toBe('unknown_writer');
+    expect(await world.ingest.append(request)).toBe('unknown_writer');
+    expect(await world.ingest.append({ ...request, writer: 'nobody' })).toBe('unknown_writer');
     expect(await world.everything()).toEqual(before);
   });
 
   test('a writer of a Redis that started empty since is unknown, also when that one has as many writers', async () => {
     const request = world.request(1);
     await world.redis.flushall();
-    await world.lane.open('uid2');
-    await world.lane.registerWriter();
-    expect(await world.lane.append(request)).toBe('unknown_writer');
+    await world.batcher.open('uid2');
+    await world.ingest.registerWriter();
+    expect(await world.ingest.append(request)).toBe('unknown_writer');
   });
 
   test('writers do not share sequences', async () => {
-    const other = await world.lane.registerWriter();
-    expect(await world.lane.append(world.request(1, { sequence: 1 }))).toBe('stored');
-    expect(await world.lane.append(world.request(1, { sequence: 1, writer: other }))).toBe('stored');
+    const other = await world.ingest.registerWriter();
+    expect(await world.ingest.append(world.request(1, { sequence: 1 }))).toBe('stored');
+    expect(await world.ingest.append(world.request(1, { sequence: 1, writer: other }))).toBe('stored');
     expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(2);
   });
 
   test('a full backlog refuses, and a late copy of the refused chunk is refused too when there is room again', async () => {
     const request = world.request(10, { backlogBytesMax: 50 });
-    expect(await world.lane.append(request)).toBe('full');
-    expect(await world.lane.append({ ...request, backlogBytesMax: 1_000_000 })).toBe('full');
+    expect(await world.ingest.append(request)).toBe('full');
+    expect(await world.ingest.append({ ...request, backlogBytesMax: 1_000_000 })).toBe('full');
     expect(await world.redis.exists(world.lane.keys.chunks)).toBe(1);
     expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(0);
     expect((await world.lane.backlog()).events).toBe(0);
-    expect(await world.lane.append({ ...request, sequence: request.sequence + 1, backlogBytesMax: 1_000_000 })).toBe(
+    expect(await world.ingest.append({ ...request, sequence: request.sequence + 1, backlogBytesMax: 1_000_000 })).toBe(
       'stored',
     );
   });
 
   test('the sequence is looked at before the backlog: a stored chunk is answered with the backlog full', async () => {
     const request = world.request(1);
-    await world.lane.append(request);
-    expect(await world.lane.append({ ...request, backlogBytesMax: 0 })).toBe('stored');
+    await world.ingest.append(request);
+    expect(await world.ingest.append({ ...request, backlogBytesMax: 0 })).toBe('stored');
   });
 
   test('room is asked for the chunks that follow too', async () => {
     const max = 10_000;
-    expect(await world.lane.append(world.request(1, { backlogBytesMax: max, furtherBytes: max }))).toBe('full');
-    expect(await world.lane.append(world.request(1, { backlogBytesMax: max, furtherBytes: max / 2 }))).toBe('stored');
+    expect(await world.ingest.append(world.request(1, { backlogBytesMax: max, furtherBytes: max }))).toBe('full');
+    expect(await world.ingest.append(world.request(1, { backlogBytesMax: max, furtherBytes: max / 2 }))).toBe('stored');
   });
 
   test('large counters keep all their digits', async () => {
@@ -127,9 +127,9 @@ describe('append', () => {
   });
 
   test('lanes of one sink, and sinks of one Redis, do not meet', async () => {
-    const other = new Lane(world.port, 'other', 0);
+    const other = new IngestLane(world.port, 'other', 0);
     await other.open('uid9');
-    const second = new Lane(world.port, 'sink', 1);
+    const second = new IngestLane(world.port, 'sink', 1);
     await second.open('uid8');
     await world.append(1);
     expect((await other.backlog()).events + (await second.backlog()).events).toBe(0);

@@ -3,9 +3,8 @@ import { Cluster, Command, Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { IoredisPort } from './ioredis-port.ts';
 import { laneKeys, leaseKey } from './keys.ts';
-import { Lane } from './lane.ts';
-import { rememberLanes } from './lanes.ts';
-import { ndjson, receiptOf, recordOf } from './test/lane-world.ts';
+import { rememberLanes } from './steps/lanes.ts';
+import { ndjson, receiptOf, recordOf, type Roles, rolesOn } from './test/lane-world.ts';
 
 const SLOT_RANGES = [
   [0, 5_460],
@@ -63,12 +62,12 @@ afterAll(async () => {
 });
 
 const slotOf = (key: string): number => new Command('get', [key]).getSlot();
-const nodeOf = (lane: Lane): number => SLOT_RANGES.findIndex(([, last]) => slotOf(lane.keys.chunks) <= last);
+const nodeOf = (on: Roles): number => SLOT_RANGES.findIndex(([, last]) => slotOf(on.lane.keys.chunks) <= last);
 
 /** One lane on each of the three nodes. */
-function laneOnEachNode(): Lane[] {
+function laneOnEachNode(): Roles[] {
   const port = new IoredisPort(cluster);
-  const lanes = Array.from({ length: 64 }, (_, number) => new Lane(port, 'sink', number));
+  const lanes = Array.from({ length: 64 }, (_, number) => rolesOn(port, number));
   return SLOT_RANGES.map((_, node) => {
     const lane = lanes.find((candidate) => nodeOf(candidate) === node);
     if (!lane) throw new Error(`no lane on node ${node}`);
@@ -76,9 +75,9 @@ function laneOnEachNode(): Lane[] {
   });
 }
 
-async function appendTo(lane: Lane, sequence: number, writer: string, count: number): Promise<string> {
+async function appendTo(on: Roles, sequence: number, writer: string, count: number): Promise<string> {
   const body = ndjson(count);
-  const answer = await lane.append({
+  const answer = await on.ingest.append({
     writer,
     sequence,
     partition: '2026/11/23/10',
@@ -90,7 +89,7 @@ async function appendTo(lane: Lane, sequence: number, writer: string, count: num
     backlogBytesMax: 1_000_000,
   });
   expect(answer).toBe('stored');
-  const [entry] = await cluster.xrevrange(lane.keys.chunks, '+', '-', 'COUNT', 1);
+  const [entry] = await cluster.xrevrange(on.lane.keys.chunks, '+', '-', 'COUNT', 1);
   return entry?.[0] ?? '';
 }
 
@@ -112,41 +111,42 @@ describe('in a Redis Cluster', () => {
   test('lanes on different nodes go through all their steps', async () => {
     const port = new IoredisPort(cluster);
     expect(await rememberLanes(port, 'sink', 3)).toEqual([0, 1, 2]);
-    for (const lane of laneOnEachNode()) {
-      const uid = await lane.open(`uid${lane.number}`);
-      expect(uid).toBe(`uid${lane.number}`);
-      const writer = await lane.registerWriter();
-      const [a, b] = [await appendTo(lane, 1, writer, 2), await appendTo(lane, 2, writer, 3)];
-      expect(await lane.takeLease('b1', 60_000)).toBe('taken');
-      expect((await lane.read('dead', 10, 20)).map((entry) => entry.id)).toEqual([a, b]);
-      expect(await lane.claim('dead', 'b1')).toEqual({ kind: 'removed', chunks: 2 });
-      expect(await lane.consumers()).toEqual(['b1']);
-      expect(await lane.pending('b1', '')).toEqual([a, b]);
-      expect(await lane.scrub('b1', '0')).toEqual({ cursor: '0', restored: 0 });
-      const record = recordOf(`s${lane.number}`, [
+    for (const on of laneOnEachNode()) {
+      const uid = await on.batcher.open(`uid${on.lane.number}`);
+      expect(uid).toBe(`uid${on.lane.number}`);
+      const writer = await on.ingest.registerWriter();
+      const [a, b] = [await appendTo(on, 1, writer, 2), await appendTo(on, 2, writer, 3)];
+      await on.batcher.takeLease('b1', 60_000);
+      expect(await on.lane.leaseExists('b1')).toBe(true);
+      expect((await on.batcher.read('dead', 10, 20)).map((entry) => entry.id)).toEqual([a, b]);
+      expect(await on.batcher.claim('dead', 'b1')).toEqual({ kind: 'removed', chunks: 2 });
+      expect(await on.batcher.consumers()).toEqual(['b1']);
+      expect(await on.batcher.pending('b1', '')).toEqual([a, b]);
+      expect(await on.batcher.scrub('b1', '0')).toEqual({ cursor: '0', restored: 0 });
+      const record = recordOf(`s${on.lane.number}`, [
         [a, 0, 2],
         [b, 0, 3],
       ]);
-      expect(await lane.seal(record, JSON.stringify(record))).toEqual({ kind: 'sealed' });
-      expect((await lane.recordIds('0')).ids).toEqual([record.id]);
-      expect(await lane.release(record, 'spool-1')).toBe('released');
-      expect(await lane.commit(receiptOf(record.id), 10)).toBe('committed');
-      expect(await lane.adopt(record, 'spool-1')).toBe('adopted');
-      expect(await lane.commit(receiptOf(record.id), 10)).toBe('committed');
-      expect(await lane.backlog()).toEqual({ events: 0, bytes: 0, segments: 0, receipts: 2 });
-      await lane.forgetWriter(writer);
-      expect(await cluster.exists(lane.keys.writers)).toBe(0);
+      expect(await on.batcher.seal(record, JSON.stringify(record))).toEqual({ kind: 'sealed' });
+      expect((await Array.fromAsync(on.lane.records())).flat()).toEqual([record.id]);
+      expect(await on.batcher.release(record, 'spool-1')).toBe('released');
+      expect(await on.uploader.commit(receiptOf(record.id), 10)).toBe('committed');
+      expect(await on.batcher.adopt(record, 'spool-1')).toBe('adopted');
+      expect(await on.uploader.commit(receiptOf(record.id), 10)).toBe('committed');
+      expect(await on.lane.backlog()).toEqual({ events: 0, bytes: 0, segments: 0, receipts: 2 });
+      await on.ingest.forgetWriter(writer);
+      expect(await cluster.exists(on.lane.keys.writers)).toBe(0);
     }
     for (const node of direct.slice(0, 3)) expect(await node.dbsize()).toBeGreaterThan(0);
   });
 
   test('invariant 4: durability is asked of the node that has the lane', async () => {
-    for (const lane of laneOnEachNode()) {
-      await lane.open('x');
-      await appendTo(lane, 1, await lane.registerWriter(), 1);
-      const withReplica = nodeOf(lane) === 0;
+    for (const on of laneOnEachNode()) {
+      await on.batcher.open('x');
+      await appendTo(on, 1, await on.ingest.registerWriter(), 1);
+      const withReplica = nodeOf(on) === 0;
       for (let n = 0; n < 5; n++) {
-        expect(await lane.reached({ waitaof: false, replicas: 1, timeoutMs: withReplica ? 5_000 : 20 })).toBe(
+        expect(await on.batcher.reached({ waitaof: false, replicas: 1, timeoutMs: withReplica ? 5_000 : 20 })).toBe(
           withReplica,
         );
       }

@@ -13,10 +13,10 @@ describe('commit', () => {
       [b, 0, 1],
     ]);
     await world.seal('s2', [[a, 1, 4]]);
-    expect(await lane.commit(receiptOf('s2'), 100)).toBe('committed');
+    expect(await world.uploader.commit(receiptOf('s2'), 100)).toBe('committed');
     expect((await lane.entry(a)).kind).toBe('chunk');
     expect(await redis.hget(lane.keys.left, a)).toMatch(/^1 /);
-    expect(await lane.commit(receiptOf('s1'), 100)).toBe('committed');
+    expect(await world.uploader.commit(receiptOf('s1'), 100)).toBe('committed');
     expect((await lane.entry(a)).kind).toBe('deleted');
     expect((await lane.entry(b)).kind).toBe('deleted');
   });
@@ -25,23 +25,22 @@ describe('commit', () => {
     const a = await world.append(4);
     await world.read();
     await world.seal('s1', [[a, 0, 3]]);
-    await world.lane.commit(receiptOf('s1'), 100);
+    await world.uploader.commit(receiptOf('s1'), 100);
     expect((await world.lane.entry(a)).kind).toBe('chunk');
-    expect(await world.lane.taken([a])).toEqual([3]);
+    expect(await world.batcher.taken([a])).toEqual([3]);
     expect(await world.pending()).toEqual([a]);
     expect(await world.seal('s2', [[a, 3, 4]])).toBeNull();
   });
 
   test('invariant 5: a second commit changes nothing', async () => {
-    const { lane } = world;
     const [a] = [await world.append(4), await world.append(1)];
     await world.read();
     await world.seal('s1', [[a, 0, 2]]);
     await world.seal('s2', [[a, 2, 3]]);
-    await lane.commit(receiptOf('s1'), 100);
+    await world.uploader.commit(receiptOf('s1'), 100);
     const before = await world.everything();
-    expect(await lane.commit(receiptOf('s1'), 100)).toBe('gone');
-    expect(await lane.commit(receiptOf('never'), 100)).toBe('gone');
+    expect(await world.uploader.commit(receiptOf('s1'), 100)).toBe('gone');
+    expect(await world.uploader.commit(receiptOf('never'), 100)).toBe('gone');
     expect(await world.everything()).toEqual(before);
   });
 
@@ -57,9 +56,9 @@ describe('commit', () => {
       [ids[0] ?? '', 2, 3],
       [ids[2] ?? '', 2, 9],
     ]);
-    await lane.commit(receiptOf('s2'), 100);
-    await lane.commit(receiptOf('s1'), 100);
-    await lane.forgetWriter(world.writer);
+    await world.uploader.commit(receiptOf('s2'), 100);
+    await world.uploader.commit(receiptOf('s1'), 100);
+    await world.ingest.forgetWriter(world.writer);
     expect((await redis.keys('*')).sort()).toEqual([lane.keys.chunks, lane.keys.meta, lane.keys.receipts].sort());
     expect(await redis.xlen(lane.keys.chunks)).toBe(0);
     expect(await world.pending()).toEqual([]);
@@ -75,10 +74,10 @@ describe('commit', () => {
     const sealed = await lane.backlog();
     expect(sealed.bytes).toBeGreaterThan(full.bytes);
     await redis.hincrby(lane.keys.backlog, 'bytes', 77); // a failover that lost a step
-    await lane.commit(receiptOf('s1'), 100);
+    await world.uploader.commit(receiptOf('s1'), 100);
     expect(await lane.backlog()).toMatchObject({ events: 2, segments: 0 });
     await world.seal('s2', [[b, 0, 2]]);
-    await lane.commit(receiptOf('s2'), 100);
+    await world.uploader.commit(receiptOf('s2'), 100);
     expect(await lane.backlog()).toMatchObject({ events: 0, bytes: 0 });
   });
 
@@ -88,7 +87,7 @@ describe('commit', () => {
       const id = await world.append(1);
       await world.read();
       await world.seal(`s${n}`, [[id, 0, 1]]);
-      await lane.commit(receiptOf(`s${n}`), 10);
+      await world.uploader.commit(receiptOf(`s${n}`), 10);
     }
     const receipts = await redis.xrange(lane.keys.receipts, '-', '+');
     // Trimmed by whole nodes of the stream.
@@ -102,7 +101,7 @@ describe('commit', () => {
     await world.read();
     await world.redis.hset(world.lane.keys.records, 's1', JSON.stringify({ v: 2, id: 's1', slices: [[a, 0, 1]] }));
     const before = await world.everything();
-    await expect(world.lane.commit(receiptOf('s1'), 100)).rejects.toMatchObject({ code: 'NEWER' });
+    await expect(world.uploader.commit(receiptOf('s1'), 100)).rejects.toMatchObject({ code: 'NEWER' });
     await expect(world.lane.record('s1')).rejects.toMatchObject({ code: 'record_version' });
     expect(await world.everything()).toEqual(before);
   });
@@ -113,7 +112,7 @@ describe('commit', () => {
     await world.seal('s1', [[a, 0, 2]]);
     await world.redis.hdel(world.lane.keys.left, a);
     const before = await world.everything();
-    await expect(world.lane.commit(receiptOf('s1'), 100)).rejects.toMatchObject({ code: 'unexpected_answer' });
+    await expect(world.uploader.commit(receiptOf('s1'), 100)).rejects.toMatchObject({ code: 'unexpected_answer' });
     expect(await world.everything()).toEqual(before);
   });
 });

@@ -22,7 +22,7 @@ test.each([
   const body = `${'x'.repeat(bytes - 1)}\n`;
   await redis.info('memory');
   const before = await usedBytes();
-  for (let n = 0; n < chunks; n++) await lane.append(world.request(1, { body }));
+  for (let n = 0; n < chunks; n++) await world.ingest.append(world.request(1, { body }));
   // Delivered to somebody, but not through this connection's buffers.
   await redis.eval(
     `redis.call('XREADGROUP', 'GROUP', 'batchers', 'b1', 'STREAMS', KEYS[1], '>') return 1`,
@@ -46,7 +46,7 @@ test.each([1, 30, SEGMENT_SLICES_MAX / 4])(
     const sealedBytes = (await lane.backlog()).bytes - stored;
     const recordBytes = Number(await world.redis.memory('USAGE', lane.keys.records, 'SAMPLES', 0));
     expect(sealedBytes).toBeGreaterThan(recordBytes);
-    await lane.commit(receiptOf('s1'), 10);
+    await world.uploader.commit(receiptOf('s1'), 10);
     expect((await lane.backlog()).bytes).toBe(stored);
   },
 );

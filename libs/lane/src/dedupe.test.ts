@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { seenSlotKeys } from './keys.ts';
-import type { AppendOnceAnswer, AppendRequest, Dedupe } from './lane.ts';
+import type { AppendOnceAnswer, AppendRequest, Dedupe } from './steps/append.ts';
 import { LaneWorld } from './test/lane-world.ts';
 
 const world = new LaneWorld();
@@ -27,7 +27,7 @@ function requestOf(ids: readonly string[], more: Partial<AppendRequest> = {}): A
 }
 
 const once = (ids: readonly string[], more: Partial<Dedupe> = {}): Promise<AppendOnceAnswer> =>
-  world.lane.appendOnce(requestOf(ids), dedupeOf(ids, more));
+  world.ingest.appendOnce(requestOf(ids), dedupeOf(ids, more));
 
 /** The ids of all events in the stream, chunk by chunk; the counters must agree with them. */
 async function stored(): Promise<string[][]> {
@@ -65,8 +65,8 @@ describe('an event that was stored within the window', () => {
 
   test('is known to all writers', async () => {
     await once(['a']);
-    const other = await world.lane.registerWriter();
-    const answer = await world.lane.appendOnce(
+    const other = await world.ingest.registerWriter();
+    const answer = await world.ingest.appendOnce(
       requestOf(['a', 'b'], { writer: other, sequence: 1 }),
       dedupeOf(['a', 'b']),
     );
@@ -76,15 +76,15 @@ describe('an event that was stored within the window', () => {
   test('alone makes no chunk, is acknowledged, and that is remembered for the sequence', async () => {
     await once(['a']);
     const request = requestOf(['a']);
-    expect(await world.lane.appendOnce(request, dedupeOf(['a']))).toEqual({ answer: 'stored', duplicates: 1 });
-    expect(await world.lane.appendOnce(request, dedupeOf(['a']))).toEqual({ answer: 'stored', duplicates: 1 });
+    expect(await world.ingest.appendOnce(request, dedupeOf(['a']))).toEqual({ answer: 'stored', duplicates: 1 });
+    expect(await world.ingest.appendOnce(request, dedupeOf(['a']))).toEqual({ answer: 'stored', duplicates: 1 });
     expect(await stored()).toEqual([['a']]);
   });
 
   test('invariant 5: the same sequence again is the stored answer, and no duplicate of itself', async () => {
     const request = requestOf(['a', 'b']);
-    expect(await world.lane.appendOnce(request, dedupeOf(['a', 'b']))).toEqual({ answer: 'stored', duplicates: 0 });
-    expect(await world.lane.appendOnce(request, dedupeOf(['a', 'b']))).toEqual({ answer: 'stored', duplicates: 0 });
+    expect(await world.ingest.appendOnce(request, dedupeOf(['a', 'b']))).toEqual({ answer: 'stored', duplicates: 0 });
+    expect(await world.ingest.appendOnce(request, dedupeOf(['a', 'b']))).toEqual({ answer: 'stored', duplicates: 0 });
     expect(await stored()).toEqual([['a', 'b']]);
   });
 
@@ -103,8 +103,8 @@ test('any sequence of chunks is stored as a set would have it', async () => {
       fc.array(fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 1 }), { minLength: 1 }),
       async (chunks) => {
         await world.redis.flushall();
-        await world.lane.open('uid1');
-        const writer = await world.lane.registerWriter();
+        await world.batcher.open('uid1');
+        const writer = await world.ingest.registerWriter();
         const known = new Set<number>();
         const expected: string[][] = [];
         for (const [sequence, numbers] of chunks.entries()) {
@@ -113,7 +113,7 @@ test('any sequence of chunks is stored as a set would have it', async () => {
           if (fresh.length > 0) expected.push(fresh.map(String));
           const ids = numbers.map(String);
           const request = requestOf(ids, { writer, sequence: sequence + 1 });
-          const { duplicates } = await world.lane.appendOnce(request, dedupeOf(ids));
+          const { duplicates } = await world.ingest.appendOnce(request, dedupeOf(ids));
           expect(duplicates).toBe(numbers.length - fresh.length);
         }
         expect(await stored()).toEqual(expected);
@@ -126,14 +126,14 @@ test('any sequence of chunks is stored as a set would have it', async () => {
 describe('a refusal', () => {
   test('for a full backlog remembers nothing: the retry is stored', async () => {
     const full = requestOf(['a'], { backlogBytesMax: 1 });
-    expect((await world.lane.appendOnce(full, dedupeOf(['a']))).answer).toBe('full');
+    expect((await world.ingest.appendOnce(full, dedupeOf(['a']))).answer).toBe('full');
     expect(await once(['a'])).toEqual({ answer: 'stored', duplicates: 0 });
   });
 
   test('does not meet a chunk of duplicates alone: they need no room', async () => {
     await once(['a']);
     const full = requestOf(['a'], { backlogBytesMax: 1 });
-    expect(await world.lane.appendOnce(full, dedupeOf(['a']))).toEqual({ answer: 'stored', duplicates: 1 });
+    expect(await world.ingest.appendOnce(full, dedupeOf(['a']))).toEqual({ answer: 'stored', duplicates: 1 });
   });
 
   test('of a foreign key in the ring changes nothing', async () => {

@@ -2,9 +2,9 @@ import { eventually, type RedisServer, startProxy, startRedis } from '@sink/test
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { IoredisPort } from './ioredis-port.ts';
-import { assertReached, Lane } from './lane.ts';
 import type { RedisPort } from './port.ts';
-import { LaneWorld, ready, strictClient } from './test/lane-world.ts';
+import { assertReached } from './steps/barrier.ts';
+import { LaneWorld, ready, type Roles, rolesOn, strictClient } from './test/lane-world.ts';
 
 const world = new LaneWorld();
 let replica: RedisServer;
@@ -26,15 +26,15 @@ describe('invariant 4: durability with replicas', () => {
       timeoutMs: 20_000,
     });
     const request = world.request(1);
-    expect(await world.lane.append(request)).toBe('stored');
-    expect(await world.lane.reached({ ...wanted, timeoutMs: 10_000 })).toBe(true);
+    expect(await world.ingest.append(request)).toBe('stored');
+    expect(await world.batcher.reached({ ...wanted, timeoutMs: 10_000 })).toBe(true);
 
     replica.signal('SIGSTOP');
-    expect(await world.lane.append(world.request(1))).toBe('stored');
-    expect(await world.lane.reached(wanted)).toBe(false);
-    expect(await world.lane.reached({ ...wanted, replicas: 0 })).toBe(true);
+    expect(await world.ingest.append(world.request(1))).toBe('stored');
+    expect(await world.batcher.reached(wanted)).toBe(false);
+    expect(await world.batcher.reached({ ...wanted, replicas: 0 })).toBe(true);
     replica.signal('SIGCONT');
-    expect(await world.lane.reached({ ...wanted, timeoutMs: 10_000 })).toBe(true);
+    expect(await world.batcher.reached({ ...wanted, timeoutMs: 10_000 })).toBe(true);
   });
 
   test('on a connection made after the append, the repeat of the append is what it waits for', async () => {
@@ -44,14 +44,14 @@ describe('invariant 4: durability with replicas', () => {
     });
     replica.signal('SIGSTOP');
     const request = world.request(1);
-    expect(await world.lane.append(request)).toBe('stored');
+    expect(await world.ingest.append(request)).toBe('stored');
     const client = await ready(strictClient(world.server));
     try {
-      const lane = new Lane(new IoredisPort(client), 'sink', 0);
-      expect(await lane.append(request)).toBe('stored');
-      expect(await lane.reached(wanted)).toBe(false);
+      const on = rolesOn(new IoredisPort(client));
+      expect(await on.ingest.append(request)).toBe('stored');
+      expect(await on.batcher.reached(wanted)).toBe(false);
       replica.signal('SIGCONT');
-      expect(await lane.reached({ ...wanted, timeoutMs: 10_000 })).toBe(true);
+      expect(await on.batcher.reached({ ...wanted, timeoutMs: 10_000 })).toBe(true);
     } finally {
       replica.signal('SIGCONT');
       client.disconnect();
@@ -66,9 +66,9 @@ describe('invariant 4: durability with replicas', () => {
     replica.signal('SIGSTOP');
     try {
       await world.append(1);
-      expect(await world.lane.reachedAfterWrite(wanted)).toBe(false);
+      expect(await world.uploader.reachedAfterWrite(wanted)).toBe(false);
       replica.signal('SIGCONT');
-      expect(await world.lane.reachedAfterWrite({ ...wanted, timeoutMs: 10_000 })).toBe(true);
+      expect(await world.uploader.reachedAfterWrite({ ...wanted, timeoutMs: 10_000 })).toBe(true);
     } finally {
       replica.signal('SIGCONT');
     }
@@ -77,9 +77,9 @@ describe('invariant 4: durability with replicas', () => {
   test('WAITAOF is answered by a server that knows it', async (context) => {
     if (!waitaofKnown) return context.skip('this redis-server is older than 7.2 and has no WAITAOF');
     await world.append(1);
-    expect(await world.lane.reached({ waitaof: true, replicas: 0, timeoutMs: 5_000 })).toBe(true);
-    expect(await world.lane.reached({ waitaof: true, replicas: 1, timeoutMs: 10_000 })).toBe(true);
-    expect(await world.lane.reached({ waitaof: true, replicas: 2, timeoutMs: 50 })).toBe(false);
+    expect(await world.batcher.reached({ waitaof: true, replicas: 0, timeoutMs: 5_000 })).toBe(true);
+    expect(await world.batcher.reached({ waitaof: true, replicas: 1, timeoutMs: 10_000 })).toBe(true);
+    expect(await world.batcher.reached({ waitaof: true, replicas: 2, timeoutMs: 50 })).toBe(false);
   });
 
   test.each([
@@ -97,7 +97,7 @@ describe('invariant 4: durability with replicas', () => {
       },
       callBuffer: async () => null,
     };
-    expect(await new Lane(port, 'sink', 0).reached({ waitaof: true, replicas: 1, timeoutMs: 70 })).toBe(reached);
+    expect(await rolesOn(port).batcher.reached({ waitaof: true, replicas: 1, timeoutMs: 70 })).toBe(reached);
     expect(calls).toEqual([['WAITAOF', [1, 1, 70]]]);
   });
 
@@ -111,12 +111,12 @@ describe('invariant 4: durability with replicas', () => {
 
 describe('the connection', () => {
   async function behindProxy(
-    use: (lane: Lane, client: Redis, proxy: Awaited<ReturnType<typeof startProxy>>) => Promise<void>,
+    use: (on: Roles, client: Redis, proxy: Awaited<ReturnType<typeof startProxy>>) => Promise<void>,
   ) {
     const proxy = await startProxy(world.server);
     const client = await ready(strictClient(proxy, { commandTimeout: 150 }));
     try {
-      await use(new Lane(new IoredisPort(client), 'sink', 0), client, proxy);
+      await use(rolesOn(new IoredisPort(client)), client, proxy);
     } finally {
       client.disconnect();
       await proxy.close();
@@ -124,28 +124,28 @@ describe('the connection', () => {
   }
 
   test('a cut while an answer is outstanding leaves the step in doubt, and nothing is sent again by itself', async () => {
-    await behindProxy(async (lane, client, proxy) => {
+    await behindProxy(async (on, client, proxy) => {
       await world.append(1);
       const request = world.request(1);
       proxy.blackhole(true, 'answers');
-      const appending = lane.append(request);
+      const appending = on.ingest.append(request);
       await eventually(async () => (await world.redis.xlen(world.lane.keys.chunks)) === 2);
       proxy.cut();
       proxy.blackhole(false);
       await expect(appending).rejects.toMatchObject({ code: 'in_doubt' });
       await ready(client);
-      expect(await lane.append(request)).toBe('stored');
+      expect(await on.ingest.append(request)).toBe('stored');
       expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(2);
     });
   });
 
   test('no answer in time leaves the step in doubt, and a late execution is answered by its repeat', async () => {
-    await behindProxy(async (lane, _client, proxy) => {
+    await behindProxy(async (on, _client, proxy) => {
       const request = world.request(1);
       proxy.blackhole(true, 'requests');
-      await expect(lane.append(request)).rejects.toMatchObject({ code: 'in_doubt' });
+      await expect(on.ingest.append(request)).rejects.toMatchObject({ code: 'in_doubt' });
       expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(0);
-      const repeat = lane.append(request);
+      const repeat = on.ingest.append(request);
       proxy.blackhole(false);
       expect(await repeat).toBe('stored');
       expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(1);
@@ -153,15 +153,15 @@ describe('the connection', () => {
   });
 
   test('what could not be sent at all is refused, not in doubt', async () => {
-    await behindProxy(async (lane, client, proxy) => {
+    await behindProxy(async (on, client, proxy) => {
       await proxy.refuse(true);
       proxy.cut();
       await eventually(() => client.status !== 'ready');
-      await expect(lane.append(world.request(1))).rejects.toMatchObject({ code: 'AWAY' });
-      await expect(lane.consumers()).rejects.toMatchObject({ code: 'AWAY' });
+      await expect(on.ingest.append(world.request(1))).rejects.toMatchObject({ code: 'AWAY' });
+      await expect(on.batcher.consumers()).rejects.toMatchObject({ code: 'AWAY' });
       await proxy.refuse(false);
       await ready(client);
-      expect(await lane.consumers()).toEqual([]);
+      expect(await on.batcher.consumers()).toEqual([]);
     });
   });
 

@@ -6,25 +6,25 @@ const world = new LaneWorld();
 
 /** A step on a lane with one sealed, uncommitted segment (s1), one chunk pending and one not delivered. */
 const STEPS: Record<string, { run: (id: string) => Promise<unknown>; keys: (keyof LaneKeys)[] }> = {
-  append: { run: () => world.lane.append(world.request(1)), keys: ['chunks', 'taken', 'left', 'writers', 'backlog'] },
+  append: { run: () => world.ingest.append(world.request(1)), keys: ['chunks', 'taken', 'left', 'writers', 'backlog'] },
   seal: { run: (id) => world.seal('s2', [[id, 0, 1]]), keys: ['chunks', 'taken', 'records', 'backlog'] },
   commit: {
-    run: () => world.lane.commit(receiptOf('s1'), 100),
+    run: () => world.uploader.commit(receiptOf('s1'), 100),
     keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog', 'receipts'],
   },
   release: {
-    run: async (id) => world.lane.release(recordOf('s1', [[id, 0, 1]]), 'spool-1'),
+    run: async (id) => world.batcher.release(recordOf('s1', [[id, 0, 1]]), 'spool-1'),
     keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog'],
   },
   adopt: {
-    run: async () => world.lane.adopt(recordOf('s3', [['1-1', 0, 1]]), 'spool-1'),
+    run: async () => world.batcher.adopt(recordOf('s3', [['1-1', 0, 1]]), 'spool-1'),
     keys: ['left', 'records', 'spilled', 'backlog'],
   },
-  claim: { run: () => world.lane.claim('b1', 'b2'), keys: ['chunks'] },
-  scrub: { run: () => world.lane.scrub('b2', '0'), keys: ['chunks', 'taken'] },
-  open: { run: () => world.lane.open('uid2'), keys: ['chunks', 'meta'] },
-  registerWriter: { run: () => world.lane.registerWriter(), keys: ['meta', 'writers'] },
-  retireWriters: { run: () => world.lane.retireWriters('0', 0), keys: ['writers'] },
+  claim: { run: () => world.batcher.claim('b1', 'b2'), keys: ['chunks'] },
+  scrub: { run: () => world.batcher.scrub('b2', '0'), keys: ['chunks', 'taken'] },
+  open: { run: () => world.batcher.open('uid2'), keys: ['chunks', 'meta'] },
+  registerWriter: { run: () => world.ingest.registerWriter(), keys: ['meta', 'writers'] },
+  retireWriters: { run: () => world.batcher.retireWriters('0', 0), keys: ['writers'] },
 };
 
 async function lane(): Promise<string> {
@@ -58,13 +58,13 @@ describe('a key of the lane that somebody else uses for something else', () => {
 
   test('the state of a writer that is none is refused', async () => {
     await world.redis.hset(world.lane.keys.writers, world.writer, 'what');
-    await expect(world.lane.append(world.request(1))).rejects.toMatchObject({ code: 'FOREIGN' });
+    await expect(world.ingest.append(world.request(1))).rejects.toMatchObject({ code: 'FOREIGN' });
   });
 
   test('counters of a chunk that are none: not sealed, not committed, read as not there', async () => {
     const id = await lane();
     await world.redis.hset(world.lane.keys.taken, id, 'what', 'nothing', '0/5');
-    expect(await world.lane.taken([id])).toEqual([null]);
+    expect(await world.batcher.taken([id])).toEqual([null]);
     expect(await world.seal('s2', [[id, 0, 1]])).toEqual([id]);
     expect(await world.seal('s2', [['nothing', 0, 1]])).toEqual(['nothing']);
   });
@@ -74,12 +74,12 @@ describe('a key of the lane that somebody else uses for something else', () => {
     const before = await world.everything();
     for (const id of ['s1', 's2', 's3']) {
       await expect(world.lane.record(id)).rejects.toThrow('reading a segment record');
-      await expect(world.lane.commit(receiptOf(id), 10)).rejects.toMatchObject({ name: 'RedisRefused' });
-      await expect(world.lane.release(recordOf(id, []), 'spool-1')).rejects.toMatchObject({ name: 'RedisRefused' });
+      await expect(world.uploader.commit(receiptOf(id), 10)).rejects.toMatchObject({ name: 'RedisRefused' });
+      await expect(world.batcher.release(recordOf(id, []), 'spool-1')).rejects.toMatchObject({ name: 'RedisRefused' });
     }
     const record = recordOf('s1', []);
-    expect(await world.lane.seal(record, JSON.stringify(record))).toEqual({ kind: 'refused', chunks: [] });
-    await expect(world.lane.seal(recordOf('s9', []), 'no json')).rejects.toMatchObject({ name: 'RedisRefused' });
+    expect(await world.batcher.seal(record, JSON.stringify(record))).toEqual({ kind: 'refused', chunks: [] });
+    await expect(world.batcher.seal(recordOf('s9', []), 'no json')).rejects.toMatchObject({ name: 'RedisRefused' });
     expect(await world.everything()).toEqual(before);
   });
 });
@@ -89,9 +89,9 @@ test('a spilled record that is none is refused by everything that reads it, and 
   const before = await world.everything();
   for (const id of ['s1', 's2', 's3']) {
     await expect(world.lane.spilledRecord(id)).rejects.toThrow('reading a segment record');
-    await expect(world.lane.commit(receiptOf(id), 10)).rejects.toMatchObject({ name: 'RedisRefused' });
+    await expect(world.uploader.commit(receiptOf(id), 10)).rejects.toMatchObject({ name: 'RedisRefused' });
   }
-  expect((await world.lane.spilledPage('0')).spilled).toEqual([]);
+  expect((await Array.fromAsync(world.lane.spilled())).flat()).toEqual([]);
   expect(await world.everything()).toEqual(before);
 });
 

@@ -1,23 +1,22 @@
+export { BatcherLane } from './batcher-lane.ts';
+export { IngestLane } from './ingest-lane.ts';
 export { IoredisPort } from './ioredis-port.ts';
 export { GROUP, laneKeys, lanesKey, leaseKey, spoolLease } from './keys.ts';
 export type { LaneKeys } from './keys.ts';
-export { assertReached, Lane } from './lane.ts';
-export { FINGERPRINT_BYTES } from './scripts/dedupe.ts';
-export type {
-  AdoptAnswer,
-  AppendAnswer,
-  AppendOnceAnswer,
-  AppendRequest,
-  CommitAnswer,
-  Dedupe,
-  Durability,
-  ReleaseAnswer,
-  SealAnswer,
-} from './lane.ts';
 export { LaneManifests } from './lane-manifests.ts';
-export type { DrawnManifest } from './lane-manifests.ts';
-export { rememberLanes } from './lanes.ts';
-export { RedisInDoubt, RedisRefused, UnexpectedAnswer } from './port.ts';
+export { LaneView } from './lane-view.ts';
+export { RedisFailure, RedisInDoubt, RedisRefused, UnexpectedAnswer } from './port.ts';
 export type { Argument, RedisPort } from './port.ts';
 export type { StreamEntry } from './reply.ts';
+export { FINGERPRINT_BYTES } from './scripts/dedupe.ts';
 export type { Script } from './scripts/script.ts';
+export { assertReached } from './steps/barrier.ts';
+export type { DurabilityBarrier } from './steps/barrier.ts';
+export type { AppendAnswer, AppendOnceAnswer, AppendRequest, Dedupe } from './steps/append.ts';
+export type { AdoptAnswer } from './steps/adopt.ts';
+export type { CommitAnswer } from './steps/commit.ts';
+export { rememberLanes } from './steps/lanes.ts';
+export type { DrawnManifest } from './steps/manifest.ts';
+export type { ReleaseAnswer } from './steps/release.ts';
+export type { SealAnswer } from './steps/seal.ts';
+export { UploaderLane } from './uploader-lane.ts';

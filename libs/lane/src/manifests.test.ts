@@ -1,18 +1,19 @@
 import { UNLISTED_MAX } from '@sink/domain';
 import { describe, expect, test } from 'vitest';
-import { type DrawnManifest, LaneManifests } from './lane-manifests.ts';
+import type { LaneManifests } from './lane-manifests.ts';
+import type { DrawnManifest } from './steps/manifest.ts';
 import { LaneWorld, receiptOf } from './test/lane-world.ts';
 
 const world = new LaneWorld();
 const PARTITION = '2026/11/23/10';
-const manifests = (): LaneManifests => new LaneManifests(world.port, world.lane.keys);
+const manifests = (): LaneManifests => world.uploader.manifests;
 
 /** Appends, seals and commits one object of the partition. */
 async function store(segment: string, partition = PARTITION): Promise<string> {
   const chunk = await world.append(1);
   await world.read();
   await world.seal(segment, [[chunk, 0, 1]]);
-  return world.lane.commit(receiptOf(segment), 100, partition);
+  return world.uploader.commit(receiptOf(segment), 100, partition);
 }
 
 async function idsOf(partition = PARTITION): Promise<string[]> {
@@ -31,7 +32,7 @@ describe('a manifest', () => {
     const chunk = await world.append(1);
     await world.read();
     await world.seal('s1', [[chunk, 0, 1]]);
-    await world.lane.commit(receiptOf('s1'), 100);
+    await world.uploader.commit(receiptOf('s1'), 100);
     expect(await world.redis.keys('*unlisted*')).toEqual([]);
     expect(await manifests().draw(PARTITION)).toBeNull();
   });
@@ -39,7 +40,7 @@ describe('a manifest', () => {
   test('lists what was committed, once, also when the commit is repeated', async () => {
     await store('s1');
     await store('s2');
-    expect(await world.lane.commit(receiptOf('s1'), 100, PARTITION)).toBe('gone');
+    expect(await world.uploader.commit(receiptOf('s1'), 100, PARTITION)).toBe('gone');
     expect(await manifests().waiting()).toEqual(new Map([[PARTITION, 2]]));
     expect(await idsOf()).toEqual(['s1', 's2']);
   });
@@ -90,13 +91,13 @@ describe('a manifest', () => {
     await world.read();
     await world.seal('s1', [[chunk, 0, 1]]);
     const before = await world.everything();
-    await expect(world.lane.commit(receiptOf('s1'), 100, PARTITION)).rejects.toMatchObject({
+    await expect(world.uploader.commit(receiptOf('s1'), 100, PARTITION)).rejects.toMatchObject({
       code: 'UNLISTED',
       retryable: true,
     });
     expect(await world.everything()).toEqual(before);
     await world.redis.hdel(world.lane.keys.unlisted, '2026/11/23/09');
-    expect(await world.lane.commit(receiptOf('s1'), 100, PARTITION)).toBe('committed');
+    expect(await world.uploader.commit(receiptOf('s1'), 100, PARTITION)).toBe('committed');
   });
 
   test('tells the oldest chunk that is not in the bucket, and Redis its time', async () => {

@@ -1,23 +1,22 @@
 import { describe, expect, test } from 'vitest';
-import { Lane } from './lane.ts';
-import { rememberLanes } from './lanes.ts';
-import { LaneWorld } from './test/lane-world.ts';
+import { rememberLanes } from './steps/lanes.ts';
+import { LaneWorld, rolesOn } from './test/lane-world.ts';
 
 const world = new LaneWorld();
 
 describe('opening a lane', () => {
   test('gives it a uid once, and its group', async () => {
-    expect(await world.lane.open('another')).toBe('uid1');
-    const lane = new Lane(world.port, 'sink', 5);
-    expect(await lane.open('uid5')).toBe('uid5');
-    expect(await lane.read('b1', 1, 0)).toEqual([]);
+    expect(await world.batcher.open('another')).toBe('uid1');
+    const { batcher } = rolesOn(world.port, 5);
+    expect(await batcher.open('uid5')).toBe('uid5');
+    expect(await batcher.read('b1', 1, 0)).toEqual([]);
   });
 
   test('changes nothing of a lane that is open', async () => {
     await world.append(1);
     await world.read();
     const before = await world.everything();
-    await world.lane.open('another');
+    await world.batcher.open('another');
     expect(await world.everything()).toEqual(before);
   });
 
@@ -26,7 +25,7 @@ describe('opening a lane', () => {
     await world.read();
     await world.redis.xgroup('DESTROY', world.lane.keys.chunks, 'batchers');
     await expect(world.read()).rejects.toMatchObject({ code: 'NOGROUP' });
-    await world.lane.open('another');
+    await world.batcher.open('another');
     expect((await world.read('b2')).map((entry) => entry.id)).toEqual([id]);
   });
 
@@ -34,23 +33,25 @@ describe('opening a lane', () => {
     await world.redis.flushall();
     await world.redis.hset(world.lane.keys.meta, 'v', '2', 'uid', 'x');
     const before = await world.everything();
-    await expect(world.lane.open('uid')).rejects.toMatchObject({ code: 'NEWER' });
+    await expect(world.batcher.open('uid')).rejects.toMatchObject({ code: 'NEWER' });
     expect(await world.everything()).toEqual(before);
   });
 });
 
 describe('writers', () => {
   test('get ids of their own, and none on a lane that was never opened', async () => {
-    const { lane, redis } = world;
-    expect(new Set([world.writer, await lane.registerWriter(), await lane.registerWriter()]).size).toBe(3);
+    const { redis } = world;
+    expect(new Set([world.writer, await world.ingest.registerWriter(), await world.ingest.registerWriter()]).size).toBe(
+      3,
+    );
     await redis.flushall();
-    await expect(lane.registerWriter()).rejects.toMatchObject({ code: 'NOLANE' });
+    await expect(world.ingest.registerWriter()).rejects.toMatchObject({ code: 'NOLANE' });
     expect(await redis.dbsize()).toBe(0);
   });
 
   test('an id is not given again after its writer was forgotten', async () => {
-    await world.lane.forgetWriter(world.writer);
-    expect(await world.lane.registerWriter()).not.toBe(world.writer);
+    await world.ingest.forgetWriter(world.writer);
+    expect(await world.ingest.registerWriter()).not.toBe(world.writer);
   });
 
   test('those that appended nothing for long are retired, a page at a time, and no others', async () => {
@@ -59,21 +60,21 @@ describe('writers', () => {
     await redis.hset(lane.keys.writers, 'foreign', 'what');
     let [cursor, retired] = ['0', 0];
     do {
-      const page = await lane.retireWriters(cursor, 50_000);
+      const page = await world.batcher.retireWriters(cursor, 50_000);
       cursor = page.cursor;
       retired += page.retired;
     } while (cursor !== '0');
     expect(retired).toBe(300);
     expect((await redis.hkeys(lane.keys.writers)).sort()).toEqual(['foreign', world.writer].sort());
-    expect(await lane.append(world.request(1))).toBe('stored');
+    expect(await world.ingest.append(world.request(1))).toBe('stored');
   });
 
   test('invariant 5: what a retired writer still had on the way is refused', async () => {
     const { lane, redis } = world;
     const request = world.request(1);
     await redis.hset(lane.keys.writers, world.writer, `0 new ${Date.now() - 100_000}`);
-    await lane.retireWriters('0', 50_000);
-    expect(await lane.append(request)).toBe('unknown_writer');
+    await world.batcher.retireWriters('0', 50_000);
+    expect(await world.ingest.append(request)).toBe('unknown_writer');
   });
 });
 

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Lane } from './lane.ts';
-import { rememberLanes } from './lanes.ts';
-import { LaneWorld, ndjson, receiptOf } from './test/lane-world.ts';
+import { rememberLanes } from './steps/lanes.ts';
+import { LaneWorld, rolesOn, ndjson, receiptOf } from './test/lane-world.ts';
 
 const world = new LaneWorld({ args: ['--maxmemory', '12mb'] });
 
@@ -29,7 +28,8 @@ describe('invariant 9: at maxmemory, filled by foreign keys', () => {
     const { lane } = world;
     const [a = '', b = '', c = ''] = ids;
     await atMaxmemory(async () => {
-      expect(await lane.takeLease('b1', 60_000)).toBe('taken');
+      await world.batcher.takeLease('b1', 60_000);
+      expect(await lane.leaseExists('b1')).toBe(true);
       expect((await world.read('b1')).map((entry) => entry.id)).toEqual(ids);
       expect(
         await world.seal('s1', [
@@ -49,13 +49,13 @@ describe('invariant 9: at maxmemory, filled by foreign keys', () => {
           [c, 0, 4],
         ]),
       ).toBeNull();
-      expect(await lane.commit(receiptOf('s1'), 100)).toBe('committed');
+      expect(await world.uploader.commit(receiptOf('s1'), 100)).toBe('committed');
       const s2 = await lane.record('s2');
-      expect(s2 && (await lane.release(s2, 'spool-1'))).toBe('released');
-      expect(await lane.commit(receiptOf('s2'), 100)).toBe('committed');
-      expect(s2 && (await lane.adopt(s2, 'spool-1'))).toBe('adopted');
-      expect(await lane.commit(receiptOf('s2'), 100)).toBe('committed');
-      expect(await lane.renewLease('b1', 60_000)).toBe(true);
+      expect(s2 && (await world.batcher.release(s2, 'spool-1'))).toBe('released');
+      expect(await world.uploader.commit(receiptOf('s2'), 100)).toBe('committed');
+      expect(s2 && (await world.batcher.adopt(s2, 'spool-1'))).toBe('adopted');
+      expect(await world.uploader.commit(receiptOf('s2'), 100)).toBe('committed');
+      expect(await world.batcher.renewLease('b1', 60_000)).toBe(true);
     });
     expect(await lane.backlog()).toEqual({ events: 0, bytes: 0, segments: 0, receipts: 3 });
   });
@@ -64,27 +64,27 @@ describe('invariant 9: at maxmemory, filled by foreign keys', () => {
     const { lane, redis } = world;
     await world.read('dead');
     await atMaxmemory(async () => {
-      expect(await lane.claim('dead', 'b2')).toEqual({ kind: 'removed', chunks: 3 });
+      expect(await world.batcher.claim('dead', 'b2')).toEqual({ kind: 'removed', chunks: 3 });
       await redis.xgroup('DELCONSUMER', lane.keys.chunks, 'batchers', 'b2');
-      expect(await lane.scrub('b3', '0')).toEqual({ cursor: '0', restored: 3 });
-      expect((await lane.retireWriters('0', -1)).retired).toBe(1);
+      expect(await world.batcher.scrub('b3', '0')).toEqual({ cursor: '0', restored: 3 });
+      expect((await world.batcher.retireWriters('0', -1)).retired).toBe(1);
     });
   });
 
   test('durability can be asked for, and the age of the backlog', async () => {
     await atMaxmemory(async () => {
       const wanted = { waitaof: false, replicas: 1, timeoutMs: 20 };
-      expect(await world.lane.reachedAfterWrite(wanted)).toBe(false);
-      expect(await world.lane.reachedAfterWrite({ ...wanted, replicas: 0 })).toBe(true);
+      expect(await world.uploader.reachedAfterWrite(wanted)).toBe(false);
+      expect(await world.uploader.reachedAfterWrite({ ...wanted, replicas: 0 })).toBe(true);
       expect(await world.lane.oldestUnsealedMs()).toBe(Number(ids[0]?.split('-', 1)[0]));
     });
   });
 
   test('a lane that Redis does not have yet is opened', async () => {
     await atMaxmemory(async () => {
-      const lane = new Lane(world.port, 'sink', 7);
-      expect(await lane.open('uid7')).toBe('uid7');
-      expect(await lane.read('b1', 1, 0)).toEqual([]);
+      const { batcher } = rolesOn(world.port, 7);
+      expect(await batcher.open('uid7')).toBe('uid7');
+      expect(await batcher.read('b1', 1, 0)).toEqual([]);
       expect(await rememberLanes(world.port, 'sink', 2)).toEqual([0, 1]);
     });
   });
@@ -94,25 +94,25 @@ describe('invariant 9: at maxmemory, filled by foreign keys', () => {
     const request = world.request(1);
     await atMaxmemory(async () => {
       const before = await redis.dumpBuffer(lane.keys.writers);
-      await expect(lane.append(request)).rejects.toMatchObject({ code: 'OOM' });
+      await expect(world.ingest.append(request)).rejects.toMatchObject({ code: 'OOM' });
       expect((await redis.dumpBuffer(lane.keys.writers)).equals(before)).toBe(true);
       expect(await redis.xlen(lane.keys.chunks)).toBe(3);
       expect((await lane.backlog()).events).toBe(9);
-      await expect(lane.registerWriter()).rejects.toMatchObject({ code: 'OOM' });
+      await expect(world.ingest.registerWriter()).rejects.toMatchObject({ code: 'OOM' });
     });
     await redis.config('SET', 'maxmemory', '100mb');
-    expect(await lane.append(request)).toBe('stored');
+    expect(await world.ingest.append(request)).toBe('stored');
     expect(await redis.xlen(lane.keys.chunks)).toBe(4);
   });
 
   test('the repeat of an append that was stored before is answered', async () => {
     const { lane, redis } = world;
     const request = world.request(1, { body: ndjson(1) });
-    expect(await lane.append(request)).toBe('stored');
+    expect(await world.ingest.append(request)).toBe('stored');
     await atMaxmemory(async () => {
-      expect(await lane.append(request)).toBe('stored');
-      expect(await lane.append({ ...request, sequence: request.sequence - 1 })).toBe('stale');
-      expect(await lane.append({ ...request, writer: 'nobody' })).toBe('unknown_writer');
+      expect(await world.ingest.append(request)).toBe('stored');
+      expect(await world.ingest.append({ ...request, sequence: request.sequence - 1 })).toBe('stale');
+      expect(await world.ingest.append({ ...request, writer: 'nobody' })).toBe('unknown_writer');
       expect(await redis.xlen(lane.keys.chunks)).toBe(4);
       expect(await redis.ttl(lane.keys.writers)).toBe(-1);
     });

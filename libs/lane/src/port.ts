@@ -14,11 +14,16 @@ export interface RedisPort {
   callBuffer(command: string, args: readonly Argument[]): Promise<unknown>;
 }
 
-/** The command changed nothing: Redis answered with an error, or there was no connection to send it on. */
-export class RedisRefused extends Error {
-  /** The error's first word: OOM, READONLY, LOADING, NOGROUP, …; AWAY when it was never sent. */
-  readonly code: string;
+/** Redis failed, and may work again: the caller retries. */
+export abstract class RedisFailure extends Error {
+  abstract readonly code: string;
   readonly retryable = true;
+}
+
+/** The command changed nothing: Redis answered with an error, or there was no connection to send it on. */
+export class RedisRefused extends RedisFailure {
+  /** The error's first word: OOM, READONLY, LOADING, NOGROUP, …; AWAY if the command was never sent. */
+  readonly code: string;
   constructor(action: string, reply: string, options?: ErrorOptions) {
     super(`${action}: Redis refused: ${reply}`, options);
     this.name = 'RedisRefused';
@@ -26,10 +31,9 @@ export class RedisRefused extends Error {
   }
 }
 
-/** No answer: the connection was cut or the deadline passed. The command may have been, or may yet be, executed. */
-export class RedisInDoubt extends Error {
+/** No answer: the connection was cut or the deadline passed. Redis may have executed the command, or may execute it later. */
+export class RedisInDoubt extends RedisFailure {
   readonly code = 'in_doubt';
-  readonly retryable = true;
   constructor(action: string, options?: ErrorOptions) {
     super(`${action}: no answer from Redis`, options);
     this.name = 'RedisInDoubt';

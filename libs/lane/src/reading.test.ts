@@ -1,8 +1,7 @@
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { IoredisPort } from './ioredis-port.ts';
-import { Lane } from './lane.ts';
-import { LaneWorld, ndjson, ready, strictClient } from './test/lane-world.ts';
+import { LaneWorld, ndjson, ready, type Roles, rolesOn, strictClient } from './test/lane-world.ts';
 
 const world = new LaneWorld();
 
@@ -11,10 +10,10 @@ describe.each([
   ['RESP3, replies as in RESP2', { protocol: 3, replyMapping: 'legacy' }],
   ['RESP3', { protocol: 3, replyMapping: 'resp3' }],
 ] as const)('reading a lane over %s', (_, options) => {
-  async function withLane(use: (lane: Lane, client: Redis) => Promise<void>): Promise<void> {
+  async function withLane(use: (on: Roles, client: Redis) => Promise<void>): Promise<void> {
     const client = await ready(strictClient(world.server, options));
     try {
-      await use(new Lane(new IoredisPort(client), 'sink', 0), client);
+      await use(rolesOn(new IoredisPort(client)), client);
     } finally {
       client.disconnect();
     }
@@ -22,8 +21,8 @@ describe.each([
 
   test('chunks are delivered once, in order, with their bytes', async () => {
     const ids = [await world.append(2, { body: ndjson(2, 'é') }), await world.append(3)];
-    await withLane(async (lane) => {
-      const [first, ...rest] = await lane.read('b1', 10, 0);
+    await withLane(async (on) => {
+      const [first, ...rest] = await on.batcher.read('b1', 10, 0);
       expect(first).toMatchObject({
         kind: 'chunk',
         id: ids[0],
@@ -35,14 +34,14 @@ describe.each([
         },
       });
       expect(rest.map((entry) => entry.id)).toEqual(ids.slice(1));
-      expect(await lane.read('b1', 10, 0)).toEqual([]);
+      expect(await on.batcher.read('b1', 10, 0)).toEqual([]);
     });
   });
 
   test('a read that waits gets what is appended meanwhile, and ends by itself when nothing is', async () => {
-    await withLane(async (lane) => {
-      expect(await lane.read('b1', 10, 20)).toEqual([]);
-      const reading = lane.read('b1', 10, 20_000);
+    await withLane(async (on) => {
+      expect(await on.batcher.read('b1', 10, 20)).toEqual([]);
+      const reading = on.batcher.read('b1', 10, 20_000);
       const id = await world.append(1);
       expect((await reading).map((entry) => entry.id)).toEqual([id]);
     });
@@ -53,36 +52,36 @@ describe.each([
     for (let n = 0; n < 130; n++) ids.push(await world.append(2));
     await world.read('b1');
     await world.seal('s1', [[ids[0] ?? '', 0, 1]]);
-    await withLane(async (lane) => {
-      expect(await lane.consumers()).toEqual(['b1']);
-      const page = await lane.pending('b1', '');
-      expect([...page, ...(await lane.pending('b1', page.at(-1) ?? ''))]).toEqual(ids);
-      expect(await lane.pending('b2', '')).toEqual([]);
-      expect(await lane.recordIds('0')).toEqual({ cursor: '0', ids: ['s1'] });
-      expect((await lane.record('s1'))?.slices).toEqual([[ids[0], 0, 1]]);
-      expect([await lane.hasRecord('s1'), await lane.hasRecord('s2'), await lane.record('s2')]).toEqual([
+    await withLane(async (on) => {
+      expect(await on.batcher.consumers()).toEqual(['b1']);
+      const page = await on.batcher.pending('b1', '');
+      expect([...page, ...(await on.batcher.pending('b1', page.at(-1) ?? ''))]).toEqual(ids);
+      expect(await on.batcher.pending('b2', '')).toEqual([]);
+      expect(await Array.fromAsync(on.lane.records())).toEqual([['s1']]);
+      expect((await on.lane.record('s1'))?.slices).toEqual([[ids[0], 0, 1]]);
+      expect([await on.lane.hasRecord('s1'), await on.lane.hasRecord('s2'), await on.lane.record('s2')]).toEqual([
         true,
         false,
         null,
       ]);
-      expect(await lane.taken([ids[0] ?? '', ids[1] ?? '', '9-9'])).toEqual([1, 0, null]);
-      expect(await lane.backlog()).toMatchObject({ events: 260, segments: 1, receipts: 0 });
+      expect(await on.batcher.taken([ids[0] ?? '', ids[1] ?? '', '9-9'])).toEqual([1, 0, null]);
+      expect(await on.lane.backlog()).toMatchObject({ events: 260, segments: 1, receipts: 0 });
     });
   });
 
   test('the oldest chunk that is not wholly sealed is found, delivered or not', async () => {
-    const { lane, redis } = world;
-    await withLane(async (reader) => {
-      expect(await reader.oldestUnsealedMs()).toBeNull();
-      await redis.xadd(lane.keys.chunks, '1000-0', 'x', '1');
-      await redis.xadd(lane.keys.chunks, '2000-0', 'x', '1');
-      expect(await reader.oldestUnsealedMs()).toBe(1_000);
-      await reader.read('b1', 1, 0);
-      expect(await reader.oldestUnsealedMs()).toBe(1_000);
-      await reader.acknowledge('1000-0');
-      expect(await reader.oldestUnsealedMs()).toBe(2_000);
-      await redis.del(lane.keys.chunks);
-      expect(await reader.oldestUnsealedMs()).toBeNull();
+    const { redis } = world;
+    await withLane(async (on) => {
+      expect(await on.lane.oldestUnsealedMs()).toBeNull();
+      await redis.xadd(on.lane.keys.chunks, '1000-0', 'x', '1');
+      await redis.xadd(on.lane.keys.chunks, '2000-0', 'x', '1');
+      expect(await on.lane.oldestUnsealedMs()).toBe(1_000);
+      await on.batcher.read('b1', 1, 0);
+      expect(await on.lane.oldestUnsealedMs()).toBe(1_000);
+      await on.batcher.acknowledge('1000-0');
+      expect(await on.lane.oldestUnsealedMs()).toBe(2_000);
+      await redis.del(on.lane.keys.chunks);
+      expect(await on.lane.oldestUnsealedMs()).toBeNull();
     });
   });
 
@@ -90,25 +89,25 @@ describe.each([
     const id = await world.append(1);
     await world.read('b1');
     await world.redis.xdel(world.lane.keys.chunks, id);
-    await withLane(async (lane) => {
-      expect(await lane.entry(id)).toEqual({ kind: 'deleted', id });
-      expect(await lane.pending('b1', '')).toEqual([id]);
-      await lane.acknowledge(id);
-      expect(await lane.pending('b1', '')).toEqual([]);
+    await withLane(async (on) => {
+      expect(await on.lane.entry(id)).toEqual({ kind: 'deleted', id });
+      expect(await on.batcher.pending('b1', '')).toEqual([id]);
+      await on.batcher.acknowledge(id);
+      expect(await on.batcher.pending('b1', '')).toEqual([]);
     });
   });
 
   test('steps answer the same', async () => {
-    await withLane(async (lane) => {
+    await withLane(async (on) => {
       const id = await world.append(1);
-      expect(await lane.open('x')).toBe('uid1');
-      expect(await lane.registerWriter()).toMatch(/^uid1\.\d+$/);
-      expect(await lane.takeLease('b1', 60_000)).toBe('taken');
-      await lane.read('b1', 1, 0);
-      expect(await lane.scrub('b1', '0')).toEqual({ cursor: '0', restored: 0 });
-      expect(await lane.retireWriters('0', 60_000)).toEqual({ cursor: '0', retired: 0 });
-      expect(await lane.claim('b1', 'b2')).toEqual({ kind: 'alive', chunks: 0 });
-      expect(await lane.pending('b1', '')).toEqual([id]);
+      expect(await on.batcher.open('x')).toBe('uid1');
+      expect(await on.ingest.registerWriter()).toMatch(/^uid1\.\d+$/);
+      await on.batcher.takeLease('b1', 60_000);
+      await on.batcher.read('b1', 1, 0);
+      expect(await on.batcher.scrub('b1', '0')).toEqual({ cursor: '0', restored: 0 });
+      expect(await on.batcher.retireWriters('0', 60_000)).toEqual({ cursor: '0', retired: 0 });
+      expect(await on.batcher.claim('b1', 'b2')).toEqual({ kind: 'alive', chunks: 0 });
+      expect(await on.batcher.pending('b1', '')).toEqual([id]);
     });
   });
 });

@@ -19,7 +19,7 @@ async function twoSegments(): Promise<{ a: string; b: string }> {
 }
 
 function release(id: string, spoolId = SPOOL): Promise<string> {
-  return world.lane.record(id).then((record) => world.lane.release(record ?? recordOf(id, []), spoolId));
+  return world.lane.record(id).then((record) => world.batcher.release(record ?? recordOf(id, []), spoolId));
 }
 
 describe('release', () => {
@@ -42,7 +42,7 @@ describe('release', () => {
     expect(await lane.record('s1')).toBeNull();
     expect(await lane.spilledRecord('s1')).toEqual(spilledRecord(record, SPOOL));
     expect([await lane.hasRecord('s1'), await lane.awaitsUpload('s1')]).toEqual([false, true]);
-    expect((await lane.spilledPage('0')).spilled).toEqual([spilledRecord(record, SPOOL)]);
+    expect((await Array.fromAsync(lane.spilled())).flat()).toEqual([spilledRecord(record, SPOOL)]);
   });
 
   test('the backlog falls to what the spilled record takes', async () => {
@@ -56,7 +56,7 @@ describe('release', () => {
     expect({ events, segments }).toEqual({ events: 0, segments: 0 });
     expect(bytes).toBeGreaterThan(0);
     expect(bytes).toBeLessThan(before.bytes + 1_000);
-    await lane.commit(receiptOf('s1'), 100);
+    await world.uploader.commit(receiptOf('s1'), 100);
     expect(await lane.backlog()).toMatchObject({ events: 0, bytes: 0, receipts: 1 });
     expect(await lane.spilledBacklog()).toEqual(NOTHING_SPILLED);
   });
@@ -65,15 +65,15 @@ describe('release', () => {
     const { lane } = world;
     await twoSegments();
     const record = (await lane.record('s1')) ?? recordOf('s1', []);
-    await lane.release(record, SPOOL);
+    await world.batcher.release(record, SPOOL);
     const before = await world.everything();
-    expect(await lane.release(record, SPOOL)).toBe('released');
-    expect(await lane.release(record, 'spool-2')).toBe('elsewhere');
+    expect(await world.batcher.release(record, SPOOL)).toBe('released');
+    expect(await world.batcher.release(record, 'spool-2')).toBe('elsewhere');
     expect(await world.everything()).toEqual(before);
-    expect(await lane.commit(receiptOf('s1'), 100)).toBe('committed');
+    expect(await world.uploader.commit(receiptOf('s1'), 100)).toBe('committed');
     const after = await world.everything();
-    expect(await lane.release(record, SPOOL)).toBe('gone');
-    expect(await lane.commit(receiptOf('s1'), 100)).toBe('gone');
+    expect(await world.batcher.release(record, SPOOL)).toBe('gone');
+    expect(await world.uploader.commit(receiptOf('s1'), 100)).toBe('gone');
     expect(await world.everything()).toEqual(after);
   });
 
@@ -88,9 +88,9 @@ describe('release', () => {
   test('invariant 5: a commit of what was sealed and released is counted once, in both orders', async () => {
     const { lane } = world;
     await twoSegments();
-    await lane.commit(receiptOf('s1'), 100);
+    await world.uploader.commit(receiptOf('s1'), 100);
     await release('s2');
-    await lane.commit(receiptOf('s2'), 100);
+    await world.uploader.commit(receiptOf('s2'), 100);
     expect(await lane.backlog()).toEqual({ events: 0, bytes: 0, segments: 0, receipts: 2 });
   });
 
@@ -98,9 +98,9 @@ describe('release', () => {
     const { lane, redis } = world;
     await twoSegments();
     await release('s1');
-    await lane.commit(receiptOf('s1'), 100);
-    await lane.commit(receiptOf('s2'), 100);
-    await lane.forgetWriter(world.writer);
+    await world.uploader.commit(receiptOf('s1'), 100);
+    await world.uploader.commit(receiptOf('s2'), 100);
+    await world.ingest.forgetWriter(world.writer);
     expect((await redis.keys('*')).sort()).toEqual([lane.keys.chunks, lane.keys.meta, lane.keys.receipts].sort());
   });
 
@@ -119,7 +119,7 @@ describe('release', () => {
     const record = (await lane.record('s1')) ?? recordOf('s1', []);
     await redis.hset(lane.keys.records, 's1', JSON.stringify({ ...record, v: 2 }));
     const before = await world.everything();
-    await expect(lane.release(record, SPOOL)).rejects.toThrow('NEWER');
+    await expect(world.batcher.release(record, SPOOL)).rejects.toThrow('NEWER');
     expect(await world.everything()).toEqual(before);
   });
 });
@@ -130,11 +130,11 @@ describe('adopt', () => {
     await twoSegments();
     const record = (await lane.record('s1')) ?? recordOf('s1', []);
     await world.redis.flushall();
-    expect(await lane.adopt(record, SPOOL)).toBe('adopted');
+    expect(await world.batcher.adopt(record, SPOOL)).toBe('adopted');
     expect(await lane.spilledRecord('s1')).toEqual(spilledRecord(record, SPOOL));
     expect(await lane.spilledBacklog()).toEqual({ events: 2, bytes: 1, segments: 1 });
-    expect(await lane.adopt(record, SPOOL)).toBe('known');
-    expect(await lane.commit(receiptOf('s1'), 100)).toBe('committed');
+    expect(await world.batcher.adopt(record, SPOOL)).toBe('known');
+    expect(await world.uploader.commit(receiptOf('s1'), 100)).toBe('committed');
     expect(await lane.backlog()).toMatchObject({ events: 0, bytes: 0 });
   });
 
@@ -142,13 +142,13 @@ describe('adopt', () => {
     const { lane } = world;
     const { a } = await twoSegments();
     const before = await world.everything();
-    expect(await lane.adopt((await lane.record('s1')) ?? recordOf('s1', []), SPOOL)).toBe('known');
-    expect(await lane.adopt(recordOf('s9', [[a, 0, 1]]), SPOOL)).toBe('superfluous');
+    expect(await world.batcher.adopt((await lane.record('s1')) ?? recordOf('s1', []), SPOOL)).toBe('known');
+    expect(await world.batcher.adopt(recordOf('s9', [[a, 0, 1]]), SPOOL)).toBe('superfluous');
     const partly = recordOf('s9', [
       ['1-1', 0, 1],
       [a, 0, 1],
     ]);
-    expect(await lane.adopt(partly, SPOOL)).toBe('superfluous');
+    expect(await world.batcher.adopt(partly, SPOOL)).toBe('superfluous');
     expect(await world.everything()).toEqual(before);
   });
 });

@@ -1,5 +1,6 @@
 /** Readers of Redis' replies: a reply is foreign input, and is parsed before it is used. */
 import { CHUNK_VERSION, type Chunk, partitionSpan } from '@sink/domain';
+import { UnexpectedAnswer } from './port.ts';
 
 export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
@@ -17,6 +18,31 @@ export function asInteger(value: unknown): number | null {
   if (text === null || !/^\d{1,16}$/.test(text)) return null;
   const integer = Number(text);
   return Number.isSafeInteger(integer) ? integer : null;
+}
+
+/** The reply, which has to be one of these words. @throws UnexpectedAnswer */
+export function oneOf<const Word extends string>(words: readonly Word[], reply: unknown, action: string): Word {
+  const word = words.find((candidate) => candidate === reply);
+  if (word === undefined) throw new UnexpectedAnswer(action, reply);
+  return word;
+}
+
+/** The reply, which has to be text. @throws UnexpectedAnswer */
+export function text(reply: unknown, action: string): string {
+  if (typeof reply !== 'string') throw new UnexpectedAnswer(action, reply);
+  return reply;
+}
+
+/** The reply, which has to be a whole number that is not negative. @throws UnexpectedAnswer */
+export function integer(reply: unknown, action: string): number {
+  const value = asInteger(reply);
+  if (value === null) throw new UnexpectedAnswer(action, reply);
+  return value;
+}
+
+/** When a chunk was appended, in Unix time by Redis' clock, from its id. @throws UnexpectedAnswer */
+export function appendedMs(id: unknown, action: string): number {
+  return integer(/^(\d+)-\d+$/.exec(text(id, action))?.[1], action);
 }
 
 /** A flat list of fields and values, or a map of them (RESP3), as an object. */

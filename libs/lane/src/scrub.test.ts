@@ -7,7 +7,7 @@ async function scrubAll(consumer = 'b1'): Promise<number> {
   let restored = 0;
   let cursor = '0';
   do {
-    const page = await world.lane.scrub(consumer, cursor);
+    const page = await world.batcher.scrub(consumer, cursor);
     restored += page.restored;
     cursor = page.cursor;
   } while (cursor !== '0');
@@ -76,6 +76,6 @@ describe('scrub', () => {
 
   test('a lane whose stream is gone has nothing to restore', async () => {
     await world.redis.flushall();
-    expect(await world.lane.scrub('b1', '0')).toEqual({ cursor: '0', restored: 0 });
+    expect(await world.batcher.scrub('b1', '0')).toEqual({ cursor: '0', restored: 0 });
   });
 });

@@ -22,7 +22,7 @@ describe('seal', () => {
         [b, 0, 2],
       ]),
     ).toBeNull();
-    expect(await world.lane.taken([a, b])).toEqual([3, 2]);
+    expect(await world.batcher.taken([a, b])).toEqual([3, 2]);
     expect(await world.pending()).toEqual([b]);
     expect(await world.lane.record('s1')).toEqual(
       recordOf('s1', [
@@ -76,7 +76,7 @@ describe('seal', () => {
     const a = await world.append(2);
     await world.read();
     await world.seal('s1', [[a, 0, 2]]);
-    await world.lane.commit(receiptOf('s1'), 100);
+    await world.uploader.commit(receiptOf('s1'), 100);
     expect(await refused('late', [[a, 0, 2]])).toEqual([a]);
     expect(await refused('unknown', [['1-1', 0, 1]])).toEqual(['1-1']);
   });
@@ -107,7 +107,7 @@ describe('seal', () => {
       [a, 0, 2],
       [b, 0, 1],
     ]);
-    await world.lane.commit(receiptOf('s1'), 100);
+    await world.uploader.commit(receiptOf('s1'), 100);
     expect(
       await refused('s1', [
         [a, 0, 2],
@@ -120,7 +120,7 @@ describe('seal', () => {
   test('a seal of a batcher whose chunks were taken over counts if it comes first, and is refused if not', async () => {
     const [a, b] = [await world.append(2), await world.append(2)];
     await world.read('b1');
-    await world.lane.claim('b1', 'b2');
+    await world.batcher.claim('b1', 'b2');
     expect(await world.seal('old', [[a, 0, 2]])).toBeNull();
     expect(await world.pending('b2')).toEqual([b]);
     expect(
@@ -139,7 +139,7 @@ describe('seal', () => {
     await redis.call('CONFIG', 'RESETSTAT');
     expect(await world.seal('s1', slices)).toBeNull();
     expect(await world.pending()).toEqual([]);
-    expect(await lane.commit(receiptOf('s1'), 100)).toBe('committed');
+    expect(await world.uploader.commit(receiptOf('s1'), 100)).toBe('committed');
     expect(await redis.xlen(lane.keys.chunks)).toBe(0);
     // Both: a script that Redis has not seen yet is refused as EVALSHA, and then sent with EVAL.
     const stats = [...(await redis.info('commandstats')).matchAll(/^cmdstat_eval(?:sha)?:calls=\d+,usec=(\d+),/gm)];

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Compression, SegmentRecord } from '@sink/domain';
-import { GROUP, IoredisPort, Lane } from '@sink/lane';
+import { BatcherLane, GROUP, IngestLane, IoredisPort } from '@sink/lane';
 import { type InstanceSpool, SpoolDirectory } from '@sink/spool';
 import { type RedisServer, startRedis, temporaryDirectory } from '@sink/testing';
 import { Redis } from 'ioredis';
@@ -61,7 +61,8 @@ export interface RunningBatcher {
 export class BatcherWorld {
   server!: RedisServer;
   redis!: Redis;
-  lane!: Lane;
+  lane!: BatcherLane;
+  ingest!: IngestLane;
   clock = new TestClock(NOW_MS);
   spoolDir = '';
   /** What every batcher of this world is told of its disk. */
@@ -77,7 +78,8 @@ export class BatcherWorld {
       this.server = await startRedis({ args: ['--appendfsync', 'no', ...redisArgs] });
       this.redis = new Redis(this.server.port, this.server.host, { maxRetriesPerRequest: null });
       this.redis.on('error', () => undefined);
-      this.lane = new Lane(new IoredisPort(this.redis), SINK, 0);
+      this.lane = new BatcherLane(new IoredisPort(this.redis), SINK, 0);
+      this.ingest = new IngestLane(new IoredisPort(this.redis), SINK, 0);
     });
     beforeEach(async () => {
       this.clock = new TestClock(NOW_MS);
@@ -102,7 +104,7 @@ export class BatcherWorld {
   /** Opens the lane, as an ingest does. */
   async open(): Promise<void> {
     await this.lane.open('uid1');
-    this.#writer = await this.lane.registerWriter();
+    this.#writer = await this.ingest.registerWriter();
     this.#sequence = 0;
   }
 
@@ -110,7 +112,7 @@ export class BatcherWorld {
   async append(count: number, chunk: ChunkToAppend = {}): Promise<string> {
     const lines = chunk.lines ?? Array.from({ length: count }, () => JSON.stringify({ id: this.#events++ }));
     const body = lines.map((line) => `${line}\n`).join('');
-    const answer = this.lane.append({
+    const answer = this.ingest.append({
       ...{ writer: this.#writer, sequence: ++this.#sequence, partition: chunk.partition ?? PARTITION },
       ...{ count, body, bytes: Buffer.byteLength(body), furtherBytes: 0 },
       acceptedAtMs: chunk.acceptedAtMs ?? this.clock.wallMs(),
@@ -123,10 +125,10 @@ export class BatcherWorld {
   }
 
   /** The lane on a connection as the services have it: a call fails where Redis is away. */
-  strictLane(): Lane {
+  strictLane(): BatcherLane {
     const connection = strictConnection(this.server);
     this.#connections.push(connection);
-    return new Lane(new IoredisPort(connection), SINK, 0);
+    return new BatcherLane(new IoredisPort(connection), SINK, 0);
   }
 
   /** Events appended so far; their ids are all smaller. */
@@ -215,7 +217,7 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
   const { server, clock } = world;
   const connections = [strictConnection(server), strictConnection(server)] as const;
   const redis = new HookedPort(new IoredisPort(connections[0]));
-  const lane = new Lane(redis, SINK, 0);
+  const lane = new BatcherLane(redis, SINK, 0);
   const consumer = options.consumer ?? `b-${randomUUID().slice(0, 8)}`;
   const told: Told = { foreign: [], claimed: [], recovering: [], sealingFailed: [], restored: 0 };
   const uploads: string[] = [];
@@ -231,7 +233,7 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
   );
   const batcher = new LaneBatcher(
     {
-      ...{ reader: new Lane(new IoredisPort(connections[1]), SINK, 0), lane, spool, sealer, clock },
+      ...{ reader: new BatcherLane(new IoredisPort(connections[1]), SINK, 0), lane, spool, sealer, clock },
       room: world.room,
       newSegmentId: () => `s-${randomUUID()}`,
       events: {

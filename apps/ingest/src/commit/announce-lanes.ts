@@ -1,4 +1,4 @@
-import { RedisInDoubt, RedisRefused, type RedisPort, rememberLanes } from '@sink/lane';
+import { RedisFailure, type RedisPort, rememberLanes } from '@sink/lane';
 import type { Clock, Readiness } from '@sink/runtime';
 
 const RETRY_WAIT_MS = 250;
@@ -25,7 +25,7 @@ export async function announceLanes(sinkName: string, lanes: number, ports: Anno
       readiness.set('redis', null);
       return;
     } catch (error) {
-      if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) throw error;
+      if (!(error instanceof RedisFailure)) throw error;
       readiness.set('redis', `the lanes could not be announced: ${error.message}`);
     }
     await clock.sleep(RETRY_WAIT_MS, signal);

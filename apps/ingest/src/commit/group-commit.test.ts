@@ -1,3 +1,4 @@
+import { BatcherLane, IoredisPort } from '@sink/lane';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
@@ -325,7 +326,8 @@ describe('Redis comes back', () => {
     const reopened = await world.redis.hget(world.lane.keys.meta, 'uid');
     expect(reopened).toMatch(/^[0-9a-f]{16}$/);
     expect(reopened).not.toBe(uid);
-    expect(await world.lane.read('b1', 10, 0)).toHaveLength(1);
+    const batcher = new BatcherLane(new IoredisPort(world.redis), 'sink', 0);
+    expect(await batcher.read('b1', 10, 0)).toHaveLength(1);
   });
 
   test('empty while an append was in doubt: that one is answered with doubt and not sent again', async () => {

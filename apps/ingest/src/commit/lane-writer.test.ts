@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Argument, IoredisPort, Lane, RedisInDoubt } from '@sink/lane';
+import { type Argument, IoredisPort, IngestLane, RedisInDoubt } from '@sink/lane';
 import { type RedisServer, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -32,7 +32,7 @@ async function writerWorld(): Promise<{ port: WatchedPort; writer: LaneWriter; b
   onTestFinished(() => redis.disconnect());
   await redis.flushall();
   const port = new WatchedPort(redis);
-  const lane = new Lane(port, 'sink', 0);
+  const lane = new IngestLane(port, 'sink', 0);
   const clock = { monotonicMs: () => performance.now(), sleep: (ms: number) => sleep(ms) };
   const writer = new LaneWriter(lane, clock, {
     durability: { waitaof: false, replicas: 0, timeoutMs: 100 },

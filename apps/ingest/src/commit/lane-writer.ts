@@ -2,9 +2,9 @@ import {
   type AppendOnceAnswer,
   assertReached,
   type Dedupe,
-  type Durability,
-  type Lane,
-  RedisInDoubt,
+  type DurabilityBarrier,
+  type IngestLane,
+  RedisFailure,
   RedisRefused,
 } from '@sink/lane';
 import { assertNever, CHUNK_BYTES_MAX } from '@sink/domain';
@@ -28,7 +28,7 @@ export interface WriterDedupe extends Pick<Dedupe, 'windowMs' | 'fingerprintsMax
 }
 
 export interface WriterOptions {
-  readonly durability: Durability;
+  readonly durability: DurabilityBarrier;
   readonly backlogBytesMax: number;
   /** The wait before another try, in milliseconds, while Redis is away or has no room. */
   readonly retryWaitMs: number;
@@ -37,7 +37,7 @@ export interface WriterOptions {
   /** Drop what was stored before; null: store all. */
   readonly dedupe: WriterDedupe | null;
   /** Told why a try failed: what an operator has to see. Called at every try. */
-  readonly onProblem?: (problem: RedisInDoubt | RedisRefused) => void;
+  readonly onProblem?: (problem: RedisFailure) => void;
 }
 
 /**
@@ -45,7 +45,7 @@ export interface WriterOptions {
  * after doubt the same chunk is sent again under the same number, and never under another writer's.
  */
 export class LaneWriter {
-  readonly #lane: Lane;
+  readonly #lane: IngestLane;
   readonly #clock: WriterClock;
   readonly #options: WriterOptions;
   #writer: string | null = null;
@@ -56,7 +56,7 @@ export class LaneWriter {
   /** What the body of the next large chunk is written into. */
   #spare: Buffer | null = null;
 
-  constructor(lane: Lane, clock: WriterClock, options: WriterOptions) {
+  constructor(lane: IngestLane, clock: WriterClock, options: WriterOptions) {
     this.#lane = lane;
     this.#clock = clock;
     this.#options = options;
@@ -114,7 +114,7 @@ export class LaneWriter {
             assertNever(answer);
         }
       } catch (error) {
-        if (!(error instanceof RedisInDoubt) && !(error instanceof RedisRefused)) throw error;
+        if (!(error instanceof RedisFailure)) throw error;
         this.#heldBy = error instanceof RedisRefused && error.code === 'OOM' ? 'backlog_full' : 'redis_away';
         this.#options.onProblem?.(error);
       }

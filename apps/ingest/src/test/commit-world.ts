@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IoredisPort, Lane, type Durability } from '@sink/lane';
+import { IoredisPort, IngestLane, type DurabilityBarrier } from '@sink/lane';
 import { eventually, type Proxy, type RedisServer, startProxy, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
@@ -13,7 +13,7 @@ export interface CommitWorld {
   readonly proxy: Proxy;
   readonly commit: GroupCommit;
   /** Past the proxy, for looking at what is stored. */
-  readonly lane: Lane;
+  readonly lane: IngestLane;
   readonly redis: Redis;
   readonly problems: unknown[];
   readonly crashes: unknown[];
@@ -40,7 +40,7 @@ export interface CommitSettings {
   readonly commandTimeoutMs?: number;
   /** The wait before another try; none begins in the last of it before a submission is refused. Default 20. */
   readonly retryWaitMs?: number;
-  readonly durability?: Durability;
+  readonly durability?: DurabilityBarrier;
   readonly dedupe?: WriterDedupe;
   readonly timeInterval?: GroupCommitOptions['timeInterval'];
 }
@@ -122,7 +122,7 @@ async function commitWorld({ server, proxy }: SharedRedis, settings: CommitSetti
   const laneWriters = clients.map(
     (client) =>
       new LaneWriter(
-        new Lane(new IoredisPort(client), 'sink', 0),
+        new IngestLane(new IoredisPort(client), 'sink', 0),
         { monotonicMs: () => performance.now(), sleep: (ms) => sleep(ms) },
         {
           durability: settings.durability ?? { waitaof: false, replicas: 0, timeoutMs: 100 },
@@ -152,7 +152,7 @@ async function commitWorld({ server, proxy }: SharedRedis, settings: CommitSetti
   onTestFinished(() => {
     for (const client of [...clients, redis]) client.disconnect();
   });
-  const lane = new Lane(new IoredisPort(redis), 'sink', 0);
+  const lane = new IngestLane(new IoredisPort(redis), 'sink', 0);
   const submitHeld = (heldMs: number, ...lines: string[]): Promise<Told> =>
     new Promise((resolve, reject) => {
       const startMs = performance.now();

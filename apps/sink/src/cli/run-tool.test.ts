@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { IoredisPort, Lane } from '@sink/lane';
+import { BatcherLane, IoredisPort } from '@sink/lane';
 import { eventually, freePort, startProcess, startRedis, startS3, temporaryDirectory } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
@@ -55,7 +55,7 @@ test('a verify that is stopped in the middle leaves no temporary files', async (
   ]);
   const client = new Redis(redis.url);
   try {
-    const uid = await new Lane(new IoredisPort(client), 'sink', 0).open('f00d');
+    const uid = await new BatcherLane(new IoredisPort(client), 'sink', 0).open('f00d');
     s3.plant(`2026/11/23/10/eventing-${uid}-1-0-0-${'0'.repeat(32)}.ndjson`, Buffer.from('{}\n'));
     const hang = s3.addFault({ match: { operation: 'GetObject' }, effect: { kind: 'hang' } });
     const temporary = temporaryDirectory('verify');

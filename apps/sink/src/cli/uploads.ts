@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration, type SinkConfig } from '@sink/config';
-import { IoredisPort, Lane, rememberLanes } from '@sink/lane';
+import { IoredisPort, LaneView, rememberLanes } from '@sink/lane';
 import { connectRedis, requireRedis } from '@sink/redis';
 import { EXIT_FAILED, EXIT_OK, silentLog, systemClock } from '@sink/runtime';
 import { UploadQueue, type WaitingUpload } from '@sink/uploads';
@@ -20,7 +20,7 @@ export async function runUploads(config: SinkConfig, command: UploadsCommand, wr
   try {
     await toolConnected(client, config);
     const port = new IoredisPort(client);
-    const laneOf = (lane: number): Lane => new Lane(port, config.sinkName, lane);
+    const laneOf = (lane: number): LaneView => new LaneView(port, config.sinkName, lane);
     const spools = await spoolsInUse((await rememberLanes(port, config.sinkName, config.lanes)).map(laneOf));
     const queues = [{}, ...[...spools].map((spoolId) => ({ spoolId }))].map((which) => {
       const connection = connectRedis(requireRedis(config.redis), 'queue', { onError: () => undefined });
@@ -42,15 +42,10 @@ export async function runUploads(config: SinkConfig, command: UploadsCommand, wr
 }
 
 /** The ids of the spool directories that hold spilled segments. Each has a queue of its own. */
-async function spoolsInUse(lanes: readonly Lane[]): Promise<ReadonlySet<string>> {
+async function spoolsInUse(lanes: readonly LaneView[]): Promise<ReadonlySet<string>> {
   const spools = new Set<string>();
   for (const lane of lanes) {
-    let cursor = '0';
-    do {
-      const page = await lane.spilledPage(cursor);
-      for (const { spoolId } of page.spilled) spools.add(spoolId);
-      cursor = page.cursor;
-    } while (cursor !== '0');
+    for await (const spilled of lane.spilled()) for (const { spoolId } of spilled) spools.add(spoolId);
   }
   return spools;
 }
@@ -78,7 +73,7 @@ async function retry(queues: readonly UploadQueue[], segmentIds: readonly string
 
 async function list(
   queues: readonly UploadQueue[],
-  laneOf: (lane: number) => Lane,
+  laneOf: (lane: number) => LaneView,
   json: boolean,
   write: Write,
 ): Promise<void> {
@@ -98,7 +93,7 @@ async function list(
 }
 
 /** @returns the number of uploads shown: 0 for a segment that was committed meanwhile, else 1 */
-async function show(waiting: WaitingUpload, lane: Lane, json: boolean, write: Write): Promise<0 | 1> {
+async function show(waiting: WaitingUpload, lane: LaneView, json: boolean, write: Write): Promise<0 | 1> {
   const record = (await lane.record(waiting.segmentId)) ?? (await lane.spilledRecord(waiting.segmentId));
   if (record === null) return 0;
   const { key, count, bytes, acceptedAtMs } = record;

@@ -1,6 +1,6 @@
 import { reportJson, reportText, type TimeRange, verify } from '@sink/audit';
 import type { SinkConfig } from '@sink/config';
-import { IoredisPort, Lane, rememberLanes } from '@sink/lane';
+import { IoredisPort, LaneView, rememberLanes } from '@sink/lane';
 import { createObjectReader, ObjectStoreError } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK } from '@sink/runtime';
 import { connectTool, toolConnected } from './attached-redis.ts';
@@ -33,7 +33,7 @@ export async function runVerify(
     await toolConnected(client, config);
     const port = new IoredisPort(client);
     const numbers = await rememberLanes(port, config.sinkName, config.lanes);
-    const lanes = numbers.map((number) => new Lane(port, config.sinkName, number));
+    const lanes = numbers.map((number) => new LaneView(port, config.sinkName, number));
     const ports = { lanes, reader, signal };
     const result = await verify(ports, { prefix: config.prefix, range, read });
     write(json ? reportJson(result, place) : reportText(result, place));

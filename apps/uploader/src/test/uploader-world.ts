@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig, type SinkConfig } from '@sink/config';
 import { type Compression, objectKey, RECORD_VERSION, type SegmentRecord, type Slice } from '@sink/domain';
-import { IoredisPort, Lane } from '@sink/lane';
+import { BatcherLane, IngestLane, IoredisPort, UploaderLane } from '@sink/lane';
 import {
   createLogger,
   Readiness,
@@ -89,8 +89,13 @@ export class UploaderWorld {
     return new SpoolDirectory(this.spoolDir);
   }
 
-  lane(number = 0): Lane {
-    return new Lane(new IoredisPort(this.admin), SINK, number);
+  lane(number = 0): UploaderLane {
+    return new UploaderLane(new IoredisPort(this.admin), SINK, number);
+  }
+
+  /** The same lane, as a batcher sees it. */
+  batcherLane(number = 0): BatcherLane {
+    return new BatcherLane(new IoredisPort(this.admin), SINK, number);
   }
 
   /** Empties everything between two tests. */
@@ -115,15 +120,16 @@ export class UploaderWorld {
   /** Appends, reads, spools and seals, as ingest and batcher do; the job is not queued. */
   async seal(segment: SegmentToSeal = {}): Promise<SealedSegment> {
     const { chunks = [['{"id":"1"}', '{"id":"2"}'], ['{"id":"3"}']], compression = 'none', file = true } = segment;
-    const lane = this.lane(segment.lane);
+    const lane = this.batcherLane(segment.lane);
+    const ingest = new IngestLane(new IoredisPort(this.admin), SINK, lane.number);
     const laneUid = await lane.open(randomBytes(8).toString('hex'));
-    const writer = await lane.registerWriter();
+    const writer = await ingest.registerWriter();
     const consumer = `b-${randomUUID()}`;
     const acceptedAtMs = Date.now();
     for (const [index, lines] of chunks.entries()) {
       const body = lines.map((line) => `${line}\n`).join('');
       const request = { writer, sequence: index + 1, partition: PARTITION, count: lines.length, body };
-      await lane.append({
+      await ingest.append({
         ...request,
         ...{ bytes: Buffer.byteLength(body), furtherBytes: 0, acceptedAtMs, backlogBytesMax: 1e9 },
       });
@@ -152,7 +158,7 @@ export class UploaderWorld {
     const sealed = await this.seal(segment);
     const spoolId = await this.spool.id();
     if (!(await this.spool.mark(sealed.record.spool, sealed.record.id))) throw new Error('it has no file');
-    const answer = await this.lane(segment.lane).release(sealed.record, spoolId);
+    const answer = await this.batcherLane(segment.lane).release(sealed.record, spoolId);
     if (answer !== 'released') throw new Error(`releasing answered ${answer}`);
     return { ...sealed, spoolId };
   }

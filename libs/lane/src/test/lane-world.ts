@@ -2,9 +2,14 @@ import { RECEIPT_VERSION, RECORD_VERSION, type Receipt, type SegmentRecord, type
 import { type RedisOptions as ServerOptions, type RedisServer, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
+import { BatcherLane } from '../batcher-lane.ts';
+import { IngestLane } from '../ingest-lane.ts';
 import { IoredisPort } from '../ioredis-port.ts';
-import { type AppendRequest, Lane } from '../lane.ts';
+import { LaneView } from '../lane-view.ts';
+import type { RedisPort } from '../port.ts';
 import type { StreamEntry } from '../reply.ts';
+import type { AppendRequest } from '../steps/append.ts';
+import { UploaderLane } from '../uploader-lane.ts';
 
 const SINK = 'sink';
 const UID = 'uid1';
@@ -73,11 +78,31 @@ export function receiptOf(id: string): Receipt {
   };
 }
 
+/** One lane as each role sees it. */
+export interface Roles {
+  readonly lane: LaneView;
+  readonly ingest: IngestLane;
+  readonly batcher: BatcherLane;
+  readonly uploader: UploaderLane;
+}
+
+export function rolesOn(redis: RedisPort, number = 0): Roles {
+  return {
+    lane: new LaneView(redis, SINK, number),
+    ingest: new IngestLane(redis, SINK, number),
+    batcher: new BatcherLane(redis, SINK, number),
+    uploader: new UploaderLane(redis, SINK, number),
+  };
+}
+
 /** One lane on a real Redis of the test file; every test starts with an empty Redis and an open lane. */
-export class LaneWorld {
+export class LaneWorld implements Roles {
   server!: RedisServer;
   redis!: Redis;
-  lane!: Lane;
+  lane!: LaneView;
+  ingest!: IngestLane;
+  batcher!: BatcherLane;
+  uploader!: UploaderLane;
   port!: IoredisPort;
   writer = '';
   #sequence = 0;
@@ -87,12 +112,12 @@ export class LaneWorld {
       this.server = await startRedis(options);
       this.redis = await ready(strictClient(this.server));
       this.port = new IoredisPort(this.redis);
-      this.lane = new Lane(this.port, SINK, 0);
+      Object.assign(this, rolesOn(this.port));
     });
     beforeEach(async () => {
       await this.redis.flushall();
-      await this.lane.open(UID);
-      this.writer = await this.lane.registerWriter();
+      await this.batcher.open(UID);
+      this.writer = await this.ingest.registerWriter();
       this.#sequence = 0;
     });
     afterAll(async () => {
@@ -120,7 +145,7 @@ export class LaneWorld {
 
   /** Appends a chunk and returns its id. */
   async append(count: number, more: Partial<AppendRequest> = {}): Promise<string> {
-    const answer = await this.lane.append(this.request(count, more));
+    const answer = await this.ingest.append(this.request(count, more));
     if (answer !== 'stored') throw new Error(`append answered ${answer}`);
     const [last] = await this.redis.xrevrange(this.lane.keys.chunks, '+', '-', 'COUNT', 1);
     if (!last) throw new Error('nothing was appended');
@@ -128,7 +153,7 @@ export class LaneWorld {
   }
 
   async read(consumer = 'b1', count = 1_000): Promise<StreamEntry[]> {
-    return this.lane.read(consumer, count, 0);
+    return this.batcher.read(consumer, count, 0);
   }
 
   /** Seals a segment of these slices; the chunks that the refusal names, or null when it is sealed. */
@@ -138,7 +163,7 @@ export class LaneWorld {
     more: Partial<SegmentRecord> = {},
   ): Promise<readonly string[] | null> {
     const record = recordOf(id, slices, more);
-    const answer = await this.lane.seal(record, JSON.stringify(record));
+    const answer = await this.batcher.seal(record, JSON.stringify(record));
     return answer.kind === 'sealed' ? null : answer.chunks;
   }
 

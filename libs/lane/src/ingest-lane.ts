@@ -1,0 +1,43 @@
+import { LaneView } from './lane-view.ts';
+import {
+  append,
+  type AppendAnswer,
+  appendOnce,
+  type AppendOnceAnswer,
+  type AppendRequest,
+  type Dedupe,
+} from './steps/append.ts';
+import { type DurabilityBarrier, reached } from './steps/barrier.ts';
+import { openLane } from './steps/open.ts';
+import { registerWriter } from './steps/writers.ts';
+
+/** The steps that ingest may take on a lane. */
+export class IngestLane extends LaneView {
+  /** Creates what the lane needs in Redis and returns its uid: `uid`, or the one it already has. */
+  open(uid: string): Promise<string> {
+    return openLane(this.redis, this.number, this.keys, uid);
+  }
+
+  /** Returns the id of a new writer. */
+  registerWriter(): Promise<string> {
+    return registerWriter(this.redis, this.keys);
+  }
+
+  async forgetWriter(writer: string): Promise<void> {
+    await this.redis.call('HDEL', [this.keys.writers, writer]);
+  }
+
+  append(request: AppendRequest): Promise<AppendAnswer> {
+    return append(this.redis, this.keys, request);
+  }
+
+  /** As `append`, without the events that were stored within the dedupe window. `stored` also if all were. */
+  appendOnce(request: AppendRequest, dedupe: Dedupe): Promise<AppendOnceAnswer> {
+    return appendOnce(this.redis, this.keys, request, dedupe);
+  }
+
+  /** Whether everything that this connection wrote so far is as durable as asked for. Call it after the write's answer. */
+  reached(barrier: DurabilityBarrier): Promise<boolean> {
+    return reached(this.redis, this.keys, barrier);
+  }
+}
