@@ -1,6 +1,7 @@
 import js from '@eslint/js';
 import nx from '@nx/eslint-plugin';
 import { importX } from 'eslint-plugin-import-x';
+import jsonc from 'jsonc-eslint-parser';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
@@ -48,6 +49,25 @@ export default tseslint.config(
       'no-restricted-properties': [
         'error',
         { object: 'process', property: 'env', message: 'The environment is read in libs/config only.' },
+      ],
+    },
+  },
+  // What a project imports is declared in its package.json, and nothing else: product code here, tests by knip.
+  {
+    files: ['{apps,libs}/*/package.json', '{e2e,bench}/package.json'],
+    languageOptions: { parser: jsonc },
+    plugins: { '@nx': nx },
+    rules: {
+      '@nx/dependency-checks': [
+        'error',
+        {
+          buildTargets: ['typecheck'],
+          ignoredFiles: [
+            '{projectRoot}/src/**/*.{test,conformance}.ts',
+            '{projectRoot}/src/**/test/**',
+            '{projectRoot}/vitest.config.ts',
+          ],
+        },
       ],
     },
   },

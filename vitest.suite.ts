@@ -2,28 +2,52 @@ import { basename } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 export interface SuiteOptions {
-  /** Its tests start whole sinks, each of many processes: one file at a time, and a test may take longer. */
+  /** The tests start whole sinks of many processes each: one file runs at a time, and a test may take longer. */
   readonly wholeSinks?: boolean;
+  readonly include?: readonly string[];
+  readonly tiers?: Tiers;
 }
 
 /**
- * How every project of the repository runs its tests: beside the code, in processes of their own. Timeouts are guards, with
- * room for a machine that is slow or busy; a wait inside a test (`expect.poll`, `eventually`) ends before the test does.
+ * The tests of a project that has more than one target for them (CONTRIBUTING.md, "Tiers"). Each tier is a target of
+ * Nx and a project of Vitest: `vitest run --project smoke`.
  */
-export function suite(root: string, { wholeSinks = false }: SuiteOptions = {}): ReturnType<typeof defineConfig> {
+export interface Tiers {
+  readonly files: Readonly<Record<string, readonly string[]>>;
+  /** The tier of each file that `files` does not name: no test can fall out of all tiers. */
+  readonly rest: string;
+}
+
+/**
+ * How every project of the repository runs its tests: beside the code, in processes of their own. Timeouts are guards,
+ * with room for a slow or busy machine; a wait inside a test (`expect.poll`, `eventually`) ends before the test does.
+ */
+export function suite(
+  root: string,
+  { wholeSinks = false, include = ['src/**/*.test.ts'], tiers }: SuiteOptions = {},
+): ReturnType<typeof defineConfig> {
+  // Under Nx each target leaves a report, which tools/test.mjs counts. A run by hand leaves none: it may be a part.
+  const target = process.env['NX_TASK_TARGET_TARGET'];
+  const report = target === undefined ? [] : [['json', { outputFile: `out/tests/${target}.json` }] as const];
   return defineConfig({
     root,
     test: {
       name: basename(root),
-      include: ['src/**/*.test.ts'],
+      include: [...include],
+      ...(tiers === undefined ? {} : { projects: projectsOf(include, tiers) }),
       pool: 'forks',
       fileParallelism: !wholeSinks,
       testTimeout: wholeSinks ? 120_000 : 30_000,
       hookTimeout: 60_000,
       expect: { poll: { timeout: 10_000 } },
-      passWithNoTests: true,
       watch: false,
-      reporters: ['default', ['json', { outputFile: 'out/tests.json' }]],
+      reporters: ['default', ...report],
     },
   });
+}
+
+function projectsOf(all: readonly string[], { files, rest }: Tiers): { extends: true; test: object }[] {
+  const named = Object.values(files).flat();
+  const tiers = Object.entries(files).map(([name, include]) => ({ name, include: [...include] }));
+  return [...tiers, { name: rest, include: [...all], exclude: named }].map((test) => ({ extends: true, test }));
 }

@@ -1,3 +1,6 @@
 import { suite } from '../vitest.suite.ts';
 
-export default suite(import.meta.dirname, { wholeSinks: true });
+export default suite(import.meta.dirname, {
+  wholeSinks: true,
+  tiers: { files: { proof: ['src/drain/drain-run.test.ts'] }, rest: 'test' },
+});

@@ -1,3 +1,13 @@
 import { suite } from '../vitest.suite.ts';
 
-export default suite(import.meta.dirname, { wholeSinks: true });
+export default suite(import.meta.dirname, {
+  wholeSinks: true,
+  tiers: {
+    files: {
+      test: ['src/{harness,reference}/*.test.ts', 'src/torture/plan.test.ts', 'src/outage/broken-promises.test.ts'],
+      smoke: ['src/smoke/*.test.ts'],
+      night: ['src/torture/torture.test.ts'],
+    },
+    rest: 'proof',
+  },
+});

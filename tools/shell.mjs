@@ -36,21 +36,23 @@ let ending = false;
 
 /**
  * Runs a program to its end, without a terminal and without input. Resolves in every case; `code` is null when it
- * could not be started, was killed, or took longer than `timeoutMs`.
+ * could not be started, was killed, or took longer than `timeoutMs` (null: it may take any time). With `show`, its
+ * output goes to ours instead of into the result.
  */
-export function run(command, args, { cwd = root, env = process.env, timeoutMs = 600_000 } = {}) {
+export function run(command, args, { cwd = root, env = process.env, timeoutMs = 600_000, show = false } = {}) {
   return new Promise((resolve) => {
     let output = '';
     let stdout = '';
     // In a process group of its own, so that all it starts can be ended with it.
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    const timer = setTimeout(() => signalGroup(child, 'SIGKILL'), timeoutMs);
+    const stdio = show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'];
+    const child = spawn(command, args, { cwd, env, stdio, detached: true });
+    const timer = timeoutMs === null ? undefined : setTimeout(() => signalGroup(child, 'SIGKILL'), timeoutMs);
     running.add(child);
-    child.stdout.on('data', (data) => {
+    child.stdout?.on('data', (data) => {
       output += data;
       stdout += data;
     });
-    child.stderr.on('data', (data) => (output += data));
+    child.stderr?.on('data', (data) => (output += data));
     const settle = (code) => {
       clearTimeout(timer);
       running.delete(child);

@@ -1,144 +1,115 @@
 /**
- * The whole suite: workspace references, lint, types, tests of every project; the last line is "N passed, N failed".
- * Counted are tests (all vitest projects) and the lint, typecheck and workspace checks, one each.
+ * Runs tiers of the suite (CONTRIBUTING.md, "Tiers"): Nx runs types and tests; beside it run the checks of the whole
+ * repository, each as one process. The last line is "N passed, N failed".
+ *
+ *   node tools/test.mjs check [--base REF]   what the changes since the merge base with REF (main) affect
+ *   node tools/test.mjs test                 everything but the proof
+ *   node tools/test.mjs proof                the rest of the suite
+ *   node tools/test.mjs test proof           the whole suite
+ *
+ * Environment: NX_SKIP_NX_CACHE=true runs all anew; SINK_TALLY names a file from which the count goes on, if it is
+ * there, and to which it goes (.ci/run). On SIGTERM, or when the shell above is gone, everything that runs here ends.
  */
-import { spawn } from 'node:child_process';
-import { globSync, readFileSync, rmSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import { root } from './shell.mjs';
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { endWithParent, root, run } from './shell.mjs';
+import { Tally } from './tally.mjs';
 
-const PARALLEL = 2;
-const KILL_AFTER_MS = 5000;
-/** Projects whose tests start whole pipelines of processes: they get the machine to themselves. */
-const SERIAL_PROJECTS = ['@sink/sink', '@sink/e2e', '@sink/bench'];
 const RUN_FILE = join(root, '.nx', 'cache', 'run.json');
-const REPORTS = '{apps/*,libs/*,e2e,bench}/out/tests.json';
+const ESLINT_CACHE = join(root, '.cache', 'eslint.json');
+/** Two at a time, but for what measures time on whole sinks. */
+const PARALLEL = '--parallel=2';
 
-const totals = { passed: 0, failed: 0, failures: [] };
+const { values, positionals } = parseArgs({
+  options: { base: { type: 'string', default: 'main' } },
+  allowPositionals: true,
+});
+const TIERS = {
+  check: async () => {
+    const affected = ['affected', `--base=${values.base}`, '-t', 'typecheck', 'test', PARALLEL];
+    const roots = [...new Set((await planOf(affected)).map(({ projectRoot }) => projectRoot))];
+    await Promise.all([affectedChecks(roots), targets(affected)]);
+  },
+  test: async () => {
+    // What ESLint keeps is for `check`: a rule that knows types also depends on files that did not change.
+    rmSync(ESLINT_CACHE, { force: true });
+    await Promise.all([wholeChecks(), targets(['run-many', '-t', 'typecheck', 'test', PARALLEL])]);
+    await targets(['run-many', '-t', 'smoke', '--parallel=1']);
+  },
+  proof: () => targets(['run-many', '-t', 'proof', '--parallel=1']),
+};
 
-function count(name, passed, failed) {
-  totals.passed += passed;
-  totals.failed += failed;
-  if (failed > 0) totals.failures.push(failed === 1 ? name : `${name} (${failed})`);
+const tally = new Tally();
+
+async function wholeChecks() {
+  await eslint('.');
+  await prettier();
+  tally.check('sync:check', (await nx(['sync:check'])).code === 0);
 }
 
-const running = new Set();
-let ending = false;
-
-/** Runs a program of node_modules in a process group of its own, so that all of it can be ended. Resolves to its exit code. */
-function run(program, ...args) {
-  return new Promise((resolve, reject) => {
-    const path = [join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
-    // FORCE_COLOR: nx sets it otherwise, and colours would stand in what tests read from processes they start.
-    const nxEnv = { NX_DAEMON: 'false', NX_NO_CLOUD: 'true', NX_TUI: 'false', FORCE_COLOR: '0' };
-    const env = { ...process.env, PATH: path, ...nxEnv };
-    const child = spawn(process.execPath, [join(root, 'node_modules', program), ...args], {
-      cwd: root,
-      env,
-      stdio: ['ignore', 'inherit', 'inherit'],
-      detached: true,
-    });
-    running.add(child);
-    child.once('error', reject);
-    child.once('exit', (code) => {
-      running.delete(child);
-      // Told to end, nothing goes on from here.
-      if (!ending) resolve(code ?? 1);
-    });
-  });
+async function affectedChecks(roots) {
+  if (roots.length > 0) await eslint(...roots);
+  await prettier();
 }
 
-function nx(...args) {
-  return run('nx/dist/bin/nx.js', ...args);
+/** One process for all: one a project would load the types of all others again, and take twice the time together. */
+async function eslint(...paths) {
+  mkdirSync(dirname(ESLINT_CACHE), { recursive: true });
+  const cache = ['--cache', '--cache-strategy', 'content', '--cache-location', ESLINT_CACHE];
+  tally.check('lint', (await runModule('eslint/bin/eslint.js', [...cache, ...paths])).code === 0);
 }
 
-function signalGroups(signal) {
-  for (const { pid } of running) {
-    try {
-      process.kill(-pid, signal);
-    } catch {
-      // it is gone already
-    }
+async function prettier() {
+  const args = ['--check', '--log-level', 'warn', '--cache', '--cache-location', '.cache/prettier.json', '.'];
+  tally.check('format', (await runModule('prettier/bin/prettier.cjs', args)).code === 0);
+}
+
+/** Runs targets of Nx and counts each of their tasks. */
+async function targets(args) {
+  const plan = await planOf(args);
+  for (const report of globSync('{apps/*,libs/*,e2e,bench,tools}/out/tests/*.json', { cwd: root })) {
+    rmSync(join(root, report));
   }
+  rmSync(RUN_FILE, { force: true });
+  await nx([...args, '--output-style=static']);
+  const results = existsSync(RUN_FILE) ? JSON.parse(readFileSync(RUN_FILE, 'utf8')).tasks : [];
+  tally.tasks(plan, results, ({ projectRoot, target }) => join(root, projectRoot, `out/tests/${target.target}.json`));
 }
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-]) {
-  process.on(signal, () => {
-    if (ending) return;
-    ending = true;
-    signalGroups('SIGTERM');
-    setTimeout(() => signalGroups('SIGKILL'), KILL_AFTER_MS).unref();
-    const poll = setInterval(() => {
-      if (running.size > 0) return;
-      clearInterval(poll);
-      process.exit(code);
-    }, 50);
-  });
-}
-
-/** What nx noted about its last run: one entry per target that was run or taken from the cache. */
-function lastRun() {
+/** The tasks that Nx would run: what did not run must not pass for what passed. */
+async function planOf(args) {
+  const { stdout, output } = await nx([...args, '--graph=stdout'], { show: false });
   try {
-    return JSON.parse(readFileSync(RUN_FILE, 'utf8')).tasks;
+    return Object.values(JSON.parse(stdout).tasks.tasks);
   } catch {
-    return [];
+    throw new Error(`Nx has no plan of ${args.join(' ')}:\n${output}`);
   }
 }
 
-/** Runs targets and counts each as one. A target that was never reached (nx itself failed) counts as failed. */
-async function checks(name, ...args) {
-  rmSync(RUN_FILE, { force: true });
-  const code = await nx('run-many', ...args);
-  const tasks = lastRun();
-  for (const task of tasks) count(task.taskId, task.status === 0 ? 1 : 0, task.status === 0 ? 0 : 1);
-  if (code !== 0 && tasks.every((task) => task.status === 0)) count(name, 0, 1);
-  if (tasks.length === 0 && code === 0) count(`${name}: nothing ran`, 0, 1);
+function nx(args, options) {
+  return runModule('nx/dist/bin/nx.js', args, options);
 }
 
-/** Runs the test targets and counts what vitest reported; a target that failed without a failed test counts as one. */
-async function tests(name, ...args) {
-  rmSync(RUN_FILE, { force: true });
-  const code = await nx('run-many', '-t', 'test', ...args);
-  const tasks = lastRun();
-  const reports = new Map(globSync(REPORTS, { cwd: root }).map((file) => [projectOf(file), file]));
-  for (const task of tasks) {
-    const { passed, failed } = readReport(reports.get(task.projectName));
-    count(task.taskId, passed, task.status !== 0 && failed === 0 ? 1 : failed);
-  }
-  if (code !== 0 && tasks.every((task) => task.status === 0)) count(name, 0, 1);
+function runModule(file, args, { show = true } = {}) {
+  const path = [join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
+  // FORCE_COLOR: Nx sets it otherwise, and colours would be in what tests read from processes that they start.
+  const nxEnv = { NX_DAEMON: 'false', NX_NO_CLOUD: 'true', NX_TUI: 'false', FORCE_COLOR: '0' };
+  const env = { ...process.env, PATH: path, ...nxEnv };
+  return run(process.execPath, [join(root, 'node_modules', file), ...args], { env, show, timeoutMs: null });
 }
 
-function projectOf(report) {
-  const manifest = join(root, report, '..', '..', 'package.json');
-  return JSON.parse(readFileSync(manifest, 'utf8')).name;
+endWithParent();
+const earlier = process.env.SINK_TALLY;
+if (earlier && existsSync(earlier)) {
+  const { passed, failed } = JSON.parse(readFileSync(earlier, 'utf8'));
+  tally.add('what ran before', passed, failed);
 }
-
-/** A missing report is a project without tests (vitest writes none then); failed files without a test count as one. */
-function readReport(file) {
-  if (file === undefined) return { passed: 0, failed: 0 };
-  const report = JSON.parse(readFileSync(join(root, file), 'utf8'));
-  const brokenFiles = report.testResults.filter(
-    (result) => result.status === 'failed' && result.assertionResults.every(({ status }) => status !== 'failed'),
-  );
-  return { passed: report.numPassedTests, failed: report.numFailedTests + brokenFiles.length };
+for (const tier of positionals) {
+  if (TIERS[tier] === undefined) throw new Error(`no tier ${tier}: ${Object.keys(TIERS).join(', ')}`);
+  await TIERS[tier]();
 }
-
-for (const report of globSync(REPORTS, { cwd: root })) rmSync(join(root, report));
-
-count('nx sync:check', ...((await nx('sync:check')) === 0 ? [1, 0] : [0, 1]));
-// One eslint for everything: one a project loads the types of all others again, and takes twice the time together.
-const linting = run('eslint/bin/eslint.js', '.');
-await checks('typecheck', '-t', 'typecheck', '--parallel=1', '--outputStyle=static');
-count('lint', ...((await linting) === 0 ? [1, 0] : [0, 1]));
-const checked = totals.passed;
-await tests('tests', `--parallel=${PARALLEL}`, `--exclude=${SERIAL_PROJECTS.join(',')}`, '--outputStyle=static');
-await tests('end to end', '--parallel=1', `--projects=${SERIAL_PROJECTS.join(',')}`, '--outputStyle=stream');
-if (totals.passed === checked && totals.failed === 0) count('no test ran', 0, 1);
-
-if (totals.failures.length > 0) console.log(`\nfailed: ${totals.failures.join(', ')}`);
-console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
-process.exitCode = totals.failed === 0 ? 0 : 1;
+if (earlier) writeFileSync(earlier, JSON.stringify({ passed: tally.passed, failed: tally.failed }));
+if (tally.failures.length > 0) console.log(`\nfailed: ${tally.failures.join(', ')}`);
+console.log(`\n${tally}`);
+process.exit(tally.failed === 0 && tally.passed > 0 ? 0 : 1);

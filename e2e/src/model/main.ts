@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { pin } from './pins.ts';
-import { type ModelReport, runModel } from './run-model.ts';
+import { type ModelReport, replayOf, runModel } from './run-model.ts';
 import { runWorlds } from './worlds.ts';
 
 /**
@@ -61,7 +61,7 @@ if (processes > 1 && until === null && !values.trace) {
 report.failing.sort((a, b) => a - b);
 const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
 for (const seed of report.failing.slice(0, 10)) {
-  console.log(`seed ${seed} failed; replay it with: npm run model -- --from ${seed} --seeds 1 --trace`);
+  console.log(`seed ${seed} failed; replay it with: ${replayOf(seed)}`);
 }
 console.log(JSON.stringify({ ...report, seconds }));
 // Worlds that were given up may still be at work, or start their Redis again.

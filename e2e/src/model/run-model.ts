@@ -49,3 +49,8 @@ export function runModel({ from, seeds, until, processes, mutation }: ModelArgum
     });
   });
 }
+
+/** The command that runs the world of a seed again and prints all that happens in it. */
+export function replayOf(seed: number): string {
+  return `npm run model -- --from ${seed} --seeds 1 --trace`;
+}

@@ -4,12 +4,11 @@ import {
   eventually,
   freePort,
   type ManagedProcess,
-  type S3Process,
   startProcess,
   startS3Process,
   temporaryDirectory,
 } from '@sink/testing';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 
 const REPOSITORY = join(import.meta.dirname, '../../..');
 const CREDENTIALS = {
@@ -45,21 +44,25 @@ const GUIDE_EVENT = `{
     }
 }`;
 
-let sink: ManagedProcess | undefined;
-let s3: S3Process | undefined;
-afterEach(async () => {
-  await sink?.kill('SIGTERM');
-  await s3?.stop();
-});
-
-describe("the original connector's guide, unchanged but for the endpoint", () => {
+// Each waits for its interval: they wait together.
+describe.concurrent("the original connector's guide, unchanged but for the endpoint", () => {
   for (const [name, config] of [
     ['config.yml', GUIDE_CONFIG],
     ['the ConfigMap with its misspelt key', GUIDE_CONFIG_MAP],
   ] as const) {
-    it(`${name}: one object under YYYY/MM/DD/HH/ with that event, within scheduled_interval + 1 s`, async () => {
-      s3 = await startS3Process({ bucket: 'mybucket', ...CREDENTIALS });
-      const port = await startSink(`${config}endpoint: ${s3.url}\n`);
+    it(`${name}: one object under YYYY/MM/DD/HH/ with that event, within scheduled_interval + 1 s`, async ({
+      expect,
+      onTestFinished,
+    }) => {
+      const s3 = await startS3Process({ bucket: 'mybucket', ...CREDENTIALS });
+      const { sink, port } = await startSink(`${config}endpoint: ${s3.url}\n`);
+      onTestFinished(async () => {
+        await sink.kill('SIGTERM');
+        await s3.stop();
+      });
+      await eventually(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok, { timeoutMs: 60_000 }).catch(
+        withOutputOf(sink),
+      );
       const sentAtMs = Date.now();
       const response = await fetch(`http://127.0.0.1:${port}`, {
         method: 'POST',
@@ -70,7 +73,9 @@ describe("the original connector's guide, unchanged but for the endpoint", () =>
       expect(await response.text()).toBe('');
       const acceptedAtMs = Date.now();
       const { control } = s3;
-      await eventually(async () => (await control.keys()).length === 1, { timeoutMs: 30_000 }).catch(withOutput);
+      await eventually(async () => (await control.keys()).length === 1, { timeoutMs: 30_000 }).catch(
+        withOutputOf(sink),
+      );
       const [object] = await control.objects();
       expect(object?.key).toMatch(/^\d{4}\/\d{2}\/\d{2}\/\d{2}\/eventing-[\w-]+\.ndjson$/);
       expect([hourOf(sentAtMs), hourOf(acceptedAtMs)]).toContain(object?.key.slice(0, 13));
@@ -86,12 +91,12 @@ function hourOf(ms: number): string {
 }
 
 /** The whole sink, as `npm start` runs it, with ports and folders of this test's own. */
-async function startSink(config: string): Promise<number> {
+async function startSink(config: string): Promise<{ sink: ManagedProcess; port: number }> {
   const directory = temporaryDirectory('guide');
   const file = join(directory, 'config.yml');
   await writeFile(file, config);
   const port = await freePort();
-  sink = await startProcess({
+  const sink = await startProcess({
     command: process.execPath,
     args: [join(REPOSITORY, 'apps/sink/src/main.ts')],
     env: {
@@ -105,13 +110,12 @@ async function startSink(config: string): Promise<number> {
       SINK_DATA_DIR: join(directory, 'data'),
     },
   });
-  await eventually(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok, { timeoutMs: 60_000 }).catch(
-    withOutput,
-  );
-  return port;
+  return { sink, port };
 }
 
-/** A failure without the sink's log would leave everybody guessing. */
-function withOutput(error: unknown): never {
-  throw new Error(`the sink printed:\n${sink?.output() ?? ''}`, { cause: error });
+/** A failure without the log of the sink would give no hint of its cause. */
+function withOutputOf(sink: ManagedProcess): (error: unknown) => never {
+  return (error) => {
+    throw new Error(`the sink printed:\n${sink.output()}`, { cause: error });
+  };
 }
