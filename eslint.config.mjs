@@ -63,7 +63,7 @@ export default tseslint.config(
         {
           buildTargets: ['typecheck'],
           ignoredFiles: [
-            '{projectRoot}/src/**/*.{test,conformance}.ts',
+            '{projectRoot}/src/**/*.{test,conformance,fixture}.ts',
             '{projectRoot}/src/**/test/**',
             '{projectRoot}/vitest.config.ts',
           ],
