@@ -33,8 +33,8 @@ export function suite(
     root,
     test: {
       name: basename(root),
-      include: [...include],
-      ...(tiers === undefined ? {} : { projects: projectsOf(include, tiers) }),
+      // A tier adds its files to those of the whole: there must be none.
+      ...(tiers === undefined ? { include: [...include] } : { projects: projectsOf(include, tiers) }),
       pool: 'forks',
       fileParallelism: !wholeSinks,
       testTimeout: wholeSinks ? 120_000 : 30_000,

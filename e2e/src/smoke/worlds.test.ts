@@ -5,7 +5,7 @@ const WORLDS = 300;
 /** Fresh in each run, and beyond the seeds of src/model/model.test.ts: runs add up to new worlds. */
 const FROM = 10_000 + Math.floor(Math.random() * 1_000_000_000);
 
-it(`${WORLDS} worlds of the model from the fresh seed ${FROM} keep every promise`, { timeout: 300_000 }, async () => {
+it(`${WORLDS} worlds of the model from the fresh seed ${FROM} keep every promise`, { timeout: 600_000 }, async () => {
   console.log(`the same worlds again: npm run model -- --from ${FROM} --seeds ${WORLDS}`);
   const { failing, violations, events } = await runModel({ from: FROM, seeds: WORLDS });
   expect(failing.map(replayOf), `violations: ${JSON.stringify(violations)}`).toEqual([]);
