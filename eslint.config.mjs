@@ -52,7 +52,7 @@ export default tseslint.config(
       ],
     },
   },
-  // What a project imports is declared in its package.json, and nothing else: product code here, tests by knip.
+  // The package.json of a project declares what its product code imports, and nothing else.
   {
     files: ['{apps,libs}/*/package.json', '{e2e,bench}/package.json'],
     languageOptions: { parser: jsonc },
@@ -62,6 +62,8 @@ export default tseslint.config(
         'error',
         {
           buildTargets: ['typecheck'],
+          // The runner of the tests, at the root.
+          ignoredDependencies: ['vitest'],
           ignoredFiles: [
             '{projectRoot}/src/**/*.{test,conformance,fixture}.ts',
             '{projectRoot}/src/**/test/**',

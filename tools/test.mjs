@@ -29,12 +29,14 @@ const TIERS = {
   check: async () => {
     const affected = ['affected', `--base=${values.base}`, '-t', 'typecheck', 'test', PARALLEL];
     const roots = [...new Set((await planOf(affected)).map(({ projectRoot }) => projectRoot))];
-    await Promise.all([affectedChecks(roots), targets(affected)]);
+    await Promise.all([checks(...roots), targets(affected)]);
   },
   test: async () => {
     // What ESLint keeps is for `check`: a rule that knows types also depends on files that did not change.
     rmSync(ESLINT_CACHE, { force: true });
-    await Promise.all([wholeChecks(), targets(['run-many', '-t', 'typecheck', 'test', PARALLEL])]);
+    // First, because ESLint reads the graph of projects that Nx leaves.
+    tally.check('sync:check', (await nx(['sync:check'])).code === 0);
+    await Promise.all([checks('.'), targets(['run-many', '-t', 'typecheck', 'test', PARALLEL])]);
     await targets(['run-many', '-t', 'smoke', '--parallel=1']);
   },
   proof: () => targets(['run-many', '-t', 'proof', '--parallel=1']),
@@ -42,14 +44,9 @@ const TIERS = {
 
 const tally = new Tally();
 
-async function wholeChecks() {
-  await eslint('.');
-  await prettier();
-  tally.check('sync:check', (await nx(['sync:check'])).code === 0);
-}
-
-async function affectedChecks(roots) {
-  if (roots.length > 0) await eslint(...roots);
+/** ESLint of these folders, Prettier of everything: with its cache, it takes a second. */
+async function checks(...folders) {
+  if (folders.length > 0) await eslint(...folders);
   await prettier();
 }
 
