@@ -11,7 +11,7 @@ afterEach(async () => {
   pipeline = undefined;
 });
 
-/** Modules that extend String undo it, also those that a service loads late (libs/runtime/src/fast-strings.ts). */
+/** Modules that extend String undo it, also those that a service loads late (libs/runtime/src/process.ts). */
 it('services at work find the methods of strings fast', async () => {
   const directory = temporaryDirectory('strings');
   const watch = new URL('./strings-watch.mjs', import.meta.url).href;

@@ -2,8 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { checkName, checkRequired, checkString, checkValue, invalidValue, isBase64 } from './attributes.ts';
 import { decodeHeaderValue, isPlain } from './header-value.ts';
-import { compactJson, hasLoneSurrogate } from './json-scan.ts';
-import { loneSurrogate, parseJson } from './json-text.ts';
+import { compactJson, hasLoneSurrogate, loneSurrogate, parseJson } from './json.ts';
 import { dataKind, parseMediaType } from './media-type.ts';
 import type { DataKind } from './media-type.ts';
 import { MessageError, shown } from './message-error.ts';

@@ -10,8 +10,7 @@ import {
   notAnInteger,
 } from './attributes.ts';
 import type { SpecVersion } from './attributes.ts';
-import { isNonInteger, membersOf, scanObject } from './json-scan.ts';
-import type { ScannedObject } from './json-scan.ts';
+import { isNonInteger, membersOf, scanObject, type ScannedObject } from './json.ts';
 import { MessageError, shown } from './message-error.ts';
 
 export interface JsonEvent {

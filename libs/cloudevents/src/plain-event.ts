@@ -2,7 +2,7 @@
  * Plain events: in plain JSON, of specversion 1.0, with attributes that are strings of printable ASCII without escapes.
  * They are taken as they stand. The rules are those of json-event.ts, which reads whatever is not plain.
  */
-import { QUOTE, COMMA, COLON, OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE } from './json-characters.ts';
+import { QUOTE, COMMA, COLON, OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE } from './json.ts';
 import { parseMediaType } from './media-type.ts';
 import {
   ascii,

@@ -19,7 +19,7 @@ import {
   SPACE,
   MINUS,
   ZERO,
-} from './json-characters.ts';
+} from './json.ts';
 
 /** What stands for an index where the text is not plain. */
 export const NOT_PLAIN = -1;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compactJson, hasLoneSurrogate } from './json-scan.ts';
+import { compactJson, hasLoneSurrogate } from './json.ts';
 import { decodeAnyBatch, decodeAnyStructured } from './structured.ts';
 import { plainBatch, plainEvent } from './plain-event.ts';
 import { plainJson } from './plain-json.ts';

@@ -1,8 +1,7 @@
 /** Structured and batched mode (HTTP binding 1.0.2, sections 3.2 and 3.3) in the JSON format. */
 import { readJsonEvent } from './json-event.ts';
 import type { JsonEvent } from './json-event.ts';
-import { hasLoneSurrogate, skipWhitespace } from './json-scan.ts';
-import { loneSurrogate, parseJson } from './json-text.ts';
+import { hasLoneSurrogate, skipWhitespace, loneSurrogate, parseJson } from './json.ts';
 import { MessageError } from './message-error.ts';
 import { plainBatch, plainEvent } from './plain-event.ts';
 

@@ -1,11 +1,10 @@
 export { assertNever } from './assert-never.ts';
 export { byteOfLine, CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX, CHUNK_VERSION, lineRun } from './chunk.ts';
-export type { Chunk, LineRun } from './chunk.ts';
-export type { Compression } from './compression.ts';
+export type { Chunk } from './chunk.ts';
 export { manifestContent, manifestKey, parseManifestKey, UNLISTED_MAX } from './manifest.ts';
-export type { Manifest, ManifestEntry, ParsedManifestKey } from './manifest.ts';
+export type { Manifest } from './manifest.ts';
 export { contentType, objectKey, parseObjectKey } from './object-key.ts';
-export type { ObjectIdentity, ParsedKey } from './object-key.ts';
+export type { Compression } from './object-key.ts';
 export { partitionAt, partitionSpan } from './partition.ts';
 export type { PartitionSpan, TimeInterval } from './partition.ts';
 export { parseReceipt, RECEIPT_VERSION, ReceiptUnreadable } from './receipt.ts';

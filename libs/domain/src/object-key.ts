@@ -1,10 +1,11 @@
 import { assertNever } from './assert-never.ts';
-import type { Compression } from './compression.ts';
 import { partitionSpan } from './partition.ts';
 import type { Slice } from './segment.ts';
 
 /** Hexadecimal digits of the content's SHA-256 in a key: 128 bits, so that two contents never share a key. */
 const KEY_HASH_DIGITS = 32;
+/** How an object's bytes are compressed; fixed at seal and part of the record. */
+export type Compression = 'none' | 'gzip' | 'zstd';
 const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'zstd'];
 
 export interface ObjectIdentity {

@@ -1,4 +1,4 @@
-import type { Compression } from './compression.ts';
+import type { Compression } from './object-key.ts';
 import { parseVersioned } from './versioned.ts';
 
 /**

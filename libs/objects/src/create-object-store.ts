@@ -1,11 +1,10 @@
 import { FileObjectStore } from './file-object-store.ts';
 import type { FileBucketSettings } from './file-object-store.ts';
-import type { ObjectStore } from './object-store.ts';
 import { S3ObjectStore } from './s3-object-store.ts';
 import type { S3StoreOptions } from './s3-object-store.ts';
 import type { S3BucketSettings } from './s3-client.ts';
 import { FileObjectReader } from './file-object-reader.ts';
-import type { ObjectReader } from './object-reader.ts';
+import type { ObjectReader, ObjectStore } from './object-store.ts';
 import { S3ObjectReader } from './s3-object-reader.ts';
 
 /** Where objects go; the configuration's `bucket` fits. */

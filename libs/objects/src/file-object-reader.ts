@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { classifyFileFailure, fileCode } from './file-failure.ts';
 import { INCOMING, type FileBucketSettings } from './file-object-store.ts';
-import type { ListedObject, ObjectReader } from './object-reader.ts';
+import type { ListedObject, ObjectReader } from './object-store.ts';
 import { abortedError, ObjectStoreError } from './object-store-error.ts';
 
 const pageObjects = 1000;

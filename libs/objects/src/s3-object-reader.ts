@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { GetObjectCommand, ListObjectsV2Command, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
-import type { ListedObject, ObjectReader } from './object-reader.ts';
+import type { ListedObject, ObjectReader } from './object-store.ts';
 import { abortedError, ObjectStoreError } from './object-store-error.ts';
 import { openS3Client, placeOf } from './s3-client.ts';
 import type { S3BucketSettings } from './s3-client.ts';

@@ -1,5 +1,5 @@
 import { UNLISTED_MAX } from '@sink/domain';
-import type { RedisProblem } from './redis-unfit.ts';
+import type { RedisProblem } from './requirements.ts';
 import type { Requirements } from './requirements.ts';
 import type { ServerSettings } from './server-settings.ts';
 

@@ -2,7 +2,7 @@ import { type RedisServer, startRedis } from '@sink/testing';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { examineRedis } from './examine.ts';
-import { RedisNotReady, RedisUnfit } from './redis-unfit.ts';
+import { RedisNotReady, RedisUnfit } from './requirements.ts';
 import type { Requirements } from './requirements.ts';
 import { Connections } from './test/connections.ts';
 

@@ -1,7 +1,7 @@
 import type { Durability } from '@sink/config';
 import { Cluster, type Redis } from 'ioredis';
 import { backlogLimit } from './backlog-limit.ts';
-import { operatorProblem, RedisNotReady, type RedisProblem, RedisUnfit } from './redis-unfit.ts';
+import { operatorProblem, RedisNotReady, type RedisProblem, RedisUnfit } from './requirements.ts';
 import type { Requirements } from './requirements.ts';
 import { parseInfo, readServerSettings, type ServerSettings } from './server-settings.ts';
 

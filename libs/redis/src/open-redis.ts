@@ -1,10 +1,17 @@
-import type { ServiceContext } from '@sink/runtime';
+import type { RedisSettings } from '@sink/config';
+import { type Backoff, backoffMs } from '@sink/domain';
+import { type Clock, type FailureLog, FailureReporter, type Readiness, type ServiceContext } from '@sink/runtime';
 import type { Cluster, Redis } from 'ioredis';
-import { awaitRedis, requireRedis } from './await-redis.ts';
 import { connectRedis, type ConnectionRole, type ConnectOptions } from './connect.ts';
+import { examineRedis, type RedisExamination } from './examine.ts';
+import { operatorProblem, RedisUnfit, type Requirements } from './requirements.ts';
 
 /** How long one write waits for its durability before it is repeated. */
 const DURABILITY_TIMEOUT_MS = 1_000;
+/** The first try usually comes before the connection is open. */
+const RETRY: Backoff = { baseMs: 10, capMs: 500, floorMs: 10 };
+/** Redis may be missing this long before the log says so, and between two lines. */
+const LOG_EVERY_MS = 5_000;
 
 /** The Redis of one service, examined. */
 export interface ServiceRedis {
@@ -36,4 +43,80 @@ export async function openRedis(context: ServiceContext): Promise<ServiceRedis> 
     timeoutMs: DURABILITY_TIMEOUT_MS,
   };
   return { commands, connect, barrier, backlogBytesMax };
+}
+
+export interface AwaitRedisPorts {
+  readonly log: FailureLog;
+  readonly readiness: Pick<Readiness, 'set'>;
+  readonly clock: Pick<Clock, 'sleep' | 'monotonicMs'>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Waits without limit until Redis answers, and examines it. An unfit Redis and a refused login end the start at once,
+ * because they need an operator.
+ * @throws RedisUnfit; the reason of `signal` when it aborts
+ */
+export async function awaitRedis(
+  redis: Redis | Cluster,
+  required: Requirements,
+  ports: AwaitRedisPorts,
+): Promise<RedisExamination> {
+  const { clock, log, readiness, signal } = ports;
+  // A call that finds no connection fails without a reason. The connection's own error has it.
+  let connectionError: Error | null = null;
+  const remember = (error: Error): void => {
+    connectionError = lastErrorOf(error);
+  };
+  redis.on('error', remember);
+  try {
+    const waiting = new FailureReporter(
+      { log, clock, readiness },
+      {
+        name: 'redis',
+        failing: 'waiting for redis',
+        working: null,
+        logEveryMs: LOG_EVERY_MS,
+        logAfterMs: LOG_EVERY_MS,
+      },
+    );
+    for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        const examination = await examineRedis(redis, required);
+        waiting.succeeded();
+        for (const warning of examination.warnings) log.warn({ warning }, 'redis');
+        log.info({ ...examination }, 'redis is fit');
+        return examination;
+      } catch (error) {
+        if (error instanceof RedisUnfit) throw error;
+        const reason = reasonOf(error, connectionError);
+        const problem = operatorProblem(reason);
+        if (problem) throw new RedisUnfit([problem], { cause: reason });
+        waiting.failed({ reason: reason.message }, { problem: `Redis does not answer: ${reason.message}` });
+      }
+      await clock.sleep(backoffMs(attempt, RETRY, Math.random()), signal);
+    }
+  } finally {
+    redis.off('error', remember);
+  }
+}
+
+/** The error of the last node, for a Cluster of which no node can be reached. */
+function lastErrorOf(error: Error): Error {
+  return 'lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError : error;
+}
+
+function reasonOf(error: unknown, connectionError: Error | null): Error {
+  const isReply = error instanceof Error && error.name === 'ReplyError';
+  if (!isReply && connectionError !== null) return connectionError;
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** The Redis that a service is configured for. Only the supervisor runs one of its own. */
+export function requireRedis(settings: RedisSettings | null): RedisSettings {
+  if (settings) return settings;
+  throw new Error(
+    'connecting to Redis: redis.url is not set; a service by itself needs one (SINK_REDIS_URL, or redis.url in the configuration)',
+  );
 }

@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts';
-import type { Readiness } from './readiness.ts';
+import type { Readiness } from './health.ts';
 
 /** A pino logger is one. */
 export interface FailureLog {

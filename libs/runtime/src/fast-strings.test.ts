@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 
 it('the methods of strings are found fast again after a class has extended String', () => {
   const script = `
-    const { makeStringsFast } = await import(${JSON.stringify(new URL('fast-strings.ts', import.meta.url).href)});
+    const { makeStringsFast } = await import(${JSON.stringify(new URL('process.ts', import.meta.url).href)});
     const fast = () => %HasFastProperties(String.prototype);
     const seen = [fast()];
     class Extended extends String {}

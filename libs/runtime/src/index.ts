@@ -1,21 +1,17 @@
 // `ServiceContext.registry` decides which metrics library the services use, so they take it from here, in one version.
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';
-export { askReadiness } from './ask-readiness.ts';
-export { childStopGrace } from './child-grace.ts';
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
 export { FailureReporter, silentLog } from './failure-reporter.ts';
-export type { FailureDetails, FailureLog, FailureReporterOptions, FailureReporterPorts } from './failure-reporter.ts';
+export type { FailureLog } from './failure-reporter.ts';
 export { KeptProcess } from './kept-process.ts';
 export { awaitFreePort, findFreePort, listen, ListenError } from './listen.ts';
 export { createLogger } from './logger.ts';
-export type { Logger, LoggerOptions } from './logger.ts';
+export type { Logger } from './logger.ts';
 export { startOpsServer } from './ops-server.ts';
-export type { OpsServer, OpsServerOptions } from './ops-server.ts';
-export { Readiness } from './readiness.ts';
-export { EXIT_CONFIG, EXIT_FAILED, EXIT_OK, parseArguments, runService } from './service.ts';
-export type { ServiceArguments, ServiceContext, ServiceName } from './service.ts';
+export { askReadiness, Readiness } from './health.ts';
+export { EXIT_CONFIG, EXIT_FAILED, EXIT_OK, runService } from './service.ts';
+export type { ServiceArguments, ServiceContext } from './service.ts';
 export { Shutdown } from './shutdown.ts';
-export type { ShutdownOptions } from './shutdown.ts';
-export { usableMemoryBytes } from './usable-memory.ts';
+export { childStopGrace, usableMemoryBytes } from './process.ts';
 export { WorkerReports } from './worker-reports.ts';

@@ -3,7 +3,7 @@ import { Counter, Registry } from 'prom-client';
 import { createLogger } from './logger.ts';
 import { startOpsServer } from './ops-server.ts';
 import type { OpsServer } from './ops-server.ts';
-import { Readiness } from './readiness.ts';
+import { Readiness } from './health.ts';
 
 const log = createLogger({ service: 'test', level: 'silent' });
 const opened: OpsServer[] = [];

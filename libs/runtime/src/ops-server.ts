@@ -5,7 +5,7 @@ import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
 import { listen } from './listen.ts';
 import type { Logger } from './logger.ts';
-import type { Readiness } from './readiness.ts';
+import type { Readiness } from './health.ts';
 import type { WorkerReports } from './worker-reports.ts';
 
 export interface OpsServerOptions {

@@ -5,11 +5,11 @@ import { assertNever } from '@sink/domain';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
-import { makeStringsFast } from './fast-strings.ts';
+import { makeStringsFast } from './process.ts';
 import { createLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
 import { startOpsServer } from './ops-server.ts';
-import { Readiness } from './readiness.ts';
+import { Readiness } from './health.ts';
 import { Shutdown } from './shutdown.ts';
 import { answerParent, tellParentOfStart, WorkerReports } from './worker-reports.ts';
 

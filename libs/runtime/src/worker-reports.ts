@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, type Registry } from 'prom-client';
 import type { Logger } from './logger.ts';
-import type { Readiness } from './readiness.ts';
+import type { Readiness } from './health.ts';
 
 /** Shorter than anybody waits who asks us, a second at least: so it is us who say which worker is silent. */
 const ANSWER_TIMEOUT_MS = 750;

@@ -1,8 +1,4 @@
-export { UploadQueueInDoubt } from './deadline.ts';
-export { RETRY_TIMES, retryDelayMs } from './retry-delay.ts';
-export type { RetryPace, RetryTimes } from './retry-delay.ts';
-export { queuePrefix } from './upload-job.ts';
 export { UploadQueue } from './upload-queue.ts';
-export type { UploadCounts, UploadQueueOptions, WaitingUpload } from './upload-queue.ts';
-export { UploadWorker } from './upload-worker.ts';
-export type { UploadLost, UploadWorkerOptions } from './upload-worker.ts';
+export { RETRY_TIMES, UploadWorker } from './upload-worker.ts';
+export type { RetryPace, RetryTimes } from './upload-worker.ts';
+export type { WaitingUpload } from './upload-queue.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RETRY_TIMES, retryDelayMs } from './retry-delay.ts';
+import { RETRY_TIMES, retryDelayMs } from './upload-worker.ts';
 
 describe('the wait before the next try', () => {
   test('is anywhere between nothing and a bound that doubles up to the cap', () => {

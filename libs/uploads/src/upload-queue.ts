@@ -1,7 +1,6 @@
 import { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { type FailureLog, FailureReporter, systemClock } from '@sink/runtime';
-import { withDeadline } from './deadline.ts';
 import { jobOptions, laneOf, laneOfText, queueName, queuePrefix, type UploadJob } from './upload-job.ts';
 
 /** Ids in one pipeline, and jobs moved in one script: bounds the time Redis is busy with one request. */
@@ -11,6 +10,16 @@ const EVENTS_MAX = 100;
 const ANSWER_TIMEOUT_MS = 5_000;
 /** Time between two errors of BullMQ in the log: it reports no end of them. */
 export const LOG_EVERY_MS = 1_000;
+
+/** Redis did not answer in time. The command may still be executed: every command of the queue may be repeated. */
+export class UploadQueueInDoubt extends Error {
+  readonly code = 'in_doubt';
+  readonly retryable = true;
+  constructor(action: string, options?: ErrorOptions) {
+    super(`${action}: no answer from Redis`, options);
+    this.name = 'UploadQueueInDoubt';
+  }
+}
 
 export interface UploadQueueOptions {
   /** Gets the errors of the queue and its connection, one per second at most. */
@@ -184,5 +193,23 @@ export class UploadQueue {
 
   #ask<T>(action: string, request: () => Promise<T>): Promise<T> {
     return withDeadline(action, this.#timeoutMs, request());
+  }
+}
+
+/**
+ * The queue's connection waits for Redis for as long as it takes (BullMQ needs it so); who asks something of the queue
+ * does not.
+ */
+async function withDeadline<T>(action: string, timeoutMs: number, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new UploadQueueInDoubt(action)), timeoutMs);
+  });
+  // Whoever loses the race may still reject: nobody is listening any more.
+  answer.catch(() => undefined);
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -3,9 +3,8 @@ import { type FailureLog, silentLog } from '@sink/runtime';
 import { eventually, type RedisServer, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { UploadQueueInDoubt } from './deadline.ts';
 import { queuePrefix } from './upload-job.ts';
-import { UploadQueue } from './upload-queue.ts';
+import { UploadQueue, UploadQueueInDoubt } from './upload-queue.ts';
 import { UploadWorker, type UploadWorkerOptions } from './upload-worker.ts';
 
 const SINK = 'test';

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { createLogger } from '../logger.ts';
-import { Readiness } from '../readiness.ts';
+import { Readiness } from '../health.ts';
 import { answerParent, tellParentOfStart } from '../worker-reports.ts';
 
 /** A worker for the tests of `WorkerReports`, run as a process. Its argument says how it behaves. */

@@ -1,8 +1,8 @@
 import { freePort, type RedisServer, startRedis } from '@sink/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { awaitRedis, type AwaitRedisPorts, requireRedis } from './await-redis.ts';
-import { RedisUnfit } from './redis-unfit.ts';
+import { awaitRedis, type AwaitRedisPorts, requireRedis } from './open-redis.ts';
+import { RedisUnfit } from './requirements.ts';
 import type { Requirements } from './requirements.ts';
 import { Connections, settingsOf } from './test/connections.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { compactJson, hasLoneSurrogate, membersOf, scanObject } from './json-scan.ts';
+import { compactJson, hasLoneSurrogate, membersOf, scanObject } from './json.ts';
 
 /** JSON.stringify is the reference: its text is compact, and its indentation is nothing but whitespace. */
 const anyObject = fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' }));

@@ -1,23 +1,56 @@
+import { isUtf8 } from 'node:buffer';
+import { MessageError, shown } from './message-error.ts';
+
+/** Characters of JSON's grammar: code units of a string, or bytes of UTF-8, which are the same for them. */
+export const QUOTE = 0x22;
+export const BACKSLASH = 0x5c;
+export const COMMA = 0x2c;
+export const COLON = 0x3a;
+export const OPEN_BRACKET = 0x5b;
+export const CLOSE_BRACKET = 0x5d;
+export const OPEN_BRACE = 0x7b;
+export const CLOSE_BRACE = 0x7d;
+export const SPACE = 0x20;
+export const MINUS = 0x2d;
+export const ZERO = 0x30;
+const NINE = 0x39;
+
+const BYTE_ORDER_MARK = '\ufeff';
+
+export interface JsonText {
+  readonly text: string;
+  readonly value: unknown;
+}
+
 /**
+ * The JSON text in `body`, and what JSON.parse makes of it. A byte order mark is ignored, as RFC 8259 section 8.1
+ * allows. JSON.parse does not recurse: nesting is bounded by the size of the body alone.
+ *
+ * @param what names the text in error messages.
+ * @throws MessageError `utf8` or `json`
+ */
+export function parseJson(body: Buffer, what: string): JsonText {
+  if (!isUtf8(body)) throw new MessageError('utf8', `${what} is not valid UTF-8`);
+  let text = body.toString('utf8');
+  if (text.startsWith(BYTE_ORDER_MARK)) text = text.slice(1);
+  try {
+    const value: unknown = JSON.parse(text);
+    return { text, value };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new MessageError('json', `${what} is not valid JSON: ${shown(reason)}`, { cause });
+  }
+}
+
+export function loneSurrogate(what: string): MessageError {
+  return new MessageError('surrogate', `${what} has an unpaired surrogate in a string`);
+}
+
+/*
  * Scans over JSON text that JSON.parse has accepted: they find boundaries and whitespace, and judge nothing. That is
  * what makes decoding lossless: events and data are cut out of the text, never written anew. None of them recurses, so
  * no depth of nesting can exhaust the stack.
  */
-import {
-  QUOTE,
-  BACKSLASH,
-  COMMA,
-  COLON,
-  OPEN_BRACKET,
-  CLOSE_BRACKET,
-  OPEN_BRACE,
-  CLOSE_BRACE,
-  SPACE,
-  MINUS,
-  ZERO,
-} from './json-characters.ts';
-
-const NINE = 0x39;
 
 export interface ScannedObject {
   /** The object's own text without whitespace outside of strings: one line. */

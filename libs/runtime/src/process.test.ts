@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { childStopGrace } from './child-grace.ts';
+import { childStopGrace } from './process.ts';
 
 test('a child gets a share of its parent’s grace to stop in, in whole milliseconds, and never nothing', () => {
   expect(childStopGrace(7_500, 0.95)).toBe('7125ms');

@@ -1,5 +1,25 @@
 const TEXT_LENGTH_MAX = 2_000;
 
+/**
+ * Whether a service can do its work now, as a set of named problems. It is ready when there is no problem.
+ *
+ * It begins with the problem "starting", which `runService` removes when the service has started.
+ */
+export class Readiness {
+  readonly #problems = new Map<string, string>([['starting', 'the service is starting']]);
+
+  /** Sets the problem of that name, or removes it (null). Names come from a bounded set; problems are one line. */
+  set(name: string, problem: string | null): void {
+    if (problem === null) this.#problems.delete(name);
+    else this.#problems.set(name, problem);
+  }
+
+  /** The problems by name; empty when ready. */
+  problems(): Record<string, string> {
+    return Object.fromEntries(this.#problems);
+  }
+}
+
 export interface ReadinessAnswer {
   /** The service answers with a 2xx status and names no problem. */
   readonly ready: boolean;
