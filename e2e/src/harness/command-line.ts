@@ -9,7 +9,7 @@ export interface CommandResult {
   readonly output: string;
 }
 
-/** Runs a command of the sink's command line, with the configuration of a pipeline's services, to its end. */
+/** Runs a command of the sink with the configuration of a pipeline's services, and waits for its exit. */
 export async function runCommand(sink: Pipeline, args: readonly string[]): Promise<CommandResult> {
   const [service] = sink.of('uploader');
   const command = await startProcess({

@@ -1,15 +1,15 @@
 import { connect } from 'node:net';
 
 export interface ConnectionsResult {
-  /** How many got each status; 0: none, because the connection was refused, cut or silent for too long. */
+  /** The number of answers by status. 0: no answer, because the connection was refused, cut or silent for too long. */
   readonly statuses: ReadonlyMap<number, number>;
-  /** Of the slowest answer, from the moment in which its connection was begun, in milliseconds. */
+  /** The time of the slowest answer since its connection was opened, in milliseconds. */
   readonly slowestMs: number;
 }
 
 /**
- * Begins so many connections at one moment, each with one request of one event, and waits for all answers.
- * @param silentMs a connection without an answer is given up after this
+ * Opens all connections at the same moment, each with one request of one event, and waits for all answers.
+ * @param silentMs how long a connection waits for its answer
  */
 export async function connectAtOnce(url: string, connections: number, silentMs: number): Promise<ConnectionsResult> {
   const { hostname, port } = new URL(url);
@@ -36,7 +36,7 @@ export async function connectAtOnce(url: string, connections: number, silentMs: 
   return { statuses, slowestMs };
 }
 
-/** As Vanus sends it: one event in binary mode. */
+/** One event in binary mode, as Vanus sends it. */
 function requestOf(number: number, host: string): string {
   const body = JSON.stringify({ number });
   return [

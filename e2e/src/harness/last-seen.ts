@@ -7,12 +7,12 @@ import type { Pipeline } from './pipeline.ts';
 
 type NameOf = (event: Readonly<Record<string, unknown>>) => string;
 
-/** Where lost events were last seen, as far as Redis, the spool and the receipts tell now. */
+/** Where lost events were last seen, as far as Redis, the spool and the receipts show now. */
 export interface LastSeen {
   of(name: string, acknowledgedAtMs: number): string;
 }
 
-/** @param keys of the objects in the bucket */
+/** @param keys the keys of the objects in the bucket */
 export async function lastSeen(sink: Pipeline, keys: ReadonlySet<string>, nameOf: NameOf): Promise<LastSeen> {
   const places = new Map<string, string[]>();
   const note = (event: Readonly<Record<string, unknown>>, place: string): void => {
@@ -28,7 +28,7 @@ export async function lastSeen(sink: Pipeline, keys: ReadonlySet<string>, nameOf
       of: (name, acknowledgedAtMs) => {
         const seen = places.get(name);
         if (seen !== undefined) return seen.join(', ');
-        // A receipt does not name its events: only those come into question that were stored after the acknowledgement.
+        // A receipt does not name its events: only receipts of objects stored after the acknowledgement are candidates.
         const late = unfulfilled.filter(({ storedAtMs }) => storedAtMs >= acknowledgedAtMs);
         return late.length === 0
           ? 'nowhere: not in Redis, not in the spool, and every receipt has its object'
@@ -42,7 +42,7 @@ export async function lastSeen(sink: Pipeline, keys: ReadonlySet<string>, nameOf
 
 type Note = (event: Readonly<Record<string, unknown>>, place: string) => void;
 
-/** In a chunk; and in which sealed segment, when a record says so. */
+/** In a chunk, and in a sealed segment if a record says so. */
 async function inChunks(redis: Redis, sinkName: string, note: Note): Promise<void> {
   const lane = laneKeys(sinkName, 0);
   const slices = Object.values(await redis.hgetall(lane.records)).flatMap((json) => {
@@ -57,7 +57,7 @@ async function inChunks(redis: Redis, sinkName: string, note: Note): Promise<voi
   }
 }
 
-/** Segments are not compressed here: a file begins with the lines of its object. */
+/** Segments are not compressed in these runs: a file begins with the lines of its object. */
 async function inSpool(directory: string, note: Note): Promise<void> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   for (const { name, parentPath } of entries.filter((entry) => entry.isFile())) {
@@ -76,7 +76,7 @@ async function receiptsWithoutObject(
     .filter(({ key }) => !keys.has(key));
 }
 
-/** The events among the lines; a segment file ends in what is none. */
+/** The events among the lines. The end of a segment file is not an event. */
 function eventsIn(lines: string): Record<string, unknown>[] {
   return lines.split('\n').flatMap((line) => {
     try {

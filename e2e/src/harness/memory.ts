@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { ManagedProcess } from '@sink/testing';
 
 /**
- * The most memory that a process, or one of its workers, ever had; 0 when it is gone, and where it can not be seen (not
- * Linux).
+ * The highest memory that a process, or one of its workers, ever had. 0 when the process is gone, and on other systems
+ * than Linux.
  */
 export function rssPeakBytes({ pid }: ManagedProcess): number {
   const workers = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);

@@ -5,20 +5,20 @@ import { type Producers, type Try, tryOf } from './producer.ts';
 
 export interface Verdict {
   readonly stored: number;
-  /** Tries that were acknowledged, but stand in no object; with who acknowledged them and when, and where they were last seen. */
+  /** Attempts that were acknowledged but are in no object, with the ingest, the time, and where each was last seen. */
   readonly lost: string[];
-  /** Tries in more than one place; with the objects. */
+  /** Attempts that are stored in more than one place, with the objects. */
   readonly doubled: string[];
-  /** In an object, but never sent, or not like this. */
+  /** Events in an object that were never sent, or were sent with other content. */
   readonly unknown: string[];
-  /** Keys that were written again with other bytes. */
+  /** Keys that were overwritten with other bytes. */
   readonly overwritten: string[];
 }
 
 /**
- * Holds every acknowledgement against what stands in the bucket.
+ * Compares every acknowledgement with the content of the bucket.
  *
- * @param sameEvent what must stand there once: each try for itself, or with dedupe the event, whichever try of it was stored
+ * @param sameEvent what must be stored once: each attempt; with dedupe each event, by any of its attempts
  */
 export async function judge(
   pipeline: Pipeline,
@@ -64,7 +64,7 @@ async function describeLost(
   });
 }
 
-/** In binary mode an attribute has no type: a number comes out as text. */
+/** In binary mode an attribute has no type: a number is stored as text. */
 function withTextAttributes({ data, ...attributes }: Record<string, unknown>): Record<string, unknown> {
   const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
   const texts = given.map(([name, value]) => [name, String(value)] as const);

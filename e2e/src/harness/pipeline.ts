@@ -15,7 +15,7 @@ import {
 } from '@sink/testing';
 import { Redis } from 'ioredis';
 
-/** The image's way to run a service, which also says how Node is to run it (apps/sink/src/supervisor/service-command.ts). */
+/** Runs a service as the image does, with its arguments for Node (apps/sink/src/supervisor/service-command.ts). */
 const MAIN = join(import.meta.dirname, '../../../apps/sink/src/main.ts');
 const BUCKET = 'mybucket';
 const CREDENTIALS = {
@@ -29,26 +29,26 @@ export interface PipelineOptions {
   readonly ingests?: number;
   readonly batchers?: number;
   readonly uploaders?: number;
-  /** Environment of every service: `SINK_FLUSH_SIZE` and the like. */
+  /** The environment of every service: `SINK_FLUSH_SIZE` and others. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** A proxy of its own on each way of each service: from the producers, to Redis, to S3. */
+  /** Puts a proxy of its own on each connection of each service: from the producers, to Redis, to S3. */
   readonly proxied?: boolean;
-  /** Where the services keep their spool; default: a temporary directory. */
+  /** The directory of the services' spool; default: a temporary directory. */
   readonly dataDir?: string;
-  /** Before any service starts. */
+  /** Called before any service starts. */
   readonly prepare?: (redis: RedisServer) => Promise<void>;
-  /** More environment for the service of this name. */
+  /** Further environment for the service with this name. */
   readonly environmentOf?: (name: string) => Readonly<Record<string, string>>;
 }
 
-/** The ways of a service that can be disturbed, when the pipeline is proxied. */
+/** The connections of a service that can be disturbed, when the pipeline has proxies. */
 export type Way = 'producers' | 'redis' | 's3';
 
-/** One service process; after a kill it is started again with the same ports. */
+/** One service process. After a kill it restarts with the same ports. */
 export interface Service {
   readonly name: string;
   readonly kind: ServiceKind;
-  /** Where producers send events (ingest). */
+  /** The address for producers (ingest). */
   readonly url: string;
   readonly opsUrl: string;
   readonly proxies: Partial<Record<Way, Proxy>>;
@@ -109,18 +109,18 @@ export class Pipeline {
     return this.services.filter((service) => service.kind === kind);
   }
 
-  /** SIGKILL, and the same service again at once, as a supervisor does. */
+  /** Kills a service with SIGKILL and restarts it at once, as a supervisor does. */
   async crash(service: Service): Promise<void> {
     await service.process.kill('SIGKILL');
     await this.revive(service);
   }
 
-  /** Starts a service again that has ended. */
+  /** Restarts a service that has exited. */
   async revive(service: Service): Promise<void> {
     service.process = await this.#spawn(service.kind, service.environment);
   }
 
-  /** Resolves when nothing is on its way any more: no chunk, no record, no counter. */
+  /** Resolves when nothing is left to move: no chunk, no record, no counter. */
   async drained(timeoutMs = 60_000, lanes = 1): Promise<void> {
     const client = new Redis(this.redis.url);
     try {
@@ -159,7 +159,7 @@ export class Pipeline {
     return new Map(events.map(({ key, body }) => [key, body.toString('utf8').split('\n').slice(0, -1)]));
   }
 
-  /** SIGTERM to the services in order, as a supervisor does. */
+  /** Stops the services in order with SIGTERM, as a supervisor does. */
   async stopServices(): Promise<void> {
     for (const kind of ['ingest', 'batcher', 'uploader'] as const) {
       await Promise.all(this.of(kind).map(({ process }) => process.kill('SIGTERM')));
@@ -205,7 +205,7 @@ export class Pipeline {
       SINK_AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       SINK_SCHEDULED_INTERVAL: '1',
       SINK_LEASE: '2s',
-      // On any machine: a crash is that of the process that takes events.
+      // One worker on every machine, so that a crash is that of the process that accepts events.
       SINK_INGEST_WORKERS: '1',
       ...this.#options.settings,
     };

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
 import { Producers } from './producer.ts';
 
-it('an ingest that refuses for good is noticed, and one that refuses at first gets its event again', async () => {
+it('an ingest that refuses permanently is noticed, and one that refuses at first gets its event again', async () => {
   let refusals = Infinity;
   const server = createServer((_, response) => response.writeHead(refusals-- > 0 ? 503 : 202).end()).listen(0);
   await once(server, 'listening');

@@ -3,27 +3,27 @@ import type { Service } from './pipeline.ts';
 
 type Target = Pick<Service, 'name' | 'url'>;
 
-/** How long a producer waits for an answer, as Vanus does. */
+/** How long a producer waits for an answer; Vanus waits as long. */
 const TIMEOUT_MS = 5_000;
-/** Tries of one event; a broker gives up some time too. */
+/** The number of attempts at one event, since a broker gives up as well. */
 const ATTEMPTS_MAX = 100;
 const RETRY_AFTER_MS = 50;
-/** How long a sink under faults may take for what `acknowledgedMore` waits for: a guard, for slow machines. */
+/** How long `acknowledgedMore` waits for a sink under faults: a guard, with room for slow machines. */
 const PROGRESS_MAX_MS = 60_000;
 
-/** One sending of one event, and when and by whom it was acknowledged. */
+/** One attempt at one event, and the time and the ingest of its acknowledgement. */
 export interface Try {
   readonly event: Readonly<Record<string, unknown>>;
   acknowledged: { readonly by: string; readonly at: Date } | null;
 }
 
 /**
- * Producers that behave like a broker: many at a time, each event until it is acknowledged. A retry has the same id and
- * source, and says in an extension which try it is, as Vanus' retries do: so the oracle can tell a stored try from a
- * refused one without deduplication.
+ * Producers that behave like a broker: many run at the same time, and each sends its event until it is acknowledged. A
+ * retry has the same id and source and the number of the attempt in an extension, as the retries of Vanus have. So the
+ * oracle can distinguish a stored attempt from a refused one without deduplication.
  */
 export class Producers {
-  /** All tries by `id#attempt`: whatever stands in an object is one of these, once; an acknowledged one stands there. */
+  /** All attempts by `id#attempt`. Every stored event is one of these, once, and every acknowledged one is stored. */
   readonly tries = new Map<string, Try>();
   acknowledgedTries = 0;
   readonly statuses = new Map<number | 'none', number>();
@@ -33,19 +33,19 @@ export class Producers {
   readonly #workers: Promise<void>[] = [];
   readonly #text: string;
 
-  /** @param textBytes of the text in each event's data */
+  /** @param textBytes the length of the text in each event's data */
   constructor(targets: () => readonly Target[], parallel: number, textBytes = 100) {
     this.#targets = targets;
     this.#text = 'x'.repeat(textBytes);
     this.start(parallel);
   }
 
-  /** So many more at a time. */
+  /** Adds so many producers. */
   start(parallel: number): void {
     for (let i = 0; i < parallel; i++) this.#workers.push(this.#work());
   }
 
-  /** Sends one more event, to this ingest alone, until it is acknowledged; false: not in that time. */
+  /** Sends one more event to this ingest alone until it is acknowledged. False: it was not, in that time. */
   async acknowledgedBy(target: Target, timeoutMs: number): Promise<boolean> {
     const event = this.#event++;
     const giveUpMs = performance.now() + timeoutMs;
@@ -56,7 +56,7 @@ export class Producers {
     return false;
   }
 
-  /** Waits until so many more tries were acknowledged: what strikes then strikes under load, never while idle. */
+  /** Waits until so many more attempts are acknowledged, so that the next fault strikes under load. */
   async acknowledgedMore(tries: number): Promise<void> {
     const until = this.acknowledgedTries + tries;
     const giveUpMs = performance.now() + PROGRESS_MAX_MS;
@@ -66,7 +66,7 @@ export class Producers {
     }
   }
 
-  /** Ends after what is being sent now is acknowledged. */
+  /** Stops when the events that are being sent are acknowledged. */
   async stop(): Promise<void> {
     this.#running = false;
     await Promise.all(this.#workers);
@@ -109,7 +109,7 @@ export class Producers {
   }
 }
 
-/** The name of a try: `id#attempt`. */
+/** The name of an attempt: `id#attempt`. */
 export function tryOf(event: Readonly<Record<string, unknown>>): string {
   return `${String(event['id'])}#${String(event['attempt'])}`;
 }
@@ -118,13 +118,17 @@ function eventsOf(ids: readonly string[], attempt: number, text: string): CloudE
   return ids.map(
     (id) =>
       new CloudEvent({
-        ...{ id, source: '/e2e', type: 'e2e.event', datacontenttype: 'application/json', attempt },
+        id,
+        source: '/e2e',
+        type: 'e2e.event',
+        datacontenttype: 'application/json',
+        attempt,
         data: { id, text },
       }),
   );
 }
 
-/** Several events in batched mode; one in binary or structured mode, in turn. */
+/** Several events in batched mode; a single event in binary and structured mode by turns. */
 function message(
   number: number,
   events: readonly CloudEvent<unknown>[],

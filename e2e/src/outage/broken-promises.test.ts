@@ -5,12 +5,23 @@ import { brokenPromises } from './broken-promises.ts';
 const MIB = 1024 * 1024;
 const LIMITS = { backlogBytes: 64 * MIB, spoolBytes: 256 * MIB };
 const KEPT = {
-  ...{ ...FAULTLESS, stored: 1, acknowledged: 1, takenWhileAway: 1, refused: 1, batcher: { metrics: '', readyz: '' } },
-  ...{ spilledWhileHeld: 0, spilledInDrain: 0, newStoredInDrain: 0, takenAgainSeconds: 1, backlogSeconds: 1 },
-  ...{ mostBacklogBytes: 65 * MIB, mostSpoolBytes: 256 * MIB, rssPeakBytes: { 'ingest-1': 299 * MIB } },
+  ...FAULTLESS,
+  stored: 1,
+  acknowledged: 1,
+  takenWhileAway: 1,
+  refused: 1,
+  batcher: { metrics: '', readyz: '' },
+  spilledWhileHeld: 0,
+  spilledInDrain: 0,
+  newStoredInDrain: 0,
+  takenAgainSeconds: 1,
+  backlogSeconds: 1,
+  mostBacklogBytes: 65 * MIB,
+  mostSpoolBytes: 256 * MIB,
+  rssPeakBytes: { 'ingest-1': 299 * MIB },
 };
 
-it('an outage within all limits, without a lost or doubled event, broke nothing', () => {
+it('an outage within all limits, without a lost or doubled event, breaks no promise', () => {
   expect(brokenPromises(KEPT, LIMITS)).toEqual([]);
 });
 

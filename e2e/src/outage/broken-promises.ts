@@ -1,10 +1,10 @@
 import type { OutageOptions, OutageResult } from './outage.ts';
 
 const RSS_BYTES_MAX = 300 * 1024 * 1024;
-/** The limit refuses events; records of what is sealed from them come on top. */
+/** The limit refuses events. The records of the segments that are sealed from them are above it. */
 const BACKLOG_EXCESS_MAX = 1.1;
 
-/** What was broken, each in a line; none is what is expected. */
+/** The broken promises, one in each line. A good run has none. */
 export function brokenPromises(
   result: OutageResult,
   limits: Pick<OutageOptions, 'backlogBytes' | 'spoolBytes'>,

@@ -4,7 +4,10 @@ import { outage } from './outage.ts';
 
 const MIB = 1024 * 1024;
 
-/** `npm run outage -- [--minutes N] [--backlog MIB] [--spool MIB]`: prints the result; exits with 1 when a promise was broken, or a limit. */
+/**
+ * `npm run outage -- [--minutes N] [--backlog MIB] [--spool MIB]`: prints the result, and exits with 1 when a promise
+ * or a limit was broken.
+ */
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '3' },

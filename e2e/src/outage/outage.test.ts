@@ -5,7 +5,7 @@ import { outage } from './outage.ts';
 
 const MIB = 1024 * 1024;
 
-/** SIGKILL of one after the other under load, intake first and Redis last. */
+/** Kills one process after the other under load, ingest first and Redis last. */
 async function killEverything(sink: Pipeline): Promise<void> {
   for (const service of [...sink.services].reverse()) await sink.crash(service);
   await sink.redis.kill();
@@ -14,7 +14,7 @@ async function killEverything(sink: Pipeline): Promise<void> {
 
 test(
   'S3 away: Redis holds, then the spool, then events are refused; kills in each phase change nothing',
-  // So long that a phase which does not come to its end fails first, and says so.
+  // Longer than the limit of a phase, so that a phase that does not end fails with its own message.
   { timeout: 900_000 },
   async () => {
     const [backlogBytes, spoolBytes] = [4 * MIB, 32 * MIB];
@@ -24,12 +24,12 @@ test(
       disturb: killEverything,
     });
     expect(brokenPromises(result, { backlogBytes, spoolBytes })).toEqual([]);
-    // Everything was killed while Redis held all, and in the middle of the drain.
+    // Every process was killed while Redis held all events, and in the middle of the drain.
     expect(result.spilledWhileHeld).toBe(0);
     expect(result.spilledInDrain).toBeGreaterThan(0);
-    // New events do not wait behind what was spilled.
+    // New events do not wait for the upload of spilled ones.
     expect(result.newStoredInDrain).toBeGreaterThan(0);
-    // Both were used: more was taken than Redis alone can hold.
+    // Both were used: more events were accepted than Redis alone can hold.
     expect(result.mostSpoolBytes).toBeGreaterThan(spoolBytes / 2);
     expect(result.batcher.readyz).toContain('the spool has reached max_spool_bytes');
     for (const metric of ['sink_spilled_events{lane="0"}', 'sink_spilled_bytes{lane="0"}', 'sink_spool_bytes']) {

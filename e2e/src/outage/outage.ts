@@ -12,32 +12,34 @@ import { Producers, tryOf } from '../harness/producer.ts';
 export interface OutageOptions {
   readonly backlogBytes: number;
   readonly spoolBytes: number;
-  /** How long S3 stays away once events are refused. */
+  /** How long S3 stays unavailable after the first refused event. */
   readonly refuseMs: number;
   readonly producers: number;
-  /** Of the text in each event. */
+  /** The length of the text in each event. */
   readonly textBytes: number;
-  /** What else happens, in each phase of the outage: while Redis holds, while it spills, while it refuses, and in the drain. */
+  /**
+   * A further disturbance in each phase: while Redis holds, while it spills, while ingest refuses, and in the drain.
+   */
   readonly disturb?: (sink: Pipeline) => Promise<void>;
-  /** How slow each PUT is after the return of S3, until what was spilled is in it: so that a drain has a middle. */
+  /** The delay of each PUT from the return of S3 until the spilled events are in it, so that the drain has a middle. */
   readonly drainDelayMs?: number;
 }
 
 export interface OutageResult extends Verdict {
   readonly acknowledged: number;
-  /** Acknowledged until both were full. */
+  /** Events acknowledged until Redis and the spool were full. */
   readonly takenWhileAway: number;
   readonly refused: number;
-  /** What the batcher says of itself when both are full. */
+  /** What the batcher reports when both are full. */
   readonly batcher: { readonly metrics: string; readonly readyz: string };
   readonly mostBacklogBytes: number;
   readonly mostSpoolBytes: number;
-  /** Segments in the spool alone, after the disturbance while Redis held, and after that in the drain. */
+  /** The segments that only the spool has: after the disturbance while Redis held, and after that in the drain. */
   readonly spilledWhileHeld: number;
   readonly spilledInDrain: number;
-  /** Events taken after the return of S3 that were in it before what had been spilled until then was. */
+  /** Events accepted after the return of S3 that were in it before all those spilled until then. */
   readonly newStoredInDrain: number;
-  /** From the return of S3 until new events are taken again, and until what was spilled is in it, under load. */
+  /** From the return of S3 until new events are accepted, and until the spilled events are in it, under load. */
   readonly takenAgainSeconds: number;
   readonly backlogSeconds: number;
   readonly rssPeakBytes: Readonly<Record<string, number>>;
@@ -45,7 +47,7 @@ export interface OutageResult extends Verdict {
 
 const MIB = 1024 * 1024;
 const PHASE_MAX_MS = 180_000;
-/** Events of which Redis holds less than it spills from on, sent one after the other. */
+/** Events sent one after the other; Redis holds all of them without spilling. */
 const HELD_EVENTS = 30;
 const AWAY = {
   match: { operation: 'PutObject' },
@@ -53,8 +55,9 @@ const AWAY = {
 } as const;
 
 /**
- * S3 goes away under load. Redis holds the events, then the spool, then ingest refuses them; S3 comes back, and everything
- * acknowledged has to stand in it once. Files are not due in that time: what leaves Redis, leaves it under pressure.
+ * S3 becomes unavailable under load. Redis holds the events, then the spool, then ingest refuses them. S3 comes back,
+ * and every acknowledged event must be in it once. No file is due in that time, so that events leave Redis only for
+ * want of memory.
  */
 export async function outage(options: OutageOptions): Promise<OutageResult> {
   const { disturb = async () => undefined } = options;
@@ -85,7 +88,7 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
         await sleep(50);
       }
     })();
-    watching.catch(() => undefined); // thrown in the end
+    watching.catch(() => undefined); // It is thrown at the end.
     const away = await sink.s3.control.addFault(AWAY);
     const producers = new Producers(() => sink.of('ingest'), 0, options.textBytes);
     const refused = (): number => producers.statuses.get(503) ?? 0;
@@ -99,7 +102,7 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     await disturb(sink);
     const ofBatcher = (): ReturnType<typeof told> => told(sink.of('batcher')[0]?.opsUrl ?? '');
     await within(async () => (await ofBatcher()).readyz.includes('max_spool_bytes'));
-    // Each producer may still get one refusal that is due to the kills.
+    // Each producer may still get one refusal because of the kills.
     const refusedUntilFull = refused();
     await within(() => refused() > refusedUntilFull + options.producers);
     const takenWhileAway = producers.acknowledgedTries;
@@ -136,9 +139,17 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     await sink.drained();
     return {
       ...(await judge(sink, producers)),
-      ...{ acknowledged: producers.acknowledgedTries, takenWhileAway, refused: refused(), batcher },
-      ...{ mostBacklogBytes: most.backlog, mostSpoolBytes: most.spool, takenAgainSeconds, backlogSeconds },
-      ...{ spilledWhileHeld, spilledInDrain, newStoredInDrain },
+      acknowledged: producers.acknowledgedTries,
+      takenWhileAway,
+      refused: refused(),
+      batcher,
+      mostBacklogBytes: most.backlog,
+      mostSpoolBytes: most.spool,
+      takenAgainSeconds,
+      backlogSeconds,
+      spilledWhileHeld,
+      spilledInDrain,
+      newStoredInDrain,
       rssPeakBytes: memory,
     };
   } finally {
@@ -148,15 +159,15 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
   }
 }
 
-/** S3 is away and all is still in Redis: events are taken all the same. */
+/** While S3 is unavailable and Redis holds all events, ingest still accepts events. */
 async function hold(sink: Pipeline, producers: Producers): Promise<void> {
   const [ingest] = sink.of('ingest');
   for (let sent = 0; ingest !== undefined && sent < HELD_EVENTS; sent++) {
-    if (!(await producers.acknowledgedBy(ingest, PHASE_MAX_MS))) throw new Error('holding: no event is taken');
+    if (!(await producers.acknowledgedBy(ingest, PHASE_MAX_MS))) throw new Error('holding: no event is accepted');
   }
 }
 
-/** How many of the events acknowledged since then stand in these objects. */
+/** The number of events acknowledged since then that are in these objects. */
 function storedSince(objects: ReadonlyMap<string, readonly string[]>, { tries }: Producers, sinceMs: number): number {
   const lines = [...objects.values()].flat();
   const stored = lines.map((line) => tries.get(tryOf(JSON.parse(line) as Record<string, unknown>))?.acknowledged);
@@ -170,7 +181,7 @@ async function told(opsUrl: string): Promise<OutageResult['batcher']> {
   return { metrics, readyz };
 }
 
-/** Files and folders come and go while we look: what is gone takes nothing. */
+/** Files and folders appear and disappear meanwhile. One that is gone counts as 0. */
 function spoolBytes({ dataDir }: Pipeline): number {
   const spool = join(dataDir, 'spool');
   return entriesOf(spool)

@@ -10,10 +10,10 @@ afterEach(async () => {
   pipeline = undefined;
 });
 
-/** What Vanus has under way at most, as far as this machine's limit of open files allows. */
+/** The most requests that Vanus has in flight, within this machine's limit of open files. */
 const OPEN_FILES_MAX = Number(execFileSync('sh', ['-c', 'ulimit -Hn']).toString()) || Infinity;
 const CONNECTIONS = Math.min(10_000, OPEN_FILES_MAX - 500);
-/** Twice what Vanus waits for an answer. How slow the slowest is, is printed; nobody may be left without one. */
+/** Twice the time that Vanus waits for an answer. Every request must get one; the test prints the slowest. */
 const SILENT_MS = 10_000;
 const RSS_BYTES_MAX = 600 * 1024 * 1024;
 

@@ -33,7 +33,7 @@ it(
     await sink.drained();
     expect(await judge(sink, producers)).toMatchObject(FAULTLESS);
     expect(producers.acknowledgedTries).toBeGreaterThan(1_000);
-    // The faults were felt: connections broke under the producers.
+    // The faults had an effect: connections of the producers broke.
     expect(producers.statuses.get('none') ?? 0).toBeGreaterThan(0);
   },
 );

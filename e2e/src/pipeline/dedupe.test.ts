@@ -11,7 +11,7 @@ const DELIVERIES = 3;
 const EVENTS = 600;
 const BATCH = 6;
 
-/** Until there is a 2xx, as a broker does; `number` says which event it is, `delivery` how often it came before. */
+/** Sends a batch until it gets a 2xx, as a broker does. `delivery` is the number of earlier deliveries. */
 async function deliver(targets: readonly Service[], ids: readonly string[], delivery: number): Promise<void> {
   const body = JSON.stringify(
     ids.map((id) => ({ specversion: '1.0', id, source: '/dedupe', type: 't', delivery, data: { id } })),
@@ -34,7 +34,7 @@ async function deliver(targets: readonly Service[], ids: readonly string[], deli
 }
 
 it(
-  'dedupe_window: what is delivered again and again, to two replicas on two lanes, through kills, stands in S3 once',
+  'dedupe_window: events that are delivered repeatedly to two replicas on two lanes, despite kills, are in S3 once',
   { timeout: 120_000 },
   async () => {
     const sink = (pipeline = await Pipeline.start({
@@ -66,7 +66,7 @@ it(
     const lines = [...(await sink.objects()).values()].flat();
     expect(lines.map((line) => (JSON.parse(line) as { id: string }).id).sort()).toEqual([...ids].sort());
 
-    // Everything again, after all of it is long in S3: nothing comes of it, and the metrics say so.
+    // Delivers everything again when all of it is in S3: nothing is stored, and the metrics count the duplicates.
     await deliver(sink.of('ingest'), ids, 0);
     const metrics = await Promise.all(
       sink.of('ingest').map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()),

@@ -16,7 +16,7 @@ const CREDENTIALS = {
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
 };
 
-/** The configurations of the original connector's guide, to the letter. */
+/** The configurations of the original connector's guide, unchanged. */
 const GUIDE_CONFIG = `port: 8080
 aws:
   access_key_id: AKIAIOSFODNN7EXAMPLE
@@ -28,10 +28,10 @@ scheduled_interval: 10
 const GUIDE_CONFIG_MAP = GUIDE_CONFIG.replace('secret_access_key', 'secret_access_Key');
 
 const INTERVAL_MS = 10_000;
-/** From the end of the interval until the object stands in S3, by S3's own time. */
+/** The time from the end of the interval until the object is in S3, by the clock of S3. */
 const LATE_MS_MAX = 1_000;
 
-/** The event of its curl, as curl sends it. */
+/** The event of the guide's curl command, as curl sends it. */
 const GUIDE_EVENT = `{
      "id": "53d1c340-551a-11ed-96c7-8b504d95037c",
     "source": "quickstart",
@@ -90,7 +90,7 @@ function hourOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 13).replaceAll('-', '/').replace('T', '/');
 }
 
-/** The whole sink, as `npm start` runs it, with ports and folders of this test's own. */
+/** The whole sink as `npm start` runs it, with ports and folders of this test. */
 async function startSink(config: string): Promise<{ sink: ManagedProcess; port: number }> {
   const directory = temporaryDirectory('guide');
   const file = join(directory, 'config.yml');

@@ -19,10 +19,10 @@ afterEach(async () => {
 });
 
 it(
-  'uploaders are killed while they write manifests: each object is listed once, none is missing, nothing is left',
+  'uploaders are killed while they write manifests: each object is listed exactly once, and nothing is left',
   { timeout: 180_000 },
   async () => {
-    // The ingests live three hours ago: what they accept belongs to a partition that is over, so manifests are due.
+    // The clocks of the ingests are three hours late: their partitions are over, so manifests are due.
     const clock = join(temporaryDirectory('clock'), 'offset');
     writeFileSync(clock, String(-THREE_HOURS_MS));
     const shift = new URL('../torture/clock-shift.mjs', import.meta.url).href;
@@ -37,7 +37,8 @@ it(
     try {
       for (let round = 0; round < ROUNDS; round++) {
         await producers.acknowledgedMore(200);
-        // Half of them die before the manifest stands, half after it: its answer never comes. A start looks at once.
+        // Half of the uploaders die before the manifest is stored, half before its answer arrives. A start writes due
+        // manifests at once.
         const fault = await sink.s3.control.addFault({
           match: { operation: 'PutObject', keyPattern: '/_manifest-' },
           effect: { kind: 'hang', applied: round % 2 === 0 },
@@ -49,7 +50,7 @@ it(
       }
       await producers.stop();
       await sink.drained();
-      // The next look is at once.
+      // A start writes due manifests at once.
       for (const uploader of sink.of('uploader')) await sink.crash(uploader);
       const { unlisted } = laneKeys(sink.sinkName, 0);
       await eventually(async () => expect(await redis.keys(`${unlisted.replaceAll(/[{}]/g, '?')}*`)).toEqual([]), {

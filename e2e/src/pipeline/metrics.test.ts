@@ -22,8 +22,8 @@ function total(samples: Map<string, number>, name: string): number {
   return [...samples].filter(([sample]) => sample.split('{', 1)[0] === name).reduce((sum, [, value]) => sum + value, 0);
 }
 
-it('the figures an operator needs follow ten events from ingest to S3', async () => {
-  // The turn of an hour closes files too.
+it('the metrics that an operator needs follow ten events from ingest to S3', async () => {
+  // The end of an hour also closes files.
   const settings = { SINK_SCHEDULED_INTERVAL: '12', SINK_TIME_INTERVAL: 'DAILY' };
   const sink = (pipeline = await Pipeline.start({ settings }));
   const [ingest] = sink.of('ingest');
@@ -49,7 +49,7 @@ it('the figures an operator needs follow ten events from ingest to S3', async ()
   expect(total(accepted, 'sink_ingest_requests_refused_total')).toBe(1);
   expect(total(accepted, 'sink_durability_info')).toBe(1);
 
-  // A batcher reads its gauges from Redis every five seconds: once at least while the file is open.
+  // A batcher reads its gauges from Redis every five seconds, so at least once while the file is open.
   await eventually(
     async () => {
       const waiting = await metrics(batcher);

@@ -14,15 +14,15 @@ async function post(url: string, ids: readonly (string | number)[]): Promise<num
 }
 
 const INTERVAL_MS = 2_000;
-/** The interval is kept to within a second; half a one more for the first PUT of a cold sink. */
+/** The sink keeps the interval to within a second. The first PUT of a cold sink gets half a second more. */
 const LATE_MS_MAX = 1_500;
 
-it('25 events with flush_size 10 make objects of 10, 10 and 5, and every chunk is split where it must be', async () => {
+it('25 events with flush_size 10 make objects of 10, 10 and 5, and chunks are split between objects', async () => {
   pipeline = await Pipeline.start({
     settings: {
       SINK_FLUSH_SIZE: '10',
       SINK_SCHEDULED_INTERVAL: `${INTERVAL_MS / 1_000}`,
-      // The turn of an hour closes files too.
+      // The end of an hour also closes files.
       SINK_TIME_INTERVAL: 'DAILY',
     },
   });
@@ -39,13 +39,13 @@ it('25 events with flush_size 10 make objects of 10, 10 and 5, and every chunk i
   expect(objects.map((lines) => lines.length).sort((a, b) => b - a)).toEqual([10, 10, 5]);
   const ids = objects.flat().map((line) => (JSON.parse(line) as { id: string }).id);
   expect(ids.sort((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 25 }, (_, id) => String(id)));
-  // The interval counts from the first event of the file.
+  // The interval begins with the first event of the file.
   const lastMs = Math.max(...(await pipeline.s3.control.objects()).map(({ lastModifiedMs }) => lastModifiedMs));
   expect(lastMs - sentAtMs).toBeGreaterThan(INTERVAL_MS - 100);
   expect(lastMs - sentAtMs).toBeLessThan(INTERVAL_MS + LATE_MS_MAX);
 });
 
-it('SIGTERM in order leaves no event behind, and every process exits with 0', async () => {
+it('SIGTERM in order leaves no event in Redis, and every process exits with 0', async () => {
   pipeline = await Pipeline.start({ settings: { SINK_SCHEDULED_INTERVAL: '60' } });
   const [ingest] = pipeline.of('ingest');
   expect(await post(ingest?.url ?? '', [1, 2, 3])).toBe(202);

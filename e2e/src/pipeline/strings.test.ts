@@ -11,8 +11,8 @@ afterEach(async () => {
   pipeline = undefined;
 });
 
-/** Modules that extend String undo it, also those that a service loads late (libs/runtime/src/process.ts). */
-it('services at work find the methods of strings fast', async () => {
+/** Modules that extend String would undo it, even when a service loads them late (libs/runtime/src/process.ts). */
+it('services under load have fast access to the methods of strings', async () => {
   const directory = temporaryDirectory('strings');
   const watch = new URL('./strings-watch.mjs', import.meta.url).href;
   const sink = (pipeline = await Pipeline.start({

@@ -19,7 +19,7 @@ async function post(sink: Pipeline, ids: readonly string[]): Promise<void> {
   expect(response.status).toBe(202);
 }
 
-it('verify: agrees with a sink at work, and names what somebody took away', async () => {
+it('verify agrees with a running sink, and names an object that was deleted', async () => {
   const sink = (pipeline = await Pipeline.start({
     settings: {
       SINK_COMPRESSION: 'zstd',
@@ -49,7 +49,7 @@ it('verify: agrees with a sink at work, and names what somebody took away', asyn
   expect(unknown.output).toMatch(/^UNKNOWN: .*AccessDenied.*\n {2}remedy: Give the credentials s3:ListBucket/);
 });
 
-it('uploads: what a person must put right is listed with its reason, and goes at once when told', async () => {
+it('uploads lists an upload that needs an operator with its reason, and retries it at once on request', async () => {
   const sink = (pipeline = await Pipeline.start());
   await sink.s3.control.setPermissions('none');
   await post(sink, ['a', 'b', 'c']);
@@ -73,7 +73,7 @@ it('uploads: what a person must put right is listed with its reason, and goes at
   await sink.s3.control.setPermissions('all');
   const retried = await runCommand(sink, ['uploads', 'retry', waiting.segmentId]);
   expect(retried.output).toBe(`${waiting.segmentId}: retrying now\n`);
-  // By itself the next try of a refused upload comes after half a minute or a whole one.
+  // Without `uploads retry`, a refused upload is retried after 30 to 60 seconds.
   await sink.drained(10_000);
   expect([...(await sink.objects()).values()].flat()).toHaveLength(3);
   expect(await runCommand(sink, ['uploads', 'retry'])).toEqual({ code: 0, output: 'retrying 0 uploads now\n' });

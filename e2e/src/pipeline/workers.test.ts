@@ -12,12 +12,12 @@ afterEach(async () => {
 
 const WORKERS = 2;
 
-/** Of the workers of an ingest that took events so far; the last ones live. */
+/** The pids of all workers of an ingest that have accepted events. The last ones are alive. */
 function workerPids({ process }: Service): readonly number[] {
   return [...process.output().matchAll(/"pid":(\d+),.*"msg":"taking events"/g)].map(([, pid]) => Number(pid));
 }
 
-/** Until so many workers took events so far; an ingest is ready with its first. */
+/** Waits until so many workers have started, because an ingest is ready with its first worker. */
 async function started(ingest: Service, workers: number): Promise<void> {
   const enough = (): boolean => workerPids(ingest).length >= workers;
   await eventually(enough, { timeoutMs: 20_000 });
@@ -36,7 +36,7 @@ it.runIf(process.platform === 'linux')(
     await started(ingest, WORKERS);
     for (let round = 1; round <= 4; round++) {
       await producers.acknowledgedMore(300);
-      // The older of the two that run.
+      // The older of the two running workers.
       const victim = workerPids(ingest).at(-2);
       if (victim === undefined) throw new Error('there are not two workers');
       const before = workerPids(ingest).length;
@@ -45,14 +45,14 @@ it.runIf(process.platform === 'linux')(
     }
     await producers.acknowledgedMore(300);
     const cutOff = producers.statuses.get('none') ?? 0;
-    // Stopped under load: what is in flight is answered first.
+    // A stop under load: requests in flight are answered first.
     expect(await ingest.process.kill('SIGTERM')).toEqual({ code: 0, signal: null });
     await sink.revive(ingest);
     await producers.acknowledgedMore(300);
     await producers.stop();
     await sink.drained();
     expect(await judge(sink, producers)).toMatchObject(FAULTLESS);
-    // The kills were felt: counted before the stop, which nobody answers either.
+    // The kills had an effect. Counted before the stop, during which requests also get no answer.
     expect(cutOff).toBeGreaterThan(0);
   },
 );

@@ -5,8 +5,8 @@ import { Redis } from 'ioredis';
 import type { Pipeline } from '../harness/pipeline.ts';
 
 /**
- * What stays in Redis when all is done: a lane's identity, its (capped) receipts, and the writers of ingests that were
- * killed, which are forgotten after an hour. And what BullMQ keeps of a queue without jobs.
+ * The keys that stay in Redis at the end: a lane's identity, its (capped) receipts, the writers of killed ingests,
+ * which expire after an hour, and what BullMQ keeps of a queue without jobs.
  */
 const PERMANENT = [
   /^\{[^}]+\}:lanes$/,
@@ -14,7 +14,7 @@ const PERMANENT = [
   /^\{[^}]+:uploads\}:[^:]+:(meta|id|events|stalled-check|marker)$/,
 ];
 
-/** What a stopped sink left behind that nobody needs: keys in Redis, files in the spool. */
+/** What a stopped sink leaves and no process needs: keys in Redis, files in the spool. */
 export async function leftovers(sink: Pipeline): Promise<string[]> {
   const redis = new Redis(sink.redis.url);
   try {
@@ -28,7 +28,7 @@ export async function leftovers(sink: Pipeline): Promise<string[]> {
   }
 }
 
-/** A key that expires goes by itself; a stream without entries and consumers is empty. */
+/** A key that expires is not left over, and neither is a stream without entries and consumers. */
 async function occupied(redis: Redis, key: string): Promise<string[]> {
   if ((await redis.pttl(key)) > 0) return [];
   if ((await redis.type(key)) !== 'stream') return [`key ${key}`];

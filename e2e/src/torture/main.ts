@@ -19,7 +19,7 @@ if (values.plan) {
   console.log(`seed ${seed}, ${minutes} min`);
   const result = await torture(seed, minutes * 60, { dedupe: values.dedupe });
   console.log(page(result));
-  // At once: after half an hour of it, Node's own taking down of handles did not come to an end.
+  // Exits at once: after half an hour of torture, Node's own cleanup of handles did not end.
   process.exit(brokenPromises(result).length > 0 ? 1 : 0);
 }
 

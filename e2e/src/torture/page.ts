@@ -1,10 +1,10 @@
 import { describeFault } from './plan.ts';
 import type { TortureResult } from './torture.ts';
 
-/** Whatever is slow, full or away, no process may take more; at rest they are around 150 MiB. */
+/** No process may take more, whatever is slow, full or unavailable. Idle processes take around 150 MiB. */
 const RSS_MIB_MAX = 300;
 
-/** What was broken, each in a line; none is what is expected. */
+/** The broken promises, one in each line. A good run has none. */
 export function brokenPromises(result: TortureResult): string[] {
   const kinds = ['lost', 'doubled', 'unknown', 'overwritten', 'stuck', 'leftovers', 'died'] as const;
   const large = Object.entries(result.rssPeakBytes).filter(([, bytes]) => bytes > RSS_MIB_MAX * 2 ** 20);
@@ -16,7 +16,7 @@ export function brokenPromises(result: TortureResult): string[] {
   ];
 }
 
-/** The result on one page; with the plan of the faults, and every event in question, when a promise was broken. */
+/** The result on one page. If a promise was broken, with the plan of the faults and every event in question. */
 export function page(result: TortureResult): string {
   const { lost, doubled, unknown, overwritten } = result;
   const mebibytes = Object.entries(result.rssPeakBytes).map(

@@ -17,7 +17,7 @@ it('a minute has faults of every kind, and none lasts beyond the end', () => {
   for (const { atMs, forMs } of plan) expect(atMs + forMs).toBeLessThanOrEqual(60_000);
 });
 
-it('what uploads retry slowly comes in the first half', () => {
+it('faults that uploads retry slowly are in the first half', () => {
   for (const seed of [1, 2, 3]) {
     const slow = planFaults(seed, 300_000).filter(
       ({ fault }) =>
@@ -29,7 +29,7 @@ it('what uploads retry slowly comes in the first half', () => {
   }
 });
 
-it('runs of three minutes and more pause uploaders beyond the lock of an upload, now and then', () => {
+it('runs of three minutes and more sometimes pause uploaders for longer than the lock of an upload', () => {
   const longPauses = (durationMs: number, seed: number): PlannedFault[] =>
     planFaults(seed, durationMs).filter(({ forMs, fault }) => fault.kind === 'pause' && forMs > 6_000);
   for (const seed of [1, 2, 3]) {
@@ -44,7 +44,7 @@ it('runs of three minutes and more pause uploaders beyond the lock of an upload,
   }
 });
 
-it('most kinds of a plan are certain to strike; a fault on what another has in its hands is not', () => {
+it('most kinds of a plan are certain to strike, but not a fault whose victim an earlier fault still holds', () => {
   const [kill, pause, hit] = [
     { atMs: 0, forMs: 1_000, fault: { kind: 'redis_kill' } },
     { atMs: 5_000, forMs: 1_000, fault: { kind: 'redis_pause' } },

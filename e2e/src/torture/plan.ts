@@ -2,14 +2,19 @@ import type { ProxyDirection, S3Effect } from '@sink/testing';
 import type { ServiceKind, Way } from '../harness/pipeline.ts';
 import { Random } from '../random.ts';
 
-/** What goes wrong, and with whom. Services are named as the pipeline names them: `batcher-2`. */
+/** A fault and its victim. Services have their names of the pipeline: `batcher-2`. */
 export type Fault =
-  /** SIGKILL, SIGSTOP (a batcher's outlasts its lease: a zombie when it wakes) or SIGTERM; then started, or woken, again. */
+  /**
+   * SIGKILL, SIGSTOP (beyond a batcher's lease, so that it wakes as a zombie) or SIGTERM; then a restart, or SIGCONT.
+   */
   | { readonly kind: 'kill' | 'pause' | 'terminate'; readonly service: string }
-  /** The wall clock of one service jumps, and jumps back. */
+  /** The wall clock of one service jumps, and later jumps back. */
   | { readonly kind: 'clock'; readonly service: string; readonly offsetMs: number }
   | { readonly kind: 'redis_kill' | 'redis_pause' }
-  /** Everybody's Redis, as when its machine swaps: it stands still for so long again and again, and works for moments only. */
+  /**
+   * The Redis of all services hangs for so long, again and again, and works only briefly between, as on a swapping
+   * machine.
+   */
   | { readonly kind: 'redis_slow'; readonly stallMs: number }
   | { readonly kind: 'cut' | 'refuse'; readonly service: string; readonly way: Way }
   | {
@@ -19,7 +24,7 @@ export type Fault =
       readonly direction: ProxyDirection | 'both';
     }
   | { readonly kind: 'delay'; readonly service: string; readonly way: Way; readonly delayMs: number }
-  /** This share of the requests to S3. */
+  /** Hits this share of the requests to S3. */
   | { readonly kind: 's3'; readonly effect: S3Effect; readonly share: number }
   | { readonly kind: 'no_bucket' }
   | { readonly kind: 'disk_full' };
@@ -31,14 +36,18 @@ export interface PlannedFault {
 }
 
 export const REPLICAS = 2;
-/** The mean time between the beginnings of two faults: they overlap. */
+/** The mean time between the beginnings of two faults. Faults overlap. */
 const EVERY_MS = 600;
 const HOUR_MS = 3_600_000;
-/** How long a fault may take beyond its time: a service stops in 10 s at most (`stop_grace`), Redis starts in seconds. */
+/**
+ * How long a fault may last beyond its time: a service stops within 10 s (`stop_grace`), Redis starts within seconds.
+ */
 const TURN_MAX_MS = 15_000;
-/** Runs from this on have pauses of uploaders beyond the lock of an upload; shorter ones have no time for them. */
+/**
+ * Runs of at least this time have pauses of uploaders beyond the lock of an upload; shorter runs have no time for them.
+ */
 const LONG_RUN_MS = 180_000;
-/** One such pause in so many rounds of all kinds, in the first of them too. */
+/** One such pause in so many rounds of all kinds, beginning with the first round. */
 const LONG_PAUSE_EVERY = 3;
 const WAYS: Readonly<Record<ServiceKind, readonly Way[]>> = {
   ingest: ['producers', 'redis'],
@@ -64,9 +73,9 @@ const DENIED: S3Effect = { kind: 'error', status: 403, code: 'AccessDenied' };
 type Draw = (random: Random) => Omit<PlannedFault, 'atMs'>;
 
 /**
- * The faults of a run: the seed decides all of them, what, when, with whom and for how long. Every kind comes once before
- * any comes again, so that a short run has them all. What a person would have to mend (403, no bucket), which uploads
- * retry slowly, comes in the first half only.
+ * The faults of a run. The seed decides the kind, the time, the victim and the duration of each. Every kind occurs once
+ * before any occurs again, so that a short run has them all. Faults that need an operator (403, no bucket), which
+ * uploads retry slowly, are in the first half only.
  */
 export function planFaults(seed: number, durationMs: number): PlannedFault[] {
   const random = new Random(seed);
@@ -88,14 +97,14 @@ export function planFaults(seed: number, durationMs: number): PlannedFault[] {
   return plan;
 }
 
-/** How a fault is counted. */
+/** The name under which a fault is counted. */
 export function nameOf(fault: Fault): string {
   return fault.kind === 's3' ? `s3 ${fault.effect.kind}` : fault.kind;
 }
 
 /**
- * What must have struck at least once, by name: a fault whose victim no earlier one can still have in its hands. Others
- * may be left out, depending on how long a process took to stop or to start.
+ * The faults that must have struck at least once, by name: those whose victim no earlier fault can still hold. Others
+ * may be skipped, depending on how long a process takes to stop or to start.
  */
 export function certainFaults(plan: readonly PlannedFault[]): Set<string> {
   const freeAtMs = new Map<string, number>();
@@ -108,7 +117,7 @@ export function certainFaults(plan: readonly PlannedFault[]): Set<string> {
   return certain;
 }
 
-/** Which only one fault has in its hands at a time. */
+/** The victim, which only one fault holds at a time. */
 function exclusiveVictim(fault: Fault): string | null {
   switch (fault.kind) {
     case 'kill':
@@ -133,7 +142,7 @@ export function describeFault({ atMs, forMs, fault }: PlannedFault): string {
 const DRAWS: readonly Draw[] = [
   ...KINDS.flatMap((kind): Draw[] => [
     (random) => ({ forMs: between(random, 50, 2_000), fault: { kind: 'kill', service: one(random, kind) } }),
-    // Beyond the lease of a batcher, which is 2 s here.
+    // Longer than the lease of a batcher, which is 2 s here.
     (random) => ({ forMs: between(random, 3_000, 6_000), fault: { kind: 'pause', service: one(random, kind) } }),
     (random) => ({ forMs: between(random, 50, 1_000), fault: { kind: 'terminate', service: one(random, kind) } }),
     (random) => ({
@@ -173,7 +182,7 @@ const DRAWS: readonly Draw[] = [
   })),
 ];
 
-/** Beyond the lock of an upload job (15 s) and the check after which another uploader takes it over (7.5 s). */
+/** Longer than the lock of an upload job (15 s) and the check after which another uploader takes it over (7.5 s). */
 const LONG_PAUSE: Draw = (random) => ({
   forMs: between(random, 25_000, 30_000),
   fault: { kind: 'pause', service: one(random, 'uploader') },

@@ -5,7 +5,7 @@ import { temporaryDirectory } from '@sink/testing';
 
 const BLOCK = Buffer.alloc(1024 * 1024);
 
-/** A small file system for the spool, which can be filled to the last byte. */
+/** A small file system for the spool that can be filled to the last byte. */
 export class TinyDisk {
   readonly directory: string;
   readonly #filler: string;
@@ -15,7 +15,7 @@ export class TinyDisk {
     this.#filler = join(directory, 'filler');
   }
 
-  /** Null where we may not mount one: it takes Linux, and root. */
+  /** Null where it cannot be mounted: mounting needs Linux and root. */
   static mount(megabytes: number): TinyDisk | null {
     const directory = temporaryDirectory('tiny-disk');
     try {
@@ -31,7 +31,7 @@ export class TinyDisk {
     try {
       for (let block = BLOCK; block.length > 0;) {
         const written = tryWrite(file, block);
-        // What is left may be less than a block.
+        // The rest may be smaller than a block.
         if (written === 0) block = block.subarray(0, Math.floor(block.length / 2));
       }
     } finally {

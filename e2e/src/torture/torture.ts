@@ -13,34 +13,34 @@ export interface TortureResult extends Verdict {
   readonly seed: number;
   readonly plan: readonly PlannedFault[];
   readonly dedupe: boolean;
-  /** Processes that take events in each ingest. */
+  /** The number of processes that accept events in each ingest. */
   readonly ingestWorkers: number;
   readonly seconds: number;
-  /** False where no file system may be mounted: then no disk was full. */
+  /** False where no file system can be mounted: then no disk was full. */
   readonly disk: boolean;
-  /** Faults that struck, by kind. */
+  /** The number of faults that struck, by kind. */
   readonly struck: Readonly<Record<string, number>>;
-  /** Answers that producers got, by status; `none`: cut, or none in 5 s. */
+  /** The answers to the producers, by status. `none`: the connection was cut, or there was no answer in 5 s. */
   readonly answers: Readonly<Record<string, number>>;
-  /** Tries: each is a message's event, sent once. */
+  /** The number of attempts: each sends one event of a message once. */
   readonly tries: number;
   readonly acknowledged: number;
   readonly objects: number;
-  /** From the end of the faults until the last acknowledged event was in S3, load included. */
+  /** The time from the end of the faults until the last acknowledged event is in S3, including the load. */
   readonly recoverySeconds: number;
-  /** What did not come back by itself: an ingest that acknowledges nothing, a backlog that does not drain. */
+  /** What did not recover by itself: an ingest that acknowledges nothing, a backlog that does not drain. */
   readonly stuck: readonly string[];
-  /** What was left in Redis and spool when the sink had been stopped in order. */
+  /** What is left in Redis and the spool after the sink was stopped in order. */
   readonly leftovers: readonly string[];
-  /** Services that ended without having been told to. */
+  /** Services that exited although no fault stopped them. */
   readonly died: readonly string[];
   readonly rssPeakBytes: Readonly<Record<string, number>>;
 }
 
 const PRODUCERS = 64;
-/** The load goes on after the faults, for as long as this. */
+/** The load continues for this time after the faults. */
 const AFTER_MS = 3_000;
-/** Each ingest has to acknowledge an event that is sent then, within this: starting again, and Redis' backlog, are in it. */
+/** Each ingest must acknowledge an event within this time then, which includes its restart and Redis' backlog. */
 const ACKNOWLEDGED_MAX_MS = 60_000;
 const RECOVERY_MAX_MS = 180_000;
 const DISK_MEGABYTES = 64;
@@ -55,10 +55,10 @@ const SETTINGS = {
 const DEDUPE = { SINK_DEDUPE_WINDOW: '1h', SINK_MAX_FINGERPRINTS: '300000', SINK_RECEIPTS_MAX: '10000' };
 
 /**
- * Real processes under load, and for some time everything goes wrong that the seed says. Then nothing does any more; the
- * sink has to come back by itself, and every acknowledged event has to stand in exactly one object.
+ * Runs real processes under load, with the faults of the seed for some time. When the faults end, the sink must recover
+ * by itself, and every acknowledged event must be in exactly one object.
  *
- * @param dedupe with `dedupe_window`: then a retry is no second event, however the first try ended
+ * @param dedupe with `dedupe_window`: then a retry does not make a second event, however the first attempt ended
  */
 export async function torture(
   seed: number,
@@ -111,7 +111,11 @@ async function tortureOn(
     await sink.stopServices();
     return {
       ...(await judge(sink, producers, dedupe ? ({ id }) => String(id) : undefined)),
-      ...{ seed, plan, dedupe, ingestWorkers, disk: disk !== null },
+      seed,
+      plan,
+      dedupe,
+      ingestWorkers,
+      disk: disk !== null,
       seconds: elapsedSeconds,
       struck: Object.fromEntries(victims.struck),
       answers: Object.fromEntries([...producers.statuses].map(([status, count]) => [String(status), count])),
@@ -130,8 +134,8 @@ async function tortureOn(
 }
 
 /**
- * A job of an uploader that was killed is taken over after half a minute, also where its segment was spilled and stored by
- * another job meanwhile; stopping does not wait for that.
+ * Another uploader takes over the job of a killed uploader after half a minute, even if another job has stored the
+ * spilled segment meanwhile. A stop does not wait for that.
  */
 async function jobsDone(sink: Pipeline): Promise<void> {
   const redis = new Redis(sink.redis.url);
@@ -146,12 +150,12 @@ async function jobsDone(sink: Pipeline): Promise<void> {
   }
 }
 
-/** One with an even seed, two with an odd one; one where the system does not spread connections (apps/ingest/src/workers/worker-count.ts). */
+/** One with an even seed, two with an odd seed; one where the system does not spread connections over workers. */
 function ingestWorkersOf(seed: number): number {
   return process.platform === 'linux' ? 1 + (Math.floor(seed) % 2) : 1;
 }
 
-/** Which ingests acknowledge nothing any more. What the others acknowledge, the oracle looks for. */
+/** The ingests that acknowledge nothing any more. The oracle checks what the others acknowledge. */
 async function refusing(sink: Pipeline, producers: Producers): Promise<string[]> {
   const ingests = sink.of('ingest');
   const acknowledged = await Promise.all(ingests.map((one) => producers.acknowledgedBy(one, ACKNOWLEDGED_MAX_MS)));

@@ -7,14 +7,14 @@ import type { Pipeline, Service, ServiceKind, Way } from '../harness/pipeline.ts
 import { type Fault, nameOf } from './plan.ts';
 import type { TinyDisk } from './tiny-disk.ts';
 
-/** What a supervisor waits before it starts a process again that died by itself. */
+/** How long a supervisor waits before it restarts a process that died by itself. */
 const REVIVE_AFTER_MS = 500;
-/** What a slow Redis works between two stalls. */
+/** How long a slow Redis works between two stalls. */
 const REDIS_AT_WORK_MS = 10;
 
 /**
- * Those whom the faults strike. Each fault begins, lasts and ends by itself, whatever else is going on; one that finds its
- * process down or paused by another is left out. Processes that die by themselves are noted, and started again.
+ * The victims of the faults. Each fault begins, lasts and ends independently of the others. A fault is skipped when
+ * another fault has stopped or paused its process. Processes that die by themselves are recorded and restarted.
  */
 export class Victims {
   readonly struck = new Map<string, number>();
@@ -23,7 +23,7 @@ export class Victims {
   readonly #sink: Pipeline;
   readonly #disk: TinyDisk | null;
   readonly #clocks: string;
-  /** Processes that a fault has in its hands. */
+  /** The processes that a fault holds. */
   readonly #busy = new Set<Service | 'redis' | 'disk'>();
   readonly #expected = new WeakSet<ManagedProcess>();
   #ended = false;
@@ -42,7 +42,7 @@ export class Victims {
     if (struck) this.struck.set(name, (this.struck.get(name) ?? 0) + 1);
   }
 
-  /** From now on nobody is started again, and who ends has not died. */
+  /** From now on no process is restarted, and an exit does not count as a death. */
   end(): void {
     this.#ended = true;
     for (const service of this.#sink.services) this.#noteMemory(service);
@@ -132,7 +132,7 @@ export class Victims {
     }
   }
 
-  /** False when another fault has it. */
+  /** False when another fault holds it. */
   async #alone<T extends Service | 'redis' | 'disk'>(victim: T, fault: (victim: T) => Promise<void>): Promise<boolean> {
     if (this.#busy.has(victim)) return false;
     this.#busy.add(victim);
@@ -177,7 +177,7 @@ export class Victims {
 
   #proxy(name: string, way: Way): Proxy {
     const proxy = this.#service(name).proxies[way];
-    if (!proxy) throw new Error(`striking ${name}: it has no way to ${way}`);
+    if (!proxy) throw new Error(`striking ${name}: it has no connection to ${way}`);
     return proxy;
   }
 
@@ -186,7 +186,9 @@ export class Victims {
   }
 }
 
-/** To the process group: a machine that stands still stops an ingest's workers too. Nothing happens when it is gone. */
+/**
+ * Signals the process group, because a machine that hangs stops an ingest's workers too. Does nothing when it is gone.
+ */
 function signalWithWorkers({ pid }: ManagedProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);

@@ -1,7 +1,7 @@
 /**
- * Makes `version-1.json`: what this release leaves when all of its processes die at once, with a sealed segment that was
- * never uploaded, chunks of a batcher that is gone, and chunks that nobody has read. To be run once, by the release that
- * ends a format version: later ones drain what it left (version-1.test.ts).
+ * Makes `version-1.json`: what this release leaves when all of its processes die at once. It contains a sealed segment
+ * that was never uploaded, chunks of a dead batcher, and chunks that no batcher has read. Run it once with the release
+ * that ends a format version; later releases drain what it left (version-1.test.ts).
  *
  *   node e2e/src/upgrade/make.ts FILE
  */
@@ -32,7 +32,11 @@ let sent = 0;
 
 async function post(count: number): Promise<void> {
   const events = Array.from({ length: count }, () => ({
-    ...{ specversion: '1.0', id: `v1-${sent++}`, source: '/upgrade', type: 't', data: { n: 1.1, text: 'ü' } },
+    specversion: '1.0',
+    id: `v1-${sent++}`,
+    source: '/upgrade',
+    type: 't',
+    data: { n: 1.1, text: 'ü' },
   }));
   const response = await fetch(ingest?.url ?? '', {
     method: 'POST',
@@ -45,12 +49,12 @@ async function post(count: number): Promise<void> {
 await post(3);
 await sink.drained();
 await sink.s3.control.setPermissions('none');
-await post(5); // three of them sealed, two open: a chunk that is split
+await post(5); // Three of them are sealed, two are open: the chunk is split.
 await eventually(async () => (await client.hlen(keys.records)) === 1);
-await post(1); // one more chunk in the open file
+await post(1); // One more chunk in the open file.
 await eventually(async () => (await client.xpending(keys.chunks, 'batchers'))[0] === 2);
 await batcher?.process.kill();
-await post(2); // nobody reads these
+await post(2); // No batcher reads these.
 await Promise.all([ingest?.process.kill(), uploader?.process.kill()]);
 const snapshot = await takeSnapshot(client, sink.dataDir);
 writeFileSync(file, `${JSON.stringify({ events: sent, ...snapshot }, null, 1)}\n`);

@@ -2,14 +2,16 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Redis } from 'ioredis';
 
-/** Before an argument that is bytes and no text. */
+/** Precedes an argument that is bytes and not text. */
 const BASE64 = 'base64:';
 
-/** Everything a sink has in Redis and in its spool, in a form that any later Redis can be given back. */
+/** Everything a sink has in Redis and in its spool, in a form that can be restored into any later Redis. */
 export interface Snapshot {
-  /** Commands that make the keys again, pending lists included; leases are not part of it: their holders are dead. */
+  /**
+   * The commands that restore the keys, pending lists included. Leases are left out, because their holders are dead.
+   */
   readonly commands: readonly (readonly string[])[];
-  /** Spool files by their path below `data_dir`, in base64. */
+  /** The spool files in base64, by their path below `data_dir`. */
   readonly files: Readonly<Record<string, string>>;
 }
 

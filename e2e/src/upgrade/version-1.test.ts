@@ -8,7 +8,7 @@ import { runCommand } from '../harness/command-line.ts';
 import { Pipeline, type Service } from '../harness/pipeline.ts';
 import { restoreSnapshot, type Snapshot } from './snapshot.ts';
 
-/** What the first format version leaves behind when everything dies (make.ts); committed, and never made again. */
+/** What the first format version leaves when everything dies (make.ts). Committed, and never made again. */
 const LEFT = JSON.parse(readFileSync(new URL('version-1.json', import.meta.url), 'utf8')) as Snapshot & {
   events: number;
 };
@@ -22,13 +22,13 @@ afterEach(async () => {
   pipeline = undefined;
 });
 
-/** This release on what version 1 left. */
+/** Starts this release on what version 1 left. */
 async function startOn(): Promise<{ sink: Pipeline; client: Redis }> {
   const dataDir = temporaryDirectory('upgrade');
   const sink = (pipeline = await Pipeline.start({
     dataDir,
     settings: {
-      // What can not be drained is waited for while stopping.
+      // A stop waits for what cannot be drained.
       SINK_STOP_GRACE: '4s',
       SINK_DEDUPE_WINDOW: '1h',
       SINK_MAX_FINGERPRINTS: '10000',
@@ -44,7 +44,7 @@ async function startOn(): Promise<{ sink: Pipeline; client: Redis }> {
   return { sink, client };
 }
 
-/** Whether a service is not ready, for this reason. */
+/** Whether a service is not ready for this reason. */
 async function saysWhy(service: Service | undefined, reason: string): Promise<void> {
   await eventually(
     async () => {
@@ -61,10 +61,10 @@ async function storedIds(sink: Pipeline): Promise<string[]> {
   return lines.map((line) => (JSON.parse(line) as { id: string }).id).sort();
 }
 
-/** The first three were in S3, and their receipt says so, before the others were left. */
+/** The first three were in S3, with a receipt, before the others were left. */
 const LEFT_IDS = Array.from({ length: LEFT.events - 3 }, (_, n) => `v1-${n + 3}`).sort();
 
-it('this release drains what version 1 left: its chunks, its sealed segment and the job, and knows its receipts', async () => {
+it('this release drains what version 1 left (chunks, a sealed segment and its job) and reads its receipts', async () => {
   const { sink, client } = await startOn();
   await sink.drained(30_000);
   expect(await storedIds(sink)).toEqual(LEFT_IDS);
@@ -72,7 +72,7 @@ it('this release drains what version 1 left: its chunks, its sealed segment and 
   const { key } = JSON.parse(sealed) as { key: string };
   expect((await sink.s3.control.objects()).map((object) => object.key)).toContain(key);
   await eventually(async () => expect(await client.keys('*uploads*s-*')).toEqual([]));
-  // The object of the first receipt stood in another bucket.
+  // The object of the first receipt was in another bucket.
   const verified = await runCommand(sink, ['verify', '--json']);
   expect(JSON.parse(verified.output)).toMatchObject({
     events: LEFT_IDS.length,
@@ -80,7 +80,7 @@ it('this release drains what version 1 left: its chunks, its sealed segment and 
   });
 }, 60_000);
 
-it('what a newer release wrote is refused, said and left as it is; all else goes on', async () => {
+it('what a newer release wrote is refused, reported and left unchanged; all else is processed', async () => {
   const { chunks, records, taken, left } = laneKeys(SINK, 0);
   const { sink, client } = await startOn();
   await sink.drained(30_000);
@@ -91,7 +91,7 @@ it('what a newer release wrote is refused, said and left as it is; all else goes
   await client.hset(left, chunk, '1 100');
   await client.hset(records, 's-newer', record);
   const [batcher, uploader] = [sink.of('batcher')[0], sink.of('uploader')[0]];
-  // At its start it looks for segments without a job at once.
+  // An uploader that starts looks for segments without a job at once.
   if (uploader) await sink.crash(uploader);
 
   const ofNow = { 'ce-specversion': '1.0', 'ce-id': 'now', 'ce-source': '/upgrade', 'ce-type': 't' };
@@ -107,7 +107,7 @@ it('what a newer release wrote is refused, said and left as it is; all else goes
   expect(await client.hgetall(taken)).toEqual({ [chunk]: '0/1' });
 }, 90_000);
 
-it('a lane of a newer release is not touched: nothing is taken, and who cannot work says why', async () => {
+it('a lane of a newer release stays untouched: no event is accepted, and each service reports why', async () => {
   const { meta, chunks } = laneKeys(SINK, 0);
   const { sink, client } = await startOn();
   await sink.drained(30_000);
