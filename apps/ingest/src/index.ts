@@ -1,5 +1,6 @@
 export type { AppendOutcome, EventAppender } from './commit/appender.ts';
-export { GroupCommit } from './commit/group-commit.ts';
-export { LaneWriter } from './commit/lane-writer.ts';
+export { composeIngest } from './compose.ts';
+export type { Ingest } from './compose.ts';
 export { IngestMetrics } from './metrics.ts';
+export { FIXED_SETTINGS } from './settings.ts';
 export { registerWorkerCount } from './workers/workers.ts';

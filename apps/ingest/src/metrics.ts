@@ -18,27 +18,32 @@ export type RefusalReason =
   | 'disconnected'
   | 'internal';
 
-/** Figures that are read off when somebody asks for them. */
-export interface IngestGauges {
-  inFlightBytes(): number;
-  waitingRequests(): number;
-  duplicateEvents(): number;
+/** Figures that are read when the metrics are. */
+export interface AdmissionGauges {
+  readonly usedBytes: number;
+  readonly waitingRequests: number;
+}
+
+/** What a 2xx rests on. */
+export interface DurabilityInForce {
+  readonly durability: string;
+  readonly barrier: { readonly waitaof: boolean; readonly replicas: number };
 }
 
 const ACK_SECONDS_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /**
- * What ingest counts. Requests are counted in plain numbers, and handed to prom-client when the metrics are read: its
- * labelled counters hash their labels at every call, which shows at tens of thousands of requests a second.
+ * What ingest counts. It counts requests in plain numbers, and gives them to prom-client when the metrics are read: the
+ * labelled counters of prom-client hash their labels at every call, which shows at tens of thousands of requests a second.
  */
 export class IngestMetrics {
   #acceptedEvents = 0;
+  #duplicateEvents = 0;
   readonly #requests = new Map<number, number>();
   readonly #refused = new Map<RefusalReason, number>();
   readonly #ackSeconds: Histogram;
-  readonly #durability: Gauge<'durability' | 'waitaof' | 'replicas'>;
 
-  constructor(registry: Registry, gauges: IngestGauges) {
+  constructor(registry: Registry, admission: AdmissionGauges, inForce: DurabilityInForce) {
     const registers = [registry];
     const accepted = new Counter({
       name: 'sink_ingest_events_accepted_total',
@@ -55,7 +60,7 @@ export class IngestMetrics {
       registers,
       collect: () => {
         duplicates.reset();
-        duplicates.inc(gauges.duplicateEvents());
+        duplicates.inc(this.#duplicateEvents);
       },
     });
     const requests: Counter = new Counter({
@@ -82,13 +87,13 @@ export class IngestMetrics {
       name: 'sink_ingest_in_flight_bytes',
       help: 'Bytes of requests whose body is being read or that wait for Redis.',
       registers,
-      collect: () => inFlight.set(gauges.inFlightBytes()),
+      collect: () => inFlight.set(admission.usedBytes),
     });
     const waiting: Gauge = new Gauge({
       name: 'sink_ingest_waiting_requests',
       help: 'Requests that are held because too many bytes are in flight.',
       registers,
-      collect: () => waiting.set(gauges.waitingRequests()),
+      collect: () => waiting.set(admission.waitingRequests),
     });
     this.#ackSeconds = new Histogram({
       name: 'sink_ingest_ack_seconds',
@@ -96,25 +101,26 @@ export class IngestMetrics {
       buckets: ACK_SECONDS_BUCKETS,
       registers,
     });
-    this.#durability = new Gauge({
+    const durability = new Gauge({
       name: 'sink_durability_info',
       help: 'What a 2xx rests on: 1 for the durability in force.',
       labelNames: ['durability', 'waitaof', 'replicas'],
-      // Of several workers it is no sum.
+      // Several workers have one durability, not a sum.
       aggregator: 'max',
       registers,
     });
-  }
-
-  /** What stands behind each 2xx from now on. */
-  restsOn(durability: { durability: string; waitaof: boolean; replicas: number }): void {
-    const { durability: asked, waitaof, replicas } = durability;
-    this.#durability.set({ durability: asked, waitaof: String(waitaof), replicas: String(replicas) }, 1);
+    const { waitaof, replicas } = inForce.barrier;
+    durability.set({ durability: inForce.durability, waitaof: String(waitaof), replicas: String(replicas) }, 1);
   }
 
   accepted(events: number, durationMs: number): void {
     this.#acceptedEvents += events;
     this.#ackSeconds.observe(durationMs / 1000);
+  }
+
+  /** Events among the accepted ones that had been stored before. */
+  duplicates(events: number): void {
+    this.#duplicateEvents += events;
   }
 
   answered(status: number): void {

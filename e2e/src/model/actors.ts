@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { BatcherInstance, Janitor, LaneBatcher, Sealer, Spiller } from '@sink/batcher';
-import { GroupCommit, LaneWriter } from '@sink/ingest';
+import { composeIngest, FIXED_SETTINGS, type Ingest as ShippedIngest } from '@sink/ingest';
 import {
   BatcherLane,
   type DurabilityBarrier,
   FINGERPRINT_BYTES,
-  IngestLane,
   type LaneView,
   type RedisPort,
   UploaderLane,
 } from '@sink/lane';
+import { Registry } from '@sink/runtime';
 import { type ObjectBuilderPort, uploadSegment, uploadSpilled } from '@sink/uploader';
 import type { Jobs } from './jobs.ts';
 import { type Bucket, scheduledRedis, type SpoolDisk } from './ports.ts';
@@ -41,7 +41,7 @@ export interface WorldParts {
 
 export interface Ingest {
   readonly actor: Actor;
-  readonly commit: GroupCommit;
+  readonly commit: ShippedIngest;
 }
 
 /** Failures that must not be: an event that is nowhere, or another one than was sealed. */
@@ -50,14 +50,8 @@ const ROOM = { hasRoom: () => true, took: () => undefined };
 export const DURABILITY: DurabilityBarrier = { waitaof: false, replicas: 0, timeoutMs: 0 };
 /** Leases never lapse by time here: the world removes them when it likes, as a clock that no rule may rest on. */
 const LEASE_MS = 100_000_000;
-const WRITERS = 2;
 /** A window that no world outlasts: its time is Redis' own. */
-const DEDUPE = {
-  windowMs: 3_600_000,
-  fingerprintsMax: 1_000_000,
-  fingerprint: (line: string) => createHash('sha256').update(line).digest().subarray(0, FINGERPRINT_BYTES),
-  onDuplicates: () => undefined,
-};
+const DEDUPE = { windowMs: 3_600_000, fingerprintsMax: 1_000_000 };
 const HEALTH = { failing: () => undefined, working: () => undefined };
 
 export function clockOf(parts: WorldParts, actor: Actor) {
@@ -75,20 +69,33 @@ function redisOf({ scheduler, redis }: WorldParts, actor: Actor): RedisPort {
   return scheduledRedis(scheduler, actor, redis);
 }
 
-/** The shipped group commit on the shipped writers. */
+/** The shipped ingest, without HTTP. */
 export function startIngest(parts: WorldParts, actor: Actor): Ingest {
-  const clock = clockOf(parts, actor);
-  const options = {
-    ...{ durability: DURABILITY, backlogBytesMax: 1e9, retryWaitMs: 50 },
-    newUid: () => parts.newId('uid'),
-    dedupe: parts.dedupe ? DEDUPE : null,
-  };
-  const writers = Array.from(
-    { length: WRITERS },
-    () => new LaneWriter(new IngestLane(redisOf(parts, actor), parts.sinkName, 0), clock, options),
+  const commit = composeIngest(
+    {
+      connect: () => redisOf(parts, actor),
+      clock: clockOf(parts, actor),
+      registry: new Registry(),
+      newUid: () => parts.newId('uid'),
+      fingerprint: (line) => createHash('sha256').update(line).digest().subarray(0, FINGERPRINT_BYTES),
+      failed: () => undefined,
+      crash: (error) => parts.crash(actor, error),
+    },
+    {
+      ...FIXED_SETTINGS,
+      sinkName: parts.sinkName,
+      lanes: 1,
+      timeInterval: 'HOURLY',
+      holdMaxMs: 2_000,
+      durability: 'none',
+      barrier: DURABILITY,
+      backlogBytesMax: 1e9,
+      retryWaitMs: 50,
+      dedupe: parts.dedupe ? DEDUPE : null,
+      maxInFlightBytes: 1e9,
+    },
   );
-  const crash = (error: unknown): void => parts.crash(actor, error);
-  return { actor, commit: new GroupCommit(writers, clock, { timeInterval: 'HOURLY', holdMaxMs: 2_000 }, crash) };
+  return { actor, commit };
 }
 
 /** The shipped batcher instance; a new one under a new name when its lease was lost. `stop` ends it in order. */

@@ -350,7 +350,7 @@ class Sink {
       this.#scheduler.note(`${ingest.actor.name} answers ${outcome} for ${lines.join(' ')}`);
       if (outcome === 'stored') this.#oracle.acknowledge(lines);
     };
-    ingest.commit.submit(lines, settled, 0);
+    ingest.commit.appender.submit(lines, settled, 0);
   }
 
   async #disturb(): Promise<void> {

@@ -7,7 +7,8 @@ import { UploaderMetrics } from '@sink/uploader';
 export async function metricsReference(): Promise<string> {
   const sections = await Promise.all([
     section('ingest', (registry) => {
-      new IngestMetrics(registry, { inFlightBytes: () => 0, waitingRequests: () => 0, duplicateEvents: () => 0 });
+      const durability = { durability: 'fsync', barrier: { waitaof: false, replicas: 0 } };
+      new IngestMetrics(registry, { usedBytes: 0, waitingRequests: 0 }, durability);
       registerWorkerCount(registry, () => 0);
     }),
     section('batcher', (registry) => new BatcherMetrics(registry, { openFiles: () => 0, spoolBytes: () => 0 })),

@@ -1,185 +1,201 @@
 import { partitionAt, partitionSpan, type PartitionSpan, type TimeInterval } from '@sink/domain';
 import type { AppendOutcome, EventAppender, Settle } from './appender.ts';
 import { ChunkBuilder, type PendingChunk } from './chunk-builder.ts';
-import type { LaneWriter } from './lane-writer.ts';
+import type { HoldUp, LaneWriter } from './lane-writer.ts';
 
 export interface GroupCommitClock {
   wallMs(): number;
   monotonicMs(): number;
-  /** Calls back once, soon, when the events that are ready now were handled: one chunk a tick, not one a request. */
+  /** Calls back once, soon, after the events that are ready now: one chunk a turn of the loop, not one a request. */
   soon(callback: () => void): void;
-  /** Calls back once after `ms`; the returned function takes it back. */
+  /** Calls back once after `ms`; the returned function cancels that. */
   after(ms: number, callback: () => void): () => void;
 }
 
-export interface GroupCommitOptions {
+/** Times in milliseconds. */
+export interface GroupCommitSettings {
   readonly timeInterval: TimeInterval;
-  /** How long a submission is held up while Redis is away or full, in milliseconds, before it is refused. */
+  /** How long a submission waits while Redis is away or full, before it is refused. */
   readonly holdMaxMs: number;
+  /** What is left to a request that has waited for nearly its whole `holdMaxMs` before. */
+  readonly appendMsMin: number;
+  /** How long a chunk gathers at most while every turn of the event loop brings more for it. */
+  readonly gatherMsMax: number;
+  /** How long a chunk that is not full waits for an append in flight, before another writer takes it. */
+  readonly behindMsMax: number;
 }
 
-/**
- * What is left to a request that was held for nearly its whole `holdMaxMs` before: an append is a matter of milliseconds,
- * and brokers wait longer than the hold.
- */
-const APPEND_MS_MIN = 250;
-/**
- * How long a chunk is left to gather while every turn of the event loop brings more for it. That is under full load only; at
- * half of it a turn soon brings nothing, and the chunk goes.
- */
-const GATHER_MS_MAX = 2;
-/** How long a chunk that is not full waits for an append in flight, before another writer takes it. */
-const BEHIND_MS_MAX = 10;
+/** Whether submissions are taken. `drained` resolves when all of them have settled. */
+type Life =
+  | { readonly kind: 'taking' }
+  | { readonly kind: 'stopping'; readonly drained: () => void; readonly ended: Promise<void> };
 
 /**
  * Group commit: submissions that arrive together share a chunk, and so one append and one fsync. Each of `writers` has one
- * chunk in flight; what arrives meanwhile is the next chunk. Submissions are bounded by whoever submits (admission).
+ * chunk in flight; submissions that arrive meanwhile form the next chunk. The caller bounds submissions (Admission).
  *
- * An append costs Redis, batcher and ingest much the same whether it carries five events or fifty. So a chunk goes out when
- * it is full, or when a turn of the loop brought nothing more for it and no other is in flight; a further writer helps out
- * with full chunks, and where an append is slow. At one event a request on 128 connections that takes a quarter off Redis' CPU
- * time an event, and a tenth off that of the whole sink.
+ * An append costs Redis, batcher and ingest much the same for five events as for fifty. So a chunk leaves when it is full, or
+ * when a turn of the loop brought nothing more for it and no other chunk is in flight; a further writer helps with full
+ * chunks, and behind a slow append. At one event a request on 128 connections that takes a quarter off Redis' CPU time an
+ * event, and a tenth off that of the whole sink.
+ *
+ * | writers                | the chunk that grows | leaves                                                                   |
+ * | ---------------------- | -------------------- | ------------------------------------------------------------------------ |
+ * | all idle               | none                 | -                                                                        |
+ * | all idle               | gathers              | when a turn of the loop brings nothing more, or after `gatherMsMax`       |
+ * | some busy, some idle   | waits behind them    | when it is full, when the last append ends, or after `behindMsMax`        |
+ * | all busy               | waits, with the full | when a writer is idle again; refused with `holdUp` at its deadline        |
+ *
+ * `stop` changes none of this: it refuses new submissions and waits for the first line of the table.
  */
 export class GroupCommit implements EventAppender {
   readonly #builder = new ChunkBuilder();
-  readonly #idle: LaneWriter[];
   readonly #writers: readonly LaneWriter[];
+  readonly #idle: LaneWriter[];
+  /** What holds up each writer's chunk, or held up its last one. */
+  readonly #holdUps = new Map<LaneWriter, HoldUp>();
   readonly #clock: GroupCommitClock;
-  readonly #options: GroupCommitOptions;
-  readonly #onCrash: (error: unknown) => void;
+  readonly #settings: GroupCommitSettings;
+  readonly #crash: (error: unknown) => void;
   #partition = '';
   #span: PartitionSpan = { startMs: 0, endMs: 0 };
-  #ticking = false;
-  #overtaking: (() => void) | null = null;
+  #life: Life = { kind: 'taking' };
+  /** Whether a callback of `soon` is due: the chunk that grows gathers. */
+  #gathering = false;
+  /** Cancels the callback for the chunk that waits behind an append; null: none is due. */
+  #behind: (() => void) | null = null;
+  /** The callback for the earliest deadline among chunks that wait; null: none is due. */
   #expiry: { readonly atMs: number; readonly cancel: () => void } | null = null;
-  #whenIdle: (() => void) | null = null;
-  #stopped: Promise<void> | null = null;
 
+  /** @param crash receives a broken invariant; the chunk it happened to is in doubt */
   constructor(
     writers: readonly LaneWriter[],
     clock: GroupCommitClock,
-    options: GroupCommitOptions,
-    onCrash: (error: unknown) => void,
+    settings: GroupCommitSettings,
+    crash: (error: unknown) => void,
   ) {
     this.#writers = writers;
     this.#idle = [...writers];
     this.#clock = clock;
-    this.#options = options;
-    this.#onCrash = onCrash;
+    this.#settings = settings;
+    this.#crash = crash;
   }
 
   submit(lines: readonly string[], settle: Settle, heldMs: number): void {
-    if (this.#stopped) return settle('stopping');
+    if (this.#life.kind === 'stopping') return settle('stopping');
     const acceptedAtMs = this.#clock.wallMs();
-    const leftMs = Math.max(this.#options.holdMaxMs - heldMs, APPEND_MS_MIN);
+    const leftMs = Math.max(this.#settings.holdMaxMs - heldMs, this.#settings.appendMsMin);
     const deadlineMs = this.#clock.monotonicMs() + leftMs;
     this.#builder.add(lines, settle, { partition: this.#partitionNow(acceptedAtMs), acceptedAtMs, deadlineMs });
-    this.#tickSoon();
+    this.#gatherSoon();
     this.#expireLater();
   }
 
-  /** Takes nothing more, waits until everything in flight has settled, and forgets the writers in Redis. */
+  /** Takes no more submissions, waits until all of them have settled, and removes the writers from Redis. */
   stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
-    return this.#stopped;
+    if (this.#life.kind === 'stopping') return this.#life.ended;
+    const { promise, resolve: drained } = Promise.withResolvers<undefined>();
+    const ended = promise.then(() => this.#end());
+    this.#life = { kind: 'stopping', drained: () => drained(undefined), ended };
+    this.#noteDrained();
+    return ended;
   }
 
-  async #stop(): Promise<void> {
-    if (this.#busy()) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
+  async #end(): Promise<void> {
     this.#expiry?.cancel();
-    this.#overtaking?.();
+    this.#behind?.();
     await Promise.all(this.#writers.map((writer) => writer.close()));
   }
 
-  #busy(): boolean {
-    return this.#idle.length < this.#writers.length || this.#builder.deadlineMs !== null;
+  #noteDrained(): void {
+    const drained = this.#idle.length === this.#writers.length && this.#builder.deadlineMs === null;
+    if (drained && this.#life.kind === 'stopping') this.#life.drained();
   }
 
-  /** The clock may jump back: a partition is entered again then, and no file ever mixes two. */
+  /** The clock may be set back: a partition is entered again then, and no chunk ever mixes two. */
   #partitionNow(nowMs: number): string {
     if (nowMs < this.#span.startMs || nowMs >= this.#span.endMs) {
-      this.#partition = partitionAt(nowMs, this.#options.timeInterval);
+      this.#partition = partitionAt(nowMs, this.#settings.timeInterval);
       this.#span = partitionSpan(this.#partition) ?? { startMs: nowMs, endMs: nowMs };
     }
     return this.#partition;
   }
 
-  #tickSoon(): void {
-    if (this.#ticking || this.#idle.length === 0) return;
-    this.#ticking = true;
+  #gatherSoon(): void {
+    if (this.#gathering || this.#idle.length === 0) return;
+    this.#gathering = true;
     this.#gather(this.#clock.monotonicMs());
   }
 
-  /** Lets turns of the loop pass while they bring more for a chunk that could go out at once. */
+  /** Lets turns of the loop pass while they bring more for a chunk that could leave at once. */
   #gather(sinceMs: number): void {
     const { growingEvents } = this.#builder;
     this.#clock.soon(() => {
       const grows = this.#builder.growingEvents > growingEvents && this.#idle.length === this.#writers.length;
-      if (grows && this.#clock.monotonicMs() - sinceMs < GATHER_MS_MAX) return this.#gather(sinceMs);
-      this.#ticking = false;
-      this.#tick();
+      if (grows && this.#clock.monotonicMs() - sinceMs < this.#settings.gatherMsMax) return this.#gather(sinceMs);
+      this.#gathering = false;
+      this.#hand();
     });
   }
 
-  #tick(overtake = false): void {
+  /** Hands chunks to idle writers: the one that grows only if no other is in flight, or if it `overtakes` one. */
+  #hand(overtakes = false): void {
     while (this.#idle.length > 0) {
       const alone = this.#idle.length === this.#writers.length;
-      const chunk = alone || overtake ? this.#builder.take() : this.#builder.takeFull();
+      const chunk = alone || overtakes ? this.#builder.take() : this.#builder.takeFull();
       if (!chunk) break;
       const writer = this.#idle.pop();
       if (writer) void this.#store(writer, chunk);
     }
     this.#overtakeLater();
-    if (!this.#busy()) this.#whenIdle?.();
+    this.#noteDrained();
   }
 
-  /** What waits for an append in flight, while another writer is idle, waits for a moment only. */
+  /** A chunk that waits behind an append, while another writer is idle, overtakes it after a moment. */
   #overtakeLater(): void {
-    if (this.#overtaking !== null || this.#idle.length === 0 || this.#builder.growingEvents === 0) return;
-    this.#overtaking = this.#clock.after(BEHIND_MS_MAX, () => {
-      this.#overtaking = null;
-      this.#tick(true);
+    if (this.#behind !== null || this.#idle.length === 0 || this.#builder.growingEvents === 0) return;
+    this.#behind = this.#clock.after(this.#settings.behindMsMax, () => {
+      this.#behind = null;
+      this.#hand(true);
     });
   }
 
   async #store(writer: LaneWriter, chunk: PendingChunk): Promise<void> {
-    const dropTimer = this.#clock.after(Math.max(0, chunk.deadlineMs - this.#clock.monotonicMs()), () =>
-      // Nobody waits longer than the hold, even when Redis does not answer at all.
-      settleAll(chunk, writer.outcomeNow),
-    );
+    // next: lane-writer.ts, whose outcome settles every request of the chunk
+    const { outcome, idle } = writer.store(chunk, (reason) => this.#holdUps.set(writer, reason));
+    outcome.then((settled) => settleAll(chunk, settled)).catch(this.#crash);
     try {
-      settleAll(chunk, await writer.store(chunk));
+      await idle;
     } catch (error) {
-      settleAll(chunk, 'in_doubt');
-      this.#onCrash(error);
+      this.#crash(error);
     } finally {
-      dropTimer();
       this.#idle.push(writer);
-      this.#tick();
+      this.#hand();
     }
   }
 
   /** What holds up the chunks that no writer has taken yet. */
-  #heldBy(): AppendOutcome {
-    return this.#writers.some((writer) => writer.heldBy === 'backlog_full') ? 'backlog_full' : 'redis_away';
+  #holdUp(): HoldUp {
+    for (const holdUp of this.#holdUps.values()) if (holdUp === 'backlog_full') return holdUp;
+    return 'redis_away';
   }
 
-  /** While all writers are busy, what waits behind them is refused in time too. */
+  /** Refuses chunks that wait for a writer at their deadline. */
   #expireLater(): void {
     const deadlineMs = this.#builder.deadlineMs;
     if (deadlineMs === null || (this.#expiry !== null && this.#expiry.atMs <= deadlineMs)) return;
     this.#expiry?.cancel();
     const cancel = this.#clock.after(Math.max(1, deadlineMs - this.#clock.monotonicMs()), () => {
       this.#expiry = null;
-      for (const chunk of this.#builder.takeDue(this.#clock.monotonicMs())) settleAll(chunk, this.#heldBy());
+      for (const chunk of this.#builder.takeDue(this.#clock.monotonicMs())) settleAll(chunk, this.#holdUp());
       this.#expireLater();
-      if (!this.#busy()) this.#whenIdle?.();
+      this.#noteDrained();
     });
     this.#expiry = { atMs: deadlineMs, cancel };
   }
 }
 
-/** All who wait for a chunk, in one loop; nobody is told twice. */
+/** Settles all submissions of a chunk in one loop, without a promise for each. */
 function settleAll(chunk: PendingChunk, outcome: AppendOutcome): void {
   for (const settle of chunk.waiting.splice(0)) settle(outcome);
 }

@@ -3,6 +3,7 @@ import { type Argument, IoredisPort, IngestLane, RedisInDoubt } from '@sink/lane
 import { type RedisServer, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { AppendOutcome } from './appender.ts';
 import type { PendingChunk } from './chunk-builder.ts';
 import { LaneWriter } from './lane-writer.ts';
 
@@ -27,25 +28,52 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-async function writerWorld(): Promise<{ port: WatchedPort; writer: LaneWriter; bodies: () => Promise<string[]> }> {
+interface WriterWorld {
+  readonly port: WatchedPort;
+  readonly store: (chunk: PendingChunk) => Promise<AppendOutcome>;
+  readonly bodies: () => Promise<string[]>;
+}
+
+async function writerWorld(): Promise<WriterWorld> {
   const redis = new Redis(server.url);
   onTestFinished(() => redis.disconnect());
   await redis.flushall();
   const port = new WatchedPort(redis);
   const lane = new IngestLane(port, 'sink', 0);
-  const clock = { monotonicMs: () => performance.now(), sleep: (ms: number) => sleep(ms) };
-  const writer = new LaneWriter(lane, clock, {
-    durability: { waitaof: false, replicas: 0, timeoutMs: 100 },
-    backlogBytesMax: 100_000_000,
-    retryWaitMs: 1,
-    newUid: () => 'uid',
-    dedupe: null,
-  });
+  const clock = {
+    monotonicMs: () => performance.now(),
+    sleep: (ms: number) => sleep(ms),
+    after: (ms: number, callback: () => void) => {
+      const timer = setTimeout(callback, ms);
+      return () => clearTimeout(timer);
+    },
+  };
+  const writer = new LaneWriter(
+    lane,
+    {
+      clock,
+      newUid: () => 'uid',
+      fingerprint: (line) => Buffer.from(line),
+      duplicates: () => undefined,
+      failed: () => undefined,
+    },
+    {
+      barrier: { waitaof: false, replicas: 0, timeoutMs: 100 },
+      backlogBytesMax: 100_000_000,
+      retryWaitMs: 1,
+      dedupe: null,
+    },
+  );
+  const store = async (stored: PendingChunk): Promise<AppendOutcome> => {
+    const { outcome, idle } = writer.store(stored, () => undefined);
+    await idle;
+    return outcome;
+  };
   const bodies = async (): Promise<string[]> => {
     const entries = await redis.xrange(lane.keys.chunks, '-', '+');
     return entries.map(([, fields]) => fields[fields.indexOf('b') + 1] ?? '');
   };
-  return { port, writer, bodies };
+  return { port, store, bodies };
 }
 
 function chunk(letter: string, lines: number): PendingChunk {
@@ -64,27 +92,27 @@ function chunk(letter: string, lines: number): PendingChunk {
 const textOf = ({ lines }: PendingChunk): string => `${lines.join('\n')}\n`;
 
 test('large chunks are written into the same memory, and each is stored as it was', async () => {
-  const { port, writer, bodies } = await writerWorld();
+  const { port, store, bodies } = await writerWorld();
   const chunks = [chunk('a', 900), chunk('b', 200), chunk('c', 998), chunk('d', 10)];
-  for (const each of chunks) expect(await writer.store(each)).toBe('stored');
+  for (const each of chunks) expect(await store(each)).toBe('stored');
   expect(new Set(port.bodies.map(({ buffer }) => buffer)).size).toBe(1);
   expect(await bodies()).toEqual(chunks.map(textOf));
 });
 
 test('what may still be on its way is left as it is', async () => {
-  const { port, writer, bodies } = await writerWorld();
+  const { port, store, bodies } = await writerWorld();
   const [doubtful, next] = [chunk('a', 900), chunk('b', 900)];
   port.answersToLose = 1;
-  expect(await writer.store(doubtful)).toBe('stored');
-  expect(await writer.store(next)).toBe('stored');
+  expect(await store(doubtful)).toBe('stored');
+  expect(await store(next)).toBe('stored');
   expect(port.bodies.map(String)).toEqual([doubtful, doubtful, next].map(textOf));
   expect(await bodies()).toEqual([doubtful, next].map(textOf));
 });
 
 test('a chunk of one line that is larger than others has memory of its own', async () => {
-  const { port, writer, bodies } = await writerWorld();
+  const { port, store, bodies } = await writerWorld();
   const [usual, larger] = [chunk('a', 900), chunk('b', 1_500)];
-  for (const each of [usual, larger, usual]) expect(await writer.store(each)).toBe('stored');
+  for (const each of [usual, larger, usual]) expect(await store(each)).toBe('stored');
   expect(port.bodies[1]?.buffer.byteLength).toBe(larger.bytes);
   expect(port.bodies[2]?.buffer).toBe(port.bodies[0]?.buffer);
   expect(await bodies()).toEqual([usual, larger, usual].map(textOf));

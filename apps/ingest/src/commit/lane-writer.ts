@@ -18,69 +18,109 @@ const LARGE_BODY_BYTES = 128 * 1024;
 export interface WriterClock {
   monotonicMs(): number;
   sleep(ms: number): Promise<void>;
+  /** Calls back once after `ms`; the returned function cancels that. */
+  after(ms: number, callback: () => void): () => void;
 }
 
-export interface WriterDedupe extends Pick<Dedupe, 'windowMs' | 'fingerprintsMax'> {
-  /** What makes the event in a line the same event, in FINGERPRINT_BYTES bytes. */
-  readonly fingerprint: (line: string) => Buffer;
-  /** Told how many events of a chunk were stored before. */
-  readonly onDuplicates: (events: number) => void;
-}
-
-export interface WriterOptions {
-  readonly durability: DurabilityBarrier;
-  readonly backlogBytesMax: number;
-  /** The wait before another try, in milliseconds, while Redis is away or has no room. */
-  readonly retryWaitMs: number;
+export interface WriterPorts {
+  readonly clock: WriterClock;
   /** A random uid for a lane that has none yet. */
   readonly newUid: () => string;
-  /** Drop what was stored before; null: store all. */
-  readonly dedupe: WriterDedupe | null;
-  /** Told why a try failed: what an operator has to see. Called at every try. */
-  readonly onProblem?: (problem: RedisFailure) => void;
+  /** What identifies the event in a line, in FINGERPRINT_BYTES bytes. */
+  readonly fingerprint: (line: string) => Buffer;
+  /** Counts the events of a chunk that had been stored before. */
+  readonly duplicates: (events: number) => void;
+  /** Reports the failure of a try, at every try. */
+  readonly failed: (problem: RedisFailure) => void;
+}
+
+export interface WriterSettings {
+  readonly barrier: DurabilityBarrier;
+  /** Bytes that the lane may keep in Redis. */
+  readonly backlogBytesMax: number;
+  /** The wait before another try while Redis is away or has no room, in milliseconds. */
+  readonly retryWaitMs: number;
+  /** Drops events that were stored before; null: stores all. */
+  readonly dedupe: Pick<Dedupe, 'windowMs' | 'fingerprintsMax'> | null;
+}
+
+/** Why a chunk that surely is not stored has to wait. */
+export type HoldUp = 'redis_away' | 'backlog_full';
+
+/** A chunk that a writer stores. */
+export interface Storing {
+  /** How storing ended. Settles at the chunk's deadline at the latest, even if Redis does not answer at all. Never rejects. */
+  readonly outcome: Promise<AppendOutcome>;
+  /** Resolves when the writer can store the next chunk, which may be later. Rejects if an invariant is broken. */
+  readonly idle: Promise<void>;
 }
 
 /**
- * One writer of a lane: one append in flight, on a connection of its own. A sequence number belongs to one chunk for ever;
- * after doubt the same chunk is sent again under the same number, and never under another writer's.
+ * One writer of a lane: one append in flight, on a connection of its own. A sequence number belongs to one chunk for ever:
+ * after doubt the writer sends the same chunk again under the same number, and no other writer ever sends it.
+ *
+ * A chunk is in one of three states, and that state is its outcome if its deadline comes:
+ *
+ * | state      | means                                                                                              |
+ * | ---------- | -------------------------------------------------------------------------------------------------- |
+ * | held up    | (HoldUp) no append of it was or will be executed, or every one was answered with `full`            |
+ * | in doubt   | an append of it is in flight or lost its answer, or it is stored but not yet as durable as asked for |
+ * | stored     | as durable as asked for; the only state that ends before the deadline, beside the doubt of a writer |
+ * |            | that the lane does not know any more                                                               |
  */
 export class LaneWriter {
   readonly #lane: IngestLane;
-  readonly #clock: WriterClock;
-  readonly #options: WriterOptions;
+  readonly #ports: WriterPorts;
+  readonly #settings: WriterSettings;
   #writer: string | null = null;
   #sequence = 0;
-  /** Of the chunk that is being stored: an append of it may have been, or may yet be, executed. */
+  /** Of the chunk that is being stored: an append of it may have been executed, or may be executed yet. */
   #inDoubt = false;
-  #heldBy: 'redis_away' | 'backlog_full' = 'redis_away';
-  /** What the body of the next large chunk is written into. */
+  #heldBy: HoldUp = 'redis_away';
+  /** The memory for the body of the next large chunk. */
   #spare: Buffer | null = null;
 
-  constructor(lane: IngestLane, clock: WriterClock, options: WriterOptions) {
+  constructor(lane: IngestLane, ports: WriterPorts, settings: WriterSettings) {
     this.#lane = lane;
-    this.#clock = clock;
-    this.#options = options;
+    this.#ports = ports;
+    this.#settings = settings;
   }
 
-  /** What is to be said to those who wait for the chunk that is being stored, if they are told now. */
-  get outcomeNow(): AppendOutcome {
-    if (!this.#inDoubt) return this.#heldBy;
-    return 'in_doubt'; // rule: writer.doubt
-  }
-
-  /** What holds up the chunk that is being stored; before its first answer, what held up the one before. */
-  get heldBy(): 'redis_away' | 'backlog_full' {
-    return this.#heldBy;
-  }
-
-  /** Stores a chunk and tells how that ended; tries until the chunk's deadline. `stored` means durable as asked for. */
-  async store(chunk: PendingChunk): Promise<AppendOutcome> {
+  /**
+   * Stores a chunk, and tries until its deadline. Call it when the writer is idle.
+   *
+   * @param heldUp receives what holds the chunk up, whenever that changes
+   */
+  store(chunk: PendingChunk, heldUp: (reason: HoldUp) => void): Storing {
+    const { clock } = this.#ports;
     this.#inDoubt = false;
+    const { promise: outcome, resolve: settle } = Promise.withResolvers<AppendOutcome>();
+    const cancel = clock.after(Math.max(0, chunk.deadlineMs - clock.monotonicMs()), () => settle(this.#outcomeNow()));
+    const storeAndSettle = async (): Promise<void> => {
+      try {
+        settle(await this.#store(chunk, heldUp));
+      } catch (error) {
+        settle('in_doubt');
+        throw error;
+      } finally {
+        cancel();
+      }
+    };
+    return { outcome, idle: storeAndSettle() };
+  }
+
+  async #store(chunk: PendingChunk, heldUp: (reason: HoldUp) => void): Promise<AppendOutcome> {
+    const { clock, duplicates: countDuplicates, failed } = this.#ports;
+    const { retryWaitMs, barrier } = this.#settings;
     const content = { body: this.#bodyOf(chunk), dedupe: this.#dedupe(chunk) };
+    const holdUp = (reason: HoldUp): void => {
+      this.#heldBy = reason;
+      heldUp(reason);
+    };
     let numbered = false;
     let tries = 0;
-    // A try in the last moment would only turn a clear refusal into doubt.
-    while (chunk.deadlineMs - this.#clock.monotonicMs() > this.#options.retryWaitMs) {
+    // A try at the last moment would only turn a clear refusal into doubt.
+    while (chunk.deadlineMs - clock.monotonicMs() > retryWaitMs) {
       try {
         if (this.#writer === null) {
           this.#writer = await this.#register();
@@ -94,13 +134,13 @@ export class LaneWriter {
           case 'stored':
             // Answered at the first try: no copy of the body is on its way any more.
             if (tries === 1) this.#reuse(content.body);
-            this.#heldBy = 'redis_away';
-            assertReached(await this.#lane.reached(this.#options.durability), 'appending a chunk');
-            this.#options.dedupe?.onDuplicates(duplicates);
+            holdUp('redis_away');
+            assertReached(await this.#lane.reached(barrier), 'appending a chunk');
+            countDuplicates(duplicates);
             return 'stored';
           case 'full':
-            // Remembered under this number: the chunk may be offered again, under the next one.
-            this.#heldBy = 'backlog_full';
+            // The lane remembers this answer under this number: the chunk is offered again under the next one.
+            holdUp('backlog_full');
             numbered = false;
             break;
           case 'stale':
@@ -108,34 +148,40 @@ export class LaneWriter {
             return 'in_doubt';
           case 'unknown_writer':
             this.#writer = null;
-            if (this.outcomeNow === 'in_doubt') return 'in_doubt'; // rule: writer.no-other-id
+            if (this.#outcomeNow() === 'in_doubt') return 'in_doubt'; // rule: writer.no-other-id
             continue;
           default:
             assertNever(answer);
         }
       } catch (error) {
         if (!(error instanceof RedisFailure)) throw error;
-        this.#heldBy = error instanceof RedisRefused && error.code === 'OOM' ? 'backlog_full' : 'redis_away';
-        this.#options.onProblem?.(error);
+        holdUp(error instanceof RedisRefused && error.code === 'OOM' ? 'backlog_full' : 'redis_away');
+        failed(error);
       }
-      await this.#clock.sleep(this.#options.retryWaitMs);
+      await clock.sleep(retryWaitMs);
     }
-    return this.outcomeNow;
+    return this.#outcomeNow();
   }
 
-  /** Forgets the writer in Redis; to be called when nothing is in flight. A failure only leaves its entry to be retired. */
+  /** Removes the writer from Redis. Call it when the writer is idle. If that fails, a batcher retires its entry later. */
   async close(): Promise<void> {
     if (this.#writer === null) return;
     await this.#lane.forgetWriter(this.#writer).catch(() => undefined);
     this.#writer = null;
   }
 
+  /** The outcome of the chunk if its deadline is now. */
+  #outcomeNow(): AppendOutcome {
+    if (!this.#inDoubt) return this.#heldBy;
+    return 'in_doubt'; // rule: writer.doubt
+  }
+
   #dedupe({ lines }: PendingChunk): Dedupe | null {
-    const { dedupe } = this.#options;
+    const { dedupe } = this.#settings;
     if (dedupe === null) return null; // rule: dedupe.every-writer
-    const { windowMs, fingerprintsMax, fingerprint } = dedupe;
+    const { windowMs, fingerprintsMax } = dedupe;
     return {
-      fingerprints: Buffer.concat(lines.map(fingerprint)),
+      fingerprints: Buffer.concat(lines.map(this.#ports.fingerprint)),
       lineBytes: lines.map((line) => Buffer.byteLength(line) + 1),
       windowMs,
       fingerprintsMax,
@@ -143,12 +189,12 @@ export class LaneWriter {
   }
 
   async #register(): Promise<string> {
-    await this.#lane.open(this.#options.newUid()); // a Redis that started empty has no lane
+    await this.#lane.open(this.#ports.newUid()); // a Redis that started empty has no lane
     this.#sequence = 0;
     return this.#lane.registerWriter();
   }
 
-  /** One append; while it is without an answer, and after one that left it open, the chunk is in doubt. */
+  /** One append. The chunk is in doubt while the append has no answer, and after it failed without one. */
   async #append(
     writer: string,
     chunk: PendingChunk,
@@ -165,7 +211,7 @@ export class LaneWriter {
       bytes: chunk.bytes,
       furtherBytes: chunk.furtherBytes,
       acceptedAtMs: chunk.acceptedAtMs,
-      backlogBytesMax: this.#options.backlogBytesMax,
+      backlogBytesMax: this.#settings.backlogBytesMax,
     };
     try {
       const appended =
@@ -173,7 +219,7 @@ export class LaneWriter {
           ? { answer: await this.#lane.append(request), duplicates: 0 }
           : await this.#lane.appendOnce(request, dedupe);
       const { answer } = appended;
-      // Stored is in doubt until it is as durable as asked for; full is certain, for this number and all copies under it.
+      // `stored` is in doubt until it is as durable as asked for. `full` is certain, for all copies under this number.
       this.#inDoubt = answer === 'stored' || (answer !== 'full' && before);
       return appended;
     } catch (error) {
@@ -183,9 +229,9 @@ export class LaneWriter {
   }
 
   /**
-   * The chunk's NDJSON. A large one is written straight into its bytes: as a string it would be copied twice more on its way
-   * to the socket, in pieces that V8's heap keeps for long. With batches of 100 that is 7 % of ingest's CPU time, and 20 MiB.
-   * A small one is faster as a string, by 3 %.
+   * The chunk's NDJSON. A large body is written straight into bytes: as a string it would be copied twice more on its way to
+   * the socket, in pieces that stay in V8's heap for long. With batches of 100 that saves 7 % of ingest's CPU time, and
+   * 20 MiB. A small body is 3 % faster as a string.
    */
   #bodyOf({ lines, bytes }: PendingChunk): string | Buffer {
     if (bytes < LARGE_BODY_BYTES) return `${lines.join('\n')}\n`;
@@ -199,8 +245,8 @@ export class LaneWriter {
   }
 
   /**
-   * The same memory for one large chunk after the other: new memory for each is touched page by page, and makes V8 look for
-   * garbage. With batches of 100 that is a fifth of ingest's CPU time, and 40 MB.
+   * Memory for a large body: one large chunk after the other uses the same. The system would map new memory page by page,
+   * and V8 would collect garbage for it. With batches of 100 that saves a fifth of ingest's CPU time, and 40 MB.
    */
   #room(bytes: number): Buffer {
     if (bytes > CHUNK_BYTES_MAX) return Buffer.allocUnsafeSlow(bytes);

@@ -9,7 +9,7 @@ afterEach(() => {
 });
 
 function setup(limitBytes = 100) {
-  const admission = new Admission({ limitBytes, holdMaxMs: 4000, nowMs: () => performance.now() });
+  const admission = new Admission({ maxInFlightBytes: limitBytes, holdMaxMs: 4000 }, () => performance.now());
   const log: string[] = [];
   const enter = (name: string, bytes: number, costBytes = 1) =>
     admission.waitToEnter(

@@ -1,22 +1,21 @@
-export interface AdmissionOptions {
-  /** How many bytes may be in flight. One request that is larger is let in when it is alone. */
-  limitBytes: number;
-  /** How long a request is held while there is no room, in milliseconds. */
-  holdMaxMs: number;
-  nowMs: () => number;
+export interface AdmissionSettings {
+  /** How many bytes may be in flight. A larger request is let in when it is alone. */
+  readonly maxInFlightBytes: number;
+  /** How long a request waits for room, in milliseconds. */
+  readonly holdMaxMs: number;
 }
 
 /** A request whose body is being read. */
 export interface Reader {
-  /** Since when, and how many bytes have come since. */
+  /** Since when its speed is measured, and how many bytes have come since. */
   sinceMs: number;
   bytes: number;
-  /** True while it waits for room itself, and is not to blame. */
+  /** True while it waits for room itself: its client is not to blame. */
   paused: boolean;
   evict: () => void;
 }
 
-/** While others wait for room, a body has to come at this speed, or makes way for them. */
+/** While other requests wait for room, a body that arrives more slowly is refused. */
 const BYTES_PER_SECOND_MIN = 256 * 1024;
 const READING_MS_MIN = 1000;
 const EVICTION_EVERY_MS = 250;
@@ -24,23 +23,24 @@ const EVICTION_EVERY_MS = 250;
 interface Waiter {
   bytes: number;
   costBytes: number;
-  /** What this request has in flight already: it may grow above the limit when it is alone. */
+  /** Bytes of this request that are in flight already: it may grow above the limit when it is alone. */
   ownBytes: number;
   timer: NodeJS.Timeout;
   granted: () => void;
 }
 
 /**
- * Bounds the memory of all requests together: a body is read only when there is room for it. Whoever finds none waits in
- * the order of arrival, and is refused after `holdMaxMs`, or at once when those who wait hold too much themselves (the
- * heads of their requests, and what Node has read of their bodies by then).
+ * Bounds the memory of all requests together: a body is read only when there is room for it. Requests wait for room in the
+ * order of arrival. A request is refused after `holdMaxMs`, or at once if the waiting ones hold too much memory themselves
+ * (their heads, and what Node has read of their bodies).
  *
- * Requests that have been let in and grow (chunked, compressed) come before new ones: they can only give back what they
- * hold by getting done. And while anybody waits, bodies that trickle in are sent away, the slowest first: a few slow
- * clients must not keep all others out.
+ * Requests that were let in and grow (chunked, compressed) come before new ones, because only finished requests give bytes
+ * back. And while any request waits, bodies that trickle in are refused, the slowest first: a few slow clients must not keep
+ * all others out.
  */
 export class Admission {
-  readonly #options: AdmissionOptions;
+  readonly #settings: AdmissionSettings;
+  readonly #nowMs: () => number;
   readonly #growing = new Set<Waiter>();
   readonly #arriving = new Set<Waiter>();
   readonly #readers = new Set<Reader>();
@@ -48,8 +48,9 @@ export class Admission {
   #waitingBytes = 0;
   #eviction: NodeJS.Timeout | null = null;
 
-  constructor(options: AdmissionOptions) {
-    this.#options = options;
+  constructor(settings: AdmissionSettings, nowMs: () => number) {
+    this.#settings = settings;
+    this.#nowMs = nowMs;
   }
 
   get usedBytes(): number {
@@ -62,10 +63,10 @@ export class Admission {
 
   /** The clock that `Reader.sinceMs` is read from. */
   nowMs(): number {
-    return this.#options.nowMs();
+    return this.#nowMs();
   }
 
-  /** Takes the bytes if there is room and nobody waits. */
+  /** Takes the bytes if there is room and no request waits. */
   tryTake(bytes: number): boolean {
     if (this.#arriving.size > 0 || this.#growing.size > 0 || !this.#fits(bytes, 0)) return false;
     this.#usedBytes += bytes;
@@ -80,18 +81,18 @@ export class Admission {
   }
 
   /**
-   * Waits for room: `granted` is called when the bytes are taken, `refused` when the hold is over. The function it
-   * returns ends the waiting without a call. Null: too many wait already.
+   * Waits for room: calls `granted` when the bytes are taken, or `refused` after `holdMaxMs`. The returned function ends the
+   * wait without a call. Null: too many requests wait already.
    *
-   * @param costBytes what the request holds in memory while it waits
+   * @param costBytes memory that the request uses while it waits
    */
   waitToEnter(bytes: number, costBytes: number, granted: () => void, refused: () => void): (() => void) | null {
     const alone = this.#arriving.size === 0;
-    if (!alone && this.#waitingBytes + costBytes > this.#options.limitBytes) return null;
+    if (!alone && this.#waitingBytes + costBytes > this.#settings.maxInFlightBytes) return null;
     return this.#wait(this.#arriving, { bytes, costBytes, ownBytes: 0, granted }, refused);
   }
 
-  /** As `waitToEnter`, for more bytes of a request that was let in, holds `ownBytes`, and has waited `heldMs` before. */
+  /** As `waitToEnter`, for a request that was let in, holds `ownBytes`, and has waited `heldMs` before. */
   waitToGrow(
     bytes: number,
     { ownBytes, heldMs }: { ownBytes: number; heldMs: number },
@@ -101,7 +102,7 @@ export class Admission {
     return this.#wait(this.#growing, { bytes, costBytes: 0, ownBytes, granted }, refused, heldMs);
   }
 
-  /** Gives bytes back and lets in who waits. */
+  /** Gives bytes back and lets waiting requests in. */
   give(bytes: number): void {
     this.#usedBytes -= bytes;
     if (this.#growing.size > 0 || this.#arriving.size > 0) this.#letIn();
@@ -116,7 +117,7 @@ export class Admission {
   }
 
   #fits(bytes: number, ownBytes: number): boolean {
-    return this.#usedBytes + bytes <= this.#options.limitBytes || this.#usedBytes === ownBytes;
+    return this.#usedBytes + bytes <= this.#settings.maxInFlightBytes || this.#usedBytes === ownBytes;
   }
 
   #wait(queue: Set<Waiter>, wish: Omit<Waiter, 'timer'>, refused: () => void, heldMs = 0): () => void {
@@ -124,13 +125,13 @@ export class Admission {
       clearTimeout(waiter.timer);
       if (!queue.delete(waiter)) return;
       this.#waitingBytes -= waiter.costBytes;
-      // Whoever comes next may need less.
+      // The next request may need less room.
       this.#letIn();
     };
     const timer = setTimeout(() => {
       cancel();
       refused();
-    }, this.#options.holdMaxMs - heldMs);
+    }, this.#settings.holdMaxMs - heldMs);
     const waiter: Waiter = { ...wish, timer };
     queue.add(waiter);
     this.#waitingBytes += waiter.costBytes;
@@ -157,7 +158,7 @@ export class Admission {
       this.#eviction = null;
       return;
     }
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#nowMs();
     let slowest: Reader | null = null;
     let lowest = BYTES_PER_SECOND_MIN;
     for (const reader of this.#readers) {

@@ -2,141 +2,110 @@ import { createServer, STATUS_CODES } from 'node:http';
 import type { RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { SinkConfig } from '@sink/config';
 import { listen } from '@sink/runtime';
-import type { Clock, Logger, Readiness, Registry } from '@sink/runtime';
-import { Admission } from './admission.ts';
+import type { Clock, Logger, Readiness } from '@sink/runtime';
+import type { Admission } from './admission.ts';
 import { rawRefusal, unavailable } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import type { EventAppender } from '../commit/appender.ts';
 import { JointReadiness } from './joint-readiness.ts';
-import { IngestMetrics } from '../metrics.ts';
+import type { IngestMetrics } from '../metrics.ts';
 import { nodeListener } from './node-adapter.ts';
 import { createRoutes, type IngestMiddleware } from './routes.ts';
 
-export type IngestServerConfig = Pick<
-  SinkConfig,
-  'host' | 'port' | 'maxBodyBytes' | 'maxHeaderBytes' | 'maxInFlightBytes' | 'holdMaxMs'
->;
-
-export interface IngestServerOptions {
-  config: IngestServerConfig;
-  appender: EventAppender;
-  /** Events so far that were acknowledged because they had been stored before. */
-  duplicateEvents: () => number;
-  readiness: Readiness;
-  /** `/readyz` addresses of services that this port answers for too. */
-  alsoReady: readonly string[];
-  /** Runs before every route: authentication, limits. */
-  middleware: readonly IngestMiddleware[];
-  registry: Registry;
-  /** Other workers listen on the same port. */
-  sharedPort?: boolean;
-  clock: Clock;
-  log: Logger;
-  timeouts?: Partial<IngestTimeouts>;
-}
-
-/** In milliseconds. */
-export interface IngestTimeouts {
+/** Times in milliseconds. */
+export interface HttpSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly maxBodyBytes: number;
+  readonly maxHeaderBytes: number;
   /** From the first byte of a request to the end of its header fields. */
-  headersTimeoutMs: number;
+  readonly headersTimeoutMs: number;
   /** From the first byte of a request to its last. */
-  requestTimeoutMs: number;
-  /** How long an idle connection is kept. Go's clients keep theirs for 90 s: who closes later loses no request. */
-  keepAliveTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection is kept. */
+  readonly keepAliveTimeoutMs: number;
   /** How often Node looks for connections that are too slow. */
-  checkIntervalMs: number;
+  readonly checkIntervalMs: number;
   /** How long stopping waits for requests in flight. */
-  drainMaxMs: number;
+  readonly drainMaxMs: number;
 }
 
-const TIMEOUTS: IngestTimeouts = {
-  headersTimeoutMs: 15_000,
-  requestTimeoutMs: 60_000,
-  keepAliveTimeoutMs: 100_000,
-  checkIntervalMs: 2000,
-  drainMaxMs: 12_000,
-};
+export interface IngestServerParts {
+  readonly appender: EventAppender;
+  readonly admission: Admission;
+  readonly metrics: IngestMetrics;
+  readonly readiness: Readiness;
+  /** `/readyz` addresses of services that this port answers for too. */
+  readonly alsoReady: readonly string[];
+  /** Runs before every route: authentication, limits. */
+  readonly middleware: readonly IngestMiddleware[];
+  /** Other workers listen on the same port. */
+  readonly sharedPort: boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
 
 /**
- * Connections that wait to be accepted. Vanus opens up to 10,000 at once; beyond Node's default of 511 the system drops
- * them, and a client comes back after one, three and seven seconds: later than it waits for an answer.
+ * Connections that may wait to be accepted. Vanus opens up to 10,000 at once. Beyond Node's default of 511 the system drops
+ * them, and a client tries again after one, three and seven seconds: longer than it waits for an answer.
  */
 const ACCEPT_BACKLOG = 16_384;
 
-/** How long a client that sent no HTTP may take to read its answer, while what it still sends is dropped. */
+/** How long a client that sent no HTTP may take to read its answer; what it still sends is dropped. */
 const LINGER_MAX_MS = 1000;
 
 export interface IngestServer {
   port: number;
-  metrics: IngestMetrics;
   /**
-   * Stops accepting, answers what is in flight (each answer ends its connection), then closes the rest. Resolves when
-   * no connection is left, at the latest after `drainMaxMs`.
+   * Stops accepting, answers requests in flight (each answer ends its connection), then closes the other connections.
+   * Resolves when no connection is left, at the latest after `drainMaxMs`.
    */
   close(): Promise<void>;
 }
 
 /** Listens for events. @throws when the address cannot be listened on */
-export async function startIngestServer(options: IngestServerOptions): Promise<IngestServer> {
-  const { appender, clock, config, log, registry } = options;
-  const timeouts = { ...TIMEOUTS, ...options.timeouts };
-  const admission = new Admission({
-    limitBytes: config.maxInFlightBytes,
-    holdMaxMs: config.holdMaxMs,
-    nowMs: () => clock.monotonicMs(),
-  });
-  const metrics = new IngestMetrics(registry, {
-    inFlightBytes: () => admission.usedBytes,
-    waitingRequests: () => admission.waitingRequests,
-    duplicateEvents: options.duplicateEvents,
-  });
+export async function startIngestServer(parts: IngestServerParts, settings: HttpSettings): Promise<IngestServer> {
+  const { metrics } = parts;
   let stopping = false;
   const closing = (): boolean => stopping;
   const app = createRoutes({
-    appender,
-    admission,
-    maxBodyBytes: config.maxBodyBytes,
-    metrics,
-    readiness: new JointReadiness(options.readiness, options.alsoReady, clock),
-    middleware: options.middleware,
-    clock,
-    log,
+    ...parts,
+    maxBodyBytes: settings.maxBodyBytes,
+    readiness: new JointReadiness(parts.readiness, parts.alsoReady, parts.clock),
     closing,
   });
   const listener = nodeListener(app, { answered: (status) => metrics.answered(status), closing });
   const responses = new WeakMap<Duplex, ServerResponse>();
   const onRequest: RequestListener = (incoming, outgoing) => {
     responses.set(incoming.socket, outgoing);
-    listener(incoming, outgoing); // next: node-adapter.ts, which hands it to the routes
+    listener(incoming, outgoing); // next: node-adapter.ts, which gives it to the routes
   };
 
   const server = createServer(
     {
-      maxHeaderSize: config.maxHeaderBytes,
-      headersTimeout: timeouts.headersTimeoutMs,
-      requestTimeout: timeouts.requestTimeoutMs,
-      keepAliveTimeout: timeouts.keepAliveTimeoutMs,
-      connectionsCheckingInterval: timeouts.checkIntervalMs,
-      // A body is not read before there is room for it; this is what Node may read of it on its own.
+      maxHeaderSize: settings.maxHeaderBytes,
+      headersTimeout: settings.headersTimeoutMs,
+      requestTimeout: settings.requestTimeoutMs,
+      keepAliveTimeout: settings.keepAliveTimeoutMs,
+      connectionsCheckingInterval: settings.checkIntervalMs,
+      // Node may read this much of a body by itself, before there is room for it.
       highWaterMark: 16_384,
     },
     onRequest,
   );
-  // Node's default drops header fields beyond the 2,000th without a word; their bytes are limited above.
+  // Node's default silently drops header fields beyond the 2,000th; their bytes are limited above.
   server.maxHeadersCount = 0;
-  // A client that asks first is told to go on when there is room for the body, not before.
+  // A client that asks first gets its "100 Continue" from receive.ts, when there is room for the body.
   server.on('checkContinue', onRequest);
-  refuseBrokenClients(server, responses, config.maxHeaderBytes, metrics);
+  refuseBrokenClients(server, responses, settings.maxHeaderBytes, metrics);
 
-  await listen(server, config.port, config.host, { backlog: ACCEPT_BACKLOG, reusePort: options.sharedPort ?? false });
+  await listen(server, settings.port, settings.host, { backlog: ACCEPT_BACKLOG, reusePort: parts.sharedPort });
   return {
     port: (server.address() as AddressInfo).port,
-    metrics,
     close: async () => {
       stopping = true;
-      await closeWithin(server, timeouts.drainMaxMs);
+      await closeWithin(server, settings.drainMaxMs);
     },
   };
 }
@@ -164,7 +133,7 @@ function refuseBrokenClients(
 ): void {
   const refused = new WeakSet<Duplex>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-    // What the client goes on sending fails to parse again.
+    // Further bytes of the same client fail to parse again.
     if (refused.has(socket)) return;
     refused.add(socket);
     const last = responses.get(socket) ?? null;
@@ -175,7 +144,7 @@ function refuseBrokenClients(
       return;
     }
     if (pending?.req.complete === true) {
-      // What is broken comes after a sound request: that one still gets its answer.
+      // The broken bytes follow a sound request, which still gets its answer.
       pending.once('finish', () => socket.destroy());
       return;
     }
@@ -187,7 +156,7 @@ function refuseBrokenClients(
   });
 }
 
-/** Null: nothing to say. A connection that was opened for later, or broke, is just closed. */
+/** Null: no answer. A connection that was opened for later, or broke, is just closed. */
 function refusalOfClientError(
   error: NodeJS.ErrnoException,
   maxHeaderBytes: number,
@@ -201,7 +170,7 @@ function refusalOfClientError(
         message: `the header fields are larger than ${maxHeaderBytes} bytes`,
       };
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      // 408 would be a 4xx, which brokers take for the event's fault.
+      // Brokers take a 4xx such as 408 for the fault of the event.
       return inRequest ? unavailable('too_slow', 'the request did not arrive in time') : null;
     case 'ECONNRESET':
     case 'EPIPE':

@@ -1,17 +1,19 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IoredisPort, IngestLane, type DurabilityBarrier } from '@sink/lane';
+import type { TimeInterval } from '@sink/domain';
+import { type DurabilityBarrier, FINGERPRINT_BYTES, IngestLane, IoredisPort } from '@sink/lane';
+import { Registry } from '@sink/runtime';
 import { eventually, type Proxy, type RedisServer, startProxy, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import type { AppendOutcome } from '../commit/appender.ts';
-import { GroupCommit, type GroupCommitOptions } from '../commit/group-commit.ts';
-import { LaneWriter, type WriterDedupe } from '../commit/lane-writer.ts';
+import { composeIngest, type Ingest } from '../compose.ts';
+import { FIXED_SETTINGS } from '../settings.ts';
 
 export interface CommitWorld {
   readonly server: RedisServer;
   readonly proxy: Proxy;
-  readonly commit: GroupCommit;
+  readonly commit: Ingest;
   /** Past the proxy, for looking at what is stored. */
   readonly lane: IngestLane;
   readonly redis: Redis;
@@ -41,8 +43,7 @@ export interface CommitSettings {
   /** The wait before another try; none begins in the last of it before a submission is refused. Default 20. */
   readonly retryWaitMs?: number;
   readonly durability?: DurabilityBarrier;
-  readonly dedupe?: WriterDedupe;
-  readonly timeInterval?: GroupCommitOptions['timeInterval'];
+  readonly timeInterval?: TimeInterval;
 }
 
 /** As `startRedis` sets it. */
@@ -119,35 +120,45 @@ async function commitWorld({ server, proxy }: SharedRedis, settings: CommitSetti
   await redis.config('SET', 'maxmemory', MAXMEMORY);
   await redis.flushall();
 
-  const laneWriters = clients.map(
-    (client) =>
-      new LaneWriter(
-        new IngestLane(new IoredisPort(client), 'sink', 0),
-        { monotonicMs: () => performance.now(), sleep: (ms) => sleep(ms) },
-        {
-          durability: settings.durability ?? { waitaof: false, replicas: 0, timeoutMs: 100 },
-          backlogBytesMax,
-          dedupe: settings.dedupe ?? null,
-          retryWaitMs: settings.retryWaitMs ?? 20,
-          newUid: () => randomBytes(8).toString('hex'),
-          onProblem: (problem) => problems.push(problem),
-        },
-      ),
-  );
+  const unused = [...clients];
   let wallOffsetMs = Date.UTC(2026, 10, 23, 10, 30);
-  const commit = new GroupCommit(
-    laneWriters,
+  const ingest = composeIngest(
     {
-      wallMs: () => wallOffsetMs,
-      monotonicMs: () => performance.now(),
-      soon: (callback) => void setImmediate(callback),
-      after: (ms, callback) => {
-        const timer = setTimeout(callback, ms);
-        return () => clearTimeout(timer);
+      connect: () => {
+        const client = unused.shift();
+        if (!client) throw new Error('there is a connection for each writer');
+        return new IoredisPort(client);
       },
+      clock: {
+        wallMs: () => wallOffsetMs,
+        monotonicMs: () => performance.now(),
+        sleep: (ms) => sleep(ms),
+        soon: (callback) => void setImmediate(callback),
+        after: (ms, callback) => {
+          const timer = setTimeout(callback, ms);
+          return () => clearTimeout(timer);
+        },
+      },
+      registry: new Registry(),
+      newUid: () => randomBytes(8).toString('hex'),
+      fingerprint: (line) => createHash('sha256').update(line).digest().subarray(0, FINGERPRINT_BYTES),
+      failed: (problem) => problems.push(problem),
+      crash: (error) => crashes.push(error),
     },
-    { timeInterval: settings.timeInterval ?? 'HOURLY', holdMaxMs },
-    (error) => crashes.push(error),
+    {
+      ...FIXED_SETTINGS,
+      sinkName: 'sink',
+      lanes: 1,
+      writersPerLane: writers,
+      timeInterval: settings.timeInterval ?? 'HOURLY',
+      holdMaxMs,
+      durability: 'fsync',
+      barrier: settings.durability ?? { waitaof: false, replicas: 0, timeoutMs: 100 },
+      backlogBytesMax,
+      retryWaitMs: settings.retryWaitMs ?? 20,
+      dedupe: null,
+      maxInFlightBytes: 64 * 1024 * 1024,
+    },
   );
   onTestFinished(() => {
     for (const client of [...clients, redis]) client.disconnect();
@@ -162,14 +173,14 @@ async function commitWorld({ server, proxy }: SharedRedis, settings: CommitSetti
         if (told > 1) reject(new Error('told twice'));
         resolve({ outcome, tookMs: performance.now() - startMs });
       };
-      commit.submit(lines, settled, heldMs);
+      ingest.appender.submit(lines, settled, heldMs);
     });
   const entries = () => redis.xrange(lane.keys.chunks, '-', '+');
   const field = (fields: string[], name: string): string | undefined => fields[fields.indexOf(name) + 1];
   return {
     server,
     proxy,
-    commit,
+    commit: ingest,
     lane,
     redis,
     problems,

@@ -5,9 +5,12 @@ import type { Socket } from 'node:net';
 import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
 import { expect, onTestFinished } from 'vitest';
 import type { AppendOutcome, EventAppender } from '../commit/appender.ts';
+import { Admission, type AdmissionSettings } from '../http/admission.ts';
 import type { IngestMiddleware } from '../http/routes.ts';
 import { startIngestServer } from '../http/server.ts';
-import type { IngestServer, IngestServerConfig, IngestTimeouts } from '../http/server.ts';
+import type { HttpSettings, IngestServer } from '../http/server.ts';
+import { IngestMetrics } from '../metrics.ts';
+import { FIXED_SETTINGS } from '../settings.ts';
 
 /** Stands in for group commit: answers as the test says, at once or when the test lets it. */
 export class ScriptedAppender implements EventAppender {
@@ -46,8 +49,8 @@ export interface Ingest {
 }
 
 export interface IngestSettings {
-  config?: Partial<IngestServerConfig>;
-  timeouts?: Partial<IngestTimeouts>;
+  config?: Partial<HttpSettings & AdmissionSettings>;
+  timeouts?: Partial<HttpSettings>;
   alsoReady?: readonly string[];
   middleware?: readonly IngestMiddleware[];
 }
@@ -63,26 +66,35 @@ export async function startIngest({
   const readiness = new Readiness();
   readiness.set('starting', null);
   const registry = new Registry();
-  const server = await startIngestServer({
-    config: {
-      host: '127.0.0.1',
-      port: 0,
-      maxBodyBytes: 16 * 1024 * 1024,
-      maxHeaderBytes: 65_536,
-      maxInFlightBytes: 64 * 1024 * 1024,
-      holdMaxMs: 4000,
-      ...config,
+  const settings = {
+    ...FIXED_SETTINGS,
+    host: '127.0.0.1',
+    port: 0,
+    maxBodyBytes: 16 * 1024 * 1024,
+    maxHeaderBytes: 65_536,
+    maxInFlightBytes: 64 * 1024 * 1024,
+    holdMaxMs: 4000,
+    drainMaxMs: 500,
+    checkIntervalMs: 20,
+    ...config,
+    ...timeouts,
+  };
+  const admission = new Admission(settings, () => systemClock.monotonicMs());
+  const durability = { durability: 'fsync', barrier: { waitaof: false, replicas: 0 } };
+  const server = await startIngestServer(
+    {
+      appender,
+      admission,
+      metrics: new IngestMetrics(registry, admission, durability),
+      readiness,
+      alsoReady,
+      middleware,
+      sharedPort: false,
+      clock: systemClock,
+      log: createLogger({ service: 'ingest', level: 'error' }),
     },
-    appender,
-    duplicateEvents: () => 0,
-    readiness,
-    alsoReady,
-    middleware,
-    registry,
-    clock: systemClock,
-    log: createLogger({ service: 'ingest', level: 'error' }),
-    timeouts: { drainMaxMs: 500, checkIntervalMs: 20, ...timeouts },
-  });
+    settings,
+  );
   const metric = async (line: string): Promise<number> => {
     const found = (await registry.metrics()).split('\n').find((text) => text.startsWith(`${line} `));
     return Number(found?.slice(line.length + 1) ?? 0);

@@ -1,0 +1,65 @@
+import type { SinkConfig } from '@sink/config';
+import type { TimeInterval } from '@sink/domain';
+import type { ServiceRedis } from '@sink/redis';
+import type { AdmissionSettings } from './http/admission.ts';
+import type { HttpSettings } from './http/server.ts';
+import type { GroupCommitSettings } from './commit/group-commit.ts';
+import type { WriterSettings } from './commit/lane-writer.ts';
+
+/** What `composeIngest` needs. */
+export interface CommitSettings extends AdmissionSettings, GroupCommitSettings, WriterSettings {
+  readonly sinkName: string;
+  readonly lanes: number;
+  readonly writersPerLane: number;
+  readonly timeInterval: TimeInterval;
+  /** The durability that the configuration asks for, by name; `barrier` is what comes of it on this Redis. */
+  readonly durability: SinkConfig['durability'];
+}
+
+/** All limits and periods of ingest. Times in milliseconds. */
+export interface IngestSettings extends CommitSettings, HttpSettings {
+  /** How often ingest looks whether it can store anything. */
+  readonly readinessEveryMs: number;
+}
+
+/** The settings that no configuration key changes. */
+export const FIXED_SETTINGS = {
+  /** Appends in flight per lane: one, and another for full chunks and behind a slow append (GroupCommit). */
+  writersPerLane: 2,
+  retryWaitMs: 100,
+  /** An append takes milliseconds, and brokers wait longer than `hold_max`. */
+  appendMsMin: 250,
+  /** Reached under full load only: at half of it a turn of the loop soon brings nothing, and the chunk leaves. */
+  gatherMsMax: 2,
+  behindMsMax: 10,
+  readinessEveryMs: 2_000,
+  headersTimeoutMs: 15_000,
+  requestTimeoutMs: 60_000,
+  /** Go's clients keep idle connections for 90 s: a server that closes later loses no request of theirs. */
+  keepAliveTimeoutMs: 100_000,
+  checkIntervalMs: 2_000,
+  drainMaxMs: 12_000,
+} satisfies Partial<IngestSettings>;
+
+export function ingestSettings(
+  config: SinkConfig,
+  redis: Pick<ServiceRedis, 'barrier' | 'backlogBytesMax'>,
+): IngestSettings {
+  return {
+    ...FIXED_SETTINGS,
+    sinkName: config.sinkName,
+    lanes: config.lanes,
+    timeInterval: config.timeInterval,
+    holdMaxMs: config.holdMaxMs,
+    durability: config.durability,
+    barrier: redis.barrier,
+    backlogBytesMax: Math.floor(redis.backlogBytesMax / config.lanes),
+    dedupe:
+      config.dedupeWindowMs === 0 ? null : { windowMs: config.dedupeWindowMs, fingerprintsMax: config.maxFingerprints },
+    maxInFlightBytes: config.maxInFlightBytes,
+    host: config.host,
+    port: config.port,
+    maxBodyBytes: config.maxBodyBytes,
+    maxHeaderBytes: config.maxHeaderBytes,
+  };
+}
