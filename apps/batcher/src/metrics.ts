@@ -26,56 +26,59 @@ export class BatcherMetrics {
     const labelNames = ['lane'] as const;
     const counter = (name: string, help: string): Counter<'lane'> => new Counter({ name, help, labelNames, registers });
     const gauge = (name: string, help: string): Gauge<'lane'> => new Gauge({ name, help, labelNames, registers });
-    this.sealed = counter('sink_segments_sealed_total', 'Segments sealed.');
-    this.sealedEvents = counter('sink_segment_events_sealed_total', 'Events in segments sealed.');
+    this.sealed = counter('sink_segments_sealed_total', 'Segments that were sealed.');
+    this.sealedEvents = counter('sink_segment_events_sealed_total', 'Events in segments that were sealed.');
     this.recoveries = counter(
       'sink_batcher_recoveries_total',
-      'Times that unsealed work was read again after a failure or doubt.',
+      'How often the batcher discarded unsealed work after a failure and read it again.',
     );
-    this.claimed = counter('sink_batcher_chunks_claimed_total', 'Chunks taken over from batchers that died.');
+    this.claimed = counter('sink_batcher_chunks_claimed_total', 'Chunks taken over from batchers that had stopped.');
     this.restored = counter(
       'sink_batcher_chunks_restored_total',
-      "Delivered chunks that were in nobody's pending list.",
+      'Delivered chunks that were missing in the pending lists of all batchers and were restored there.',
     );
     this.foreign = counter(
       'sink_batcher_foreign_entries_total',
-      'Stream entries that are not chunks of this release; left untouched.',
+      'Stream entries that are not chunks of this release. They are left unchanged.',
     );
     this.tidied = new Counter({
       name: 'sink_spool_files_tidied_total',
-      help: 'Spool files that nobody needed any more.',
+      help: 'Spool files that were removed because they were no longer needed.',
       registers,
     });
     this.adopted = new Counter({
       name: 'sink_spool_files_adopted_total',
-      help: 'Spilled files whose record Redis had lost, and has again.',
+      help: 'Spilled files whose record was missing in Redis and was restored from the file.',
       registers,
     });
     this.quarantined = new Counter({
       name: 'sink_spool_files_quarantined_total',
-      help: 'Damaged spilled files without a record that were put aside for a person.',
+      help: 'Damaged spilled files without a record that were set aside for an operator.',
       registers,
     });
     this.released = counter(
       'sink_segments_spilled_total',
-      'Segments whose events left Redis for the spool, because the backlog was above spill_at.',
+      'Segments whose events were moved from Redis to the spool because the backlog was above spill_at.',
     );
-    this.#spilledEvents = gauge('sink_spilled_events', 'Accepted events that stand in spool files alone.');
-    this.#spilledBytes = gauge('sink_spilled_bytes', 'Bytes of these events, uncompressed.');
+    this.#spilledEvents = gauge('sink_spilled_events', 'Accepted events that are stored in spool files only.');
+    this.#spilledBytes = gauge(
+      'sink_spilled_bytes',
+      'Uncompressed bytes of accepted events that are stored in spool files only.',
+    );
     this.#backlogEvents = gauge('sink_backlog_events', 'Accepted events in Redis that are not in S3 yet.');
-    this.#backlogBytes = gauge('sink_backlog_bytes', 'Bytes the sink keeps in Redis.');
+    this.#backlogBytes = gauge('sink_backlog_bytes', 'Bytes of the backlog in Redis.');
     this.#oldest = gauge(
       'sink_oldest_unsealed_age_seconds',
       'Age of the oldest accepted event that is not sealed; 0 if there is none.',
     );
-    this.#fingerprints = gauge('sink_dedupe_fingerprints', 'Events that are remembered for dedupe_window.');
+    this.#fingerprints = gauge('sink_dedupe_fingerprints', 'Events that Redis remembers for dedupe_window.');
     this.#forgottenEarly = gauge(
       'sink_dedupe_forgotten_early',
-      'Times that a part of dedupe_window was forgotten early because max_fingerprints was reached, since it was last idle.',
+      'How often Redis discarded a part of the fingerprints before dedupe_window ended because max_fingerprints was reached. Starts again at 0 when Redis has no fingerprints.',
     );
     new Gauge({
       name: 'sink_spool_bytes',
-      help: 'Bytes of all files in the spool directory, as of the last look at it.',
+      help: 'Bytes of all files in the spool directory, as last measured.',
       registers,
       collect() {
         this.set(spoolBytes());
@@ -83,7 +86,7 @@ export class BatcherMetrics {
     });
     new Gauge({
       name: 'sink_open_files',
-      help: 'Segment files being filled.',
+      help: 'Segment files that the batcher is filling.',
       registers,
       collect() {
         this.set(openFiles());

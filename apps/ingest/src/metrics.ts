@@ -47,7 +47,7 @@ export class IngestMetrics {
     const registers = [registry];
     const accepted = new Counter({
       name: 'sink_ingest_events_accepted_total',
-      help: 'Events that were stored durably and answered with a 2xx.',
+      help: 'Events that are stored durably and were answered with 2xx.',
       registers,
       collect: () => {
         accepted.reset();
@@ -56,7 +56,7 @@ export class IngestMetrics {
     });
     const duplicates: Counter = new Counter({
       name: 'sink_ingest_events_duplicate_total',
-      help: 'Events among the accepted ones that were stored before, within dedupe_window, and not stored again.',
+      help: 'Accepted events that were not stored again, because they had been stored within dedupe_window.',
       registers,
       collect: () => {
         duplicates.reset();
@@ -65,7 +65,7 @@ export class IngestMetrics {
     });
     const requests: Counter = new Counter({
       name: 'sink_ingest_requests_total',
-      help: 'Requests by the status they were answered with.',
+      help: 'Requests, by the status of the answer.',
       labelNames: ['status'],
       registers,
       collect: () => {
@@ -75,7 +75,7 @@ export class IngestMetrics {
     });
     const refused: Counter = new Counter({
       name: 'sink_ingest_requests_refused_total',
-      help: 'Requests that were not answered with a 2xx, by reason.',
+      help: 'Requests that were not answered with 2xx, by reason.',
       labelNames: ['reason'],
       registers,
       collect: () => {
@@ -85,25 +85,25 @@ export class IngestMetrics {
     });
     const inFlight: Gauge = new Gauge({
       name: 'sink_ingest_in_flight_bytes',
-      help: 'Bytes of requests whose body is being read or that wait for Redis.',
+      help: 'Bytes of request bodies that ingest is reading or that wait for Redis.',
       registers,
       collect: () => inFlight.set(admission.usedBytes),
     });
     const waiting: Gauge = new Gauge({
       name: 'sink_ingest_waiting_requests',
-      help: 'Requests that are held because too many bytes are in flight.',
+      help: 'Requests that wait because max_in_flight_bytes is reached.',
       registers,
       collect: () => waiting.set(admission.waitingRequests),
     });
     this.#ackSeconds = new Histogram({
       name: 'sink_ingest_ack_seconds',
-      help: 'Seconds from the head of a request to its 2xx.',
+      help: 'Seconds from the header of a request to its 2xx.',
       buckets: ACK_SECONDS_BUCKETS,
       registers,
     });
     const durability = new Gauge({
       name: 'sink_durability_info',
-      help: 'What a 2xx rests on: 1 for the durability in force.',
+      help: 'Always 1; the labels say which durability a 2xx guarantees.',
       labelNames: ['durability', 'waitaof', 'replicas'],
       // Several workers have one durability, not a sum.
       aggregator: 'max',

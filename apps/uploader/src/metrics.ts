@@ -28,72 +28,77 @@ export class UploaderMetrics {
     const registers = [registry];
     this.sealedWaiting = new Gauge({
       name: 'sink_segments_sealed_waiting',
-      help: 'Sealed segments that are not yet committed to the bucket',
+      help: 'Sealed segments that are not committed yet.',
       labelNames: ['lane'],
       registers,
     });
     this.spilledWaiting = new Gauge({
       name: 'sink_segments_spilled_waiting',
-      help: 'Spilled segments, in whatever spool directory, that are not yet committed to the bucket',
+      help: 'Spilled segments of all spool directories that are not committed yet.',
       labelNames: ['lane'],
       registers,
     });
     this.unattended = new Gauge({
       name: 'sink_segments_spilled_unattended',
-      help: 'Spilled segments in spool directories on which no uploader is alive',
+      help: 'Spilled segments in spool directories on which no uploader runs.',
       registers,
     });
     this.parked = new Gauge({
       name: 'sink_uploads_parked',
-      help: 'Sealed segments whose upload waits for a person, as far as this uploader knows',
+      help: 'Sealed segments whose upload needs an operator, as far as this uploader knows.',
       registers,
     });
-    this.jobs = new Gauge({ name: 'sink_upload_jobs', help: 'Upload jobs by state', labelNames: ['state'], registers });
+    this.jobs = new Gauge({
+      name: 'sink_upload_jobs',
+      help: 'Upload jobs, by state.',
+      labelNames: ['state'],
+      registers,
+    });
     this.uploads = new Counter({
       name: 'sink_uploads_total',
-      help: 'Tries to upload a segment, by what came of them',
+      help: 'Attempts to upload a segment, by result.',
       labelNames: ['result'],
       registers,
     });
     this.uploadSeconds = new Histogram({
       name: 'sink_upload_seconds',
-      help: 'Time of one try, from the record to the commit',
+      help: 'Seconds of one attempt to upload a segment, from reading the record to the commit.',
       buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300],
       registers,
     });
-    this.bytes = new Counter({ name: 'sink_uploaded_bytes_total', help: 'Bytes of committed objects', registers });
-    this.events = new Counter({ name: 'sink_uploaded_events_total', help: 'Events in committed objects', registers });
+    this.bytes = new Counter({ name: 'sink_uploaded_bytes_total', help: 'Bytes of committed objects.', registers });
+    this.events = new Counter({ name: 'sink_uploaded_events_total', help: 'Events in committed objects.', registers });
     this.acceptedToStoredSeconds = new Histogram({
       name: 'sink_accepted_to_stored_seconds',
-      help: "Time from the acceptance of a segment's oldest event until its object stood in the bucket",
+      help: "Seconds from the acceptance of a segment's oldest event until its object is stored in the bucket.",
       buckets: [0.3, 1, 3, 10, 30, 60, 120, 300, 1_800, 7_200, 43_200],
       registers,
     });
     this.retries = new Counter({
       name: 'sink_upload_retries_total',
-      help: 'Tries that failed and are repeated, by kind of failure',
+      help: 'Attempts to upload a segment that failed and are retried, by kind of failure.',
       labelNames: ['kind'],
       registers,
     });
     this.rebuilt = new Counter({
       name: 'sink_segments_rebuilt_total',
-      help: 'Objects made from the chunks, because there was no sound spool file here',
+      help: 'Objects that were built from the chunks in Redis, because this uploader found no sound spool file.',
       registers,
     });
     this.jobsRestored = new Counter({
       name: 'sink_upload_jobs_restored_total',
-      help: 'Jobs that the sweep gave back to sealed segments, or revived',
+      help: 'Upload jobs that the sweep restored because they were missing or had failed.',
       registers,
     });
     this.manifests = new Counter({
       name: 'sink_manifests_total',
-      help: 'Tries to write a manifest, by what came of them',
+      help: 'Attempts to write a manifest, by result.',
       labelNames: ['result'],
       registers,
     });
     this.unlisted = new Gauge({
       name: 'sink_objects_unlisted',
-      help: 'Objects in the bucket that stand in no manifest yet (manifests)',
+      help: 'Objects in the bucket that are not in a manifest yet. Only with manifests.',
       labelNames: ['lane'],
       registers,
     });

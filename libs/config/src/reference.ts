@@ -70,9 +70,9 @@ const INTRODUCTION = `# Configuration
 
 <!-- Generated from libs/config by "npm run docs". Do not edit. -->
 
-Everything has a default: without any configuration the sink runs a Redis of its own and writes objects as plain files
-below \`./data/objects\`. A configuration that can't be used stops the start with exit code 78 and a list of all
-mistakes, each with its key, what was given and what is allowed.
+Every key has a default. Without any configuration, the sink runs a Redis of its own and stores objects as plain files in
+\`./data/objects\`. If the configuration is invalid, the sink does not start: it exits with code 78 and lists all mistakes,
+each with its key, the given value and the allowed values.
 
 \`\`\`yaml
 port: 8080
@@ -86,27 +86,26 @@ redis:
   password_file: /run/secrets/redis
 \`\`\`
 
-**Where it comes from.** Later ones win, key by key:
+**Sources.** Later sources override earlier ones, key by key:
 
 1. the defaults;
-2. one file, YAML or JSON: the one of \`--config\`, else of \`CONNECTOR_CONFIG\`, else the first that exists of
+2. one file, YAML or JSON: that of \`--config\`, otherwise that of \`CONNECTOR_CONFIG\`, otherwise the first that exists of
 ${DEFAULT_PLACES.map((place) => `   \`${place}\``).join(',\n')};
-3. the environment: every key, in upper case and with \`SINK_\` in front: ${EXAMPLE_NAMES}.
-   Lists are written with commas, mappings as \`from=to,from=to\`. A variable that is empty counts as not set;
+3. the environment. The name of a variable is the key in upper case after \`SINK_\`: ${EXAMPLE_NAMES}.
+   Lists are separated by commas, mappings are written as \`from=to,from=to\`. An empty variable counts as not set;
 4. the command line.
 
-**Keys** are read without regard to case, \`_\` and \`-\`: \`flush_size\`, \`flushSize\` and \`FLUSH_SIZE\` are the same, and
-giving one key twice is a mistake. A nested key can be written flat (\`redis_url\`). The names of the older JSON
-configuration, \`v_port\` and \`bucketName\`, mean \`port\` and \`bucket\`. A key that does not exist is a mistake, also in
-the environment (what Kubernetes sets for a service named \`sink…\` is left alone). A key without a value counts as not
-given.
+**Keys.** Case, \`_\` and \`-\` do not matter: \`flush_size\`, \`flushSize\` and \`FLUSH_SIZE\` are the same key. It is a mistake
+to give a key twice. A nested key can be written flat (\`redis_url\`). The names of the older JSON configuration,
+\`v_port\` and \`bucketName\`, mean \`port\` and \`bucket\`. An unknown key is a mistake, in the environment too; variables that
+Kubernetes sets for a service named \`sink…\` are ignored. A key without a value counts as not given.
 
-**Values.** Numbers may be text. A duration is a number of seconds, or text with a unit: \`500ms\`, \`4s\`, \`2m\`, \`1h\`. A
-size is a number of bytes, or text with a unit: \`128MiB\` (1024²), \`128MB\` (1000²).
+**Values.** Numbers may be written as text. A duration is a number of seconds, or text with a unit: \`500ms\`, \`4s\`, \`2m\`,
+\`1h\`. A size is a number of bytes, or text with a unit: \`128MiB\` (1024²), \`128MB\` (1000²).
 
-**Secrets** can stand in a file: the key with \`_file\` holds its path. A secret and its file exclude each other in one
-source; the later source wins. Line breaks at the end of the file are dropped. Secrets are never printed.
+**Secrets** can be read from files: the key with \`_file\` contains the path. Within one source, give either the secret or
+its file; a later source overrides both. Line breaks at the end of the file are ignored. Secrets are never printed.
 
-**Editors** know the keys with [config.schema.json](config.schema.json): put
-\`# yaml-language-server: $schema=<path>/config.schema.json\` at the top of the file, or \`"$schema"\` into a JSON file.
+**Editors** complete the keys with [config.schema.json](config.schema.json): put
+\`# yaml-language-server: $schema=<path>/config.schema.json\` at the top of a YAML file, or \`"$schema"\` into a JSON file.
 `;

@@ -24,26 +24,31 @@ const GIB = 1024 * MIB;
 const TIB = 1024 * GIB;
 
 const intake = {
-  port: port(8080, 'The port on which events are received.'),
-  host: text(/^[A-Za-z0-9.:_-]+$/, '0.0.0.0', 'a host name or an IP address', 'The address all ports are bound to.'),
+  port: port(8080, 'The port on which ingest receives events.'),
+  host: text(
+    /^[A-Za-z0-9.:_-]+$/,
+    '0.0.0.0',
+    'a host name or an IP address',
+    'The address that all ports are bound to.',
+  ),
   'ingest.workers': optionalInteger(
     1,
     64,
-    'Processes that take events on the one port; 1 where the system does not spread connections (macOS). Without it: one fewer than cores, at most 4, and no more than memory (256 MiB each, 80 MiB for their parent; half of all where Redis, batcher and uploader run beside) and `max_in_flight_bytes` have room for.',
+    'The number of processes that receive events on the port. Always 1 on systems other than Linux, because they do not distribute connections over processes. Default: the number of cores less one, but at most 4 and at most what `max_in_flight_bytes` and memory allow. Each process needs 256 MiB and their parent 80 MiB; only half of the memory counts if Redis, batcher and uploader run on the same machine.',
   ),
-  max_body_bytes: bytes(1, 256 * MIB, '16MiB', 'The largest request body, before and after it is decompressed.'),
-  max_header_bytes: bytes(8 * KIB, MIB, '64KiB', 'All header fields of a request together.'),
+  max_body_bytes: bytes(1, 256 * MIB, '16MiB', 'The size limit of a request body, both compressed and decompressed.'),
+  max_header_bytes: bytes(8 * KIB, MIB, '64KiB', 'The size limit of all header fields of a request together.'),
   max_in_flight_bytes: bytes(
     1,
     16 * GIB,
     '64MiB',
-    'Bodies that are being read or wait for Redis, all together; what comes on top waits.',
+    'The size limit of all request bodies that ingest is reading or that wait for Redis. Further requests wait.',
   ),
   hold_max: duration(
     0,
     60_000,
     '3s',
-    'How long a request is held while Redis is away or full before it gets a 503. Below 5 s, the time Vanus waits.',
+    'How long ingest holds a request while Redis is unreachable or full. After that it answers 503. The default is below 5 s, after which Vanus gives up.',
   ),
 };
 
@@ -51,102 +56,104 @@ const objects = {
   bucket: optionalText(
     /^\S+$/,
     'the name of a bucket (3 to 63 lower-case letters, digits, dots and hyphens), or file:///absolute/directory',
-    'Where objects go: a bucket, or a directory for plain files. Without it: the directory `objects` below `data_dir`.',
+    'The bucket in which objects are stored, or a directory for plain files. Default: the directory `objects` in `data_dir`.',
   ),
   region: optionalText(
     /^[a-z0-9-]{1,64}$/,
     'the name of a region, such as us-west-2',
-    'The region of the bucket. Not needed when `AWS_REGION`, `AWS_DEFAULT_REGION` or the AWS profile has it; with an `endpoint` it is us-east-1 unless given.',
+    'The region of the bucket. Not needed if `AWS_REGION`, `AWS_DEFAULT_REGION` or the AWS profile names it. Default with an `endpoint`: us-east-1.',
   ),
   endpoint: optionalText(
     /^https?:\/\/[^\s/@?#]+\/?$/,
     'an http:// or https:// address without path or credentials, such as http://seaweedfs:8333',
-    'The address of an S3-compatible server. Without it: AWS.',
+    'The address of an S3-compatible server. Default: AWS.',
   ),
   force_path_style: optionalBoolean(
-    'Whether the bucket stands in the path (`endpoint/bucket`) and not in the host name. Without it: true with an `endpoint`, else false.',
+    'Whether the name of the bucket is part of the path (`endpoint/bucket`) instead of the host name. Default: true with an `endpoint`, otherwise false.',
   ),
   prefix: text(
     /^(?!\/)(?!(?:.*\/)?\.{1,2}(?:\/|$))(?!.*\/\/)[^\p{Cc}\p{Cs}\\]{0,256}$/u,
     '',
     'up to 256 characters; no leading slash, no "//", no "." or ".." between slashes, no backslash or control characters',
-    'Put in front of every object key as it is; a folder needs its slash at the end (`events/`).',
+    'The text at the start of every object key. For a folder, end it with a slash (`events/`).',
   ),
   if_none_match: choice(
     ['auto', 'off'],
     'auto',
-    'Whether a PUT asks the store not to overwrite. `off` only for stores that do not know `If-None-Match`.',
+    'Whether a PUT asks the store not to overwrite an object. Use `off` only for stores that do not support `If-None-Match`.',
   ),
-  compression: choice(['none', 'gzip', 'zstd'], 'none', 'How objects are compressed.'),
+  compression: choice(['none', 'gzip', 'zstd'], 'none', 'The compression of objects.'),
   compression_level: optionalInteger(
     1,
     22,
-    'Higher is smaller and slower: 1 to 9 with gzip, 1 to 22 with zstd; without effect with none. Without it: the default of the codec.',
+    '1 to 9 with gzip, 1 to 22 with zstd; a higher level makes smaller objects and is slower. No effect without compression. Default: that of the codec.',
   ),
   manifests: optionalBoolean(
-    'Whether each folder gets a list of its objects with their counts and checksums, as an object of its own, once it is complete. Without it: false.',
+    'Whether the uploader adds a manifest to each folder that is complete: an object that lists the objects of the folder with their counts and checksums. Default: false.',
   ),
-  upload_concurrency: integer(1, 256, 8, 'Objects that one uploader sends at the same time.'),
-  upload_timeout: duration(1000, 3_600_000, '5m', 'The longest one attempt to send an object may take.'),
+  upload_concurrency: integer(1, 256, 8, 'The number of objects that one uploader sends at the same time.'),
+  upload_timeout: duration(1000, 3_600_000, '5m', 'The time limit of one attempt to send an object.'),
 };
 
 const credentials = {
   'aws.access_key_id': secretText(
-    'The id of the AWS access key. Without the pair: the AWS default chain (environment, profiles, IRSA, instance roles).',
+    'The id of the AWS access key. Without a key, the AWS default chain applies (environment, profiles, IRSA, instance roles).',
   ),
-  'aws.access_key_id_file': filePath('A file that holds `aws.access_key_id`.'),
+  'aws.access_key_id_file': filePath('The path of a file that contains `aws.access_key_id`.'),
   'aws.secret_access_key': secretText('The secret of the AWS access key.'),
-  'aws.secret_access_key_file': filePath('A file that holds `aws.secret_access_key`.'),
+  'aws.secret_access_key_file': filePath('The path of a file that contains `aws.secret_access_key`.'),
   'aws.session_token': secretText('The session token of temporary credentials.'),
-  'aws.session_token_file': filePath('A file that holds `aws.session_token`.'),
+  'aws.session_token_file': filePath('The path of a file that contains `aws.session_token`.'),
 };
 
 const batching = {
-  flush_size: integer(1, 10_000_000, 1000, 'An object is closed when it has this many events.'),
-  flush_bytes: bytes(1, 4 * GIB, '128MiB', 'An object is closed when it has this many uncompressed bytes.'),
+  flush_size: integer(1, 10_000_000, 1000, 'The number of events at which the batcher closes an object.'),
+  flush_bytes: bytes(1, 4 * GIB, '128MiB', 'The size at which the batcher closes an object, before compression.'),
   scheduled_interval: duration(
     100,
     86_400_000,
     60,
-    'An object is closed this long after its first event, even when it is not full.',
+    'How long after its first event the batcher closes an object that is not full.',
   ),
   time_interval: choice(
     ['HOURLY', 'DAILY'],
     'HOURLY',
-    'Whether there is a folder for each hour or for each day (UTC).',
+    'Whether objects are stored in one folder per hour or one per day (UTC).',
   ),
-  max_open_files: integer(1, 10_000, 64, 'Objects that one batcher fills at the same time.'),
-  lease: duration(100, 300_000, '10s', 'How long a batcher may be silent before another one takes over its work.'),
+  max_open_files: integer(1, 10_000, 64, 'The number of objects that one batcher fills at the same time.'),
+  lease: duration(100, 300_000, '10s', 'How long a batcher may be silent before another batcher takes over its work.'),
 };
 
 const redis = {
   'redis.url': secretText(
-    'Where Redis or Valkey is; rediss:// and valkeys:// are TLS. Without any address the sink runs a Redis of its own.',
+    'The address of Redis or Valkey; rediss:// and valkeys:// use TLS. Without an address, the sink runs a Redis of its own.',
     'an address, such as redis://user:password@host:6379/0, rediss://…, valkey://…, valkeys://… or unix:///path.sock',
   ),
-  'redis.url_file': filePath('A file that holds `redis.url`.'),
-  'redis.sentinels': addresses(26_379, 'The Sentinels, in place of `redis.url`.'),
-  'redis.sentinel_master': optionalText(/^\S+$/, 'a name', 'The name of the master the Sentinels watch.'),
-  'redis.sentinel_username': optionalText(/^\S+$/, 'a name', 'The user at the Sentinels themselves.'),
-  'redis.sentinel_password': secretText('The password of the Sentinels themselves.'),
-  'redis.sentinel_password_file': filePath('A file that holds `redis.sentinel_password`.'),
-  'redis.sentinel_tls': optionalBoolean('TLS to the Sentinels as well. Without it: false.'),
-  'redis.cluster_nodes': addresses(6379, 'Some nodes of a Redis Cluster, in place of `redis.url`.'),
-  'redis.nat_map': addressMap('Where nodes are reached whose announced address is not reachable from here.'),
-  'redis.username': optionalText(/^\S+$/, 'a name', 'The user. Beats the one in `redis.url`.'),
-  'redis.password': secretText('The password. Beats the one in `redis.url`.'),
-  'redis.password_file': filePath('A file that holds `redis.password`.'),
-  'redis.db': optionalInteger(0, 65_535, 'The number of the database. Beats the one in `redis.url`. Without it: 0.'),
-  'redis.tls': optionalBoolean('TLS. Without it: on with rediss://, or as soon as another `redis.tls_…` key is given.'),
-  'redis.tls_ca_file': filePath('The certificates (PEM) that are trusted. Without it: those of Node.js.'),
-  'redis.tls_cert_file': filePath('The certificate (PEM) this client shows.'),
-  'redis.tls_key_file': filePath('The private key (PEM) of `redis.tls_cert_file`.'),
+  'redis.url_file': filePath('The path of a file that contains `redis.url`.'),
+  'redis.sentinels': addresses(26_379, 'The addresses of Sentinels, instead of `redis.url`.'),
+  'redis.sentinel_master': optionalText(/^\S+$/, 'a name', 'The name of the master that the Sentinels monitor.'),
+  'redis.sentinel_username': optionalText(/^\S+$/, 'a name', 'The user name for the Sentinels themselves.'),
+  'redis.sentinel_password': secretText('The password for the Sentinels themselves.'),
+  'redis.sentinel_password_file': filePath('The path of a file that contains `redis.sentinel_password`.'),
+  'redis.sentinel_tls': optionalBoolean('Whether connections to the Sentinels use TLS as well. Default: false.'),
+  'redis.cluster_nodes': addresses(6379, 'The addresses of some nodes of a Redis Cluster, instead of `redis.url`.'),
+  'redis.nat_map': addressMap('The addresses to use for nodes whose announced address cannot be reached from here.'),
+  'redis.username': optionalText(/^\S+$/, 'a name', 'The user name. Overrides the one in `redis.url`.'),
+  'redis.password': secretText('The password. Overrides the one in `redis.url`.'),
+  'redis.password_file': filePath('The path of a file that contains `redis.password`.'),
+  'redis.db': optionalInteger(0, 65_535, 'The number of the database. Overrides the one in `redis.url`. Default: 0.'),
+  'redis.tls': optionalBoolean(
+    'Whether connections use TLS. Default: true with rediss:// or if another `redis.tls_…` key is given, otherwise false.',
+  ),
+  'redis.tls_ca_file': filePath('The path of the trusted certificates (PEM). Default: the certificates of Node.js.'),
+  'redis.tls_cert_file': filePath('The path of the client certificate (PEM).'),
+  'redis.tls_key_file': filePath('The path of the private key (PEM) of `redis.tls_cert_file`.'),
   'redis.tls_server_name': optionalText(
     /^[A-Za-z0-9._-]+$/,
     'a host name',
-    'The name the certificate of Redis must have, when it is not the host.',
+    'The name that the certificate of Redis must contain, if it is not the host name.',
   ),
-  'redis.tls_verify': optionalBoolean('False accepts any certificate. Without it: true.'),
+  'redis.tls_verify': optionalBoolean('Whether the certificate of Redis is verified. Default: true.'),
 };
 
 const durability = {
@@ -154,52 +161,52 @@ const durability = {
     /^[a-z0-9-]{1,64}$/,
     'sink-aws-s3',
     '1 to 64 lower-case letters, digits and hyphens',
-    'The first half of every key in Redis. Several sinks on one Redis need a name each; the same name means the same sink.',
+    'The name at the start of every key in Redis. Give each sink on a Redis its own name: processes with the same name belong to the same sink.',
   ),
-  lanes: integer(1, 64, 1, 'Streams in Redis. More than 1 spreads the load over the nodes of a Cluster.'),
+  lanes: integer(1, 64, 1, 'The number of streams in Redis. With more than 1, the nodes of a Cluster share the load.'),
   durability: choice(
     ['fsync', 'everysec', 'none', 'managed'],
     'fsync',
-    'What a 2xx means. `fsync`: the event is fsynced by Redis. `everysec`: a crash of the machine can lose about a second of events. `none`: nothing is asked of Redis. `managed`: you vouch for a Redis whose settings can not be seen from here.',
+    'What a 2xx guarantees. `fsync`: Redis has written the event to disk with fsync. `everysec`: a crash of the machine can lose about one second of events. `none`: the sink requires nothing of Redis. `managed`: you answer for the settings of a Redis that does not show them.',
   ),
-  replicas: integer(0, 16, 0, 'How many replicas of Redis must have an event before its 2xx.'),
+  replicas: integer(0, 16, 0, 'The number of Redis replicas that must have an event before ingest answers 2xx.'),
   max_backlog_bytes: optionalBytes(
     MIB,
     64 * TIB,
-    'How much Redis may hold for this sink. Without it: 60 % of its `maxmemory`, less what receipts (also those that wait for a manifest) and fingerprints take. To be given for a Redis without `maxmemory`.',
+    'The size limit of the events that Redis stores for this sink. Default: 60 % of the `maxmemory` of Redis, less the memory of fingerprints and receipts (including receipts that wait for a manifest). Required for a Redis without `maxmemory`.',
   ),
   spill_at: optionalBytes(
     0,
     64 * TIB,
-    'The backlog in Redis from which on events that wait for S3 move to files below `data_dir`, which are then the only copies. 0: they never do. Without it: half of `max_backlog_bytes`; never where `replicas` are asked for, because one disk is less than that.',
+    'The size of the backlog in Redis above which events that wait for S3 move to files in `data_dir`. These files are then the only copies. 0 disables this. Default: half of `max_backlog_bytes`; disabled if `replicas` is above 0, because a single disk is less durable than replicas.',
   ),
   max_spool_bytes: optionalBytes(
     MIB,
     64 * TIB,
-    'How much disk the files of events that wait for S3 may take. Without it: what `disk_reserve_bytes` leaves.',
+    'The size limit of the files with events that wait for S3. Default: the disk, less `disk_reserve_bytes`.',
   ),
   disk_reserve_bytes: optionalBytes(
     0,
     64 * TIB,
-    'Disk that the files of events leave free: a Redis on the same disk ends when it is full, so there it should be three times its memory. Without it: 1 GiB, but at most a tenth of the disk.',
+    'The disk space that the files with events leave free. A Redis on the same disk stops when the disk is full; reserve three times its memory for it. Default: 1 GiB, but at most a tenth of the disk.',
   ),
   receipts_max: integer(
     1,
     10_000_000,
     200_000,
-    'Receipts of uploaded objects that Redis keeps, 512 bytes each, per lane.',
+    'The number of receipts of uploaded objects that Redis keeps per lane. A receipt needs 512 bytes.',
   ),
   dedupe_window: duration(
     0,
     7 * DAY_MS,
     '0',
-    'An event whose `source` and `id` were stored within this time is acknowledged and not stored again, over all replicas and restarts. 0: every accepted request is stored. To catch the slow retries of a broker it has to be longer than their distance (Vanus: an hour).',
+    'For how long the sink recognizes duplicates: if an event with the same `source` and `id` was stored within this time, ingest answers 2xx and does not store the event again. This holds across replicas and restarts. 0 disables it. It must be longer than the time between two retries of the broker (Vanus: an hour).',
   ),
   max_fingerprints: integer(
     1_000,
     1_000_000_000,
     1_000_000,
-    'Events that Redis remembers for `dedupe_window`, 96 bytes each, per lane. With more, the oldest are forgotten early.',
+    'The number of events per lane that Redis remembers for `dedupe_window`. Each needs 96 bytes. Above this number, Redis forgets the oldest ones before the window ends.',
   ),
 };
 
@@ -208,19 +215,23 @@ const running = {
     /^[^\0]+$/,
     './data',
     'the path of a directory',
-    'Where the spool, the Redis of its own and plain file objects live. Relative to the working directory.',
+    'The directory of the spool, of objects in plain files and of the Redis that the sink runs itself. Relative to the working directory.',
   ),
-  redis_port: port(0, 'The port of the Redis the sink runs itself.'),
-  ingest_ops_port: port(9101, 'Health and metrics of ingest.'),
-  batcher_ops_port: port(9102, 'Health and metrics of the batcher.'),
-  uploader_ops_port: port(9103, 'Health and metrics of the uploader.'),
+  redis_port: port(0, 'The port of the Redis that the sink runs itself.'),
+  ingest_ops_port: port(9101, 'The port for health and metrics of ingest.'),
+  batcher_ops_port: port(9102, 'The port for health and metrics of the batcher.'),
+  uploader_ops_port: port(9103, 'The port for health and metrics of the uploader.'),
   stop_grace: duration(
     100,
     3_600_000,
     '25s',
-    'How long stopping may take: intake ends, what is held is flushed and uploaded.',
+    'The time limit for stopping. In this time the sink stops receiving events, and stores and uploads those that it has received.',
   ),
-  log_level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info', 'What the log keeps.'),
+  log_level: choice(
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    'info',
+    'The lowest level of lines that are logged.',
+  ),
 };
 
 /** All keys, in the order and under the headings of the reference. */
@@ -229,7 +240,7 @@ export const sections = [
   { title: 'Objects', fields: objects },
   { title: 'AWS credentials', fields: credentials },
   { title: 'When an object is closed', fields: batching },
-  { title: 'What is promised', fields: durability },
+  { title: 'Durability and limits', fields: durability },
   { title: 'Redis', fields: redis },
   { title: 'Running', fields: running },
 ] as const satisfies readonly { title: string; fields: Readonly<Record<string, Field>> }[];
@@ -247,7 +258,7 @@ const known = {
 /** A key in its documented spelling; nested ones with a dot. */
 export type SettingPath = keyof typeof known;
 
-/** Every key with its rules: the one source of types, messages, reference and JSON Schema. */
+/** Every key with its rules: the only source of types, messages, reference and JSON Schema. */
 export const settings: Readonly<Record<SettingPath, Field>> = known;
 
 /** A key that exists. */
@@ -264,15 +275,15 @@ const schemas = Object.fromEntries(settingPaths.map((path) => [path, known[path]
 };
 const settingsSchema = z.object(schemas);
 
-/** What the keys mean once they are read: durations in milliseconds, sizes in bytes, defaults filled in. */
+/** The values of the keys: durations in milliseconds, sizes in bytes, defaults filled in. */
 export type Settings = Readonly<z.output<typeof settingsSchema>>;
 
-/** Reads values that were found good one by one; what is absent gets its default. */
+/** Reads values that are valid one by one. Absent keys get their defaults. */
 export function readSettings(values: Readonly<Record<string, unknown>>): Settings {
   return settingsSchema.parse(values);
 }
 
-/** Keys whose meaning depends on other keys, or that are parts of a whole: resolve*.ts makes something else of them. */
+/** Keys that depend on other keys, or are parts of a larger value: resolve*.ts turns them into members of SinkConfig. */
 const RESOLVED = [
   'bucket',
   'region',
@@ -290,7 +301,7 @@ type CamelCase<Key extends string> = Key extends `${infer Head}${'_' | '.'}${inf
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : Key;
 
-/** All other keys: `hold_max`, a duration, is `holdMaxMs`; null where the key is absent and has no default. */
+/** All other keys: `hold_max`, a duration, becomes `holdMaxMs`. A key that is absent and has no default is null. */
 export type PlainConfig = {
   readonly [Path in PlainPath as `${CamelCase<Path>}${(typeof known)[Path]['unit']}`]: undefined extends Settings[Path]
     ? Exclude<Settings[Path], undefined> | null

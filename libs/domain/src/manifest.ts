@@ -33,11 +33,19 @@ export function manifestContent(
 ): string {
   const objects = receipts
     .map(({ key, count, bytes, objectBytes, sha256, etag }): ManifestEntry => ({
-      ...{ key, count, bytes, objectBytes, sha256, etag },
+      key,
+      count,
+      bytes,
+      objectBytes,
+      sha256,
+      etag,
     }))
     .sort((a, b) => (a.key < b.key ? -1 : 1));
   const manifest: Manifest = {
-    ...{ v: MANIFEST_VERSION, partition, laneUid, objectCount: objects.length },
+    v: MANIFEST_VERSION,
+    partition,
+    laneUid,
+    objectCount: objects.length,
     eventCount: objects.reduce((sum, { count }) => sum + count, 0),
     objects,
   };

@@ -29,7 +29,9 @@ export class S3ObjectReader implements ObjectReader {
     try {
       const { Contents: found = [] } = await this.#client.send(command, { abortSignal: signal });
       return found.map(({ Key = '', Size = 0, ETag, LastModified }) => ({
-        ...{ key: Key, objectBytes: Size, etag: ETag ?? null },
+        key: Key,
+        objectBytes: Size,
+        etag: ETag ?? null,
         modifiedMs: LastModified?.getTime() ?? 0,
       }));
     } catch (error) {

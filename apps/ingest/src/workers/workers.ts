@@ -61,7 +61,7 @@ export async function startWorkers(context: ServiceContext, count: number): Prom
 export function registerWorkerCount(registry: Registry, count: () => number): void {
   const gauge: Gauge = new Gauge({
     name: 'sink_ingest_workers',
-    help: 'Processes that take events on the one port; where there are several.',
+    help: 'Processes that receive events on the port. Only with several processes.',
     registers: [registry],
     collect: () => gauge.set(count()),
   });
