@@ -1,5 +1,5 @@
 /**
- * Measures the whole sink beside references of the same run: see README.md.
+ * Measures the whole sink beside the references of the same run: see README.md.
  *
  *     npm run bench -- [--scenario NAME]... [--runs N] [--seconds N] [--connections N] [--warm-up SECONDS]
  *                      [--profile DIRECTORY] [--compare RESULTS]
@@ -77,7 +77,7 @@ try {
     for (const directory of profileDirectories.splice(0)) showProfiles(directory);
   }
 } finally {
-  // What a late scenario fails with is no reason to lose what stood before.
+  // A late scenario that fails must not lose the results of the earlier ones.
   if (scenarios.length > 0) showAll();
 }
 

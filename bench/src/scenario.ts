@@ -6,23 +6,23 @@ import type { LoadSettings } from './throughput/runs.ts';
 interface RunSettings extends LoadSettings {
   readonly runs: number;
   readonly warmUpSeconds: number;
-  /** Of load while memory is watched, which is slower to show what becomes of it. */
+  /** The seconds of load while memory is watched, whose trend takes longer to show. */
   readonly memorySeconds: number;
 }
 
-/** What a sink of the bench was set to. */
+/** The settings of a sink of the bench. */
 export interface StartedSink extends SinkSettings {
   readonly part: string;
 }
 
-/** What every scenario is given. */
+/** The input of every scenario. */
 export interface BenchContext {
   readonly load: LoadGenerator;
   readonly settings: RunSettings;
-  /** For this part of the bench; what it is set to goes into the results. It leaves CPU profiles when they were asked for. */
+  /** Starts a sink for this part of the bench. The results list its settings. It writes CPU profiles on request. */
   readonly startSink: (part: string, options?: Omit<SinkOptions, 'profileDirectory'>) => Promise<SinkProcesses>;
   readonly say: (line: string) => void;
-  /** The bench goes on, and fails in the end. */
+  /** Reports a problem: the bench continues, and fails at the end. */
   readonly fail: (problem: string) => void;
 }
 

@@ -7,7 +7,7 @@ import type { Scenario } from './scenario.ts';
 import { start } from './start/start.ts';
 import { throughput } from './throughput/throughput.ts';
 
-/** All scenarios by name, in the order in which they run. */
+/** All scenarios by name, in their order of execution. */
 export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map([
   ...TRAFFIC_NAMES.map((name): [string, Scenario] => [name, (context) => throughput(name, context)]),
   ['latency', latency],

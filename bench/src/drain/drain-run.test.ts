@@ -11,7 +11,7 @@ let sink: SinkProcesses;
 let lane: LaneAccess;
 
 beforeAll(async () => {
-  // No file is closed for its time: all of them are full.
+  // No file is closed by its interval: all files are full.
   const settings = { ...SETTINGS, SINK_COMPRESSION: 'zstd', SINK_FLUSH_SIZE: '10000' };
   sink = await SinkProcesses.start({ profileDirectory: null, settings });
   lane = await LaneAccess.connect(sink.redisUrl);
@@ -21,8 +21,8 @@ afterAll(async () => {
   await sink.stop();
 });
 
-// drainRun throws when the objects hold other than as many events.
-test('backlogs that were filled while the batcher stood still are in objects afterwards', async () => {
+// drainRun throws when the objects contain another number of events.
+test('backlogs that were filled while the batcher was paused are in objects afterwards', async () => {
   const what = { ...CASE, title: '10k', backlogEvents: 10_000, backlogs: 2 };
   const run = await drainRun(sink, lane, what, chunks);
   expect(run).toMatchObject({ events: 20_000, objects: 2 });

@@ -8,12 +8,14 @@ const STEP_MAX_MS = 180_000;
 
 export interface DrainCase {
   readonly title: string;
-  /** Events that stand in Redis when the batcher begins. */
+  /** The events in Redis when the batcher begins. */
   readonly backlogEvents: number;
   readonly eventsPerChunk: number;
-  /** So many one after the other, so that small ones are measurable; whole objects have to come of it. */
+  /** So many backlogs follow each other, so that small ones can be measured. Together they must fill whole objects. */
   readonly backlogs: number;
-  /** Until a backlog is filled; or else the batcher keeps up, and there is never more in Redis than one. */
+  /**
+   * Whether the batcher is paused until a backlog is filled. If not, it keeps up, and Redis never holds more than one.
+   */
   readonly batcherPaused: boolean;
 }
 
@@ -22,23 +24,23 @@ export interface DrainRun {
   readonly contentBytes: number;
   readonly objects: number;
   readonly objectBytes: number;
-  /** Of the appends, which go on while the batcher stands still; null where it keeps up. */
+  /** The time of the appends while the batcher is paused; null where it is not paused. */
   readonly appendSeconds: number | null;
-  /** From the first chunk's delivery until all is sealed, at a standstill of the uploader; null as above. */
+  /** From the delivery of the first chunk until everything is sealed, with the uploader paused; null as above. */
   readonly batcherSeconds: number | null;
   readonly batcherCpuSeconds: number;
   /** While the batcher drains. */
   readonly redisCpuSeconds: number;
-  /** From its first job until the last commit. */
+  /** From the uploader's first job until the last commit. */
   readonly uploaderSeconds: number;
   readonly uploaderCpuSeconds: number;
 }
 
 /**
- * Fills a backlog while batcher and uploader stand still, lets the batcher seal it, then the uploader upload it: each has
- * the machine for itself. Ends with an empty lane.
+ * Fills a backlog while batcher and uploader are paused. Then the batcher seals it, and then the uploader uploads it,
+ * so that each has the machine for itself. The lane is empty at the end.
  *
- * @throws when the objects hold other than as many events
+ * @throws when the objects contain another number of events
  */
 export async function drainRun(
   sink: SinkProcesses,
@@ -66,7 +68,7 @@ export async function drainRun(
 type Batched = Pick<DrainRun, 'appendSeconds' | 'batcherSeconds' | 'batcherCpuSeconds' | 'redisCpuSeconds'>;
 type CpuOf = (name: ServiceName | 'redis') => number;
 
-/** Each is filled when the one before is sealed; what is measured of them is summed up. */
+/** Fills each backlog when the one before is sealed, and sums up the measurements. */
 async function fullBacklogs(
   sink: SinkProcesses,
   lane: LaneAccess,
@@ -96,7 +98,7 @@ async function fullBacklog(
     const backlog = await lane.fillWhilePaused(backlogEvents / eventsPerChunk, inTurn(chunks), STEP_MAX_MS);
     return { ...backlog, batcher: cpu('batcher'), redis: cpu('redis') };
   });
-  // Its connection is made anew before it goes on.
+  // The batcher opens its connection again before it continues.
   await lane.deliveryBegan(filled.delivered, STEP_MAX_MS);
   const deliveredMs = performance.now();
   await lane.sealed(STEP_MAX_MS);
@@ -108,7 +110,7 @@ async function fullBacklog(
   };
 }
 
-/** Each is filled when the one before was taken. */
+/** Fills each backlog when the batcher has read the one before. */
 async function backlogsKeptUpWith(
   lane: LaneAccess,
   { backlogEvents, eventsPerChunk, backlogs }: DrainCase,
@@ -127,7 +129,7 @@ async function backlogsKeptUpWith(
     appendSeconds: null,
     batcherSeconds: null,
     batcherCpuSeconds: cpu('batcher') - batcher,
-    // The appends are in it, which are not in the figure of a backlog that was filled before.
+    // Includes the appends, unlike the figure of a backlog that was filled before.
     redisCpuSeconds: cpu('redis') - redis,
   };
 }

@@ -8,14 +8,19 @@ import { drainFigures, type DrainResult, drainTable, referenceTables } from './s
 
 /** A full one holds 1 MB. */
 const EVENTS_PER_FULL_CHUNK = 2_500;
-/** Larger backlogs are measured once: they take long, and are steady by themselves. */
+/** Larger backlogs are measured once, because they take long and their figures vary little. */
 const REPEATED_EVENTS_MAX = 1_000_000;
 
-/** Of each run, or backlogs follow each other: CPU time comes in hundredths of a second, a step of 1 % of what these take. */
+/**
+ * The least events of a run, over several backlogs. CPU time is counted in hundredths of a second, 1 % of such a run.
+ */
 const EVENTS_MIN = 1_000_000;
 
 const one = (title: string, backlogEvents: number, eventsPerChunk = EVENTS_PER_CHUNK): DrainCase => ({
-  ...{ title, backlogEvents, eventsPerChunk, batcherPaused: true },
+  title,
+  backlogEvents,
+  eventsPerChunk,
+  batcherPaused: true,
   backlogs: Math.max(1, Math.ceil(EVENTS_MIN / backlogEvents)),
 });
 const MILLION = one('1M', 1_000_000);
@@ -42,7 +47,7 @@ const CASES: readonly { readonly codec: string; readonly settings: Settings; rea
   ];
 type Settings = Readonly<Record<string, string>>;
 
-/** No file is closed for its time, or the last one would wait for it too: objects are full. */
+/** No file is closed by its interval, for which the last file would wait too: all objects are full. */
 export const SETTINGS = { ...STANDSTILL, SINK_SCHEDULED_INTERVAL: '300s' };
 const WARM_UP = { ...one('warm-up', 200_000), backlogs: 1 };
 
@@ -52,7 +57,7 @@ interface DrainReport extends ScenarioReport {
   readonly codecs: readonly CodecReference[];
 }
 
-/** How fast a backlog goes: from Redis into sealed files by one batcher, and from there into objects by one uploader. */
+/** How fast a backlog drains: one batcher moves it from Redis into sealed files, one uploader into objects. */
 export async function drain(context: BenchContext): Promise<DrainReport> {
   const { say, settings } = context;
   const lines = eventLines();

@@ -7,7 +7,7 @@ import { usageOf } from '../sink/usage.ts';
 import { inTurn } from './chunks.ts';
 
 const REDIS_EVENTS = 500_000;
-/** Entries under way in one pipeline, and asked for in one read: about 1 MB of chunks of 100 events. */
+/** The entries of one pipeline and of one read: about 1 MB of chunks of 100 events. */
 const PIPELINE = 32;
 const CODEC_BYTES = 64_000_000;
 
@@ -20,13 +20,13 @@ export interface RedisReference {
 
 export interface CodecReference {
   readonly codec: string;
-  /** Of content, in one thread. */
+  /** Content per second, in one thread. */
   readonly megabytesPerSecond: number;
-  /** Content to compressed; null for the hash. */
+  /** Content bytes per compressed byte; null for the hash. */
   readonly times: number | null;
 }
 
-/** Redis' own pace for the same chunks, with the same settings: XADD in a pipeline, then XREADGROUP. */
+/** How fast Redis itself handles the same chunks with the same settings: XADD in a pipeline, then XREADGROUP. */
 export async function redisReference(chunks: readonly PreparedChunk[]): Promise<RedisReference> {
   const server = await startRedis({ args: ['--maxmemory', '4gb'] });
   const redis = new Redis(server.url);
@@ -66,7 +66,7 @@ export async function redisReference(chunks: readonly PreparedChunk[]): Promise<
   }
 }
 
-/** The codecs alone, and the content's hash, in this thread, on the content of the objects. */
+/** The codecs and the hash alone, in this thread, on the content of the objects. */
 export function codecReferences(chunks: readonly PreparedChunk[]): CodecReference[] {
   const all = Buffer.concat(chunks.map(({ body }) => body));
   const content = Buffer.concat(Array.from({ length: Math.ceil(CODEC_BYTES / all.length) }, () => all));

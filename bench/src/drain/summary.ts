@@ -14,7 +14,7 @@ export interface DrainResult extends DrainCase {
   readonly rssPeakBytes: { readonly batcher: number; readonly uploader: number };
 }
 
-/** All cases beside each other, and how the cost of an event goes with the backlog. */
+/** The figures of all cases, and how the cost of an event changes with the backlog. */
 export function drainTable(results: readonly DrainResult[]): Table {
   const alike = results.filter(
     ({ codec, eventsPerChunk }) => codec === results[0]?.codec && eventsPerChunk === results[0].eventsPerChunk,
@@ -37,7 +37,7 @@ function columnOf({ codec, title }: DrainResult): string {
   return `${codec}: ${title}`;
 }
 
-/** Medians over the runs of a case, as one column. */
+/** One column: the medians over the runs of a case. */
 export function drainFigures(result: DrainResult): Figure[] {
   const { runs, rssPeakBytes } = result;
   const column = columnOf(result);

@@ -7,7 +7,7 @@ import { measuredPoints } from './points.ts';
 
 const CONNECTIONS = [1, 10, 128, 1_000, 10_000];
 const REFERENCE = '128';
-/** As many as the reference, each closed by the server after one event. */
+/** As many connections as in the reference, each of which the server closes after one event. */
 const ONE_EVENT_EACH = 'one event each';
 
 export async function connectionCounts(

@@ -2,19 +2,19 @@ import type { Figure } from '../report/figure.ts';
 import { SERVICES } from '../sink/service.ts';
 import type { BareRun, SinkRun } from '../throughput/runs.ts';
 
-/** A run of the sink, and of the bare server just before, with one thing different from column to column. */
+/** A run of the bare server and then of the sink. The columns differ in one thing. */
 export interface GrowthPoint {
   readonly column: string;
   readonly bare: BareRun;
   readonly sink: SinkRun;
 }
 
-/** CPU microseconds an event: ingest, batcher, uploader and Redis together. */
+/** CPU microseconds an event of ingest, batcher, uploader and Redis together. */
 export function wholeMicros({ sink }: GrowthPoint): number {
   return 1e6 / sink.eventsPerCpuSecond;
 }
 
-/** Rates and cost per event of one column. */
+/** The rates and the cost per event of one column. */
 export function costFigures(point: GrowthPoint): Figure[] {
   const { column, bare, sink } = point;
   const micros = (name: (typeof SERVICES)[number] | 'redis'): number =>

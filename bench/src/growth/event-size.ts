@@ -12,7 +12,7 @@ const SIZES_BYTES: readonly (readonly [string, number])[] = [
   ['8 KB', 8_192],
   ['64 KB', 65_536],
 ];
-/** Larger events cost less a byte as long as each has a cost of its own: what is asked is that none costs more. */
+/** Larger events cost less a byte, because each event has a fixed cost. The goal is that none costs more a byte. */
 const REFERENCE = '330 B';
 
 export async function eventSizes(context: BenchContext): Promise<{ table: Table; points: readonly GrowthPoint[] }> {

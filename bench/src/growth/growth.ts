@@ -9,7 +9,7 @@ interface GrowthReport extends ScenarioReport {
   readonly points: readonly (GrowthPoint | PartitionPoint)[];
 }
 
-/** What an event costs with more of everything. With more backlog: see drain. */
+/** What an event costs with more connections, partitions and bytes. For more backlog see drain. */
 export async function growth(context: BenchContext): Promise<GrowthReport> {
   const parts = [await partitionCounts(context), await eventSizes(context), await connectionCounts(context)];
   return {

@@ -5,9 +5,9 @@ import { growthFigures } from '../report/growth.ts';
 import type { BenchContext } from '../scenario.ts';
 import { LaneAccess, type PreparedChunk, STANDSTILL } from '../sink/lane-access.ts';
 
-/** `max_open_files`, where nothing is said of it. */
+/** The default of `max_open_files`. */
 const OPEN_FILES_DEFAULT = 64;
-/** As many files as partitions, and, beyond, as many as the batcher keeps open by default. */
+/** Cases with a file for each partition, then cases with the files that the batcher keeps open by default. */
 const CASES: readonly { readonly partitions: number; readonly openFilesMax: number | null }[] = [
   { partitions: 1, openFilesMax: 1_000 },
   { partitions: 100, openFilesMax: 1_000 },
@@ -15,15 +15,15 @@ const CASES: readonly { readonly partitions: number; readonly openFilesMax: numb
   { partitions: 64, openFilesMax: null },
   { partitions: 100, openFilesMax: null },
 ];
-/** About as many objects in each case, and each of them full, as long as there are files enough for all partitions. */
+/** Each case has about as many objects. All are full as long as there are enough files for all partitions. */
 const EVENTS = 200_000;
 const EVENTS_PER_OBJECT = 200;
-/** Nothing is closed for its time but what is left at the end. */
+/** Only the files that are left at the end are closed by their interval. */
 const SETTINGS = { ...STANDSTILL, SINK_FLUSH_SIZE: String(EVENTS_PER_OBJECT), SINK_SCHEDULED_INTERVAL: '20s' };
-/** Where files are closed to make room, the last ones are not full: while they wait for their time, an idle sink is measured. */
+/** Where files are closed to make room, the last ones are not full: the run then includes an idle sink that waits. */
 const EVICTING_SETTINGS = { ...SETTINGS, SINK_SCHEDULED_INTERVAL: '2s' };
 const ONE_BACKLOG = { backlogs: 1, batcherPaused: true };
-/** Far away, so that no hour ends meanwhile. */
+/** Far in the future, so that no hour ends meanwhile. */
 const FIRST_HOUR_MS = Date.UTC(2100, 0, 1);
 const HOUR_MS = 3_600_000;
 
@@ -35,7 +35,7 @@ export interface PartitionPoint {
   readonly batcherRssPeakBytes: number;
 }
 
-/** A backlog whose chunks are of one partition after the other, in turn. */
+/** A backlog whose chunks belong to all partitions by turns. */
 export async function partitionCounts(
   context: BenchContext,
 ): Promise<{ table: Table; points: readonly PartitionPoint[] }> {
@@ -68,7 +68,7 @@ export async function partitionCounts(
   return { table: { title: 'growth: open partitions', figures: figuresOf(points) }, points };
 }
 
-/** All chunks of a backlog, the next one always in the next partition. */
+/** All chunks of a backlog, each in the partition after that of the chunk before. */
 function spread(chunks: readonly PreparedChunk[], partitions: number): PreparedChunk[] {
   const perPartition = Math.ceil(EVENTS / EVENTS_PER_OBJECT / partitions) * (EVENTS_PER_OBJECT / EVENTS_PER_CHUNK);
   return Array.from({ length: partitions * perPartition }, (_, index) => {
@@ -95,7 +95,7 @@ function figuresOf(points: readonly PartitionPoint[]): Figure[] {
   const [reference] = points;
   return [
     ...of('objects', ({ run }) => run.objects),
-    // Files that are closed to make room are not full, and the last ones of them wait for their time.
+    // Files that are closed to make room are not full, and the last of them wait for their interval.
     ...of('batcher: events/s', ({ run }) => run.events / (run.batcherSeconds ?? NaN)).filter(
       (_, index) => points[index]?.evicting === false,
     ),

@@ -4,9 +4,9 @@ import { startBareServer } from '../sink/processes.ts';
 import { measureBare, measureSink } from '../throughput/runs.ts';
 import { type GrowthPoint, wholeMicros } from './cost.ts';
 
-/** Of load at each point: what is asked is by how much they differ, and each is held against the others of the run. */
+/** Seconds of load at each point. The question is how much the points of one run differ from each other. */
 const SECONDS_MAX = 5;
-/** At 64 KB an event, more comes in than gzip takes meanwhile. */
+/** At 64 KB an event, more bytes arrive than gzip can compress meanwhile. */
 const REDIS_MAXMEMORY = '8gb';
 
 interface GrowthLoad {
@@ -15,7 +15,7 @@ interface GrowthLoad {
   readonly connections: number;
 }
 
-/** One load after the other, each on the bare server and then on the sink. One sink for all of them. */
+/** Runs one load after the other, each on the bare server and then on the same sink. */
 export async function measuredPoints(
   { load, settings, say, startSink }: BenchContext,
   what: string,

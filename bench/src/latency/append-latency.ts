@@ -2,10 +2,10 @@ import { Redis } from 'ioredis';
 import { type Percentiles, percentiles } from '../report/statistics.ts';
 
 const APPENDS = 2_000;
-/** What some 25 events take. */
+/** About the bytes of 25 events. */
 const BYTES = 8_000;
 
-/** Adds entries to a stream of its own, each when the one before is fsynced and answered; in milliseconds. */
+/** Adds entries to a stream of its own, each after Redis has fsynced and answered the one before. In milliseconds. */
 export async function appendLatency(redisUrl: string): Promise<Percentiles> {
   const redis = new Redis(redisUrl);
   try {

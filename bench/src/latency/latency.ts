@@ -13,7 +13,7 @@ interface LatencyReport extends ScenarioReport {
   readonly runs: readonly LatencyRun[];
 }
 
-/** How long a 202 takes while the sink has half of what it can take at most, beside the bare server at the same rate. */
+/** How long a 202 takes at half of the sink's highest rate, beside the bare server at the same rate. */
 export async function latency({ load, settings, say, startSink }: BenchContext): Promise<LatencyReport> {
   const sent = traffic('binary');
   const server = await startBareServer();

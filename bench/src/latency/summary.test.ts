@@ -10,7 +10,7 @@ const run = (sinkMs: number): LatencyRun => ({
   appendMs: spread(0.3),
 });
 
-test('each percentile is the median over the runs, and only those of the sink have goals', () => {
+test('each percentile is the median over the runs, and only the sink has goals', () => {
   const { figures } = latencyTable('latency', [run(1), run(9), run(2)]);
   const p99 = figures.filter(({ row }) => row === 'latency, p99, ms');
   expect(p99).toEqual([

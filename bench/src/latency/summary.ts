@@ -19,17 +19,17 @@ interface Latencies {
   readonly sendLagMs: Percentiles;
 }
 
-/** One run: both were sent half of what the sink had just taken at most. */
+/** One run: both servers got half of the highest rate that the sink had just reached. */
 export interface LatencyRun {
   readonly topEventsPerSecond: number;
   readonly requestsPerSecond: number;
   readonly bare: Latencies;
   readonly sink: Latencies;
-  /** One append after the other, with nothing else to do: what every 202 waits for at least. */
+  /** One append after the other on an idle Redis: the least time that every 202 waits. */
   readonly appendMs: Percentiles;
 }
 
-/** Medians over the runs, of each percentile by itself. */
+/** The median of each percentile over the runs. */
 export function latencyTable(title: string, runs: readonly LatencyRun[]): Table {
   const over = (figure: (run: LatencyRun) => number): number => median(runs.map(figure));
   const figures: Figure[] = [];

@@ -1,7 +1,7 @@
 import autocannon from 'autocannon';
 import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
 
-/** autocannon, in this process. */
+/** Runs autocannon in this process. */
 export class AutocannonLoad implements LoadGenerator {
   readonly name = 'autocannon';
 
@@ -13,7 +13,7 @@ export class AutocannonLoad implements LoadGenerator {
       method: 'POST',
       connections,
       duration: seconds,
-      // Connections answer in step: each sends messages of its own, or a chunk would be one event many times over.
+      // The connections run in step, so each has its own messages: else a chunk would repeat one event.
       setupClient: (client) => {
         const first = connection++ % connections;
         client.setRequests(requests.filter((_, index) => index % connections === first % requests.length));

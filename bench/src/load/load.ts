@@ -9,22 +9,22 @@ export interface LoadOptions {
   readonly seconds: number;
 }
 
-/** What the producers saw. */
+/** What the producers measured. */
 export interface LoadResult {
-  /** Requests that were answered with a 2xx. */
+  /** Requests with a 2xx. */
   readonly acknowledged: number;
-  /** Requests with another answer, or none: reset, timed out. */
+  /** Requests with another answer, or without one: reset, timed out. */
   readonly failed: number;
   readonly seconds: number;
 }
 
-/** Sends messages over connections that are kept, each as soon as the one before it is answered. */
+/** Sends messages over persistent connections, each as soon as the one before it is answered. */
 export interface LoadGenerator {
   readonly name: string;
   run(options: LoadOptions): Promise<LoadResult>;
 }
 
-/** wrk when it is on PATH: it leaves more of the machine to what is measured. Else autocannon. */
+/** wrk if it is on PATH, because it leaves more of the machine to the sink; else autocannon. */
 export async function loadGenerator(): Promise<LoadGenerator> {
   return (await WrkLoad.find()) ?? new AutocannonLoad();
 }

@@ -1,6 +1,6 @@
 /**
- * Sends requests at a constant rate, whether or not earlier ones are answered, and prints what was seen as JSON behind
- * `summary `. The plan is JSON in the file that is named on the command line: OpenLoopPlan.
+ * Sends requests at a constant rate, whether or not earlier ones are answered. Prints `summary ` and the result as
+ * JSON. The command line names a file with the plan as JSON: OpenLoopPlan.
  */
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { percentiles } from '../report/statistics.ts';
 import type { OpenLoopPlan, OpenLoopSummary } from './open-loop.ts';
 
-/** How long answers are waited for after the last request was due. */
+/** How long the sender waits for answers after the last request was due. */
 const ANSWERS_MAX_MS = 20_000;
 const END_OF_HEAD = '\r\n\r\n';
 
@@ -18,7 +18,7 @@ const { host, port, ratePerSecond, seconds, connections, requests } = JSON.parse
 const total = Math.floor(ratePerSecond * seconds);
 const raw = requests.map((request) => Buffer.from(request));
 
-/** What is measured runs from the moment at which a request was due, however late it could be sent. */
+/** A latency begins when its request was due, however late it was sent. */
 const latenciesMs = new Float64Array(total);
 const lagsMs = new Float64Array(total);
 const idle: Connection[] = [];
@@ -46,7 +46,7 @@ class Connection {
     this.#socket.write(raw[request % raw.length] ?? '');
   }
 
-  /** Answers have no body: a 202 of the sink and of the bare server says so. */
+  /** Answers have no body, as the 202 of the sink and of the bare server. */
   #receive(text: string): void {
     this.#answer += text;
     if (!this.#answer.endsWith(END_OF_HEAD)) return;
@@ -76,7 +76,7 @@ function settle(request: number, ok: boolean): void {
   if (!ok) failed += 1;
 }
 
-/** Everything that is due goes out, as far as there are idle connections; the rest waits, and its time counts. */
+/** Sends what is due on idle connections. The rest waits, and its latency includes the wait. */
 function sendDue(): void {
   const now = performance.now();
   while (due < total && dueMs(due) <= now) due += 1;

@@ -1,4 +1,6 @@
-/** A thread that tells its parent every so often that time went on: timers of an event loop are a millisecond coarse. */
+/**
+ * A thread that wakes its parent at short intervals, because the timers of an event loop are accurate to a millisecond.
+ */
 import { parentPort } from 'node:worker_threads';
 
 const TICK_MS = 0.25;

@@ -14,7 +14,7 @@ const server = createServer((request, response) => {
 });
 afterEach(() => server.close());
 
-test('a server that stalls once makes all late that was due meanwhile, not only what was on its way', async () => {
+test('a server that stalls once delays every request that was due meanwhile, not only those in flight', async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   stalling.at = 500;
@@ -23,7 +23,7 @@ test('a server that stalls once makes all late that was due meanwhile, not only 
   const result = await load.run({ url, messages: [{ headers: {}, body: 'x' }], connections: 4, seconds: 3 });
 
   expect(result).toMatchObject({ acknowledged: 3_000, failed: 0 });
-  // 1,500 of 3,000 were due during the stall, on 4 connections: 300 of them in its first fifth, and not 30 alone.
+  // 1,500 of 3,000 requests were due during the stall, on 4 connections: 300 in its first fifth, not only 30.
   expect(load.summary.latencyMs.p99).toBeGreaterThan(STALL_MS * 0.8);
   expect(load.summary.sendLagMs.p99).toBeGreaterThan(STALL_MS * 0.8);
 });

@@ -5,7 +5,7 @@ import type { Percentiles } from '../report/statistics.ts';
 import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
 import { rawRequest } from './raw-request.ts';
 
-/** What the sender's process is told. */
+/** The plan of the sender's process. */
 export interface OpenLoopPlan {
   readonly host: string;
   readonly port: number;
@@ -16,17 +16,17 @@ export interface OpenLoopPlan {
 }
 
 export interface OpenLoopSummary extends LoadResult {
-  /** From the moment a request was due to its answer. */
+  /** From the time a request was due to its answer. */
   readonly latencyMs: Percentiles;
-  /** From the moment a request was due to its way out: the sender's own share, and waiting for an idle connection. */
+  /** From the time a request was due until it was sent: the delay of the sender and the wait for an idle connection. */
   readonly sendLagMs: Percentiles;
 }
 
 /**
- * A constant rate of requests, in a process of its own, without coordinated omission: a server that hesitates is asked no
- * less often, and what had to wait meanwhile counts from when it was due. wrk and autocannon cannot do it: wrk sends when
- * it was answered, and autocannon's rate is that each connection sends a whole second's share at once, and its correction
- * fills in what it believes was left out.
+ * Sends a constant rate of requests from a process of its own, without coordinated omission: a slow server does not
+ * lower the rate, and a request that had to wait counts from the time it was due. wrk and autocannon cannot do this.
+ * wrk sends after each answer; in autocannon each connection sends the requests of a whole second at once, and its
+ * correction estimates the missing latencies.
  */
 export class OpenLoopLoad implements LoadGenerator {
   readonly name = 'open loop';
@@ -37,7 +37,7 @@ export class OpenLoopLoad implements LoadGenerator {
     this.#ratePerSecond = ratePerSecond;
   }
 
-  /** Of the run before. */
+  /** Of the last run. */
   get summary(): OpenLoopSummary {
     if (this.#summary === null) throw new Error('reading latencies: nothing was sent yet');
     return this.#summary;
@@ -46,7 +46,11 @@ export class OpenLoopLoad implements LoadGenerator {
   async run({ url, messages, connections, seconds }: LoadOptions): Promise<LoadResult> {
     const { host, hostname, port } = new URL(url);
     const plan: OpenLoopPlan = {
-      ...{ host: hostname, port: Number(port), ratePerSecond: this.#ratePerSecond, seconds, connections },
+      host: hostname,
+      port: Number(port),
+      ratePerSecond: this.#ratePerSecond,
+      seconds,
+      connections,
       requests: messages.map((message) => rawRequest(message, host)),
     };
     const file = join(temporaryDirectory('open-loop'), 'plan.json');

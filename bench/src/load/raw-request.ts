@@ -1,6 +1,6 @@
 import type { Message } from './traffic.ts';
 
-/** The message as it goes over a connection. */
+/** The bytes of a message on a connection. */
 export function rawRequest({ headers, body }: Message, host: string): string {
   const all = { ...headers, host, 'content-length': String(Buffer.byteLength(body)) };
   const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);

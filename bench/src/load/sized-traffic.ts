@@ -1,14 +1,14 @@
 import { generator, type Message, type Sent } from './traffic.ts';
 
 const SEED = 20_261_126;
-/** Of all messages together, so that those of large events do not fill the load generator. */
+/** The bytes of all messages together, so that large events do not fill the memory of the load generator. */
 const BYTES_MAX = 8_000_000;
 const MESSAGES_MAX = 2_000;
 const MESSAGES_MIN = 100;
-/** Words that texts are made of: they compress as texts of events do, 4 to 6 times. */
+/** The words of the texts, which compress like the texts of events, 4 to 6 times. */
 const WORDS = 500;
 
-/** Structured events that are so many bytes each as a line of an object, every message another one. */
+/** Structured events of so many bytes each as a line of an object. Every message has another event. */
 export function sizedTraffic(eventBytes: number): Sent {
   const random = generator(SEED);
   const integer = (limit: number): number => Math.floor(random() * limit);

@@ -6,18 +6,18 @@ describe.each(TRAFFIC_NAMES)('the messages of %s traffic', (name) => {
   const { messages, eventsPerMessage } = traffic(name);
   const lines = messages.map(({ headers, body }) => decodeMessage(Object.entries(headers).flat(), Buffer.from(body)));
 
-  test('are valid CloudEvents, as many in each message as the traffic says', () => {
+  test('are valid CloudEvents, with the right number in each message', () => {
     expect(new Set(lines.map(({ length }) => length))).toEqual(new Set([eventsPerMessage]));
   });
 
-  test('hold events of 330 bytes on average, each another one', () => {
+  test('contain different events of 330 bytes on average', () => {
     const events = lines.flat();
     const bytes = events.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
     expect(bytes / events.length).toBeCloseTo(330, -1);
     expect(new Set(events).size).toBe(events.length);
   });
 
-  test('are the same at every run', () => {
+  test('are the same in every run', () => {
     expect(traffic(name).messages).toEqual(messages);
   });
 });

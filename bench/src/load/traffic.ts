@@ -1,32 +1,32 @@
-/** One HTTP message that producers send, ready to be sent as it is. */
+/** One HTTP message that producers send as it is. */
 export interface Message {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** What producers send, again and again. */
+/** The messages that producers send repeatedly. */
 export interface Sent {
   readonly eventsPerMessage: number;
   readonly messages: readonly Message[];
 }
 
-/** The same by a name, and what the sink is set to for it. */
+/** Traffic with its name and the settings of the sink for it. */
 interface Traffic extends Sent {
   readonly name: TrafficName;
   readonly title: string;
-  /** Environment of the sink for this traffic, on top of what it always has. */
+  /** The environment of the sink for this traffic, added to that of every traffic. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
 export const TRAFFIC_NAMES = ['binary', 'structured', 'batch', 'dedupe'] as const;
 export type TrafficName = (typeof TRAFFIC_NAMES)[number];
 
-/** So many different events that none comes back within a compressor's window: gzip looks back 32 KiB, 100 events. */
+/** So many different events that none repeats within a compressor's window. That of gzip is 32 KiB, 100 events. */
 const SINGLE_MESSAGES = 2_000;
 const BATCH_MESSAGES = 100;
 const EVENTS_PER_BATCH = 100;
 const SEED = 20_261_124;
-/** Messages come back after some 60 ms, and every one is to be stored: the window is shorter, and turns all the more often. */
+/** Messages repeat after some 60 ms, and every one must be stored. So the window is shorter, and rotates more often. */
 const DEDUPE = { SINK_DEDUPE_WINDOW: '20ms' };
 
 interface OrderEvent {
@@ -38,7 +38,7 @@ interface OrderEvent {
 const SOURCE = '/shops/eu-central/checkout';
 const TYPE = 'com.example.order.created.v1';
 
-/** Traffic by its name, the same at every run. An event is 330 bytes as a line of an object, give or take a few. */
+/** The traffic with this name, the same in every run. An event has about 330 bytes as a line of an object. */
 export function traffic(name: TrafficName): Traffic {
   const random = generator(SEED);
   const messages = (count: number, message: () => Message): Message[] => Array.from({ length: count }, message);
@@ -93,7 +93,7 @@ function inJsonFormat({ id, time, data }: OrderEvent): unknown {
   return { specversion: '1.0', id, source: SOURCE, type: TYPE, time, datacontenttype: 'application/json', data };
 }
 
-/** Mostly repeated names, a random id and a few figures: as compressible as business events are (5 to 6 times). */
+/** Mostly repeated names, a random id and a few figures, which compress like business events (5 to 6 times). */
 function order(random: () => number): OrderEvent {
   const integer = (limit: number): number => Math.floor(random() * limit);
   const hex = (digits: number): string => Array.from({ length: digits }, () => integer(16).toString(16)).join('');

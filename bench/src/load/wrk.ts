@@ -5,16 +5,16 @@ import type { LoadGenerator, LoadOptions, LoadResult } from './load.ts';
 import { rawRequest } from './raw-request.ts';
 import type { Message } from './traffic.ts';
 
-/** As autocannon has it: on a busy machine slow is no failure. */
+/** As long as that of autocannon: on a busy machine, a slow answer is not a failure. */
 const TIMEOUT = '10s';
-/** Node raises its limit of open files by itself, wrk does not. */
+/** Node raises its own limit of open files, but wrk does not. */
 const WITH_ALL_DESCRIPTORS = 'ulimit -n "$(ulimit -Hn)"; exec wrk "$@"';
 
-/** wrk (C, one thread), as a process of its own. */
+/** Runs wrk (C, one thread) as a process of its own. */
 export class WrkLoad implements LoadGenerator {
   readonly name = 'wrk';
 
-  /** Null: there is no wrk that runs on PATH. */
+  /** Null when PATH has no wrk that runs. */
   static async find(): Promise<WrkLoad | null> {
     try {
       const wrk = await startProcess({ command: 'wrk', args: ['-v'] });
@@ -36,7 +36,9 @@ export class WrkLoad implements LoadGenerator {
   }
 }
 
-/** Sends the messages in turn and prints a LoadResult as JSON. JSON's strings are Lua's, as long as they are ASCII. */
+/**
+ * Sends the messages by turns and prints a LoadResult as JSON. A JSON string is a Lua string as long as it is ASCII.
+ */
 function luaScript(messages: readonly Message[], host: string): string {
   return `
 local messages = {

@@ -15,21 +15,21 @@ const BACKLOG_EVENTS = 5_000_000;
 const BACKLOG_OPTIONS = { ...LARGE_BACKLOG, settings: STANDSTILL };
 const BACKLOG_MAX_MS = 300_000;
 const BACKLOG_POLL_MS = 250;
-/** The S3 stand-in keeps what it is sent in memory, and nobody reads it here. */
+/** The S3 stand-in keeps its objects in memory, but this scenario does not read them. */
 const CLEAR_EVERY_MS = 5_000;
 
 interface MemoryReport extends ScenarioReport {
   readonly results: readonly MemoryResult[];
 }
 
-/** Memory is sampled from the beginning of `watched` to its end: an idle sink is nothing to be seen in the figures. */
+/** Memory is sampled from the beginning of `watched` to its end, so that the figures have no idle sink. */
 interface Watch {
   readonly watched: () => Promise<unknown>;
-  /** What is left to be done, and checked, when the samples are taken. */
+  /** What remains to be done and checked after the samples. */
   readonly afterwards: () => Promise<unknown>;
 }
 
-/** What each service holds while it has as much to do as it can, and with a large backlog. */
+/** The memory of each service under full load, and with a large backlog. */
 export async function memory(context: BenchContext): Promise<MemoryReport> {
   const results: MemoryResult[] = [];
   for (const name of TOP_RATES) {
@@ -73,7 +73,7 @@ function topRate({ load, settings }: BenchContext, sink: SinkProcesses, name: Tr
   };
 }
 
-/** As after an outage: the backlog goes while producers send as much as they can. Watched until it is gone. */
+/** As after an outage: the backlog drains while producers send as fast as they can. Watched until it is gone. */
 async function largeBacklog({ load, settings }: BenchContext, sink: SinkProcesses): Promise<Watch> {
   const { url } = sink;
   const { messages } = traffic('binary');
@@ -90,7 +90,7 @@ async function largeBacklog({ load, settings }: BenchContext, sink: SinkProcesse
     watched: async () => {
       const gone = backlogGone(sink);
       sending = send(load, { url, messages, connections, seconds });
-      // A failure of either ends it at once; what is sent after the backlog is not waited for.
+      // A failure of either ends the run at once. The run does not wait for what is sent after the backlog.
       await Promise.race([gone, sending.then(() => gone)]);
     },
     afterwards: async () => {
@@ -100,7 +100,7 @@ async function largeBacklog({ load, settings }: BenchContext, sink: SinkProcesse
   };
 }
 
-/** Chunks go in the order in which they came: as many events in objects as the backlog had, give or take a file, are its own. */
+/** Chunks drain in order: as many stored events as the backlog had are those of the backlog, to within a file. */
 async function backlogGone(sink: SinkProcesses): Promise<void> {
   await eventually(async () => (await sink.uploaded()) >= BACKLOG_EVENTS, {
     timeoutMs: BACKLOG_MAX_MS,

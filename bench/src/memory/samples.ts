@@ -11,11 +11,11 @@ export interface RssSample {
 
 export interface WatchedMemory {
   readonly samples: readonly RssSample[];
-  /** As the kernel keeps it, start included: no sample can miss it. */
+  /** The kernel's own highest value since the start, which no sample can miss. */
   readonly rssPeakBytes: Readonly<Record<ServiceName, number>>;
 }
 
-/** Memory of each service, again and again until the action has ended. */
+/** Samples the memory of each service until the action ends. */
 export async function sampledWhile(sink: SinkProcesses, action: Promise<unknown>): Promise<WatchedMemory> {
   const samples: RssSample[] = [];
   const ended = new AbortController();

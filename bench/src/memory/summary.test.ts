@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { memoryFigures } from './summary.ts';
 
-test('memory that grows at first and then stays is shown as such', () => {
+test('memory that first grows and then stays flat looks flat in the second half', () => {
   const samples = Array.from({ length: 120 }, (_, index) => {
     const bytes = Math.min(index, 50) * 1e6 + 100e6;
     return { atSeconds: index / 2, bytes: { ingest: bytes, batcher: 2 * bytes, uploader: 1e6 } };

@@ -9,7 +9,9 @@ export interface MemoryResult extends WatchedMemory {
   readonly title: string;
 }
 
-/** Of each service: the first, the middle and the last tenth of the time, the most, and how it went in the second half. */
+/**
+ * The memory of each service: first, middle and last tenth of the time, the highest, and the trend of the second half.
+ */
 export function memoryFigures({ title, samples, rssPeakBytes }: MemoryResult): Figure[] {
   const tenth = Math.max(1, Math.floor(samples.length / 10));
   const middle = Math.floor((samples.length - tenth) / 2);

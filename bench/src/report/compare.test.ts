@@ -19,7 +19,7 @@ const summary: ThroughputSummary = {
 };
 const then = { commit: 'abc', loadGenerator: 'wrk' };
 
-it('shows the change of each figure, and says which was not measured then', () => {
+it('shows the change of each figure, and which was not measured before', () => {
   const scenarios = [
     { tables: throughputTables('binary', 'binary', { ...summary, ratioWhole: 0.55, ratioIngest: 0.72 }) },
     { tables: throughputTables('batch', 'batch', summary) },
@@ -43,12 +43,12 @@ it('shows the change of each figure, and says which was not measured then', () =
   expect(text).not.toContain('Not alike');
 });
 
-it('says it when the load came from another generator', () => {
+it('says so when the load came from another generator', () => {
   const text = comparison({ loadGenerator: 'autocannon', scenarios: [] }, { ...then, scenarios: [] });
   expect(text).toContain('the load came from autocannon now and from wrk then');
 });
 
-it('a file that holds no results is named, with what is wrong', () => {
+it('a file without results is an error with its name and the reason', () => {
   const file = join(temporaryDirectory('compare'), 'results.json');
   expect(() => readResults(file)).toThrow(/results to compare with \[file=.*ENOENT/);
   writeFileSync(file, '{"commit":"abc"}');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Figure, joined, markdown, type Table } from './figure.ts';
 
-/** What of an earlier results file is read. */
+/** The parts of an earlier results file that are read. */
 interface EarlierResults {
   readonly commit: string;
   readonly loadGenerator: string;
@@ -9,13 +9,13 @@ interface EarlierResults {
 }
 
 interface EarlierScenario {
-  /** None in files of before there were tables. */
+  /** Missing in old files without tables. */
   readonly tables?: readonly Table[];
 }
 
 /**
  * Reads a file of `bench/results/`.
- * @throws when there is none, or it holds no results
+ * @throws when it does not exist or has no results
  */
 export function readResults(file: string): EarlierResults {
   const action = `reading the results to compare with [file=${file}]`;
@@ -29,7 +29,7 @@ export function readResults(file: string): EarlierResults {
   }
 }
 
-/** The change of each figure since then, table by table, in Markdown. */
+/** The change of each figure since the earlier file, table by table, in Markdown. */
 export function comparison(
   now: { readonly loadGenerator: string; readonly scenarios: readonly { readonly tables: readonly Table[] }[] },
   then: EarlierResults,
@@ -47,7 +47,7 @@ export function comparison(
   return [...generatorWarning(now.loadGenerator, then.loadGenerator), ...changes].join('\n\n');
 }
 
-/** wrk takes less of the machine than autocannon: with another one, what stands beside it has more or less left. */
+/** wrk takes less of the machine than autocannon, so that another generator leaves more or less of it to the sink. */
 function generatorWarning(now: string, then: string): string[] {
   if (now === then) return [];
   return [

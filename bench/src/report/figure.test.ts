@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { formatted, isMet, joined, markdown, shown } from './figure.ts';
 
-test('scenarios whose tables have the same title stand beside each other in one', () => {
+test('scenarios whose tables have the same title share one table', () => {
   const table = (column: string, value: number) => ({ title: 'load', figures: [{ row: 'events/s', column, value }] });
   const [load, ...others] = joined([{ tables: [table('binary', 20_123.4)] }, { tables: [table('batch', 1)] }]);
   expect(others).toEqual([]);
@@ -10,7 +10,7 @@ test('scenarios whose tables have the same title stand beside each other in one'
   );
 });
 
-test('a figure that a column does not have leaves its cell empty', () => {
+test('a figure that a column does not have leaves an empty cell', () => {
   const figures = [
     { row: 'a', column: 'x', value: 1 },
     { row: 'b', column: 'y', value: 2 },
@@ -18,7 +18,7 @@ test('a figure that a column does not have leaves its cell empty', () => {
   expect(markdown({ title: '', figures }, shown)).toContain('| b |  | 2 |');
 });
 
-test('a goal is shown with whether it is met; its bound counts as met', () => {
+test('a goal is shown with whether it is met, and a figure at its bound meets it', () => {
   expect(shown({ row: '', column: '', value: 2.5, goal: { atMost: 2 } })).toBe('**2.5** (≤ 2: missed)');
   expect(isMet(2, { atMost: 2 }) && isMet(2, { atLeast: 2 })).toBe(true);
 });

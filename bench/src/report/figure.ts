@@ -1,23 +1,23 @@
-/** What a figure ought to be. */
+/** The goal of a figure. */
 export type Goal = { readonly atMost: number } | { readonly atLeast: number };
 
 /** One number that was measured: a cell of a table. */
 export interface Figure {
-  /** What it is, unit included. */
+  /** What it measures, with its unit. */
   readonly row: string;
-  /** What of: a scenario, a service, a size. */
+  /** What it belongs to: a scenario, a service, a size. */
   readonly column: string;
   readonly value: number;
   readonly goal?: Goal;
 }
 
-/** Figures that are read beside each other. Scenarios with a table of the same title share it. */
+/** Figures to compare. Scenarios that have a table with the same title share it. */
 export interface Table {
   readonly title: string;
   readonly figures: readonly Figure[];
 }
 
-/** What every scenario yields, with whatever details of its own are kept in the results file. */
+/** The result of a scenario, with its own details for the results file. */
 export interface ScenarioReport {
   readonly name: string;
   readonly title: string;
@@ -37,7 +37,9 @@ export function joined(scenarios: readonly { readonly tables: readonly Table[] }
   return [...byTitle].map(([title, figures]) => ({ title, figures }));
 }
 
-/** The figures as a table in Markdown, each cell written by `cell`; rows and columns as they first appear. */
+/**
+ * The figures as a table in Markdown. `cell` writes each cell; rows and columns are in the order of their appearance.
+ */
 export function markdown({ title, figures }: Table, cell: (figure: Figure) => string): string {
   const unique = (names: readonly string[]): string[] => [...new Set(names)];
   const columns = unique(figures.map(({ column }) => column));
@@ -59,7 +61,7 @@ export function shown({ value, goal }: Figure): string {
   return `**${formatted(value)}** (${bound}: ${isMet(value, goal) ? 'met' : 'missed'})`;
 }
 
-/** Three digits, or as many as stand before the point. */
+/** Three digits, or all digits before the point. */
 export function formatted(value: number): string {
   const decimals = value === 0 ? 0 : Math.min(4, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
   return value.toLocaleString('en-US', { maximumFractionDigits: decimals });

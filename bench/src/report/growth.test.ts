@@ -6,7 +6,7 @@ const points = [
   { column: 'large', cost: 3 },
 ];
 
-test('growth is told by how much dearer each is than the reference', () => {
+test('growth is the cost of each column relative to the reference', () => {
   const figures = growthFigures('to small', points, 'small', ({ cost }) => cost);
   expect(figures.map(({ value }) => value)).toEqual([1, 1.5]);
 });

@@ -1,11 +1,11 @@
 import type { Figure } from './figure.ts';
 
-/** Less is no fault. */
+/** A lower cost also meets the goal. */
 const TIMES_MAX = 1.1;
 
 /**
- * How much dearer than in the reference column, with 1 for as dear.
- * @throws when the reference is not among them
+ * The cost of each column relative to that of the reference column.
+ * @throws when the reference is missing
  */
 export function growthFigures<P extends { readonly column: string }>(
   row: string,

@@ -1,6 +1,6 @@
 import { joined, markdown, type ScenarioReport, shown } from './figure.ts';
 
-/** All figures as tables in Markdown, so that they can be quoted as they are. */
+/** All figures as tables in Markdown, ready to be quoted. */
 export function tables(scenarios: readonly ScenarioReport[]): string {
   return joined(scenarios)
     .map((table) => markdown(table, shown))

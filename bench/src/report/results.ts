@@ -7,8 +7,8 @@ import { REPOSITORY } from '../sink/service.ts';
 const RESULTS = join(REPOSITORY, 'bench/results');
 
 /**
- * Writes what was measured, with what it was measured on, to `bench/results/<prefix><date>.json`. Returns the file's
- * path.
+ * Writes the results and the description of the machine to `bench/results/<prefix><date>.json`. Returns the path of the
+ * file.
  */
 export function writeResults(prefix: string, startedAt: Date, measured: object): string {
   mkdirSync(RESULTS, { recursive: true });
@@ -25,7 +25,7 @@ export function writeResults(prefix: string, startedAt: Date, measured: object):
   return file;
 }
 
-/** What was measured is kept, whether or not there is a repository around. */
+/** The output of git, or `unknown` outside of a repository. */
 function git(...args: string[]): string {
   try {
     return execFileSync('git', args, { cwd: REPOSITORY, encoding: 'utf8' }).trim();

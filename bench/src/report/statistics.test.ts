@@ -27,7 +27,7 @@ test('a percentile of nothing is an error, not a figure', () => {
   expect(() => percentile(new Float64Array(), 0.5)).toThrow('no values');
 });
 
-test('the slope of points on a line is that of the line; of one point it is none', () => {
+test('the slope of points on a line is that of the line; a single point has none', () => {
   const points = [0, 1, 2, 5].map((x) => ({ x, y: 3 - 2 * x }));
   expect(slope(points)).toBeCloseTo(-2);
   expect(slope(points.slice(0, 1))).toBe(0);

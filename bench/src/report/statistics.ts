@@ -1,4 +1,4 @@
-/** The middle one; of an even number the mean of the two in the middle. */
+/** The middle value, or the mean of the two middle values. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const upper = sorted[Math.floor(sorted.length / 2)];
@@ -7,14 +7,16 @@ export function median(values: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
-/** The least value that so large a share (0 to 1) of the values is not above: nearest rank, never between two values. */
+/**
+ * The least value that is at least as large as this share (0 to 1) of the values: nearest rank, without interpolation.
+ */
 export function percentile(sorted: Float64Array, share: number): number {
   const value = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
   if (value === undefined) throw new Error('taking a percentile: there are no values');
   return value;
 }
 
-/** How values are spread, in their own unit. */
+/** The spread of the values, in their own unit. */
 export interface Percentiles {
   readonly p50: number;
   readonly p99: number;
@@ -28,7 +30,7 @@ export function percentiles(values: Float64Array): Percentiles {
   return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
 }
 
-/** Least squares: by how much `y` rises for each `x`. */
+/** Least squares: the rise of `y` for each `x`. */
 export function slope(points: readonly { readonly x: number; readonly y: number }[]): number {
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [x, y] = [mean(points.map((point) => point.x)), mean(points.map((point) => point.y))];

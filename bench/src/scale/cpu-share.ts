@@ -1,12 +1,15 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Short, so that a process that has used its share waits milliseconds; 20 ms make the least quota, 1 ms, 0.05 core. */
+/**
+ * Short, so that a process that has used its share waits only milliseconds. With 20 ms the least quota (1 ms) is 0.05
+ * core.
+ */
 const PERIOD_MICROS = 20_000;
 const V1 = '/sys/fs/cgroup/cpu';
 const V2 = '/sys/fs/cgroup';
 
-/** Holds processes to a fixed share of a core each, with Linux control groups (version 1 or 2; needs root). */
+/** Limits each process to a fixed share of a core, with Linux control groups (version 1 or 2; needs root). */
 export class CpuShares {
   readonly #root: string;
   readonly #version: 1 | 2;
@@ -18,7 +21,7 @@ export class CpuShares {
     this.#version = version;
   }
 
-  /** The reason, as text, where this system or user can not do it. */
+  /** Returns the reason as text where this system or user cannot do it. */
   static open(): CpuShares | string {
     const version = existsSync(join(V1, 'cpu.cfs_quota_us')) || existsSync(join(V1, 'cgroup.procs')) ? 1 : 2;
     const root = join(version === 1 ? V1 : V2, `sink-scale-${process.pid}`);
@@ -34,7 +37,7 @@ export class CpuShares {
     }
   }
 
-  /** From now on, all threads of this process together, and children it starts later, get so many cores and no more. */
+  /** From now on all threads of the process, and the children that it starts later, share so many cores. */
   hold(pid: number, cores: number): void {
     const group = join(this.#root, String(this.#next++));
     const quotaMicros = Math.round(PERIOD_MICROS * cores);
@@ -49,7 +52,7 @@ export class CpuShares {
     writeFileSync(join(group, 'cgroup.procs'), String(pid));
   }
 
-  /** Takes the groups away again. Whatever still runs in them is let go first. */
+  /** Releases the processes in the groups and removes the groups. */
   close(): void {
     const home = join(this.#version === 1 ? V1 : V2, 'cgroup.procs');
     for (const group of [...this.#groups, this.#root]) {
@@ -61,7 +64,7 @@ export class CpuShares {
   }
 }
 
-/** The processes that this one has started and that still run. */
+/** The running children of a process. */
 export function childrenOf(pid: number): readonly number[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
     readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),

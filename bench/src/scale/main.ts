@@ -1,11 +1,12 @@
 /**
- * What a second process of a service adds when each is held to a fixed share of a core, with 1, 2 and 4 lanes, and what
- * those cost one ingest:
+ * Measures what a second process of a service adds when each is limited to a fixed share of a core. Also measures 1, 2
+ * and 4 lanes, and their cost for one ingest:
  *
  *     npm run scale -- [--seconds N] [--connections N]
  *
- * Only the service in question is held, so that it is what limits; of lanes, all three are. Linux, as root: control
- * groups hold the processes. Elsewhere it runs without, and says so: then the figures show the machine, not the sink.
+ * Only the measured service is limited, so that it is the bottleneck; for the lanes, all three services are. The limits
+ * are control groups, which need Linux and root. Elsewhere it runs without limits and says so: then the figures show
+ * the machine, not the sink.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -19,21 +20,21 @@ import { CpuShares } from './cpu-share.ts';
 import { SCALE_SETTINGS, ScaledSink, type Shape } from './scaled-sink.ts';
 
 const WARM_UP_SECONDS = 2;
-/** Low enough that two of them, the load and Redis find room on two cores; as small as lets each limit by itself. */
+/** So low that two of them, the load and Redis fit on two cores, and each is the bottleneck by itself. */
 const CORES = { ingest: 0.2, batcher: 0.1, uploader: 0.05 } as const;
 const LANES = [1, 2, 4];
 const ONE_EACH = { ingest: 1, batcher: 1, uploader: 1 };
 
 interface Case {
   readonly title: string;
-  /** Whose events are counted. */
+  /** The service whose events are counted. */
   readonly measured: ServiceName;
   readonly shape: Shape;
 }
 interface Row {
   readonly title: string;
   readonly perSecond: number;
-  /** To the first row of its group. */
+  /** Relative to the first row of its group. */
   readonly ratio: number;
 }
 
@@ -66,7 +67,7 @@ try {
     }
   }
 } finally {
-  // What a late case fails with is no reason to lose what stood before.
+  // A late case that fails must not lose the results of the earlier ones.
   if (rows.length > 0) console.log(`\n${table()}\n\nwritten to ${write()}`);
   shares?.close();
 }
@@ -93,13 +94,16 @@ function groups(): readonly (readonly Case[])[] {
     title: `1 ingest with ${plural(count, 'lane')}, ${CORES.ingest} core, batcher and uploader as much`,
     measured: 'ingest',
     shape: {
-      ...{ counts: ONE_EACH, workers: 1, lanes: count },
+      counts: ONE_EACH,
+      workers: 1,
+      lanes: count,
       cores: { ingest: CORES.ingest, batcher: CORES.ingest, uploader: CORES.ingest },
     },
   });
   return [
     [...second('ingest', 1), workers],
-    ...[second('ingest', 2), second('ingest', 4)],
+    second('ingest', 2),
+    second('ingest', 4),
     ...(['batcher', 'uploader'] as const).flatMap((service) => LANES.map((count) => second(service, count))),
     LANES.map(lanes),
   ];
@@ -109,7 +113,7 @@ function plural(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
-/** The reference: node:http that parses the same bodies, held as one ingest is. */
+/** The reference: node:http that parses the same bodies, limited like one ingest. */
 async function measureBareServer(): Promise<Row> {
   const server = await startBareServer();
   const all = { url: server.url, messages: messages.messages, connections };
@@ -122,7 +126,7 @@ async function measureBareServer(): Promise<Row> {
   return { title: `bare server, ${CORES.ingest} core`, perSecond, ratio: 1 };
 }
 
-/** Events a second of the measured service, in the middle of a load that has begun before. @throws when there were none */
+/** The events a second of the measured service, in the middle of a load. @throws when there were none */
 async function measure({ title, measured, shape }: Case): Promise<number> {
   const sink = await ScaledSink.start(shape);
   try {
@@ -136,7 +140,7 @@ async function measure({ title, measured, shape }: Case): Promise<number> {
     await send(WARM_UP_SECONDS);
     if (shares !== null) sink.hold(shares);
     const [, perSecond] = await Promise.all([send(seconds + WARM_UP_SECONDS + 1), rate(sink, measured)]);
-    if (!(perSecond > 0)) throw new Error(`measuring ${title}: ${measured} has done with no event`);
+    if (!(perSecond > 0)) throw new Error(`measuring ${title}: ${measured} finished no event`);
     return perSecond;
   } finally {
     await sink.stop();
@@ -153,7 +157,11 @@ async function rate(sink: ScaledSink, measured: ServiceName): Promise<number> {
 
 function write(): string {
   return writeResults('scale-', startedAt, {
-    ...{ loadGenerator: load.name, held: shares !== null, cores: CORES, seconds, connections },
+    loadGenerator: load.name,
+    held: shares !== null,
+    cores: CORES,
+    seconds,
+    connections,
     sinkSettings: { ...SETTINGS, ...SCALE_SETTINGS },
     rows,
   });

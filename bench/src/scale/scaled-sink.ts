@@ -3,21 +3,21 @@ import { SinkProcesses } from '../sink/processes.ts';
 import { counted, type Service, SERVICES, type ServiceName } from '../sink/service.ts';
 import { type CpuShares, childrenOf } from './cpu-share.ts';
 
-/** Small objects: an upload is to be work too. */
+/** Objects are small, so that uploads take work too. */
 export const SCALE_SETTINGS = { SINK_FLUSH_SIZE: '1000' };
 const REDIS_MAXMEMORY = '3gb';
 const WORKERS_READY_MAX_MS = 30_000;
 
 export interface Shape {
   readonly counts: Readonly<Record<ServiceName, number>>;
-  /** Processes in each ingest. */
+  /** The number of processes in each ingest. */
   readonly workers: number;
   readonly lanes: number;
-  /** Cores each process of a service gets; a service that is not named here takes what it needs. */
+  /** The cores of each process of a service. A service that is not named here is not limited. */
   readonly cores: Partial<Readonly<Record<ServiceName, number>>>;
 }
 
-/** Any number of each service on one Redis and one S3 stand-in, neither of which is held to a share. */
+/** Any number of each service on one Redis and one S3 stand-in, which are not limited. */
 export class ScaledSink {
   readonly #sink: SinkProcesses;
   readonly #shape: Shape;
@@ -32,7 +32,7 @@ export class ScaledSink {
       ...SCALE_SETTINGS,
       SINK_LANES: String(shape.lanes),
       SINK_INGEST_WORKERS: String(shape.workers),
-      // Workers log that they take events; nothing logs each event.
+      // Workers log that they accept events; no service logs each event.
       ...(shape.workers > 1 ? { SINK_LOG_LEVEL: 'info' } : {}),
     };
     const { counts } = shape;
@@ -43,14 +43,14 @@ export class ScaledSink {
     return new ScaledSink(sink, shape);
   }
 
-  /** From here on; to be called when all is warm: starting and compiling inside of a small share take minutes. */
+  /** Sets the limits when everything is warm, because starting and compiling within a small share take minutes. */
   hold(shares: CpuShares): void {
     const { cores: shareOf, workers } = this.#shape;
     for (const kind of SERVICES) {
       const cores = shareOf[kind];
       if (cores === undefined) continue;
       for (const { process } of this.#sink.of(kind)) {
-        // The parent of workers takes no events, and is not held.
+        // The parent of workers accepts no events and is not limited.
         const pids = kind === 'ingest' && workers > 1 ? childrenOf(process.pid) : [process.pid];
         for (const pid of pids) shares.hold(pid, cores);
       }
@@ -61,7 +61,7 @@ export class ScaledSink {
     return this.#sink.of('ingest').map(({ url }) => url);
   }
 
-  /** Events that all processes of a service have done with so far. */
+  /** The events that all processes of a service have finished. */
   done(kind: ServiceName): Promise<number> {
     return this.#sink.done(kind);
   }
@@ -73,7 +73,9 @@ export class ScaledSink {
   }
 }
 
-/** The parent is ready before its workers are, and one of them is before the others: until each takes connections. */
+/**
+ * Waits until each worker accepts connections: the parent is ready before its workers, one worker before the others.
+ */
 async function workersReady(ingest: Service, workers: number): Promise<void> {
   await eventually(
     async () => {
@@ -93,6 +95,6 @@ function killIfThere(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It went with its parent.
+    // The process is gone with its parent.
   }
 }

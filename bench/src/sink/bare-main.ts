@@ -1,5 +1,5 @@
 /**
- * What everything else is held against: node:http, one process, parses the body as JSON and answers 202. It stores
+ * The reference of all figures: one process of node:http that parses the body as JSON and answers 202. It stores
  * nothing. Prints `listening on URL`.
  */
 import { createServer } from 'node:http';

@@ -3,28 +3,28 @@ import { IoredisPort, IngestLane } from '@sink/lane';
 import { eventually } from '@sink/testing';
 import { Redis } from 'ioredis';
 
-/** As the services have it when nothing is configured. */
+/** The default of the services. */
 const SINK_NAME = 'sink-aws-s3';
-/** Each with one append under way, as in ingest: while one is fsynced, the next ones are on their way. */
+/** Each writer has one append in flight, as in ingest: while Redis fsyncs one, the next ones arrive. */
 const WRITERS = 4;
-/** How exactly the end of something is seen, and that of something short; a look costs Redis some ten microseconds. */
+/** How precisely the end of a phase is seen, and that of a short one. One look costs Redis some ten microseconds. */
 const POLL_MS = 20;
 const SHORT_POLL_MS = 4;
 const SHORT_MS = 1_000;
 
-/** Nobody takes over from a batcher that stands still while its backlog is filled. */
+/** So long that no batcher takes over from one that is paused while its backlog is filled. */
 export const STANDSTILL = { SINK_LEASE: '300s' };
-/** Holds 5 million events within the share of the backlog, and below the level from which on segments are spilled. */
+/** Has room for 5 million events within the share of the backlog, below the level at which segments are spilled. */
 export const LARGE_BACKLOG = { redisMaxmemory: '10gb' };
 
 export interface PreparedChunk {
   readonly partition: string;
   readonly count: number;
-  /** NDJSON; every line ends in LF. */
+  /** NDJSON. Every line ends in LF. */
   readonly body: Buffer;
 }
 
-/** The lane of a running sink, from beside: appends chunks that are ready, with the shipped steps, and looks at it. */
+/** Access to the lane of a running sink: appends prepared chunks with the shipped steps, and reads its state. */
 export class LaneAccess {
   readonly #connections: readonly Redis[];
   readonly #writers: readonly { readonly lane: IngestLane; readonly id: string; sequence: number }[];
@@ -38,7 +38,7 @@ export class LaneAccess {
     this.#writers = lanes.map((lane, index) => ({ lane, id: ids[index] ?? '', sequence: 0 }));
   }
 
-  /** The services have opened the lane before. */
+  /** The services must have opened the lane before. */
   static async connect(redisUrl: string): Promise<LaneAccess> {
     const connections = Array.from({ length: WRITERS }, () => new Redis(redisUrl));
     const lanes = connections.map((redis) => new IngestLane(new IoredisPort(redis), SINK_NAME, 0));
@@ -46,10 +46,10 @@ export class LaneAccess {
   }
 
   /**
-   * Appends `count` chunks for a batcher that stands still, and waits until Redis has nothing else to do. What is counted
-   * or timed from here on is of this backlog.
+   * Appends `count` chunks for a paused batcher, and waits until Redis is idle. Later counts and times are those of
+   * this backlog.
    *
-   * @returns for how long it appended, and what was handed to the batcher last
+   * @returns the time of the appends, and the last chunk that the batcher has read
    */
   async fillWhilePaused(
     count: number,
@@ -64,7 +64,7 @@ export class LaneAccess {
     return { appendSeconds, delivered: await this.#lastDelivered() };
   }
 
-  /** Appends `count` chunks, one after the other by each writer. @throws when one is refused */
+  /** Appends `count` chunks, with one append at a time of each writer. @throws when one is refused */
   async append(count: number, chunk: (index: number) => PreparedChunk): Promise<void> {
     let next = 0;
     await Promise.all(
@@ -72,9 +72,14 @@ export class LaneAccess {
         while (next < count) {
           const { body, ...rest } = chunk(next++);
           const answer = await writer.lane.append({
-            ...{ ...rest, body, bytes: body.length, furtherBytes: 0 },
-            ...{ writer: writer.id, sequence: ++writer.sequence },
-            ...{ acceptedAtMs: Date.now(), backlogBytesMax: Number.MAX_SAFE_INTEGER },
+            ...rest,
+            body,
+            bytes: body.length,
+            furtherBytes: 0,
+            writer: writer.id,
+            sequence: ++writer.sequence,
+            acceptedAtMs: Date.now(),
+            backlogBytesMax: Number.MAX_SAFE_INTEGER,
           });
           if (answer !== 'stored') throw new Error(`filling the backlog: an append was answered ${answer}`);
         }
@@ -82,23 +87,23 @@ export class LaneAccess {
     );
   }
 
-  /** Until every chunk was handed to a batcher. */
+  /** Waits until a batcher has read every chunk. */
   async delivered(timeoutMs: number): Promise<void> {
     const last = await this.#lane.lastAppended();
     await this.#until(timeoutMs, 'chunks are not delivered yet', async () => (await this.#lastDelivered()) === last);
   }
 
-  /** Until a batcher was handed the first chunk: what comes before is none of its pace. */
+  /** Waits until a batcher has read the first chunk. The time before does not count as its work. */
   async deliveryBegan(since: string, timeoutMs: number): Promise<void> {
     await this.#until(timeoutMs, 'no chunk is delivered', async () => (await this.#lastDelivered()) !== since);
   }
 
-  /** Until every event stands in a sealed segment. */
+  /** Waits until every event is in a sealed segment. */
   async sealed(timeoutMs: number): Promise<void> {
     await this.#until(timeoutMs, 'not all is sealed', async () => (await this.#lane.oldestUnsealedMs()) === null);
   }
 
-  /** Until every event stands in an object, and its chunk left Redis. */
+  /** Waits until every event is in an object and its chunk has left Redis. */
   async committed(timeoutMs: number): Promise<void> {
     await this.#until(timeoutMs, 'not all is committed', async () => (await this.#lane.backlog()).events === 0);
   }
@@ -108,8 +113,8 @@ export class LaneAccess {
   }
 
   /**
-   * Ends the reads that wait in Redis for a batcher that stands still. Such a read would be given the first chunk and be
-   * lost with it, and the last object would wait for the audit that finds it again.
+   * Ends the reads of a paused batcher that wait in Redis. Such a read would get the first chunk and lose it, and the
+   * last object would wait until the batcher's audit finds that chunk again.
    */
   async #dropWaitingReads(): Promise<void> {
     const [redis] = this.#connections;
@@ -120,7 +125,7 @@ export class LaneAccess {
     }
   }
 
-  /** The id of the chunk that was handed to a batcher last. */
+  /** The id of the last chunk that a batcher has read. */
   async #lastDelivered(): Promise<string> {
     const [redis] = this.#connections;
     const groups: unknown = await redis?.call('xinfo', 'GROUPS', this.#lane.keys.chunks);
@@ -130,7 +135,7 @@ export class LaneAccess {
     return id;
   }
 
-  /** Until Redis does not rewrite its append-only file any more: that takes disk and CPU from whatever is measured meanwhile. */
+  /** Waits until Redis does not rewrite its append-only file, because that takes disk and CPU from the measurement. */
   async #rewritten(timeoutMs: number): Promise<void> {
     await this.#until(timeoutMs, 'Redis still rewrites its append-only file', async () => {
       const persistence = (await this.#connections[0]?.info('persistence')) ?? '';

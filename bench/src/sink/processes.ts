@@ -10,18 +10,18 @@ import {
 import { BUCKET, counted, type Service, SERVICES, type ServiceName, sinkEnvironment, startService } from './service.ts';
 import { sumOf, type Usage, usageOf } from './usage.ts';
 
-/** When a file that is not full is closed, and so how long the last events wait at least. */
+/** The interval after which a file that is not full is closed. The last events wait at least as long. */
 export const SCHEDULED_INTERVAL_SECONDS = 5;
-/** What differs from the defaults of the sink, as it is written into the results. */
+/** The settings that differ from the defaults of the sink. The results list them. */
 export const SETTINGS = {
   SINK_COMPRESSION: 'gzip',
   SINK_FLUSH_SIZE: '100000',
   SINK_SCHEDULED_INTERVAL: `${SCHEDULED_INTERVAL_SECONDS}s`,
   SINK_LOG_LEVEL: 'warn',
-  // Figures are those of one process, on any machine.
+  // One worker on every machine: the figures are those of one process.
   SINK_INGEST_WORKERS: '1',
 };
-/** For the processes that hold a share of the sink's CPU time; `fsync always`, append-only and noeviction besides. */
+/** Redis fsyncs every append and never evicts, as startRedis of libs/testing has it. */
 const REDIS_MAXMEMORY = '2gb';
 
 const COUNTERS: Readonly<Record<ServiceName, string>> = {
@@ -30,7 +30,7 @@ const COUNTERS: Readonly<Record<ServiceName, string>> = {
   uploader: 'sink_uploaded_events_total',
 };
 
-/** The server that everything is held against. */
+/** The server that is the reference of all figures. */
 export async function startBareServer(): Promise<{ url: string; process: ManagedProcess }> {
   const script = join(import.meta.dirname, 'bare-main.ts');
   const server = await startProcess({ command: process.execPath, args: [script] });
@@ -39,22 +39,22 @@ export async function startBareServer(): Promise<{ url: string; process: Managed
 }
 
 export interface SinkOptions {
-  /** Where each service leaves a CPU profile when it stops; null: no profiles. */
+  /** The directory into which each service writes a CPU profile when it stops; null: no profiles. */
   readonly profileDirectory: string | null;
-  /** Environment of the services on top of SETTINGS. */
+  /** The environment of the services, added to SETTINGS. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
   readonly redisMaxmemory?: string;
-  /** Processes of each service; one, where nothing is said. */
+  /** The number of processes of each service; default 1. */
   readonly counts?: Partial<Readonly<Record<ServiceName, number>>>;
 }
 
-/** What differs from the defaults of the sink, and of Redis, in what was measured. */
+/** The settings of the measured sink and Redis that differ from the defaults. */
 export interface SinkSettings {
   readonly environment: Readonly<Record<string, string>>;
   readonly redisMaxmemory: string;
 }
 
-/** The whole sink, with a Redis that fsyncs every append, and an S3 that is not counted in. */
+/** The whole sink, with a Redis that fsyncs every append and an S3 that does not count as part of the sink. */
 export class SinkProcesses {
   readonly s3: S3Process;
   readonly settings: SinkSettings;
@@ -81,7 +81,7 @@ export class SinkProcesses {
     return new SinkProcesses(s3, { environment: differing, redisMaxmemory }, redis, services);
   }
 
-  /** Where the first ingest takes events. */
+  /** The address at which the first ingest accepts events. */
   get url(): string {
     const [first] = this.of('ingest');
     if (first === undefined) throw new Error('sending to the sink: there is no ingest');
@@ -93,7 +93,7 @@ export class SinkProcesses {
     return this.#services.filter((service) => service.kind === kind);
   }
 
-  /** Of the sink's own processes, Redis among them; of several of a service the sum. */
+  /** The usage of the sink's own processes, including Redis. Several processes of a service are summed up. */
   usage(): Record<ServiceName | 'redis', Usage> {
     const usage = (kind: ServiceName): Usage => sumOf(this.of(kind).map(({ process }) => usageOf(process.pid)));
     return {
@@ -104,33 +104,33 @@ export class SinkProcesses {
     };
   }
 
-  /** Events that a service has done with since it started. */
+  /** The events that a service has finished since it started. */
   async done(kind: ServiceName): Promise<number> {
     const counts = await Promise.all(this.of(kind).map((service) => counted(service, COUNTERS[kind])));
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Events that ingest has answered with a 202 since it started, whether or not the producer still was there. */
+  /** The events that ingest has answered with a 202 since it started, even if the producer did not read the answer. */
   accepted(): Promise<number> {
     return this.done('ingest');
   }
 
-  /** Events in objects that were uploaded and committed since the start. */
+  /** The events in objects that were uploaded and committed since the start. */
   uploaded(): Promise<number> {
     return this.done('uploader');
   }
 
-  /** The end of what each service logged: warnings and errors. */
+  /** The end of each service's log, which has warnings and errors. */
   logs(): string {
     return this.#services.map(({ kind, process }) => `${kind}:\n${process.output().slice(-2_000)}`).join('\n');
   }
 
-  /** For those who look into Redis, or fill it, beside the services. */
+  /** The address of Redis, to read or fill it beside the services. */
   get redisUrl(): string {
     return this.#redis.url;
   }
 
-  /** Services that do nothing until they are let go on: what comes in meanwhile is their backlog. */
+  /** Pauses services during `action`. What arrives meanwhile is their backlog. */
   async whilePaused<T>(kinds: readonly ServiceName[], action: () => Promise<T>): Promise<T> {
     const paused = kinds.flatMap((kind) => this.of(kind));
     for (const { process } of paused) process.signal('SIGSTOP');
@@ -141,13 +141,13 @@ export class SinkProcesses {
     }
   }
 
-  /** In the order in which each empties what the next one takes. */
+  /** Stops the services in order, so that each leaves the next one all of its work. */
   async stop(): Promise<void> {
     for (const kind of SERVICES) await this.#end(kind, 'SIGTERM');
     await this.#endBacking();
   }
 
-  /** At once: what is left would take a slow service minutes. */
+  /** Kills the services at once, because a slow service would take minutes for the rest. */
   async kill(): Promise<void> {
     await Promise.all(SERVICES.map((kind) => this.#end(kind, 'SIGKILL')));
     await this.#endBacking();

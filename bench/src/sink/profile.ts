@@ -2,23 +2,23 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What of a .cpuprofile (V8's format) is read. */
+/** The parts of a .cpuprofile (V8's format) that are read. */
 interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number;
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
   }[];
-  /** The node that ran at each sample. */
+  /** The node that was running at each sample. */
   readonly samples: readonly number[];
 }
 
-/** A function and its share of the time in which the process did anything, without what it called. */
+/** A function and its own share of the time in which the process was busy, without the functions it called. */
 interface ProfileEntry {
   readonly where: string;
   readonly share: number;
 }
 
-/** The functions that took the most time themselves, the first one first. Waiting for work is no work. */
+/** The functions with the most time of their own, in descending order. Waiting for work does not count. */
 export function topFunctions(profileFile: string, count: number): ProfileEntry[] {
   const { nodes, samples } = JSON.parse(readFileSync(profileFile, 'utf8')) as CpuProfile;
   const places = new Map(nodes.map(({ id, callFrame }) => [id, place(callFrame)]));

@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-test('a counter is the sum over its labels, and 0 before any was seen', async () => {
+test('a counter is the sum over its labels, and 0 before the first of them appears', async () => {
   expect(await counted(service, 'sink_events_total')).toBe(7);
   expect(await counted(service, 'sink_unused_total')).toBe(0);
 });

@@ -11,13 +11,13 @@ const READY_MAX_MS = 30_000;
 /** A process of the sink. */
 export interface Service {
   readonly kind: ServiceName;
-  /** Where ingest takes events. */
+  /** The address at which ingest accepts events. */
   readonly url: string;
   readonly opsUrl: string;
   readonly process: ManagedProcess;
 }
 
-/** What all services of a sink are told beside its settings. */
+/** The configuration of all services of a sink, in addition to its settings. */
 export function sinkEnvironment({ redisUrl, s3Url }: { redisUrl: string; s3Url: string }): Record<string, string> {
   return {
     SINK_HOST: '127.0.0.1',
@@ -31,7 +31,7 @@ export function sinkEnvironment({ redisUrl, s3Url }: { redisUrl: string; s3Url: 
   };
 }
 
-/** Starts one, on ports of its own, and waits until it is ready. */
+/** Starts a service on ports of its own, and waits until it is ready. */
 export async function startService(
   kind: ServiceName,
   environment: Readonly<Record<string, string>>,
@@ -48,7 +48,7 @@ export async function startService(
     opsUrl: `http://127.0.0.1:${opsPort}`,
     process: await startProcess({
       command: process.execPath,
-      // The image's way to run a service, which also says how Node is to run it.
+      // Runs the service as the image does, with its arguments for Node.
       args: [join(REPOSITORY, 'apps/sink/src/main.ts'), kind],
       env: { ...environment, ...profiling, SINK_PORT: port, [`SINK_${kind.toUpperCase()}_OPS_PORT`]: opsPort },
     }),
@@ -64,9 +64,9 @@ export async function startService(
 }
 
 /**
- * A metric of a service, as the sum over its labels. One whose labels were not seen yet is 0.
+ * A metric of a service, as the sum over its labels. A metric without a sample yet is 0.
  *
- * @throws when there is no such metric: renamed, it would count nothing
+ * @throws when the service has no such metric, so that a renamed one does not count as 0
  */
 export async function counted({ kind, opsUrl }: Service, metric: string): Promise<number> {
   const text = await (await fetch(`${opsUrl}/metrics`)).text();

@@ -3,16 +3,16 @@ import type { RemoteS3 } from '@sink/testing';
 
 const LF = 0x0a;
 
-/** What stands in the bucket. */
+/** The content of the bucket. */
 export interface Stored {
   readonly objects: number;
-  /** Lines of all objects. */
+  /** The number of lines in all objects. */
   readonly events: number;
   readonly contentBytes: number;
   readonly objectBytes: number;
 }
 
-/** Reads every object of a bucket, decompresses it and counts its lines: what was stored, whatever anybody says of it. */
+/** Reads every object of a bucket, decompresses it and counts its lines, independently of all counters. */
 export async function countStored(s3: RemoteS3): Promise<Stored> {
   const stored = { objects: 0, events: 0, contentBytes: 0, objectBytes: 0 };
   for (const key of await s3.keys()) {

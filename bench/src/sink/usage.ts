@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 
-/** Linux reports CPU time to user space in hundredths of a second, on every architecture Node runs on. */
+/** Linux reports CPU time in hundredths of a second on every architecture that Node supports. */
 const TICKS_PER_SECOND = 100;
 
-/** What a process has used since it started. */
+/** The usage of a process since its start. */
 export interface Usage {
-  /** User and system time, with that of children that have ended (the process that rewrites Redis' append-only file). */
+  /** User and system time, including that of ended children (the process that rewrites Redis' append-only file). */
   readonly cpuSeconds: number;
-  /** The most physical memory it ever had, kept by the kernel: no sample can miss it. */
+  /** The highest physical memory since its start. The kernel records it, so that no sample can miss it. */
   readonly rssPeakBytes: number;
   readonly rssBytes: number;
 }
@@ -22,13 +22,13 @@ export function usageOf(pid: number): Usage {
   };
 }
 
-/** Of several processes together. */
+/** The usage of several processes together. */
 export function sumOf(usages: readonly Usage[]): Usage {
   const sum = (figure: keyof Usage): number => usages.reduce((total, usage) => total + usage[figure], 0);
   return { cpuSeconds: sum('cpuSeconds'), rssPeakBytes: sum('rssPeakBytes'), rssBytes: sum('rssBytes') };
 }
 
-/** utime, stime, cutime and cstime: fields 14 to 17 of proc(5). The second one is the name, with anything in it. */
+/** utime, stime, cutime and cstime: fields 14 to 17 of proc(5). Field 2 is the name, which may contain anything. */
 export function cpuSecondsIn(stat: string): number {
   const fromState = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fromState.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND;

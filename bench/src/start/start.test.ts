@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { startFigures } from './start.ts';
 
-test('all services are ready when the last one is, and the median is of that', () => {
+test('the time is that of the last service that becomes ready, and the median is over the runs', () => {
   const runs = [
     { services: { ingest: 1, batcher: 2, uploader: 1 }, bare: 0.5 },
     { services: { ingest: 3, batcher: 1, uploader: 1 }, bare: 0.5 },

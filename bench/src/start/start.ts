@@ -9,13 +9,13 @@ import { REPOSITORY, SERVICES, type ServiceName } from '../sink/service.ts';
 
 const READY_SECONDS: Goal = { atMost: 2 };
 const READY_MAX_MS = 60_000;
-/** How exactly the moment is seen. */
+/** How precisely the time is measured. */
 const POLL_MS = 5;
 
-/** Seconds from the start of npm until each answered that it is ready. */
+/** The seconds from the start of npm until each service was ready. */
 interface StartRun {
   readonly services: Readonly<Record<ServiceName, number>>;
-  /** npm and a bare node:http server: what of it is not the sink. */
+  /** npm and a bare node:http server: the part of the time that is not the sink's. */
   readonly bare: number;
 }
 
@@ -23,10 +23,10 @@ interface StartReport extends ScenarioReport {
   readonly runs: readonly StartRun[];
 }
 
-/** `npm start` on an installed clone, with a Redis of its own and an empty data directory. */
+/** Measures `npm start` on an installed clone, with a Redis of the sink's own and an empty data directory. */
 export async function start({ settings, say }: BenchContext): Promise<StartReport> {
   const runs: StartRun[] = [];
-  // The first one only warms the page cache.
+  // The first start only warms the page cache.
   for (let run = 0; run <= settings.runs; run++) {
     const result = { services: await startSink(), bare: await startBare() };
     say(
@@ -45,7 +45,9 @@ export function startFigures(runs: readonly StartRun[]): Figure[] {
   return [
     ...SERVICES.map((column) => ({ row, column, value: over(({ services }) => services[column]) })),
     {
-      ...{ row, column: 'all services', goal: READY_SECONDS },
+      row,
+      column: 'all services',
+      goal: READY_SECONDS,
       value: over(({ services }) => Math.max(...Object.values(services))),
     },
     { row, column: 'a bare server by npm start', value: over(({ bare }) => bare) },
@@ -57,7 +59,9 @@ async function startSink(): Promise<Record<ServiceName, number>> {
   const [ingestPort = 0, batcherPort = 0, uploaderPort = 0, port = 0] = ports;
   const startMs = performance.now();
   const npm = await startProcess({
-    ...{ command: 'npm', args: ['start'], cwd: REPOSITORY },
+    command: 'npm',
+    args: ['start'],
+    cwd: REPOSITORY,
     env: {
       NODE_ENV: 'production',
       SINK_DATA_DIR: temporaryDirectory('start'),

@@ -7,10 +7,10 @@ import type { ServiceName } from '../sink/service.ts';
 import { countStored, type Stored } from '../sink/stored.ts';
 import { usageOf } from '../sink/usage.ts';
 
-/** From the last acknowledgement to the last object. */
+/** The longest time from the last acknowledgement to the last object. */
 const DRAIN_MAX_MS = 60_000;
 const DRAIN_POLL_MS = 250;
-/** After the load: when the last file was closed for its time, and what was in it is uploaded. */
+/** The time after the load in which the last file is closed by its interval and uploaded. */
 const SETTLED_MS = (SCHEDULED_INTERVAL_SECONDS + 1) * 1000;
 
 export interface BareRun {
@@ -20,15 +20,17 @@ export interface BareRun {
 
 export interface SinkRun {
   readonly acknowledgedEvents: number;
-  /** Acknowledged, per second of load. */
+  /** Acknowledged events per second of load. */
   readonly eventsPerSecond: number;
-  /** CPU seconds of each process, from the first request until SETTLED_MS after the load, or the last object if it came later. */
+  /**
+   * CPU seconds of each process, from the first request until SETTLED_MS after the load, or until a later last object.
+   */
   readonly cpuSeconds: Readonly<Record<ServiceName | 'redis' | 's3', number>>;
-  /** Of the whole sink: its three services and Redis. The S3 stand-in is left out. */
+  /** CPU seconds of the three services and Redis. The S3 stand-in does not count. */
   readonly eventsPerCpuSecond: number;
   readonly ingestEventsPerCpuSecond: number;
   readonly rssPeakBytes: Readonly<Record<ServiceName | 'redis', number>>;
-  /** How long after the end of the load the last event stood in an object. */
+  /** The time from the end of the load until the last event was in an object. */
   readonly drainSeconds: number;
   readonly stored: Stored;
 }
@@ -108,8 +110,8 @@ export async function send(load: LoadGenerator, options: LoadOptions): Promise<L
 }
 
 /**
- * Until a fixed moment after the load, and not before the last object: that comes sooner or later, as the interval of the
- * open file happens to end, and an idle sink takes CPU time too. Looking takes some as well, and goes on.
+ * Waits until a fixed time after the load, and at least until the last object. The time of the last object depends on
+ * the interval of the open file, and an idle sink also takes CPU time, as does looking, which therefore continues.
  *
  * @returns seconds from the end of the load to the last object
  */
@@ -123,7 +125,7 @@ async function settled(sink: SinkProcesses, loadEndMs: number): Promise<number> 
   return drainSeconds;
 }
 
-/** Until everything that was accepted, and so many events that came in another way, is in an object, and committed. */
+/** Waits until all accepted events, and so many further ones, are in objects and committed. */
 export async function drained(
   sink: SinkProcesses,
   { besidesEvents = 0, timeoutMs = DRAIN_MAX_MS }: { besidesEvents?: number; timeoutMs?: number } = {},
@@ -138,8 +140,8 @@ export async function drained(
 }
 
 /**
- * The lines in the bucket are the events with a 202, one for one. The load generator goes at the end of its time and may
- * leave one request a connection behind, whose 202 ingest has sent and counted, and nobody has read.
+ * The lines in the bucket must be exactly the events with a 202. The load generator stops at the end of its time and
+ * may leave one request a connection, whose 202 ingest has sent and counted but the generator has not read.
  */
 function checkStored(stored: number, accepted: number, acknowledged: number, unreadMax: number): void {
   if (stored !== accepted || acknowledged > accepted || accepted - acknowledged > unreadMax) {

@@ -4,27 +4,27 @@ import { median } from '../report/statistics.ts';
 import { SERVICES, type ServiceName } from '../sink/service.ts';
 import type { ThroughputRuns } from './throughput.ts';
 
-/** No service may ever hold more memory. Redis is none of ours: its memory is the backlog's. */
+/** The highest memory of a service. It does not apply to Redis, whose memory is that of the backlog. */
 const RSS_BYTES_MAX = 256 * 1024 * 1024;
 
 const RSS_MB: Goal = { atMost: 200 };
-/** Events per CPU second for each request per CPU second of the bare server. */
+/** Events per CPU second, relative to the requests per CPU second of the bare server. */
 const GOALS: Readonly<Partial<Record<TrafficName, { readonly whole: number; readonly ingest?: number }>>> = {
   binary: { whole: 0.6, ingest: 0.8 },
   structured: { whole: 0.65, ingest: 0.85 },
   batch: { whole: 5 },
 };
 
-/** Medians over the runs of a scenario; of memory the most. */
+/** Medians over the runs of a scenario; for memory the highest value. */
 export interface ThroughputSummary {
   readonly bareRequestsPerSecond: number;
   readonly bareRequestsPerCpuSecond: number;
   readonly eventsPerSecond: number;
   readonly eventsPerCpuSecond: number;
   readonly ingestEventsPerCpuSecond: number;
-  /** CPU microseconds an event, by process; of the S3 stand-in too, which is in no other figure. */
+  /** CPU microseconds an event, by process. Includes the S3 stand-in, which no other figure does. */
   readonly cpuMicrosPerEvent: Readonly<Record<ServiceName | 'redis' | 's3', number>>;
-  /** Events per CPU second for each request per CPU second of the bare server beside: the figure that travels. */
+  /** Events per CPU second, relative to the bare server: the figure that can be compared between machines. */
   readonly ratioWhole: number;
   readonly ratioIngest: number;
   readonly rssPeakBytes: Readonly<Record<ServiceName | 'redis', number>>;
@@ -56,7 +56,7 @@ export function summarise({ runs }: ThroughputRuns): ThroughputSummary {
   };
 }
 
-/** One line for each service that held more memory than it may. */
+/** One line for each service that took more memory than the limit. */
 export function memoryProblems({ rssPeakBytes }: ThroughputSummary): string[] {
   return SERVICES.filter((name) => rssPeakBytes[name] >= RSS_BYTES_MAX).map(
     (name) => `${name} held ${Math.round(rssPeakBytes[name] / 2 ** 20)} MiB, ${RSS_BYTES_MAX / 2 ** 20} are allowed`,

@@ -5,11 +5,11 @@ import { SinkProcesses } from '../sink/processes.ts';
 import { memoryProblems, summarise } from './summary.ts';
 import { throughputRuns } from './throughput.ts';
 
-test('a short run of the whole sink stores as many events as it acknowledged, in no more memory than allowed', async () => {
+test('a short run of the whole sink stores as many events as it acknowledged, within its memory limit', async () => {
   const settings = { connections: 16, seconds: 1, warmUpSeconds: 1, runs: 1, memorySeconds: 1 };
   const startSink: BenchContext['startSink'] = (_, options) =>
     SinkProcesses.start({ ...options, profileDirectory: null });
-  // Throws when a request fails, or when the objects hold other than the accepted events.
+  // Throws when a request fails, or when the objects do not contain exactly the accepted events.
   const result = await throughputRuns('batch', {
     load: new AutocannonLoad(),
     settings,
@@ -22,7 +22,7 @@ test('a short run of the whole sink stores as many events as it acknowledged, in
   expect(run?.sink.acknowledgedEvents).toBeGreaterThan(0);
   const summary = summarise(result);
   expect(memoryProblems(summary)).toEqual([]);
-  // In so short a run, the others may use less than the clock shows.
+  // In such a short run, the other processes may use less CPU time than the clock can show.
   const { ingest, batcher, redis } = summary.cpuMicrosPerEvent;
   expect(Math.min(ingest, batcher, redis)).toBeGreaterThan(0);
 }, 60_000);

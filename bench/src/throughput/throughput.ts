@@ -5,7 +5,7 @@ import { startBareServer } from '../sink/processes.ts';
 import { type BareRun, measureBare, measureSink, type SinkRun } from './runs.ts';
 import { memoryProblems, summarise, throughputTables, type ThroughputSummary } from './summary.ts';
 
-/** A run of the bare server, and the run of the sink right after it. */
+/** A run of the bare server, and the run of the sink directly after it. */
 interface PairOfRuns {
   readonly bare: BareRun;
   readonly sink: SinkRun;
@@ -23,7 +23,7 @@ interface ThroughputReport extends ThroughputRuns, ScenarioReport {
   readonly summary: ThroughputSummary;
 }
 
-/** As much as 128 connections can send, of one kind of traffic. */
+/** One kind of traffic, as fast as 128 connections can send it. */
 export async function throughput(name: TrafficName, context: BenchContext): Promise<ThroughputReport> {
   const result = await throughputRuns(name, context);
   const summary = summarise(result);
@@ -32,8 +32,8 @@ export async function throughput(name: TrafficName, context: BenchContext): Prom
 }
 
 /**
- * One scenario, with a sink and a bare server of its own: a warm-up of both, then run by run in turn, so that whatever
- * else happens on the machine meets both alike. The bare server gets one event a request, also beside batches.
+ * One scenario, with a sink and a bare server of its own. Both are warmed up and then run by turns, so that other work
+ * on the machine affects both alike. The bare server gets one event a request, even beside batches.
  */
 export async function throughputRuns(
   name: TrafficName,
