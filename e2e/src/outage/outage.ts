@@ -100,7 +100,7 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     producers.start(options.producers);
     await within(async () => (await redis.hlen(keys.spilled)) > 2);
     await disturb(sink);
-    const ofBatcher = (): ReturnType<typeof told> => told(sink.of('batcher')[0]?.opsUrl ?? '');
+    const ofBatcher = (): ReturnType<typeof reportOf> => reportOf(sink.of('batcher')[0]?.opsUrl ?? '');
     await within(async () => (await ofBatcher()).readyz.includes('max_spool_bytes'));
     // Each producer may still get one refusal because of the kills.
     const refusedUntilFull = refused();
@@ -174,7 +174,7 @@ function storedSince(objects: ReadonlyMap<string, readonly string[]>, { tries }:
   return stored.filter((acknowledged) => (acknowledged?.at.getTime() ?? 0) > sinceMs).length;
 }
 
-async function told(opsUrl: string): Promise<OutageResult['batcher']> {
+async function reportOf(opsUrl: string): Promise<OutageResult['batcher']> {
   const [metrics = '', readyz = ''] = await Promise.all(
     ['metrics', 'readyz'].map(async (path) => (await fetch(`${opsUrl}/${path}`)).text()),
   );

@@ -1,6 +1,6 @@
 /**
- * Loaded into a service before its code (`node --import`): its wall clock is off by as many milliseconds as the file says
- * that `TORTURE_CLOCK` names. Monotonic time and timers go on as they are, as when somebody sets a machine's clock.
+ * Loaded into a service before its code (`node --import`). It shifts the wall clock by the milliseconds in the file
+ * that `TORTURE_CLOCK` names. Monotonic time and timers do not change, as when the clock of a machine is set.
  */
 import { readFileSync } from 'node:fs';
 

@@ -12,7 +12,7 @@ export type Fault =
   | { readonly kind: 'clock'; readonly service: string; readonly offsetMs: number }
   | { readonly kind: 'redis_kill' | 'redis_pause' }
   /**
-   * The Redis of all services hangs for so long, again and again, and works only briefly between, as on a swapping
+   * The Redis of all services hangs repeatedly for so long, and works only briefly between, as on a swapping
    * machine.
    */
   | { readonly kind: 'redis_slow'; readonly stallMs: number }

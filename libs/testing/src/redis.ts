@@ -89,23 +89,23 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
 }
 
 async function launch(dir: string, port: number, options: RedisOptions): Promise<ManagedProcess> {
+  const settings: Readonly<Record<string, string>> = {
+    port: String(port),
+    bind: '127.0.0.1',
+    dir,
+    daemonize: 'no',
+    appendonly: 'yes',
+    appendfsync: 'always',
+    'auto-aof-rewrite-min-size': '512mb',
+    rdbcompression: 'no',
+    save: '',
+    maxmemory: '256mb',
+    'maxmemory-policy': 'noeviction',
+    ...(options.password === undefined ? {} : { requirepass: options.password }),
+  };
   const server = await startProcess({
     command: process.env['SINK_REDIS_SERVER'] ?? 'redis-server',
-    args: [
-      ...['--port', String(port)],
-      ...['--bind', '127.0.0.1'],
-      ...['--dir', dir],
-      ...['--daemonize', 'no'],
-      ...['--appendonly', 'yes'],
-      ...['--appendfsync', 'always'],
-      ...['--auto-aof-rewrite-min-size', '512mb'],
-      ...['--rdbcompression', 'no'],
-      ...['--save', ''],
-      ...['--maxmemory', '256mb'],
-      ...['--maxmemory-policy', 'noeviction'],
-      ...(options.password === undefined ? [] : ['--requirepass', options.password]),
-      ...(options.args ?? []),
-    ],
+    args: [...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]), ...(options.args ?? [])],
   });
   // Redis prints this line after it has loaded the append-only file.
   await server.waitFor(/Ready to accept connections/, { timeoutMs: 20_000 });

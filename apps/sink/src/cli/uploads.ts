@@ -22,9 +22,9 @@ export async function runUploads(config: SinkConfig, command: UploadsCommand, wr
     const port = new IoredisPort(client);
     const laneOf = (lane: number): LaneView => new LaneView(port, config.sinkName, lane);
     const spools = await spoolsInUse((await rememberLanes(port, config.sinkName, config.lanes)).map(laneOf));
-    const queues = [{}, ...[...spools].map((spoolId) => ({ spoolId }))].map((which) => {
+    const queues = [null, ...spools].map((spoolId) => {
       const connection = connectRedis(requireRedis(config.redis), 'queue', { onError: () => undefined });
-      return new UploadQueue(connection, config.sinkName, { log: silentLog, ...which });
+      return new UploadQueue(connection, config.sinkName, { log: silentLog, ...(spoolId === null ? {} : { spoolId }) });
     });
     try {
       if (command.action === 'retry') return await retry(queues, command.segmentIds, write);
