@@ -4,7 +4,10 @@ export interface HostPort {
   readonly port: number;
 }
 
-/** `host:port`, `host`, `[v6]:port`, `[v6]` -> its parts; undefined: not an address, or a port is missing. */
+/**
+ * `host:port`, `host`, `[v6]:port`, `[v6]` -> its parts; undefined if it is not an address, or if it has no port and
+ * there is no default.
+ */
 export function parseHostPort(given: string, defaultPort: number | undefined): HostPort | undefined {
   const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?$/i.exec(given.trim());
   const host = match?.[1] ?? match?.[2];

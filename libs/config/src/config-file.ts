@@ -3,23 +3,26 @@ import type { Environment } from './environment.ts';
 import { isTree } from './layer.ts';
 import type { ConfigProblem } from './problems.ts';
 
-/** Where a file is looked for when neither --config nor CONNECTOR_CONFIG names one, in this order. */
+/** The paths that are tried, in this order, if neither --config nor CONNECTOR_CONFIG names a file. */
 export const DEFAULT_PLACES: readonly string[] = [
   '/vanus-connect/config/config.yml',
   '/vanus-connector/config/config.yml',
   '/vance/config/config.json',
 ];
 
-/** Reads a text file. `missing` is only said when it does not exist. */
+/** Reads a text file. `missing` only means that it does not exist. */
 export type ReadText = (path: string) => { readonly text: string } | 'missing' | { readonly failure: string };
 
-/** A file that was read, or what is wrong with it. */
+/** A configuration file, or its mistake. */
 export type ConfigFile =
   | { readonly kind: 'none' }
   | { readonly kind: 'read'; readonly path: string; readonly tree: Readonly<Record<string, unknown>> }
   | { readonly kind: 'unusable'; readonly problem: ConfigProblem };
 
-/** Finds and parses the configuration file: the named one must be there, of the default places the first that is. */
+/**
+ * Finds and parses the configuration file. A named file must exist; otherwise the first default path that exists is
+ * used.
+ */
 export function readConfigFile(named: string | undefined, env: Environment, readText: ReadText): ConfigFile {
   const fromEnvironment = env['CONNECTOR_CONFIG'];
   const path = named ?? (fromEnvironment === '' ? undefined : fromEnvironment);
@@ -37,7 +40,7 @@ function readOne(path: string, readText: ReadText, namedBy: string | undefined):
     if (namedBy === undefined) return { kind: 'none' };
     return unusable(path, `a file that does not exist (${namedBy})`, 'the path of a readable YAML or JSON file');
   }
-  if ('failure' in content) return unusable(path, `a file that can not be read: ${content.failure}`, 'a readable file');
+  if ('failure' in content) return unusable(path, `a file that cannot be read: ${content.failure}`, 'a readable file');
   const tree = parseTree(content.text);
   return typeof tree === 'string'
     ? unusable(path, tree, 'YAML or JSON: one mapping of keys to values')
@@ -65,15 +68,15 @@ function parseTree(text: string): Readonly<Record<string, unknown>> | string {
   const [error] = [document, ...more].flatMap(({ errors }) => errors);
   if (error) {
     const { line, col } = lineCounter.linePos(error.pos[0]);
-    const what = error.code === 'DUPLICATE_KEY' ? 'a key that is there twice' : 'neither YAML nor JSON';
+    const what = error.code === 'DUPLICATE_KEY' ? 'a key that is given twice' : 'neither YAML nor JSON';
     return `${what}, line ${line}, column ${col}`;
   }
   if (more.length > 0) return 'several YAML documents in one file';
   try {
     const tree: unknown = document.toJS({ maxAliasCount: 100 });
     if (tree === null || tree === undefined) return {};
-    return isTree(tree) ? tree : 'something else than keys with values';
+    return isTree(tree) ? tree : 'something other than a mapping of keys to values';
   } catch {
-    return 'YAML with aliases that can not be resolved';
+    return 'YAML with aliases that cannot be resolved';
   }
 }

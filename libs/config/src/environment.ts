@@ -1,7 +1,7 @@
-/** Environment variables, as a plain value that is handed on. */
+/** Environment variables as a plain value. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A copy of this process' environment: the one place of the repository that reads it. */
+/** A copy of this process' environment. The only place in the repository that reads it. */
 export function readEnvironment(): Environment {
   return { ...process.env };
 }

@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { type HostPort, parseHostPort } from './addresses.ts';
 import { BYTES_PATTERN, DURATION_PATTERN, formatBytes, formatDuration, parseBytes, parseDurationMs } from './units.ts';
 
-/** One key of the configuration: how its value is read, and what is said about it. */
+/** One key of the configuration: how its value is read, and how it is documented. */
 export interface Field<Schema extends z.ZodType = z.ZodType, Unit extends string = string> {
   readonly schema: Schema;
-  /** Ends the key's name in the configuration, where the key itself does not say it: `Ms`, or nothing. */
+  /** The end of the key's name in SinkConfig: `Ms` for durations, otherwise empty. */
   readonly unit: Unit;
-  /** One sentence or two for the reference. */
+  /** Some sentences for the reference. */
   readonly description: string;
-  /** What is allowed: in the reference, and in the error when something else is given. */
+  /** The allowed values: for the reference, and for the error about any other value. */
   readonly allowed: string;
   /** Never printed. */
   readonly secret: boolean;
@@ -24,7 +24,7 @@ function field<Schema extends z.ZodType>(
   return { schema: schema.meta({ description }), unit: '', allowed, description, secret };
 }
 
-/** Numbers may be text: the older JSON file and the environment have nothing else. */
+/** Numbers may be text, because the older JSON file and the environment contain only text. */
 function numberFromText(given: unknown): unknown {
   return typeof given === 'string' && /^\s*[+-]?\d+(\.\d+)?\s*$/.test(given) ? Number(given) : given;
 }
@@ -110,7 +110,7 @@ export function optionalBytes(min: number, max: number, description: string) {
   return field(quantitySchema(BYTES_PATTERN, parseBytes, min, max, allowed).optional(), allowed, description);
 }
 
-/** A duration -> milliseconds. A bare number is seconds, as the original connector has it. */
+/** A duration -> milliseconds. A number without a unit is seconds, as in the original connector. */
 export function duration(minMs: number, maxMs: number, initial: number | string, description: string) {
   const range = `from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
   const allowed = `seconds as a number, or with a unit (ms, s, m, h), ${range}`;
@@ -118,7 +118,7 @@ export function duration(minMs: number, maxMs: number, initial: number | string,
   return { ...field(schema.prefault(initial), allowed, description), unit: 'Ms' } as const;
 }
 
-/** One of a few words, in any case. */
+/** One of a few words, in upper or lower case. */
 export function choice<const Word extends string>(words: readonly Word[], initial: Word, description: string) {
   const inAnyCase = (given: unknown): unknown =>
     words.find((word) => typeof given === 'string' && word.toLowerCase() === given.trim().toLowerCase()) ?? given;

@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import { settingPaths, type SettingPath } from './settings.ts';
 
-/** The keys of the older JSON configuration that are not just another spelling. */
+/** The keys of the older JSON configuration that differ in more than spelling. */
 const OLDER_NAMES: Readonly<Record<string, SettingPath>> = { v_port: 'port', bucketName: 'bucket' };
 
 /** The sections of a configuration file. */
@@ -9,7 +9,7 @@ export const sectionNames: readonly string[] = [
   ...new Set(settingPaths.flatMap((path) => (path.includes('.') ? path.split('.').slice(0, 1) : []))),
 ];
 
-/** Keys are compared without regard to case, `_`, `-` and dots: `flushSize`, `FLUSH_SIZE` and `flush_size` are one. */
+/** Case, `_`, `-` and dots do not matter in keys: `flushSize`, `FLUSH_SIZE` and `flush_size` are the same. */
 export function normalizeKey(key: string): string {
   return key.toLowerCase().replace(/[_.-]/g, '');
 }
@@ -19,12 +19,12 @@ const pathOfKey: ReadonlyMap<string, SettingPath> = new Map([
   ...Object.entries(OLDER_NAMES).map(([name, path]) => [normalizeKey(name), path] as const),
 ]);
 
-/** The section a key of the top level opens (`aws`, `redis`), in any spelling. */
+/** The section that a key of the top level opens (`aws`, `redis`), in any spelling. */
 export function findSection(key: string): string | undefined {
   return sectionNames.find((name) => normalizeKey(name) === normalizeKey(key));
 }
 
-/** The setting a key means. Inside a section only its own keys count; outside, nested ones can be written flat. */
+/** The setting that a key means. In a section, only its own keys count; outside, nested keys can be written flat. */
 export function findSetting(key: string, section?: string): SettingPath | undefined {
   if (section === undefined) return pathOfKey.get(normalizeKey(key));
   return settingPaths.find(
@@ -46,7 +46,7 @@ export function nearestSetting(key: string): SettingPath {
   let nearest: SettingPath = 'port';
   let least = Infinity;
   for (const path of settingPaths) {
-    // A right name in the wrong section is nearer than another name.
+    // A known name in the wrong section is nearer than another name.
     const leaf = path.slice(path.indexOf('.') + 1);
     const wantedLeaf = normalizeKey(key.slice(key.indexOf('.') + 1)).slice(0, KEY_LENGTH_MAX);
     const changes = Math.min(distance(wanted, normalizeKey(path)), distance(wantedLeaf, normalizeKey(leaf)) + 0.5);

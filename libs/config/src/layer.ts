@@ -3,23 +3,23 @@ import { environmentName, findSection, findSetting, nearestSetting } from './key
 import type { ConfigProblem, Given, GivenSettings } from './problems.ts';
 import { isSettingPath, settingPaths, type SettingPath } from './settings.ts';
 
-/** Everything one source gives, by key; and what is wrong with its keys. */
+/** All values of one source by key, and the mistakes in its keys. */
 export interface Layer {
   readonly given: GivenSettings;
   readonly problems: readonly ConfigProblem[];
 }
 
-/** `SINK_…` names that are not settings. */
+/** Variables `SINK_…` that are not settings. */
 const OTHER_NAMES: readonly string[] = ['SINK_REDIS_SERVER'];
 
-/** Collects the settings of one source and complains about unknown and doubled keys. */
+/** Collects the settings of one source and reports unknown keys and keys that are given twice. */
 class LayerBuilder implements Layer {
   readonly given = new Map<SettingPath, Given>();
   readonly problems: ConfigProblem[] = [];
   readonly #spelling = new Map<SettingPath, string>();
 
   add(path: SettingPath, spelling: string, value: unknown, origin: string): void {
-    // A key without a value (`region:` in YAML) is a key that is not there.
+    // A key without a value (`region:` in YAML) counts as not given.
     if (value === null || value === undefined) return;
     const other = this.#spelling.get(path);
     if (other !== undefined) {
@@ -35,7 +35,7 @@ class LayerBuilder implements Layer {
   }
 
   unknown(key: string, origin: string, nearest: string): void {
-    // The value is not shown: this may be a secret with a mistake in its key.
+    // The value is not shown, because it may be a secret with a mistake in its key.
     this.problems.push({
       key,
       given: `a key that does not exist (${origin})`,
@@ -43,7 +43,7 @@ class LayerBuilder implements Layer {
     });
   }
 
-  /** A secret and the file that holds it exclude each other. */
+  /** A secret and its file must not both be given. */
   finish(): Layer {
     for (const [path, given] of this.given) {
       const file = fileKeyOf(path);
@@ -58,19 +58,19 @@ class LayerBuilder implements Layer {
   }
 }
 
-/** The key whose file holds the value of this one. */
+/** The key of the file that contains the value of this key. */
 export function fileKeyOf(path: SettingPath): SettingPath | undefined {
   const file = `${path}_file`;
   return isSettingPath(file) ? file : undefined;
 }
 
-/** The key whose value the file of this one holds. */
+/** The key whose value is in the file of this key. */
 export function valueKeyOf(path: SettingPath): SettingPath | undefined {
   const value = path.replace(/_file$/, '');
   return value !== path && isSettingPath(value) ? value : undefined;
 }
 
-/** Settings of a parsed file, or of the caller's own. */
+/** The settings of a parsed file, or of the caller. */
 export function treeLayer(tree: Readonly<Record<string, unknown>>, origin: string): Layer {
   const layer = new LayerBuilder();
   for (const [key, value] of Object.entries(tree)) {
@@ -101,7 +101,9 @@ export function treeLayer(tree: Readonly<Record<string, unknown>>, origin: strin
   return layer.finish();
 }
 
-/** Settings of the environment. An empty variable counts as not set, as Compose files leave it. */
+/**
+ * The settings of the environment. An empty variable counts as not set, because Compose files produce such variables.
+ */
 export function environmentLayer(env: Environment): Layer {
   const layer = new LayerBuilder();
   for (const [name, value] of Object.entries(env)) {
@@ -116,8 +118,8 @@ export function environmentLayer(env: Environment): Layer {
 }
 
 /**
- * Kubernetes and Docker links set variables for every service: one named `sink` gives SINK_PORT=tcp://10.0.0.1:80,
- * the `sink-aws-s3` of the original connector's example gives SINK_AWS_S3_SERVICE_HOST. These are no settings.
+ * Kubernetes and Docker links set variables for every service: a service `sink` sets SINK_PORT=tcp://10.0.0.1:80, and
+ * `sink-aws-s3`, the name in the original connector's example, sets SINK_AWS_S3_SERVICE_HOST. These are not settings.
  */
 function isServiceLink(name: string, value: string): boolean {
   return (
@@ -127,7 +129,7 @@ function isServiceLink(name: string, value: string): boolean {
   );
 }
 
-/** Later layers beat earlier ones; a secret and its file count as one key. */
+/** Later layers override earlier ones. A secret and its file count as one key. */
 export function mergeLayers(layers: readonly Layer[]): Map<SettingPath, Given> {
   const merged = new Map<SettingPath, Given>();
   for (const layer of layers) {
@@ -140,7 +142,7 @@ export function mergeLayers(layers: readonly Layer[]): Map<SettingPath, Given> {
   return merged;
 }
 
-/** A plain object, as YAML and JSON give them. */
+/** A plain object, as parsed from YAML or JSON. */
 export function isTree(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -12,21 +12,21 @@ import type { RedisSettings, SinkConfig } from './sink-config.ts';
 
 const FILE_BYTES_MAX = 1024 * 1024;
 
-/** Where the configuration comes from. */
+/** The sources of the configuration. */
 export interface ConfigSources {
-  /** The file of `--config`. Absent: `CONNECTOR_CONFIG`, then the places of the original connector. */
+  /** The file of `--config`. Without it: `CONNECTOR_CONFIG`, then the paths of the original connector. */
   readonly file?: string;
   readonly env: Environment;
-  /** Values that beat file and environment; keys as in the file, also flat (`redis.url`). */
+  /** Values that override file and environment; keys as in the file, also flat (`redis.url`). */
   readonly overrides?: Readonly<Record<string, unknown>>;
-  /** How files are read; for tests. */
+  /** Reads files; tests replace it. */
   readonly readText?: ReadText;
 }
 
 /**
- * Reads, checks and freezes the configuration: defaults, then the file, then the environment, then `overrides`; what
- * comes later wins, key by key.
- * @throws ConfigError with all mistakes at once
+ * Reads, checks and freezes the configuration: defaults, the file, the environment, then `overrides`. Later sources
+ * override earlier ones, key by key.
+ * @throws ConfigError with all mistakes
  */
 export function loadConfig(sources: ConfigSources): SinkConfig {
   const readText = sources.readText ?? readTextFile;
@@ -59,7 +59,7 @@ export function loadConfig(sources: ConfigSources): SinkConfig {
   return deepFreeze(config);
 }
 
-/** Puts the content of `…_file` where the value belongs. Line breaks at its end are those of the editor. */
+/** Replaces `…_file` keys by the content of the file, without the line breaks that editors add at its end. */
 function readSecretFiles(
   given: Map<SettingPath, Given>,
   readNamedFile: (path: SettingPath, name: string) => string | undefined,
@@ -72,7 +72,9 @@ function readSecretFiles(
   }
 }
 
-/** The values of secret keys, the password of an address (as it is written, and decoded), and the text of the TLS key. */
+/**
+ * The values of secret keys, the password of an address (as it is written, and decoded), and the text of the TLS key.
+ */
 function secretsIn(given: GivenSettings, redis: RedisSettings | null): string[] {
   const values = [...given].flatMap(([path, { value }]) => {
     if (!settings[path].secret || typeof value !== 'string') return [];
@@ -82,7 +84,7 @@ function secretsIn(given: GivenSettings, redis: RedisSettings | null): string[] 
   return [...new Set(secrets)].filter((secret) => secret !== '');
 }
 
-/** Checks each value by itself. A wrong one is taken out, so that the rest can still be checked. */
+/** Checks each value by itself, and removes invalid ones so that the rest can be checked. */
 function checkValues(given: Map<SettingPath, Given>, problems: Problems): void {
   const wrong = settingPaths.filter((path) => {
     const value = given.get(path)?.value;
@@ -108,7 +110,7 @@ function readTextFile(path: string): ReturnType<ReadText> {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    // A folder of the path that is missing shows as ENOENT too, one that is a file as ENOTDIR.
+    // ENOENT also means that a folder of the path is missing, and ENOTDIR that it is a file.
     if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
     return { failure: code };
   }

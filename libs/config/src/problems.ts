@@ -2,15 +2,15 @@ import { settings, type SettingPath } from './settings.ts';
 
 /** One mistake in the configuration. */
 export interface ConfigProblem {
-  /** The key in its documented spelling (`redis.url`), or the file's path when the file itself is at fault. */
+  /** The key in its documented spelling (`redis.url`), or the path of a file that cannot be used. */
   readonly key: string;
-  /** What was given, and where from; secrets are never in here. */
+  /** What was given, and its source. Contains no secrets. */
   readonly given: string;
-  /** What is allowed instead: the remedy. */
+  /** The allowed values: the remedy. */
   readonly allowed: string;
 }
 
-/** The configuration can't be used. Lists every mistake, not just the first; retrying is pointless. */
+/** The configuration is invalid. Lists every mistake, not only the first. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly code = 'config_invalid';
@@ -25,19 +25,19 @@ export class ConfigError extends Error {
   }
 }
 
-/** A value and where it was given. */
+/** A value and its source. */
 export interface Given {
   readonly value: unknown;
-  /** For people: a file's path, or `environment SINK_PORT`. */
+  /** For error messages: a file's path, or `environment SINK_PORT`. */
   readonly origin: string;
 }
 
-/** What was given, by key. */
+/** The given values, by key. */
 export type GivenSettings = ReadonlyMap<SettingPath, Given>;
 
 const SHOWN_CHARACTERS_MAX = 100;
 
-/** A given value for an error message: short, and never a secret. */
+/** A given value for an error message: short, and without secrets. */
 export function describeGiven(path: SettingPath, given: Given | undefined): string {
   if (given === undefined) return 'nothing';
   if (settings[path].secret) return `a value that is not shown (${given.origin})`;
@@ -46,7 +46,7 @@ export function describeGiven(path: SettingPath, given: Given | undefined): stri
   return `${shown} (${given.origin})`;
 }
 
-/** Gathers mistakes; one for each key, and none about keys whose own value is already wrong. */
+/** Collects mistakes: one per key, and none that follow from the mistake of another key. */
 export class Problems {
   readonly #list: ConfigProblem[] = [];
   readonly #keys = new Set<string>();
@@ -57,15 +57,15 @@ export class Problems {
   }
 
   /**
-   * The value of `path` is not allowed. `related` are the other keys that made it so; when one of them is wrong
-   * itself, nothing is said here.
+   * Adds that the value of `path` is not allowed. `related` are the other keys that make it so; if one of them has a
+   * mistake already, nothing is added.
    */
   add(path: SettingPath, allowed: string, related: readonly SettingPath[] = []): void {
     if ([path, ...related].some((key) => this.#keys.has(key) || this.#keys.has(`${key}_file`))) return;
     this.addOther({ key: path, given: describeGiven(path, this.#given.get(path)), allowed });
   }
 
-  /** A mistake that is not the value of a known key. */
+  /** Adds a mistake that is not about the value of a known key. */
   addOther(problem: ConfigProblem): void {
     this.#keys.add(problem.key);
     this.#list.push(problem);

@@ -12,7 +12,7 @@ function schemaOf(path: SettingPath): JsonSchema {
   return { ...generated, description: `${description} Allowed: ${allowed}.` };
 }
 
-/** The JSON Schema of a configuration file, for editors: canonical spellings only. */
+/** The JSON Schema of a configuration file, for editors, in canonical spelling only. */
 export function jsonSchema(): JsonSchema {
   const properties: Record<string, JsonSchema> = { $schema: { type: 'string' } };
   const nested: Record<string, Record<string, JsonSchema>> = {};

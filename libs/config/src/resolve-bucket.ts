@@ -9,7 +9,7 @@ import type { AwsCredentials, BucketSettings } from './sink-config.ts';
 
 const SERVER_REGION = 'us-east-1';
 
-/** Where objects go. Mistakes are added to `problems`; the result is then of no use. */
+/** The bucket of the configuration. Adds mistakes to `problems`; the result is then invalid. */
 export function resolveBucket(
   settings: Settings,
   dataDir: string,
@@ -71,7 +71,7 @@ function resolveDirectory(url: string, problems: Problems): string {
     try {
       return fileURLToPath(url);
     } catch {
-      // An encoded slash or a malformed percent sign: said below.
+      // An encoded slash or a malformed percent sign is reported below.
     }
   }
   problems.add('bucket', 'file:/// and an absolute directory, as file:///var/lib/sink/objects');
@@ -79,8 +79,9 @@ function resolveDirectory(url: string, problems: Problems): string {
 }
 
 /**
- * The naming rules of general purpose buckets (Amazon S3 User Guide, "General purpose bucket naming rules"). In the
- * path, older buckets and other servers may have upper case and underscores. ARNs of access points are names as well.
+ * The naming rules of general purpose buckets (Amazon S3 User Guide, "General purpose bucket naming rules"). Names in
+ * the path may contain upper case and underscores, as older buckets and other servers do. ARNs of access points are
+ * allowed.
  */
 function bucketNameMistake(name: string, forcePathStyle: boolean): string | undefined {
   if (/^arn:[a-z0-9-]+:s3[a-z0-9-]*:[a-z0-9-]*:\d*:.+$/.test(name)) return undefined;
@@ -97,12 +98,12 @@ function bucketNameMistake(name: string, forcePathStyle: boolean): string | unde
   return undefined;
 }
 
-/** What the AWS default chain knows about the region: a name, `profile` (the SDK reads it there itself), or nothing. */
+/** The region in the AWS default chain: a name, `profile` (the SDK reads the profile itself), or none. */
 export type AwsRegion = { readonly kind: 'named'; readonly region: string } | { readonly kind: 'profile' } | undefined;
 
 /**
- * Looks where the AWS SDK looks: AWS_REGION, then the shared configuration files. AWS_DEFAULT_REGION, which only other
- * SDKs know, counts too.
+ * Finds the region where the AWS SDK does: in AWS_REGION, then in the shared configuration files. AWS_DEFAULT_REGION,
+ * which only other SDKs read, counts too.
  */
 export function findAwsRegion(env: Environment, readText: ReadText): AwsRegion {
   const region = env['AWS_REGION'] || env['AWS_DEFAULT_REGION'];

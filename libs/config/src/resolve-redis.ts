@@ -3,7 +3,7 @@ import type { Problems } from './problems.ts';
 import { settingPaths, type SettingPath, type Settings } from './settings.ts';
 import type { RedisSettings, RedisTarget, RedisTls } from './sink-config.ts';
 
-/** Reads the text of a file a key names; adds the problem and returns undefined when it can't. */
+/** Reads the file that a key names. If it cannot be read, adds a mistake and returns undefined. */
 export type ReadNamedFile = (path: SettingPath, file: string) => string | undefined;
 
 const ADDRESSES = ['redis.url', 'redis.sentinels', 'redis.cluster_nodes'] as const;
@@ -15,7 +15,7 @@ const TLS_DETAILS = [
   'redis.tls_verify',
 ] as const;
 
-/** How to connect to Redis; null: the sink runs its own. Mistakes are added to `problems`. */
+/** How to connect to Redis; null if the sink runs its own. Adds mistakes to `problems`. */
 export function resolveRedis(settings: Settings, readFile: ReadNamedFile, problems: Problems): RedisSettings | null {
   const [address, second] = ADDRESSES.filter((path) => settings[path] !== undefined);
   if (address === undefined) {
@@ -38,7 +38,8 @@ export function resolveRedis(settings: Settings, readFile: ReadNamedFile, proble
   if (username !== undefined && password === undefined) {
     problems.add('redis.password', 'the password of the user', ['redis.username', 'redis.url']);
   }
-  if (target?.kind === 'cluster' && db !== 0) problems.add('redis.db', '0: a Redis Cluster has no other databases');
+  if (target?.kind === 'cluster' && db !== 0)
+    problems.add('redis.db', '0, because a Redis Cluster has no other databases');
   if (target === undefined) return null;
   return {
     target,
@@ -69,7 +70,7 @@ function resolveTarget(settings: Settings, url: RedisUrl | undefined, problems: 
     return nodes === undefined ? url?.target : { kind: 'cluster', nodes };
   }
   if (masterName === undefined) {
-    problems.add('redis.sentinel_master', 'the name of the master the Sentinels watch, such as mymaster');
+    problems.add('redis.sentinel_master', 'the name of the master that the Sentinels monitor, such as mymaster');
     return undefined;
   }
   const username = settings['redis.sentinel_username'];
@@ -122,7 +123,7 @@ function resolveTls(
   };
 }
 
-/** What a Redis URL says. */
+/** The parts of a Redis URL. */
 export interface RedisUrl {
   readonly target: ({ readonly kind: 'single' } & HostPort) | { readonly kind: 'socket'; readonly path: string };
   readonly username?: string;
@@ -135,12 +136,12 @@ const TLS_OF_SCHEME: Readonly<Record<string, boolean>> = { redis: false, valkey:
 
 /**
  * `redis[s]://[user][:password]@host[:port][/db]` (IANA's scheme; also valkey[s]), `unix:///path[?db=n]` or a plain
- * path. A string says what is wrong, without anything of the URL, which may hold a password.
+ * path. A returned string says what is allowed; it contains no part of the URL, which may contain a password.
  */
 export function parseRedisUrl(given: string): RedisUrl | string {
   if (given.startsWith('/')) return { target: { kind: 'socket', path: given }, tls: false };
   if (!URL.canParse(given))
-    return 'an address that can be parsed; percent-encode what is special in a password, or use redis.password';
+    return 'an address that can be parsed; percent-encode special characters of a password, or use redis.password';
   const url = new URL(given);
   const scheme = url.protocol.slice(0, -1);
   const credentials = {
@@ -156,12 +157,12 @@ export function parseRedisUrl(given: string): RedisUrl | string {
   const tls = TLS_OF_SCHEME[scheme];
   if (tls === undefined) return 'one of redis://, rediss://, valkey://, valkeys://, unix://';
   if (url.search !== '' || url.hash !== '') {
-    return 'no "?" and no "#" in the address; percent-encode them in a password, everything else is a key of its own';
+    return 'no "?" and no "#" in the address; percent-encode them in a password, and use keys of the configuration for options';
   }
   const address = parseHostPort(url.host, 6379);
-  if (address === undefined) return 'a host and a port, as redis://host:6379';
+  if (address === undefined) return 'a host and a port, as in redis://host:6379';
   const db = parseDb(url.pathname.slice(1));
-  if (db === 'wrong') return 'the number of a database behind the slash, as redis://host:6379/0';
+  if (db === 'wrong') return 'the number of a database after the slash, as in redis://host:6379/0';
   return { target: { kind: 'single', ...address }, ...credentials, ...db, tls };
 }
 
@@ -170,7 +171,7 @@ function parseDb(text: string): { readonly db?: number } | 'wrong' {
   return /^\d{1,5}$/.test(text) ? { db: Number(text) } : 'wrong';
 }
 
-/** Percent-decoding that leaves a lone `%` as it is: passwords contain them. */
+/** Percent-decoding that keeps a single `%`, because passwords contain them. */
 function decode(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (encoded) => {
     try {

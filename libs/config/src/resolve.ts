@@ -3,10 +3,10 @@ import { plainConfig, type SettingPath, type Settings } from './settings.ts';
 import type { RedisSettings, SinkConfig } from './sink-config.ts';
 
 const GZIP_LEVEL_MAX = 9;
-/** An object key has at most 1,024 bytes; date, chunk id and hash take some 150 of them. */
+/** An object key has at most 1,024 bytes; date, chunk id and hash need about 150 of them. */
 const PREFIX_BYTES_MAX = 512;
 
-/** Puts the parts together and adds what is wrong between keys to `problems`. */
+/** Puts the configuration together, and adds mistakes that concern several keys to `problems`. */
 export function resolveConfig(
   settings: Settings,
   parts: Pick<SinkConfig, 'dataDir' | 'bucket' | 'redis' | 'secrets'>,
@@ -30,7 +30,7 @@ export function resolveConfig(
   };
 }
 
-/** Null: half of what Redis may hold, which is not known yet. */
+/** Null: half of what Redis may store, which is not known yet. */
 function spillAt({ spill_at: given, replicas }: Settings): number | 'never' | null {
   if (given !== undefined) return given === 0 ? 'never' : given;
   return replicas > 0 ? 'never' : null;
@@ -41,10 +41,14 @@ function checkSpill(
   problems: Problems,
 ): void {
   if (backlogBytes === undefined || spillAtBytes < backlogBytes) return;
-  problems.add('spill_at', 'less than max_backlog_bytes, or nothing is ever spilled; 0 says so', ['max_backlog_bytes']);
+  problems.add(
+    'spill_at',
+    'less than max_backlog_bytes, because otherwise nothing is ever spilled; 0 disables spilling',
+    ['max_backlog_bytes'],
+  );
 }
 
-/** Each worker has its share, and one body has to find room in it. */
+/** Each worker gets its share of the limit, and one body must fit into that share. */
 function checkInFlight(
   { max_in_flight_bytes: limitBytes, max_body_bytes: bodyBytes, 'ingest.workers': workers = 1 }: Settings,
   problems: Problems,
@@ -65,7 +69,7 @@ function checkPorts(settings: Settings, problems: Problems): void {
     if (port === 0) continue;
     const other = taken.get(port);
     if (other === undefined) taken.set(port, path);
-    else problems.add(path, `another port than that of ${other}`, [other]);
+    else problems.add(path, `a port that differs from ${other}`, [other]);
   }
 }
 
@@ -79,9 +83,9 @@ function checkDurability(settings: Settings, redis: RedisSettings | null, proble
   if (redis !== null) return;
   const addresses = ['redis.url', 'redis.sentinels', 'redis.cluster_nodes', 'redis.sentinel_master'] as const;
   if (settings.durability === 'managed') {
-    problems.add('durability', 'fsync, everysec or none for the Redis the sink runs itself', addresses);
+    problems.add('durability', 'fsync, everysec or none for the Redis that the sink runs itself', addresses);
   }
   if (settings.replicas > 0) {
-    problems.add('replicas', '0: the Redis the sink runs itself has no replicas', addresses);
+    problems.add('replicas', '0, because the Redis that the sink runs itself has no replicas', addresses);
   }
 }

@@ -255,7 +255,7 @@ const known = {
   ...running,
 };
 
-/** A key in its documented spelling; nested ones with a dot. */
+/** A key in its documented spelling; nested keys contain a dot. */
 export type SettingPath = keyof typeof known;
 
 /** Every key with its rules: the only source of types, messages, reference and JSON Schema. */
@@ -269,7 +269,7 @@ export function isSettingPath(path: string): path is SettingPath {
 /** All keys, in the order of the reference. */
 export const settingPaths: readonly SettingPath[] = Object.keys(known).filter(isSettingPath);
 
-/** The same keys with their schemas; the cast says no more than what the expression does. */
+/** The same keys with their schemas. The cast states what the expression does. */
 const schemas = Object.fromEntries(settingPaths.map((path) => [path, known[path].schema])) as {
   [Path in SettingPath]: (typeof known)[Path]['schema'];
 };
@@ -283,7 +283,9 @@ export function readSettings(values: Readonly<Record<string, unknown>>): Setting
   return settingsSchema.parse(values);
 }
 
-/** Keys that depend on other keys, or are parts of a larger value: resolve*.ts turns them into members of SinkConfig. */
+/**
+ * Keys that depend on other keys, or are parts of a larger value: resolve*.ts turns them into members of SinkConfig.
+ */
 const RESOLVED = [
   'bucket',
   'region',
@@ -308,7 +310,7 @@ export type PlainConfig = {
     : Settings[Path];
 };
 
-/** The names and values of `PlainConfig`; the cast says no more than what the expression does. */
+/** The names and values of `PlainConfig`. The cast states what the expression does. */
 export function plainConfig(read: Settings): PlainConfig {
   const resolved: readonly string[] = RESOLVED;
   return Object.fromEntries(

@@ -8,11 +8,11 @@ export interface AwsCredentials {
   readonly sessionToken?: string;
 }
 
-/** Objects go to a bucket of S3 or of a server that speaks its protocol. */
+/** Objects are stored in a bucket of S3 or of a server with its protocol. */
 export interface S3Bucket {
   readonly kind: 's3';
   readonly name: string;
-  /** Absent: the AWS default chain finds it (profile). */
+  /** Absent: the AWS default chain finds it in the profile. */
   readonly region?: string;
   /** Absent: AWS itself. */
   readonly endpoint?: string;
@@ -20,13 +20,12 @@ export interface S3Bucket {
   readonly credentials?: AwsCredentials;
 }
 
-/** Objects go to plain files below an absolute directory. */
+/** Objects are stored as plain files in an absolute directory. */
 export interface FileBucket {
   readonly kind: 'file';
   readonly directory: string;
 }
 
-/** Where objects go. */
 export type BucketSettings = S3Bucket | FileBucket;
 
 /** TLS to Redis. Certificates are PEM text, already read from their files. */
@@ -39,7 +38,7 @@ export interface RedisTls {
   readonly verify: boolean;
 }
 
-/** Where Redis is, in one of the four ways it can be reached. */
+/** How Redis is reached. */
 export type RedisTarget =
   | ({ readonly kind: 'single' } & HostPort)
   | { readonly kind: 'socket'; readonly path: string }
@@ -63,13 +62,13 @@ export interface RedisSettings {
   readonly db: number;
   /** Null: plain TCP (or a socket). */
   readonly tls: RedisTls | null;
-  /** Address a Cluster or Sentinel announces ("host:port") -> address to connect to. Empty: none. */
+  /** Address that a Cluster or Sentinel announces ("host:port") -> address to connect to. */
   readonly natMap: Readonly<Record<string, HostPort>>;
 }
 
 /**
- * The whole configuration, parsed once at start and deeply frozen. Only `loadConfig` makes one. Most members are keys of
- * settings.ts in camelCase (`PlainConfig`); those below are put together from several keys.
+ * The whole configuration, parsed once at start and deeply frozen. Only `loadConfig` makes one. Most members are keys
+ * of settings.ts in camelCase (`PlainConfig`); those below are put together from several keys.
  */
 export interface SinkConfig extends PlainConfig {
   /** Absolute. */

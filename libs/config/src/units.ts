@@ -13,10 +13,10 @@ const BYTES_OF_UNIT: Readonly<Record<string, number>> = {
 
 const MS_OF_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** What a size looks like when it is written as text. Without flags: the JSON Schema has only the pattern. */
+/** A size as text. The expression has no flags, because the JSON Schema has only the pattern. */
 export const BYTES_PATTERN = /^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?[iI]?[bB]|)\s*$/;
 
-/** What a duration looks like when it is written as text. */
+/** A duration as text. */
 export const DURATION_PATTERN = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|)\s*$/;
 
 /** `"128MiB"`, `"64 kB"`, `"1048576"` or a number of bytes -> whole bytes; undefined: not a size. */
@@ -43,7 +43,7 @@ function parseQuantity(
   return Number.isSafeInteger(quantity) ? quantity : undefined;
 }
 
-/** 134217728 -> "128 MiB"; what no binary unit divides evenly stays a number of bytes. */
+/** 134217728 -> "128 MiB"; sizes that are not a multiple of a binary unit stay a number of bytes. */
 export function formatBytes(bytes: number): string {
   for (const [unit, factor] of [
     ['TiB', 1024 ** 4],

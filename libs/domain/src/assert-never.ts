@@ -1,4 +1,6 @@
-/** Ends a `switch` over a discriminated union: a missing case is a compile error, a value from outside the type a crash. */
+/**
+ * Ends a `switch` over a discriminated union: a missing case does not compile, and a value outside of the type throws.
+ */
 export function assertNever(value: never): never {
   throw new Error(`unexpected value ${JSON.stringify(value)}`);
 }

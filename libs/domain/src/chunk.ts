@@ -1,18 +1,18 @@
 /**
- * A chunk: the events for one partition that ingest gathered in one tick, as one entry of a lane's stream.
- * It is the unit of group commit: one append, one fsync, many acknowledgements.
+ * A chunk holds the events for one partition that ingest gathered in one tick; it is one entry of a lane's stream.
+ * It is the unit of group commit: one append and one fsync acknowledge many requests.
  */
 
-/** Bytes of NDJSON in one chunk. 1 MiB and more would cost a third more memory in Redis (its allocator's size classes). */
+/** Bytes of NDJSON in one chunk. From 1 MiB on, Redis needs a third more memory (size classes of its allocator). */
 export const CHUNK_BYTES_MAX = 1_000_000;
-/** Events in one chunk: bounds what one requests' loop settles at once. */
+/** Events in one chunk: limits the number of requests that ingest answers in one turn of its event loop. */
 export const CHUNK_EVENTS_MAX = 10_000;
-/** The version of the chunk's format; a chunk of a higher version is left untouched for a newer release. */
+/** The version of the chunk's format. Chunks of a higher version are left unchanged for a newer release. */
 export const CHUNK_VERSION = 1;
 
 const LF = 0x0a;
 
-/** A chunk as it was read from the stream. */
+/** A chunk as it is read from the stream. */
 export interface Chunk {
   /** The id of its stream entry. */
   readonly id: string;
@@ -32,7 +32,7 @@ export interface LineRun {
   readonly endByte: number;
 }
 
-/** The byte at which line `index` starts, counted from line `fromLine` at `fromByte`; -1 when the body ends before it. */
+/** The byte at which line `index` starts, counted from line `fromLine` at `fromByte`; -1 if the body ends before it. */
 export function byteOfLine(body: Buffer, index: number, fromLine = 0, fromByte = 0): number {
   let byte = fromByte;
   for (let line = fromLine; line < index; line++) {
@@ -44,8 +44,8 @@ export function byteOfLine(body: Buffer, index: number, fromLine = 0, fromByte =
 }
 
 /**
- * The longest run of whole lines from `startByte` with at most `eventsMax` lines and `bytesMax` bytes. One line that is
- * longer than `bytesMax` makes a run of its own when `oversized` allows it, so that no event is too large to move.
+ * The longest run of whole lines from `startByte` with at most `eventsMax` lines and `bytesMax` bytes. If `oversized`
+ * allows it, a line that is longer than `bytesMax` is a run of its own, so that no event is too large to be stored.
  */
 export function lineRun(
   body: Buffer,

@@ -3,17 +3,17 @@ import type { Receipt } from './receipt.ts';
 
 const MANIFEST_VERSION = 1;
 /**
- * Objects of a lane that wait for their manifests, at most. Then no more are committed, and events stay where they are,
- * until manifests get through. Half of it are drawn up before their partition is over.
+ * The number of objects of a lane that may wait for their manifests. At this limit, commits are refused and events stay
+ * in Redis until manifests are written. At half of it, manifests are drawn up before their partition is over.
  */
 export const UNLISTED_MAX = 20_000;
 /** Hexadecimal digits of the SHA-256 of a manifest in its key. */
 const KEY_HASH_DIGITS = 32;
 
-/** What a manifest says of one object. */
+/** What a manifest says about one object. */
 export type ManifestEntry = Pick<Receipt, 'key' | 'count' | 'bytes' | 'objectBytes' | 'sha256' | 'etag'>;
 
-/** A manifest as it stands in the bucket: objects of one partition and one lane, each in one manifest. */
+/** A manifest in the bucket: it lists objects of one partition and one lane. Each object is in one manifest. */
 export interface Manifest {
   readonly v: typeof MANIFEST_VERSION;
   readonly partition: string;
@@ -24,7 +24,7 @@ export interface Manifest {
 }
 
 /**
- * The content of the manifest of these objects; it follows from the receipts alone, whatever order they are in: to write it
+ * The content of the manifest of these objects. It depends only on the receipts, and not on their order, so writing it
  * again changes nothing.
  */
 export function manifestContent(
@@ -53,8 +53,8 @@ export function manifestContent(
 }
 
 /**
- * Where a manifest with this SHA-256 goes. Its name begins with an underscore: Athena, Hive and Spark do not take it for
- * data. Other content has another key, as with objects (ADR 3), so none is ever overwritten.
+ * The key of a manifest with this SHA-256. Its name begins with an underscore, so that Athena, Hive and Spark do not
+ * read it as data. Other content has another key, as with objects (ADR 3), so no manifest is ever overwritten.
  */
 export function manifestKey(prefix: string, { partition, laneUid }: ParsedManifestKey, sha256: string): string {
   const name = [
@@ -72,7 +72,7 @@ export interface ParsedManifestKey {
 
 const NAME = /^(.+)\/_manifest-([^-/]+)-([0-9a-f]{32})\.json$/;
 
-/** The reverse of the key; `null` for a key that is no manifest's. */
+/** The reverse of manifestKey; null for keys of other objects. */
 export function parseManifestKey(prefix: string, key: string): ParsedManifestKey | null {
   const [, partition = '', laneUid = ''] = (key.startsWith(prefix) && NAME.exec(key.slice(prefix.length))) || [];
   return partitionSpan(partition) === null ? null : { partition, laneUid };

@@ -4,14 +4,17 @@ import type { Slice } from './segment.ts';
 
 /** Hexadecimal digits of the content's SHA-256 in a key: 128 bits, so that two contents never share a key. */
 const KEY_HASH_DIGITS = 32;
-/** How an object's bytes are compressed; fixed at seal and part of the record. */
+/** The compression of an object, fixed at seal and part of the record. */
 export type Compression = 'none' | 'gzip' | 'zstd';
 const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'zstd'];
 
 export interface ObjectIdentity {
   readonly prefix: string;
   readonly partition: string;
-  /** Random, made once per lane in Redis: two sinks on one bucket, or a Redis that started empty, never meet on a key. */
+  /**
+   * Random, made once per lane in Redis, so that two sinks on one bucket, or a Redis that lost its data, never use one
+   * key.
+   */
   readonly laneUid: string;
   readonly first: Slice;
   /** SHA-256 of the uncompressed content, hex. */
@@ -19,7 +22,7 @@ export interface ObjectIdentity {
   readonly compression: Compression;
 }
 
-/** The key of an object; it follows from what was sealed alone, so a retry writes the same object (ADR 3). */
+/** The key of an object. It depends only on what was sealed, so a retry writes the same object (ADR 3). */
 export function objectKey(object: ObjectIdentity): string {
   const [chunkId, offset] = object.first;
   const name = [
@@ -31,18 +34,18 @@ export function objectKey(object: ObjectIdentity): string {
   return `${object.prefix}${object.partition}/${name}.${extension(object.compression)}`;
 }
 
-/** What the key of one of the sink's objects says about it. */
+/** The parts of an object's key. */
 export interface ParsedKey {
   readonly partition: string;
   readonly laneUid: string;
-  /** Lane, first chunk and offset: the same in two keys means that the same event stands in two objects. */
+  /** Lane, first chunk and offset. If it is the same in two keys, the same event is stored in two objects. */
   readonly firstEvent: string;
   readonly compression: Compression;
 }
 
 const NAME = /^(.+)\/eventing-([^-/]+)-(\d+-\d+)-(\d+)-[0-9a-f]{32}\.(ndjson(?:\.gz|\.zst)?)$/;
 
-/** The reverse of objectKey; `null` for a key that it does not make. */
+/** The reverse of objectKey; null for keys that objectKey does not make. */
 export function parseObjectKey(prefix: string, key: string): ParsedKey | null {
   const match = key.startsWith(prefix) ? NAME.exec(key.slice(prefix.length)) : null;
   if (!match) return null;

@@ -1,4 +1,4 @@
-/** How objects are partitioned by time: one folder an hour, or one a day (UTC). */
+/** How objects are partitioned by time: one folder per hour, or one per day (UTC). */
 export type TimeInterval = 'HOURLY' | 'DAILY';
 
 const PARTITION = /^(\d{4})\/(\d{2})\/(\d{2})(?:\/(\d{2}))?$/;
@@ -18,7 +18,7 @@ export interface PartitionSpan {
   readonly endMs: number;
 }
 
-/** The span of a partition, or `null` when `partition` is none: such a text never becomes part of a key. */
+/** The span of a partition; null if `partition` is not one, so that no other text becomes part of a key. */
 export function partitionSpan(partition: string): PartitionSpan | null {
   const match = PARTITION.exec(partition);
   if (!match) return null;

@@ -2,7 +2,7 @@ import { parseVersioned } from './versioned.ts';
 
 export const RECEIPT_VERSION = 1;
 
-/** What a commit leaves behind: the proof that a segment stands in the bucket, for `receipts` and whoever audits them. */
+/** What a commit stores: the proof that a segment is in the bucket, for `sink receipts` and for audits. */
 export interface Receipt {
   readonly v: typeof RECEIPT_VERSION;
   readonly id: string;
@@ -29,8 +29,8 @@ export class ReceiptUnreadable extends Error {
 }
 
 /**
- * The receipt in its stored form.
- * @throws ReceiptUnreadable for a version of a newer release, or a text that is no receipt
+ * Parses a stored receipt.
+ * @throws ReceiptUnreadable for a receipt of a newer release or a damaged one
  */
 export function parseReceipt(json: string): Receipt {
   const value = parseVersioned(

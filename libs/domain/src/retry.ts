@@ -3,7 +3,7 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof Error && 'retryable' in error && error.retryable === true;
 }
 
-/** Limits of the waits between tries, in milliseconds. */
+/** Limits of the waits between attempts, in milliseconds. */
 export interface Backoff {
   /** The bound of the first wait; it doubles with each attempt. */
   readonly baseMs: number;
@@ -13,14 +13,14 @@ export interface Backoff {
   readonly floorMs?: number;
 }
 
-/** 2 ** 30 times the base is above every cap. */
+/** 2 ** 30 times the base exceeds every cap. */
 const DOUBLINGS_MAX = 30;
 
 /**
- * The wait before the next try: capped exponential backoff with full jitter
+ * The wait before the next attempt: capped exponential backoff with full jitter
  * (AWS Architecture Blog, "Exponential Backoff And Jitter").
  *
- * @param attempt tries made so far, from 1
+ * @param attempt attempts made so far, from 1
  * @param random uniform in [0, 1)
  */
 export function backoffMs(attempt: number, { baseMs, capMs, floorMs = 0 }: Backoff, random: number): number {

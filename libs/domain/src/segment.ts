@@ -2,21 +2,21 @@ import type { Compression } from './object-key.ts';
 import { parseVersioned } from './versioned.ts';
 
 /**
- * A segment: the events of one object. Which events those are is decided once, when the segment is sealed; its record in
- * Redis then rules every upload of it, so that every retry writes the same key with the same bytes.
+ * A segment holds the events of one object. Sealing decides once which events those are. Every upload of the segment
+ * follows its record in Redis, so every retry writes the same key with the same bytes.
  */
 
-/** Slices in one segment: bounds one seal or commit script to some tens of milliseconds. */
+/** Slices in one segment: limits a seal or commit script to some tens of milliseconds. */
 export const SEGMENT_SLICES_MAX = 4_000;
 export const RECORD_VERSION = 1;
 
 /** Events `from` (inclusive) to `to` (exclusive) of the chunk with this id. */
 export type Slice = readonly [chunkId: string, from: number, to: number];
 
-/** What every upload of a sealed segment follows from. */
+/** What determines every upload of a sealed segment. */
 export interface SealedSegment {
   readonly v: typeof RECORD_VERSION;
-  /** New at every attempt to seal: a segment id is never used for other content. */
+  /** New at every attempt to seal, so that an id never belongs to two contents. */
   readonly id: string;
   readonly key: string;
   readonly partition: string;
@@ -29,18 +29,18 @@ export interface SealedSegment {
   readonly compressionLevel?: number;
   /** The batcher instance in whose spool folder the segment file is. */
   readonly spool: string;
-  /** Unix times in milliseconds: the oldest acceptance of an event in it, and the seal. */
+  /** Unix times in milliseconds: when its oldest event was accepted, and when it was sealed. */
   readonly acceptedAtMs: number;
   readonly sealedAtMs: number;
 }
 
-/** A sealed segment whose events still stand in its chunks. */
+/** A sealed segment whose events are still in their chunks in Redis. */
 export interface SegmentRecord extends SealedSegment {
   /** Each chunk at most once, in the order of the lines in the object. */
   readonly slices: readonly Slice[];
 }
 
-/** A sealed segment whose chunks are gone from Redis: its spool file is the only copy until it is in S3. */
+/** A sealed segment whose chunks were removed from Redis: its spool file is the only copy until it is in S3. */
 export interface SpilledRecord extends SealedSegment {
   /** The spool directory that holds the file; only uploaders on that directory can upload it. */
   readonly spoolId: string;
@@ -57,8 +57,8 @@ export class RecordUnreadable extends Error {
 }
 
 /**
- * The record in its stored form.
- * @throws RecordUnreadable for a version of a newer release, or a record that is none; both are left where they are.
+ * Parses a stored record.
+ * @throws RecordUnreadable for a record of a newer release or a damaged one; the caller leaves both unchanged.
  */
 export function parseRecord(json: string): SegmentRecord {
   const value = parsed(json);
@@ -69,7 +69,7 @@ export function parseRecord(json: string): SegmentRecord {
 }
 
 /**
- * The record of a spilled segment in its stored form.
+ * Parses the stored record of a spilled segment.
  * @throws RecordUnreadable, as parseRecord does
  */
 export function parseSpilledRecord(json: string): SpilledRecord {
@@ -80,7 +80,7 @@ export function parseSpilledRecord(json: string): SpilledRecord {
   throw damaged();
 }
 
-/** The record of a segment once it is spilled into the spool directory with this id. */
+/** The record of a segment after it was spilled into the spool directory with this id. */
 export function spilledRecord(record: SegmentRecord, spoolId: string): SpilledRecord {
   const spilled: SpilledRecord & { slices?: unknown } = { ...record, spoolId };
   delete spilled.slices;

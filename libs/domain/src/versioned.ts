@@ -1,6 +1,7 @@
 /**
- * The JSON object in a stored text of this format version.
- * @param unreadable makes the error: `version` for a text of another release, `damaged` for what is no object
+ * Parses a stored JSON object of this format version.
+ * @param unreadable makes the error: `version` for a text of another format version, `damaged` if it is not a JSON
+ *   object
  */
 export function parseVersioned(
   json: string,

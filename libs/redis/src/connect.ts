@@ -4,21 +4,21 @@ import { assertNever, type Backoff, backoffMs } from '@sink/domain';
 import { Cluster, type NatMap, Redis, type RedisOptions } from 'ioredis';
 
 /**
- * What a connection is for.
- * `append`, `commands`: no resending, no retries, no offline queue: a call answers, or is in doubt within its timeout.
- * `blocking`: the same, for reads that wait. `queue`: as BullMQ needs it.
+ * The use of a connection.
+ * `append`, `commands`: no resending, no retries, no offline queue. A call is answered within its timeout, or is in
+ * doubt. `blocking`: the same, for blocking reads. `queue`: as BullMQ needs it.
  */
 export type ConnectionRole = 'append' | 'commands' | 'blocking' | 'queue';
 
 export interface ConnectOptions {
-  /** Told every error of the connection; it reconnects by itself, for ever. */
+  /** Gets every error of the connection, which always reconnects. */
   readonly onError: (error: Error) => void;
   /**
-   * How long a call may go without an answer; default 2 s for appends, else 5 s. For `blocking` it has to be longer
-   * than the reads wait. Without effect for `queue`.
+   * The time limit of one call; default 2 s for `append`, otherwise 5 s. For `blocking` it must be longer than the
+   * reads block. No effect for `queue`.
    */
   readonly commandTimeoutMs?: number;
-  /** How the connection is called in CLIENT LIST; default `sink:<role>`. */
+  /** The name of the connection in CLIENT LIST; default `sink:<role>`. */
   readonly name?: string;
 }
 
@@ -26,18 +26,18 @@ const RECONNECT: Backoff = { baseMs: 50, capMs: 1_000, floorMs: 25 };
 const CONNECT_TIMEOUT_MS = 3_000;
 const APPEND_TIMEOUT_MS = 2_000;
 const COMMAND_TIMEOUT_MS = 5_000;
-/** A blocking read whose answer is this late is given up (and answered with null). */
+/** A blocking read whose answer is later than this resolves to null. */
 const BLOCKING_GRACE_MS = 2_000;
-/** A connection that owes an answer and says nothing is dead, even if nobody closed it: BullMQ waits 10 s at most. */
+/** A connection that is silent for so long while an answer is due counts as broken. BullMQ blocks for 10 s at most. */
 const QUEUE_SILENCE_MS = 30_000;
-/** How much later than its call's timeout a silent connection is given up. */
+/** The time from the timeout of a call until its silent connection counts as broken. */
 const SILENCE_AFTER_TIMEOUT_MS = 500;
 const SLOTS_REFRESH_TIMEOUT_MS = 3_000;
 
-/** Replies keep the shapes of RESP2. */
+/** Replies have the types of RESP2. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
-/** Opens a connection; it is usable as soon as it is ready, and reconnects with a capped wait whenever it is lost. */
+/** Opens a connection. It can be used when it is ready, and reconnects with a capped backoff whenever it is lost. */
 export function connectRedis(settings: RedisSettings, role: ConnectionRole, options: ConnectOptions): Redis | Cluster {
   const connection = open(settings, {
     ...common(settings),
@@ -63,7 +63,7 @@ function open({ target, tls, natMap }: RedisSettings, options: Options): Redis |
         sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
         ...(target.username === undefined ? {} : { sentinelUsername: target.username }),
         ...(target.password === undefined ? {} : { sentinelPassword: target.password }),
-        // Two switches: TLS to the master needs the first, TLS to the Sentinels the second.
+        // TLS to the master needs the first option, TLS to the Sentinels the second.
         ...(tls === null ? {} : { enableTLSForSentinelMode: true }),
         ...(target.tls ? { sentinelTLS: tlsOptions(tls ?? { verify: true }) } : {}),
         natMap: copyOf(natMap),
@@ -77,7 +77,7 @@ function open({ target, tls, natMap }: RedisSettings, options: Options): Redis |
           slotsRefreshTimeout: SLOTS_REFRESH_TIMEOUT_MS,
           enableOfflineQueue: options.enableOfflineQueue ?? true,
           natMap: copyOf(natMap),
-          // A certificate names hosts: with TLS they are not resolved before the connection.
+          // Certificates contain host names, so with TLS ioredis must not resolve them first.
           ...(tls === null ? {} : { dnsLookup: (address, callback) => callback(null, address) }),
         },
       );
@@ -100,8 +100,8 @@ function common({ username, password, db, tls }: RedisSettings): Options {
 }
 
 /**
- * After a failover the old master answers READONLY, and wakes blocked readers with UNBLOCKED: connect anew, to whoever
- * is master now. Nothing is resent; the caller repeats, by sequence.
+ * After a failover the old master answers READONLY and ends blocking reads with UNBLOCKED. The connection then
+ * reconnects to the new master. It resends nothing; the caller repeats the call with the same sequence number.
  */
 function isFailover(error: Error): boolean {
   return /^(READONLY|UNBLOCKED|MASTERDOWN)\b/.test(error.message);
@@ -134,14 +134,14 @@ function roleOptions(role: ConnectionRole, commandTimeoutMs?: number): Options {
   }
 }
 
-/** With resending off and retries left on, a call would never settle after a cut: both are off. */
+/** Without resending but with retries, a call would never settle after its connection was lost, so both are off. */
 function onceOptions(commandTimeoutMs: number): Options {
   return {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     commandTimeout: commandTimeoutMs,
-    // The timeout alone leaves a blackholed connection in use until TCP gives up, a quarter of an hour later.
+    // Without this, a connection whose packets are dropped stays in use until TCP closes it after about 15 minutes.
     socketTimeout: commandTimeoutMs + SILENCE_AFTER_TIMEOUT_MS,
   };
 }
@@ -151,7 +151,7 @@ function reconnectWaitMs(attempt: number): number {
   return backoffMs(attempt, RECONNECT, Math.random());
 }
 
-/** ioredis gets objects of its own: the configuration is frozen. */
+/** A copy for ioredis, because the configuration is frozen. */
 function copyOf(natMap: RedisSettings['natMap']): NatMap {
   return Object.fromEntries(Object.entries(natMap).map(([from, to]) => [from, { ...to }]));
 }

@@ -9,14 +9,14 @@ export interface RedisExamination {
   /** `redis 7.2.4` or `valkey 8.1.0`. */
   readonly version: string;
   readonly features: {
-    /** WAITAOF is there, on all masters (Redis and Valkey 7.2 and newer). */
+    /** All masters support WAITAOF (Redis and Valkey 7.2 and newer). */
     readonly waitaof: boolean;
   };
-  /** Bytes; 0: unlimited. Of the smallest master; null: it can't be seen. */
+  /** In bytes, of the smallest master. 0: unlimited; null: not visible. */
   readonly maxmemoryBytes: number | null;
-  /** What the sink may keep in Redis, over all lanes, receipts not counted. */
+  /** The bytes that the sink may store in Redis over all lanes, without receipts. */
   readonly backlogBytesMax: number;
-  /** What the operator accepts on purpose, or should know. */
+  /** What the operator accepts by configuration, or should know. */
   readonly warnings: readonly string[];
 }
 
@@ -24,9 +24,9 @@ const VERSION_MIN = '7.0';
 const WAITAOF_SINCE = '7.2';
 
 /**
- * Examines a Redis (every master of a Cluster, each of which has to hold everything by itself) against what the
- * configuration asks for. Changes nothing.
- * @throws RedisUnfit when it can't keep it; RedisNotReady when it is too early to tell; what the connection throws
+ * Examines whether a Redis meets the requirements of the configuration. In a Cluster, every master must meet them
+ * alone. Changes nothing.
+ * @throws RedisUnfit if it does not meet them; RedisNotReady if it cannot be examined yet; errors of the connection
  */
 export async function examineRedis(redis: Redis | Cluster, required: Requirements): Promise<RedisExamination> {
   const inCluster = redis instanceof Cluster;
@@ -34,7 +34,7 @@ export async function examineRedis(redis: Redis | Cluster, required: Requirement
   const examinations: RedisExamination[] = [];
   for (const master of masters) examinations.push(await examineServer(master, required, inCluster));
   const [first] = examinations;
-  if (first === undefined) throw new RedisNotReady('examining Redis: the Cluster shows no master yet');
+  if (first === undefined) throw new RedisNotReady('examining Redis: the Cluster has no master yet');
   const limits = examinations.map(({ maxmemoryBytes }) => maxmemoryBytes).filter((limit) => limit !== null);
   return {
     version: first.version,
@@ -88,14 +88,14 @@ async function readInfo(server: Redis): Promise<string> {
     const problem = operatorProblem(error);
     if (problem) throw new RedisUnfit([problem], { cause: error });
     if (!error.message.startsWith('NOPERM')) throw error;
-    const remedy = 'allow this user INFO (ACL SETUSER … +info): the start check needs it';
+    const remedy = 'allow INFO for this user (ACL SETUSER … +info): the check at start needs it';
     throw new RedisUnfit([{ code: 'info_forbidden', found: 'INFO is forbidden', remedy }], { cause: error });
   }
 }
 
 function examineClustering(info: ReadonlyMap<string, string>): RedisProblem[] {
   if (info.get('cluster_enabled') !== '1') return [];
-  const remedy = 'list some of its nodes in redis.cluster_nodes, in place of redis.url';
+  const remedy = 'list some of its nodes in redis.cluster_nodes, instead of redis.url';
   return [{ code: 'cluster', found: 'it is a node of a Redis Cluster', remedy }];
 }
 
@@ -106,7 +106,7 @@ function examinePolicy(durability: Durability, settings: ServerSettings): RedisP
   return [
     {
       code: 'policy',
-      found: `maxmemory-policy is ${policy}: Redis would throw events away to make room`,
+      found: `maxmemory-policy is ${policy}: Redis would delete events when its memory is full`,
       remedy: 'redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf',
     },
   ];
@@ -118,9 +118,15 @@ function examineDurability(
 ): { readonly problems: readonly RedisProblem[]; readonly warnings: readonly string[] } {
   switch (durability) {
     case 'none':
-      return { problems: [], warnings: ['durability is none: a 2xx does not mean that the event survives Redis'] };
+      return {
+        problems: [],
+        warnings: ['durability is none: events that were answered with 2xx are lost if Redis loses its data'],
+      };
     case 'managed':
-      return { problems: [], warnings: ['durability is managed: what a 2xx means rests on your word alone'] };
+      return {
+        problems: [],
+        warnings: ['durability is managed: whether events survive depends on settings that the sink cannot check'],
+      };
     case 'everysec':
       return {
         problems: fsyncProblems(['everysec', 'always'], 'none', settings),
@@ -131,7 +137,7 @@ function examineDurability(
   }
 }
 
-/** `good` are the values of appendfsync that will do, the best last; `weaker` is the durability that asks for less. */
+/** `good` are the sufficient values of appendfsync, the best last; `weaker` is the durability that requires less. */
 function fsyncProblems(good: readonly string[], weaker: Durability, settings: ServerSettings): RedisProblem[] {
   const problems: RedisProblem[] = [];
   const best = good.at(-1) ?? 'always';
@@ -151,7 +157,7 @@ function fsyncProblems(good: readonly string[], weaker: Durability, settings: Se
     }
   };
   check('appendonly', 'appendonly', ['yes'], 'a restart loses acknowledged events', 'set durability: none');
-  // Without an append-only file the other two mean nothing.
+  // Without an append-only file the other two settings have no effect.
   if (settings.get('appendonly') === 'no') return problems;
   check(
     'appendfsync',
@@ -164,7 +170,7 @@ function fsyncProblems(good: readonly string[], weaker: Durability, settings: Se
     'no_fsync_on_rewrite',
     'no-appendfsync-on-rewrite',
     ['no'],
-    'nothing is fsynced while the append-only file is rewritten',
+    'nothing is fsynced while Redis rewrites the append-only file',
     'set durability: none',
   );
   return problems;
@@ -173,8 +179,8 @@ function fsyncProblems(good: readonly string[], weaker: Durability, settings: Se
 function unseen(code: RedisProblem['code'], name: string): RedisProblem {
   return {
     code,
-    found: `${name} can not be seen (CONFIG is forbidden)`,
-    remedy: 'allow CONFIG GET; or, where the provider answers for it, set durability: managed',
+    found: `${name} is not visible (CONFIG is forbidden)`,
+    remedy: 'allow CONFIG GET; or, if the provider guarantees the setting, set durability: managed',
   };
 }
 
@@ -188,7 +194,7 @@ function examineState(info: ReadonlyMap<string, string>, { replicas = 0 }: Requi
   ];
 }
 
-/** Asks for the command itself; where COMMAND is forbidden, the version decides. */
+/** Whether Redis has the command; if COMMAND is forbidden, the version decides. */
 async function knowsWaitaof(server: Redis, version: string): Promise<boolean> {
   try {
     const reply = await server.call('command', ['INFO', 'waitaof']);

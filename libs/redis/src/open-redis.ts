@@ -117,6 +117,6 @@ function reasonOf(error: unknown, connectionError: Error | null): Error {
 export function requireRedis(settings: RedisSettings | null): RedisSettings {
   if (settings) return settings;
   throw new Error(
-    'connecting to Redis: redis.url is not set; a service by itself needs one (SINK_REDIS_URL, or redis.url in the configuration)',
+    'connecting to Redis: redis.url is not set; a service that runs alone needs it (SINK_REDIS_URL, or redis.url in the configuration)',
   );
 }

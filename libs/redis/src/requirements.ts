@@ -1,24 +1,24 @@
 import type { Durability } from '@sink/config';
 
-/** What is asked of Redis; the sink's own configuration says so. */
+/** What the configuration requires of Redis. */
 export interface Requirements {
   readonly durability: Durability;
-  /** Bytes the sink may keep in Redis over all lanes; null: as much as is right for this Redis. */
+  /** Bytes that the sink may store in Redis over all lanes; null: derived from the memory of Redis. */
   readonly maxBacklogBytes: number | null;
-  /** Receipts of each lane. */
+  /** The limit of receipts per lane. */
   readonly receiptsMax: number;
-  /** Events each lane remembers for deduplication, and for how long: 0, the default, for none. */
+  /** The number of events that each lane remembers for deduplication, and for how long; 0, the default, for none. */
   readonly maxFingerprints?: number;
   readonly dedupeWindowMs?: number;
-  /** Whether objects wait in each lane for their manifests; default false. */
+  /** Whether receipts wait in each lane for their manifests; default false. */
   readonly manifests?: boolean;
   /** Default 1. */
   readonly lanes?: number;
-  /** Replicas an append waits for; default 0. */
+  /** The number of replicas that an append waits for; default 0. */
   readonly replicas?: number;
 }
 
-/** What can be wrong with a Redis; each has its remedy. */
+/** The kinds of problems of a Redis. */
 export type RedisProblemCode =
   | 'authentication'
   | 'info_forbidden'
@@ -33,13 +33,13 @@ export type RedisProblemCode =
 
 export interface RedisProblem {
   readonly code: RedisProblemCode;
-  /** What was found. */
+  /** What the examination found. */
   readonly found: string;
-  /** What the operator can do about it. */
+  /** What the operator can do. */
   readonly remedy: string;
 }
 
-/** This Redis can not keep what the configuration promises: only a person can put that right. Lists every reason. */
+/** This Redis does not meet the requirements of the configuration and needs an operator. Lists every problem. */
 export class RedisUnfit extends Error {
   override readonly name = 'RedisUnfit';
   readonly code = 'redis_unfit';
@@ -48,19 +48,19 @@ export class RedisUnfit extends Error {
 
   constructor(problems: readonly RedisProblem[], options?: ErrorOptions) {
     const lines = problems.map(({ found, remedy }) => `  ${found}\n    -> ${remedy}`);
-    super(['examining Redis: it can not be used as it is', ...lines].join('\n'), options);
+    super(['examining Redis: it cannot be used as it is', ...lines].join('\n'), options);
     this.problems = problems;
   }
 }
 
-/** Redis can't be examined at the moment: it loads its data, fails over or has no master yet. */
+/** Redis cannot be examined at the moment: it loads its data, fails over or has no master yet. */
 export class RedisNotReady extends Error {
   override readonly name = 'RedisNotReady';
   readonly code = 'redis_not_ready';
   readonly retryable = true;
 }
 
-/** The operator's mistake behind an error of the connection; null: it may go away by itself. */
+/** The operator's mistake that causes an error of the connection; null: the error may end without an operator. */
 export function operatorProblem(error: Error): RedisProblem | null {
   const { message } = error;
   if (/^(WRONGPASS|NOAUTH)\b|invalid username-password|Authentication required|invalid password/i.test(message)) {
@@ -73,8 +73,8 @@ export function operatorProblem(error: Error): RedisProblem | null {
   if (/cluster support disabled/i.test(message)) {
     return {
       code: 'cluster',
-      found: 'redis.cluster_nodes is set, but this Redis is no Cluster',
-      remedy: 'use redis.url for it',
+      found: 'redis.cluster_nodes is set, but this Redis is not a Cluster',
+      remedy: 'use redis.url instead',
     };
   }
   return null;

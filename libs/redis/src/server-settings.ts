@@ -4,16 +4,16 @@ const NAMES = ['maxmemory', 'maxmemory-policy', 'appendonly', 'appendfsync', 'no
 
 export type SettingName = (typeof NAMES)[number];
 
-/** A server's settings; those that can't be seen are absent. */
+/** The settings of a server. Settings that are not visible are absent. */
 export type ServerSettings = ReadonlyMap<SettingName, string>;
 
-/** INFO's lines `name:value`. */
+/** The lines `name:value` of INFO. */
 export function parseInfo(text: string): ReadonlyMap<string, string> {
   const lines = text.split(/\r?\n/).filter((line) => line.includes(':') && !line.startsWith('#'));
   return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
 }
 
-/** Settings from CONFIG GET; where that is forbidden, as managed services do, those that INFO shows. */
+/** Settings from CONFIG GET; if that is forbidden, as in managed services, those that INFO shows. */
 export async function readServerSettings(server: Redis, info: ReadonlyMap<string, string>): Promise<ServerSettings> {
   const settings = new Map<SettingName, string>();
   const fromInfo: [SettingName, string | undefined][] = [
@@ -32,7 +32,7 @@ async function readConfig(server: Redis): Promise<unknown> {
   try {
     return await server.call('config', ['GET', ...NAMES]);
   } catch (error) {
-    // Forbidden is said in many words (NOPERM, unknown command, not supported); everything else is no reply at all.
+    // Servers forbid CONFIG in different words (NOPERM, unknown command, not supported). Other errors are not replies.
     if (
       error instanceof Error &&
       error.name === 'ReplyError' &&
@@ -44,7 +44,7 @@ async function readConfig(server: Redis): Promise<unknown> {
   }
 }
 
-/** A map reply as RESP2 has it: names and values in turn. */
+/** Parses a map reply of RESP2: names and values in turn. */
 function pairs(reply: unknown): [string, string][] {
   if (!Array.isArray(reply)) return [];
   const values = reply.map(String);

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Time as a port: code that waits or stamps gets a clock handed in, so that tests decide what time it is. */
+/** Time as a port: code that waits or reads the time gets a clock, so that tests control the time. */
 export interface Clock {
-  /** Milliseconds since 1970 UTC. May jump; only for stamps and partitions, never for durations. */
+  /** Milliseconds since 1970 UTC. May jump: use it for time stamps and partitions only, never for durations. */
   wallMs(): number;
-  /** Milliseconds since an arbitrary start; never goes back. For durations and deadlines. */
+  /** Milliseconds since an arbitrary start; never decreases. For durations and deadlines. */
   monotonicMs(): number;
   /**
-   * Resolves after `ms`, or at once when the signal aborts: look at `signal.aborted` afterwards. It never rejects,
-   * because being told to stop is an ordinary way to end a wait.
+   * Resolves after `ms`, or at once when the signal aborts; the caller then reads `signal.aborted`. It never rejects,
+   * because a stop is an ordinary end of a wait.
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

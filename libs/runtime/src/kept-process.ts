@@ -9,11 +9,11 @@ const WELL_AFTER_MS = 30_000;
 
 export interface KeptProcessOptions {
   readonly name: string;
-  /** Starts the process once. May throw; that counts as a death. */
+  /** Starts the process once. If it throws, the process counts as exited. */
   readonly launch: () => ChildProcess;
-  /** Whether a death with this exit code (null: by a signal, or never born) is one that another try cannot heal. */
+  /** Whether a restart cannot help after this exit code (null: ended by a signal, or never started). */
   readonly isFatal: (exitCode: number | null) => boolean;
-  /** Told of such a death; nothing is restarted then. */
+  /** Called after such an exit; the process is not restarted. */
   readonly onFatal: (exitCode: number | null) => void;
   readonly clock: Clock;
   readonly log: Logger;
@@ -23,9 +23,9 @@ export interface KeptProcessOptions {
 /**
  * A child process that is restarted whenever it exits, after 250 ms at first and 15 s at most, until it is stopped.
  *
- * Why not execa (version 9): it starts a process once and takes the delay before SIGKILL when it starts it. Restarts with a
- * backoff, fatal exit codes and a grace that is known only when the stop begins would stay here, so that its 12 further
- * packages would replace some ten lines.
+ * Why not execa (version 9): it starts a process once and takes the delay before SIGKILL when it starts it. Restarts
+ * with a backoff, fatal exit codes and a grace that is known only when the stop begins would stay here, so that its 12
+ * further packages would replace some ten lines.
  */
 export class KeptProcess {
   readonly #options: KeptProcessOptions;
@@ -43,7 +43,7 @@ export class KeptProcess {
     return this.#options.name;
   }
 
-  /** Null while there is none. */
+  /** Null while no process runs. */
   get pid(): number | null {
     return this.#child?.pid ?? null;
   }
@@ -71,13 +71,13 @@ export class KeptProcess {
       };
       child.once('exit', (code, signal) => settle({ exitCode: code, signal }, code));
       child.on('error', (error) => {
-        // Also emitted when a signal could not be sent: only a child that never got a pid is gone.
+        // 'error' also means that a signal could not be sent. Without a pid, the process never started.
         if (child.pid === undefined) settle({ err: error }, null);
       });
     });
   }
 
-  /** SIGTERM, and SIGKILL after `graceMs`. Resolves, when it is gone, to whether it went by itself. */
+  /** Sends SIGTERM, and SIGKILL after `graceMs`. Resolves after the exit, to whether SIGTERM was enough. */
   async stop(graceMs: number): Promise<boolean> {
     this.#stopping = true;
     if (this.#restart !== null) clearTimeout(this.#restart);
@@ -96,7 +96,7 @@ export class KeptProcess {
     return stopped;
   }
 
-  /** SIGKILL, at once; nothing is restarted any more. */
+  /** Sends SIGKILL at once; the process is not restarted. */
   async kill(): Promise<void> {
     this.#stopping = true;
     if (this.#restart !== null) clearTimeout(this.#restart);
@@ -113,7 +113,7 @@ export class KeptProcess {
     }
     this.#deaths = uptimeMs >= WELL_AFTER_MS ? 1 : this.#deaths + 1;
     const restartInMs = backoffMs(this.#deaths, RESTART, random());
-    log.error({ process: name, ...how, restartInMs }, 'a process died and is restarted');
+    log.error({ process: name, ...how, restartInMs }, 'a process exited and is restarted');
     this.#restart = setTimeout(() => this.start(), restartInMs);
   }
 }

@@ -8,7 +8,7 @@ const POLL_MS = 100;
 export interface ListenOptions {
   /** Connections that may wait to be accepted; the system's own limit (net.core.somaxconn) may be lower. */
   backlog?: number;
-  /** Shares the port with other processes of this user that ask for the same: the system spreads the connections. */
+  /** Shares the port with other processes of this user that also set it: the system distributes the connections. */
   reusePort?: boolean;
 }
 

@@ -14,7 +14,7 @@ export interface OpsServerOptions {
   port: number;
   readiness: Readiness;
   registry: Registry;
-  /** Worker processes that do the work of this service: they are counted in. */
+  /** Worker processes of this service, whose health and metrics are included. */
   workers?: WorkerReports;
   log: Logger;
 }
@@ -27,10 +27,10 @@ export interface OpsServer {
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /**
- * Health and metrics of one service, on a port of their own: `/healthz` (200 while the process turns its event loop),
- * `/readyz` (200, or 503 with the problems by name), `/metrics` (Prometheus text).
+ * Serves health and metrics of one service on its operations port: `/healthz` (200 while the event loop runs),
+ * `/readyz` (200, or 503 with the problems by name) and `/metrics` (Prometheus text).
  *
- * @throws when the address cannot be listened on
+ * @throws ListenError
  */
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
   const { host, port, readiness, registry, workers, log } = options;

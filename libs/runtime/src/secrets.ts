@@ -1,5 +1,8 @@
 const REDACTED = '[redacted]';
-/** Names of secrets in what other software hands over (headers, options). Our own secrets are known by value: `SinkConfig.secrets`. */
+/**
+ * Names of secrets in data of other software (headers, options). The sink's own secrets are known by value:
+ * `SinkConfig.secrets`.
+ */
 const SECRET_KEY = /pass(word|phrase|wd)?$|secret|token$|authorization|cookie|private.?key|^key$|credentials?$/i;
 const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/"'@\\]*(?:\\.[^\s/"'@\\]*)*@/gi;
 
@@ -7,7 +10,9 @@ const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/"'@\\]*(?:\\.[^\s/"'@\\]
 const SECRET_LENGTH_MIN = 6;
 const DEPTH_MAX = 6;
 
-/** A copy in which every value under a secret-looking name is replaced. Errors and class instances stay as they are. */
+/**
+ * A copy in which the value of every name that looks like a secret is replaced. Errors and class instances are kept.
+ */
 export function redactByName(value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null || value instanceof Error || depth >= DEPTH_MAX) return value;
   if (Array.isArray(value)) return value.map((item) => redactByName(item, depth + 1));
@@ -21,7 +26,7 @@ export function redactByName(value: unknown, depth = 0): unknown {
   );
 }
 
-/** Takes credentials out of URLs (`redis://:secret@host`) and known secrets out of a line of JSON. */
+/** Removes credentials in URLs (`redis://:secret@host`) and known secrets from a line of JSON. */
 export function redactLine(line: string, secrets: readonly string[]): string {
   let redacted = line.includes('@') ? line.replace(URL_CREDENTIALS, `$1${REDACTED}@`) : line;
   for (const secret of secrets) {

@@ -17,15 +17,15 @@ export type ServiceName = 'ingest' | 'batcher' | 'uploader';
 
 /** The command line of a service. */
 export interface ServiceArguments {
-  /** `--config FILE`: the configuration file; without it the usual places are looked at. */
+  /** `--config FILE`: the configuration file. Null: the default paths. */
   configFile: string | null;
-  /** `--also-ready URL,URL`: `/readyz` addresses of other services that ingest's main port answers for too. */
+  /** `--also-ready URL,URL`: `/readyz` addresses of services whose readiness ingest's main port includes. */
   alsoReady: readonly string[];
-  /** `--worker-of N`: one of N processes that do the work of a service, whose parent answers for all of them. */
+  /** `--worker-of N`: this process is one of N workers of a service; their parent reports for all of them. */
   workerOf: number | null;
 }
 
-/** All that a service gets from outside. */
+/** What a service gets from outside. */
 export interface ServiceContext {
   service: ServiceName;
   args: ServiceArguments;
@@ -34,20 +34,20 @@ export interface ServiceContext {
   clock: Clock;
   registry: Registry;
   readiness: Readiness;
-  /** Where health and metrics are answered; null in a worker, whose parent does it. */
+  /** The port for health and metrics; null in a worker, because its parent serves them. */
   opsPort: number | null;
-  /** Processes that a service starts for its work are added here, to be counted in. */
+  /** The service adds its worker processes here, so that their health and metrics are included. */
   workers: WorkerReports;
   shutdown: Shutdown;
   /** Aborts when stopping begins, before the first releaser runs. */
   signal: AbortSignal;
-  /** Ends the service for a reason that only a new process can heal: stops in order, exits 1. */
+  /** Ends the service after an error that only a new process can recover from: stops in order, exits with 1 or 78. */
   fail: (error: unknown) => void;
 }
 
 /**
- * Exit codes: stopped as asked; failed; the command line, the configuration or what it points to is wrong, so that
- * another try is pointless until somebody puts it right (sysexits.h EX_CONFIG).
+ * Exit codes: stopped on request; failed; the command line, the configuration or a system that it names needs an
+ * operator, so that a restart does not help (sysexits.h EX_CONFIG).
  */
 export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
@@ -94,9 +94,9 @@ export async function runService(
       void stop(EXIT_OK);
     });
   }
-  // A supervisor that started us holds a channel to us; it closes when the supervisor is gone, however it went.
+  // The supervisor that started this process has a channel to it, which closes when the supervisor ends for any reason.
   process.once('disconnect', () => {
-    if (!stopping.signal.aborted) log.warn('the process that started this one is gone: stopping');
+    if (!stopping.signal.aborted) log.warn('the parent process has ended: stopping');
     void stop(EXIT_OK);
   });
   crashOnBrokenInvariants(log);
@@ -136,7 +136,7 @@ export async function runService(
     log.info({ opsPort: ops.port }, 'started');
   } catch (error) {
     if (stopping.signal.aborted) {
-      log.warn({ err: error }, 'starting was broken off by a signal');
+      log.warn({ err: error }, 'a signal ended the start');
       return;
     }
     process.stderr.write(`${service}: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -144,7 +144,7 @@ export async function runService(
   }
 }
 
-/** A bug must not go on half-dead: all that was acknowledged is durable, and a new process takes over from there. */
+/** A process with a broken invariant ends at once: acknowledged events are durable, and a new process continues. */
 function crashOnBrokenInvariants(log: Logger): void {
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
@@ -166,7 +166,7 @@ function loadOrExit(): { args: ServiceArguments; config: SinkConfig } {
   }
 }
 
-/** @throws the TypeError of node:util's parseArgs for anything unknown, and one like it for a wrong value */
+/** @throws the TypeError of node:util's parseArgs for an unknown argument, and a similar one for a wrong value */
 export function parseArguments(argv: readonly string[]): ServiceArguments {
   const { values } = parseArgs({
     args: [...argv],
@@ -184,7 +184,7 @@ function parseWorkerOf(given: string | null): number | null {
   throw Object.assign(new TypeError(message), { code: 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' });
 }
 
-/** Said by the error itself (a Redis that is unfit, for one): no restart heals it. */
+/** Whether the error itself says that a restart does not help, as RedisUnfit does. */
 function needsOperator(error: unknown): boolean {
   return error instanceof Error && 'retryable' in error && error.retryable === false;
 }

@@ -2,18 +2,18 @@ import type { Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
 
 export interface ShutdownOptions {
-  /** For all releasers together. */
+  /** The time limit of all releasers together. */
   deadlineMs: number;
   clock: Clock;
   log: Logger;
 }
 
-/** What a releaser still gets once the deadline of the whole stop has passed: enough to close a socket. */
+/** The time of a releaser that starts after the deadline: enough to close a socket. */
 const LAST_CHANCE_MS = 250;
 
 /**
- * A stack of releasers: what was opened last is closed first, so whatever a part rests on is still there while the
- * part stops. A releaser that fails or hangs is logged and never keeps the rest from running.
+ * A stack of releasers: the part that was opened last is closed first, so everything that a part depends on is still
+ * open while the part stops. A releaser that fails or hangs is logged, and the others still run.
  */
 export class Shutdown {
   readonly #options: ShutdownOptions;
@@ -25,17 +25,17 @@ export class Shutdown {
     this.#options = options;
   }
 
-  /** True as long as no releaser has failed or run out of time. */
+  /** Whether no releaser has failed or exceeded its time. */
   get clean(): boolean {
     return this.#clean;
   }
 
-  /** Puts a releaser on the stack. One added while stopping is still run, next. */
+  /** Puts a releaser on the stack. One that is added during the stop runs next. */
   add(name: string, release: () => Promise<void>): void {
     this.#releasers.push({ name, release });
   }
 
-  /** Runs every releaser once, last added first. Never rejects; calling it again gives the same promise. */
+  /** Runs every releaser once, the last added first. Never rejects; further calls return the same promise. */
   run(): Promise<void> {
     this.#running ??= this.#run();
     return this.#running;
@@ -54,11 +54,14 @@ export class Shutdown {
         ]);
         if (!inTime) {
           this.#clean = false;
-          log.error({ part: next.name, deadlineMs }, 'stopping: a part did not stop in time, going on without it');
+          log.error(
+            { part: next.name, deadlineMs },
+            'stopping: a part did not stop in time; the stop continues without it',
+          );
         }
       } catch (error) {
         this.#clean = false;
-        log.error({ part: next.name, err: error }, 'stopping: a part failed to stop, going on with the rest');
+        log.error({ part: next.name, err: error }, 'stopping: a part failed to stop; the stop continues');
       } finally {
         timer.abort();
       }

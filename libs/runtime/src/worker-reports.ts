@@ -3,49 +3,51 @@ import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, type
 import type { Logger } from './logger.ts';
 import type { Readiness } from './health.ts';
 
-/** Shorter than anybody waits who asks us, a second at least: so it is us who say which worker is silent. */
+/** Clients of `/readyz` wait at least a second. This is shorter, so that the answer can name the silent worker. */
 const ANSWER_TIMEOUT_MS = 750;
 
 type Metrics = readonly MetricObjectWithValues<MetricValue<string>>[];
 type Problems = Readonly<Record<string, string>>;
 
-/** What goes over the channel between a service's process and its workers. */
+/** The messages between a service's process and its workers. */
 interface Question {
   readonly question: number;
   readonly about: 'problems' | 'metrics';
 }
 interface Answer {
-  /** Null: not asked for, said by a worker that has just started. */
+  /** Null: a worker reports without a question that it has started. */
   readonly question: number | null;
   readonly problems: Problems;
-  /** Where asked for; none when they could not be collected. */
+  /** If the question is about metrics; absent if they could not be collected. */
   readonly metrics?: Metrics;
 }
 
 interface Worker {
   readonly name: string;
   readonly child: ChildProcess;
-  /** By the number of the question. Null: there is no answer. */
+  /** By the number of the question. They are called with null if there is no answer. */
   readonly waiting: Map<number, (answer: Answer | null) => void>;
-  /** It has said that it is no longer starting: from then on it takes work, so its silence is a problem. */
+  /**
+   * The worker has reported that it is no longer starting. From then on it takes work, and its silence is a problem.
+   */
   hasStarted: boolean;
-  /** As of its last answer. */
+  /** From its last answer. */
   metrics: Metrics;
 }
 
 /**
- * The health and metrics of a service whose work is done by several processes, as one answer: the parent asks its
- * workers over their channels. (prom-client does the same for node:cluster alone, and forgets what a dead worker had
- * counted: the sums would fall, which Prometheus takes for a restart and counts all the others' again.)
+ * Combines the health and metrics of the worker processes of a service: the parent asks its workers over their
+ * channels. prom-client does this for node:cluster only, and drops the counts of workers that have ended. The sums
+ * would then decrease, which Prometheus interprets as a restart, and it would count the other workers twice.
  */
 export class WorkerReports {
   readonly #workers = new Set<Worker>();
   #question = 0;
   #everHadWorkers = false;
-  /** What workers that are gone had counted when they were last asked. */
+  /** The counts of ended workers, from their last answers. */
   #departed: Promise<Metrics> = Promise.resolve([]);
 
-  /** Counts a worker in until it is gone. It has a channel ('ipc', advanced serialization) and runs `runService`. */
+  /** Includes a worker until it exits. It has a channel ('ipc', advanced serialization) and runs `runService`. */
   add(name: string, child: ChildProcess): void {
     const worker: Worker = { name, child, waiting: new Map(), hasStarted: false, metrics: [] };
     this.#everHadWorkers = true;
@@ -57,19 +59,19 @@ export class WorkerReports {
     });
     child.once('exit', () => this.#remove(worker));
     child.on('error', () => {
-      // Also emitted when a message could not be sent: only a process that was never born has no pid, and no exit.
+      // 'error' also means that a message could not be sent. Without a pid, the process never started and never exits.
       if (child.pid === undefined) this.#remove(worker);
     });
   }
 
-  /** Of those that take work: not of one that is only just starting. */
+  /** The number of workers that take work; workers that are starting do not count. */
   get count(): number {
     return [...this.#workers].filter(({ hasStarted }) => hasStarted).length;
   }
 
   /**
-   * What stands in the way of the workers that take work, by name. One that is only just starting takes none, so it is
-   * left out, unless there is no other; so is one that is gone. Never rejects.
+   * The problems of the workers that take work, by name. Workers that are starting are left out unless there are no
+   * others, and workers that have ended are left out. Never rejects.
    */
   async problems(): Promise<Problems> {
     if (!this.#everHadWorkers) return {};
@@ -89,7 +91,7 @@ export class WorkerReports {
     );
   }
 
-  /** The metrics of this process and its workers as one text: sums, or what each metric's `aggregator` says. */
+  /** The metrics of this process and its workers as one text: sums, or as each metric's `aggregator` says. */
   async metrics(own: Registry): Promise<string> {
     if (!this.#everHadWorkers) return own.metrics();
     await Promise.all(
@@ -98,12 +100,12 @@ export class WorkerReports {
       }),
     );
     const ownMetrics = await own.getMetricsAsJSON();
-    // Both at one moment: a worker that goes changes from one to the other.
+    // Read both together, because an exiting worker moves from the second to the first.
     const [departed, present] = [this.#departed, [...this.#workers].map(({ metrics }) => metrics)];
     return sumOf([ownMetrics, await departed, ...present]).asText();
   }
 
-  /** Null: no answer in time, or no worker any more. */
+  /** Null: no answer in time, or the worker has ended. */
   #ask({ child, waiting }: Worker, about: Question['about']): Promise<Answer | null> {
     const question = this.#question++;
     return new Promise((resolve) => {
@@ -114,7 +116,7 @@ export class WorkerReports {
       };
       const timer = setTimeout(() => settle(null), ANSWER_TIMEOUT_MS);
       waiting.set(question, settle);
-      // A worker that is going closes its channel first: then there is no answer.
+      // An exiting worker closes its channel first. It will not answer.
       if (child.connected) child.send({ question, about } satisfies Question, () => undefined);
     });
   }
@@ -130,14 +132,14 @@ function silenceOf({ hasStarted }: Worker): Problems {
   return { [hasStarted ? '' : 'starting']: `no answer within ${ANSWER_TIMEOUT_MS} ms` };
 }
 
-/** The worker's side: answers its parent, over the channel, what an operations port would. */
+/** In a worker: answers the questions of its parent as an operations port would. */
 export function answerParent(readiness: Readiness, registry: Registry, log: Logger): void {
   process.on('message', (message) => {
     if (isQuestion(message)) void answer(message, readiness, registry, log).then(tellParent);
   });
 }
 
-/** The worker's side: it takes work from now on, and its parent need not ask to know. */
+/** In a worker: reports to the parent, without a question, that this worker takes work from now on. */
 export function tellParentOfStart(readiness: Readiness): void {
   tellParent({ question: null, problems: readiness.problems() });
 }
@@ -159,7 +161,7 @@ async function answer(
 }
 
 function tellParent(answer: Answer): void {
-  // The parent may be gone: then nobody is left to be told.
+  // Without a channel the parent has ended.
   if (process.connected) process.send?.(answer, undefined, undefined, () => undefined);
 }
 
@@ -168,7 +170,7 @@ function sumOf(all: readonly Metrics[]): { asText(): Promise<string>; asJson(): 
   return { asText: () => sum.metrics(), asJson: () => sum.getMetricsAsJSON() };
 }
 
-/** Counted up, and of use still when who counted is gone. */
+/** Whether the metric only increases, so that it stays valid after its worker has ended. */
 function isCounted({ type }: Metrics[number]): boolean {
   const name = String(type);
   return name === 'counter' || name === 'histogram';

@@ -3,15 +3,15 @@ import type { Cluster, Redis } from 'ioredis';
 import { type FailureLog, FailureReporter, systemClock } from '@sink/runtime';
 import { jobOptions, laneOf, laneOfText, queueName, queuePrefix, type UploadJob } from './upload-job.ts';
 
-/** Ids in one pipeline, and jobs moved in one script: bounds the time Redis is busy with one request. */
+/** Ids in one pipeline, and jobs in one script: limits how long one request occupies Redis. */
 const PAGE = 200;
-/** Entries kept of BullMQ's stream of events, which nobody here reads. */
+/** Entries in BullMQ's stream of events, which the sink does not read. */
 const EVENTS_MAX = 100;
 const ANSWER_TIMEOUT_MS = 5_000;
 /** Time between two errors of BullMQ in the log: it reports no end of them. */
 export const LOG_EVERY_MS = 1_000;
 
-/** Redis did not answer in time. The command may still be executed: every command of the queue may be repeated. */
+/** Redis did not answer in time. It may still execute the command. Every command of the queue may be repeated. */
 export class UploadQueueInDoubt extends Error {
   readonly code = 'in_doubt';
   readonly retryable = true;
@@ -24,34 +24,35 @@ export class UploadQueueInDoubt extends Error {
 export interface UploadQueueOptions {
   /** Gets the errors of the queue and its connection, one per second at most. */
   readonly log: FailureLog;
-  /** The queue of what is spilled into this spool directory; absent: the common one. */
+  /** The queue of the segments that are spilled into this spool directory; absent: the common queue. */
   readonly spoolId?: string;
-  /** How long one request waits for an answer; default 5,000. */
+  /** How long one request waits for its answer; default 5,000. */
   readonly answerTimeoutMs?: number;
 }
 
 export interface UploadCounts {
-  /** Ready to be taken by a worker. */
+  /** Ready for a worker. */
   readonly waiting: number;
   readonly active: number;
-  /** Waiting for their next try. */
+  /** Waiting for their next attempt. */
   readonly delayed: number;
-  /** Only bugs put a job here; the sweep revives it. */
+  /** Only a bug makes a job fail for good; the sweep restores it. */
   readonly failed: number;
 }
 
-/** A sealed segment whose upload was tried and failed. */
+/** A sealed segment whose last attempt to upload failed. */
 export interface WaitingUpload {
   readonly segmentId: string;
   readonly lane: number;
   readonly attempts: number;
-  /** What the last try failed with. */
+  /** The error of the last attempt. */
   readonly reason: string;
 }
 
 /**
- * The queue of uploads: one BullMQ job a sealed segment, whose id is the segment's id, so that adding twice is adding once.
- * All requests throw UploadQueueInDoubt without an answer in time, or what Redis said; all of them may be repeated.
+ * The queue of uploads: one BullMQ job per sealed segment. The job's id is the id of the segment, so a job is added
+ * only once. All requests throw UploadQueueInDoubt if Redis does not answer in time, or the error of Redis. All may be
+ * repeated.
  */
 export class UploadQueue {
   readonly #queue: Queue<UploadJob>;
@@ -59,7 +60,7 @@ export class UploadQueue {
   readonly #timeoutMs: number;
   readonly #log: FailureLog;
 
-  /** @param connection of the role `queue`; it is the queue's own from now on, and `close` ends it */
+  /** @param connection of the role `queue`. The queue owns it from now on, and `close` closes it. */
   constructor(connection: Redis | Cluster, sinkName: string, options: UploadQueueOptions) {
     this.#connection = connection;
     this.#log = options.log;
@@ -77,27 +78,27 @@ export class UploadQueue {
     this.#queue.on('error', (err) => errors.failed({ err }));
   }
 
-  /** Gives a sealed segment its job. Only for a seal that is as durable as asked for (design, invariant 4). */
+  /** Adds the job of a sealed segment. The seal must be durable first (docs/protocol.md, invariant 4). */
   async add(lane: number, segmentId: string): Promise<void> {
     await this.#ask(`queueing the upload of segment ${segmentId}`, () =>
       this.#queue.add('upload', { lane }, { jobId: segmentId }),
     );
   }
 
-  /** Takes a job back that nobody works on just now; one that is gone already is fine. */
+  /** Removes a job that no worker holds. Does nothing if there is no such job. */
   async remove(segmentId: string): Promise<void> {
     await this.#ask(`taking back the upload of segment ${segmentId}`, () => this.#queue.remove(segmentId));
   }
 
   /**
-   * Whether each of these segments has a job, in whatever state. What is no job of ours under a segment's id is removed: it
-   * would keep the segment from ever getting one.
+   * Whether each of these segments has a job, in any state. A foreign key under a segment's id is removed, because the
+   * segment could never get a job otherwise.
    */
   async has(segmentIds: readonly string[]): Promise<boolean[]> {
     const found: boolean[] = [];
     for (let start = 0; start < segmentIds.length; start += PAGE) {
       const ids = segmentIds.slice(start, start + PAGE);
-      // Both at one moment: a job may come or go between two.
+      // Both in one transaction, because a job may be added or removed between two requests.
       const looks = this.#connection.multi();
       for (const id of ids) looks.exists(this.#queue.toKey(id)).hget(this.#queue.toKey(id), 'data');
       const answers = (await this.#ask('looking for upload jobs', () => looks.exec())) ?? [];
@@ -112,7 +113,7 @@ export class UploadQueue {
     return found;
   }
 
-  /** Puts failed jobs back to work, a page at a time. @returns how many there were */
+  /** Restores one page of failed jobs. @returns how many failed jobs there were */
   async reviveFailed(): Promise<number> {
     const { failed } = await this.counts();
     if (failed > 0) {
@@ -121,12 +122,15 @@ export class UploadQueue {
     return failed;
   }
 
-  /** Ends the waits of all delayed jobs: for when the store is back, or there is no time to wait. */
+  /** Ends the waits of all delayed jobs, if the store works again or the uploader stops. */
   async promoteDelayed(): Promise<void> {
     await this.#ask('promoting delayed uploads', () => this.#queue.promoteJobs({ count: PAGE }));
   }
 
-  /** A page, from `start` on, of the jobs whose last try failed and that wait for the next one; `next` is the next start. */
+  /**
+   * One page, from `start`, of the jobs that failed and wait for their next attempt; `next` is the start of the next
+   * page.
+   */
   async waitingToRetry(start: number): Promise<{ uploads: WaitingUpload[]; next: number | null }> {
     const jobs = await this.#ask('listing uploads', () =>
       this.#queue.getJobs(['delayed', 'failed', 'wait', 'prioritized'], start, start + PAGE - 1, true),
@@ -139,7 +143,7 @@ export class UploadQueue {
     return { uploads, next: jobs.length === 0 ? null : start + PAGE };
   }
 
-  /** Ends the wait of one job. @returns false when there is no such job, or it is not waiting for its next try */
+  /** Ends the wait of one job. @returns false if there is no such job, or if it does not wait for its next attempt */
   async retry(segmentId: string): Promise<boolean> {
     const job = await this.#ask(`looking for the upload of segment ${segmentId}`, () => this.#queue.getJob(segmentId));
     const state = await job?.getState();
@@ -148,12 +152,12 @@ export class UploadQueue {
     return state === 'delayed' || state === 'failed';
   }
 
-  /** Ends `holdFor` before its time. */
+  /** Ends `holdFor` early. */
   async endHold(): Promise<void> {
     await this.#ask('ending the hold of uploads', () => this.#queue.removeRateLimitKey());
   }
 
-  /** No worker of this queue, in any process, takes a job for so long; jobs that run go on. It ends by itself. */
+  /** For so long no worker of this queue takes a job, in any process. Running jobs continue. */
   async holdFor(holdMs: number): Promise<void> {
     await this.#ask('holding uploads', () => this.#queue.rateLimit(holdMs));
   }
@@ -171,21 +175,21 @@ export class UploadQueue {
     };
   }
 
-  /** Ends the connection; requests under way end in doubt. */
+  /** Closes the connection. Open requests end in doubt. */
   async close(): Promise<void> {
     const closing = this.#queue.close();
     this.#connection.disconnect();
     await closing.catch(() => undefined);
   }
 
-  /** @returns false when a worker holds it just now: the next look will find it again */
+  /** @returns false if a worker holds it; the next call finds it again */
   async #removeForeign(id: string): Promise<boolean> {
     const key = this.#queue.toKey(id);
-    this.#log.warn({ err: new Error(`${key} is no upload job of ours`), suppressed: 0 }, 'foreign key removed');
+    this.#log.warn({ err: new Error(`${key} is not an upload job of the sink`), suppressed: 0 }, 'foreign key removed');
     try {
       return (await this.#ask('removing a foreign upload job', () => this.#queue.remove(id))) === 1;
     } catch (error) {
-      // Not even a hash.
+      // The key is not even a hash.
       if (!(error instanceof Error && error.message.includes('WRONGTYPE'))) throw error;
       return (await this.#ask('removing a foreign key', () => this.#connection.unlink(key))) === 1;
     }
@@ -197,15 +201,15 @@ export class UploadQueue {
 }
 
 /**
- * The queue's connection waits for Redis for as long as it takes (BullMQ needs it so); who asks something of the queue
- * does not.
+ * Limits the time of a request: the queue's connection waits for Redis without limit, as BullMQ needs it, but callers
+ * must not.
  */
 async function withDeadline<T>(action: string, timeoutMs: number, answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new UploadQueueInDoubt(action)), timeoutMs);
   });
-  // Whoever loses the race may still reject: nobody is listening any more.
+  // The answer may still reject after the deadline.
   answer.catch(() => undefined);
   try {
     return await Promise.race([answer, late]);

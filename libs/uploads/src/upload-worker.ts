@@ -5,27 +5,30 @@ import { type FailureLog, FailureReporter, systemClock } from '@sink/runtime';
 import { laneOf, laneOfText, queueName, queuePrefix, type UploadJob } from './upload-job.ts';
 import { LOG_EVERY_MS } from './upload-queue.ts';
 
-/** A job whose worker died is taken over after this and the stalled check that follows; renewed in half the time. */
+/**
+ * Another worker takes over the job of an ended worker after this time and the next stalled check. Renewed in half of
+ * it.
+ */
 const LOCK_MS = 15_000;
 const STALLED_CHECK_MS = 7_500;
-/** The wait after Redis refused to hand out a job (at maxmemory, or without the right to): BullMQ itself asks on at once. */
+/** The wait after Redis refused to give a job (at maxmemory, or forbidden). BullMQ itself would ask again at once. */
 const REFUSED_WAIT_MS = 1_000;
-/** The global limit that `UploadQueue.holdFor` needs to be heeded; never reached by itself. */
+/** The rate limit that `UploadQueue.holdFor` needs to have an effect. It is never reached otherwise. */
 const LIMITER = { max: 1_000_000_000, duration: 1_000 };
-/** Of a failure's message, kept in Redis with the job. */
+/** Characters of an error message that are stored in Redis with the job. */
 const REASON_LENGTH_MAX = 300;
 
 /**
- * How soon a failed upload is tried again. `ordinary`: what may have passed in a second (capped exponential backoff with
- * full jitter). `slow`: what a person has to mend first.
+ * How soon a failed upload is retried. `ordinary`: the failure may end soon (capped exponential backoff with full
+ * jitter). `slow`: the failure needs an operator.
  */
 export type RetryPace = 'ordinary' | 'slow';
 
 export interface RetryTimes {
-  /** Bound of the first ordinary wait, and of all of them. */
+  /** The bounds of the first ordinary wait, and of all ordinary waits. */
   readonly baseMs: number;
   readonly capMs: number;
-  /** A slow wait is between this and twice this. */
+  /** The least slow wait; the longest is twice as long. */
   readonly slowMs: number;
 }
 
@@ -34,13 +37,13 @@ export const RETRY_TIMES: RetryTimes = { baseMs: 500, capMs: 30_000, slowMs: 30_
 export type UploadLost = 'lock_lost' | 'stopping';
 
 export interface UploadWorkerOptions {
-  /** Takes what is spilled into this spool directory; absent: from the common queue. */
+  /** Uploads the segments that are spilled into this spool directory; absent: those of the common queue. */
   readonly spoolId?: string;
-  /** Uploads at a time, 1 or more. */
+  /** The number of uploads at the same time, 1 or more. */
   readonly concurrency: number;
   /**
-   * Does one upload. Throws for whatever is to be tried again. The signal aborts when somebody else may have taken the job
-   * over, or `close` has no more time.
+   * Does one upload. If it throws, the upload is retried. The signal aborts if another worker may have taken over the
+   * job, or if the time of `close` is over.
    */
   readonly upload: (lane: number, segmentId: string, signal: AbortSignal) => Promise<void>;
   readonly paceOf: (error: unknown) => RetryPace;
@@ -52,7 +55,7 @@ export interface UploadWorkerOptions {
   readonly lockMs?: number;
 }
 
-/** What BullMQ stores of a failure: one bounded line. The failure itself is its cause. */
+/** The error that BullMQ stores: one short line. The failure itself is its cause. */
 class UploadAttemptFailed extends Error {
   constructor(cause: unknown) {
     const message = cause instanceof Error ? cause.message : String(cause);
@@ -61,16 +64,16 @@ class UploadAttemptFailed extends Error {
   }
 }
 
-/** Takes uploads from the queue, and tries each until it succeeds. */
+/** Takes uploads from the queue, and retries each until it succeeds. */
 export class UploadWorker {
-  /** Settles when the worker has ended: after `close`, or, with an error, by a fault of its own. */
+  /** Resolves when the worker has ended after `close`; rejects if it fails. */
   readonly ended: Promise<void>;
   readonly #worker: PatientWorker;
   readonly #connection: Redis | Cluster;
 
   /**
-   * @param connection of the role `queue`; a second one is made from it, for waiting. Both are the worker's own from now
-   *   on, and `close` ends them.
+   * @param connection of the role `queue`. The worker owns it from now on, and a copy of it for blocking reads; `close`
+   *   closes both.
    */
   constructor(connection: Redis | Cluster, sinkName: string, options: UploadWorkerOptions) {
     this.#connection = connection;
@@ -82,8 +85,8 @@ export class UploadWorker {
     const process = async (job: Job<UploadJob>, _token: string | undefined, signal?: AbortSignal): Promise<void> => {
       const lane = laneOf(job.data);
       if (job.id === undefined || lane === null) {
-        // Foreign data under the id: as done, it goes, and the sweep gives the record its job again.
-        const err = new Error(`reading upload job ${job.id ?? ''}: its data is not ours; the job is dropped`);
+        // Foreign data under the id. BullMQ removes the job as done, and the sweep restores the job of the record.
+        const err = new Error(`reading upload job ${job.id ?? ''}: its data is not from the sink; the job is removed`);
         errors.failed({ err });
         return;
       }
@@ -100,7 +103,7 @@ export class UploadWorker {
       concurrency: options.concurrency,
       lockDuration: lockMs,
       stalledInterval: lockMs === LOCK_MS ? STALLED_CHECK_MS : lockMs / 2,
-      // Two stalls in a job's life would make it fail otherwise.
+      // Otherwise a job would fail after it stalled twice.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       limiter: LIMITER,
       settings: {
@@ -117,8 +120,8 @@ export class UploadWorker {
   }
 
   /**
-   * Takes no more jobs, lets those that run go on for `graceMs`, aborts them then, and gives up on what does not end within
-   * a second after that (their jobs are taken over like those of a dead worker).
+   * Takes no more jobs. Running jobs continue for `graceMs` and are then aborted. Uploads that do not end within
+   * another second are abandoned: other workers take over their jobs, as if this process had ended.
    */
   async close(graceMs: number): Promise<void> {
     const abort = setTimeout(() => this.#worker.cancelAllJobs('stopping' satisfies UploadLost), graceMs);
@@ -139,9 +142,9 @@ export class UploadWorker {
   }
 }
 
-/** A worker that does not ask again at once when Redis refuses to hand out a job. */
+/** A worker that waits before it asks again after Redis refused to give a job. */
 class PatientWorker extends Worker<UploadJob> {
-  /** As if the process had died: locks are renewed no more, and nothing is said any more. */
+  /** Behaves as if the process had ended: renews no locks and reports nothing. */
   abandon(): void {
     this.removeAllListeners();
     this.on('error', () => undefined);
@@ -149,7 +152,7 @@ class PatientWorker extends Worker<UploadJob> {
     this.disconnect().catch(() => undefined);
   }
 
-  /** Data that is not ours may not even be JSON: BullMQ would stumble over it again and again. */
+  /** Foreign data may not even be JSON, and BullMQ would fail on it again and again. */
   protected override createJob(data: JobJson, jobId: string): Job<UploadJob> {
     return super.createJob(laneOfText(data.data) === null ? { ...data, data: 'null' } : data, jobId);
   }
@@ -165,9 +168,9 @@ class PatientWorker extends Worker<UploadJob> {
 }
 
 /**
- * The wait before the next try, at least 1 ms (0 would put the job back at the front of the queue at once).
+ * The wait before the next attempt, at least 1 ms (with 0, BullMQ would put the job at the front of the queue at once).
  *
- * @param attempt tries made so far, from 1
+ * @param attempt attempts made so far, from 1
  * @param random uniform in [0, 1)
  */
 export function retryDelayMs(attempt: number, pace: RetryPace, times: RetryTimes, random: number): number {

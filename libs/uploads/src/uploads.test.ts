@@ -220,7 +220,7 @@ describe('an upload worker', () => {
     startWorker({ upload: async (lane) => void uploaded.push(lane) });
     await eventually(async () => expect(await admin.exists(jobKey(id))).toBe(0));
     expect(uploaded).toEqual([]);
-    expect(warnings).toEqual([expect.stringContaining('its data is not ours')]);
+    expect(warnings).toEqual([expect.stringContaining('its data is not from the sink')]);
   });
 
   test('takes no job while the queue is held, and goes on by itself', async () => {
