@@ -48,10 +48,14 @@ const TIERS = {
 
 const tally = new Tally();
 
-/** ESLint of these folders, Prettier of everything: with its cache, it takes a second. */
+/** ESLint of these folders; Prettier (with its cache, it takes a second) and the documents of everything. */
 async function checks(...folders) {
   if (folders.length > 0) await eslint(...folders);
   await prettier();
+  tally.check(
+    'documents',
+    (await run(process.execPath, [join(root, 'tools/documents.mjs')], { show: true })).code === 0,
+  );
 }
 
 /**
