@@ -1,4 +1,4 @@
-/** A seeded source of chance (mulberry32): the same seed makes the same schedule. */
+/** Seeded random numbers (mulberry32): the same seed makes the same schedule. */
 export class Random {
   #state: number;
 
@@ -14,7 +14,7 @@ export class Random {
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   }
 
-  /** A whole number in [0, n). */
+  /** An integer in [0, n). */
   below(n: number): number {
     return Math.floor(this.next() * n);
   }

@@ -1,8 +1,8 @@
 import type { RedisPort } from '@sink/lane';
 
 /**
- * All keys of a sink as they stand now, and the function that puts them back: what a failover to a replica that lags does.
- * Leases stay as they are: nothing rests on them.
+ * Copies all keys of a sink and returns the function that restores them, which is the effect of a failover to a replica
+ * that lags. Leases stay as they are, because no rule depends on them.
  */
 export async function takeReplica(redis: RedisPort, sinkName: string): Promise<() => Promise<void>> {
   const dumps = new Map<string, unknown>();

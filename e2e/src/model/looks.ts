@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Script } from '@sink/lane';
 
-/** What the world itself asks of Redis, each in one round trip: they happen in every world some fifty times. */
+/** The world's own queries of Redis. Each takes one round trip, because every world makes some fifty of them. */
 function look(name: string, lua: string): Script {
   return { name, lua, sha1: createHash('sha1').update(lua).digest('hex') };
 }
 
-/** The records, and how many chunks are pending although wholly sealed. */
+/** The records, and the number of chunks that are pending although they are wholly sealed. */
 export const SEALED = look(
   'sealed',
   `
@@ -23,7 +23,7 @@ return {sealed, redis.call('HVALS', records)}
 `,
 );
 
-/** Sizes of all that a lane keeps on the way, in the order of the keys; then the counters that are not zero, and the pending list. */
+/** The sizes of a lane's keys in their order, then the number of counters that are not zero, and of pending chunks. */
 export const LEFTOVERS = look(
   'leftovers',
   `
@@ -40,8 +40,8 @@ return sizes
 );
 
 /**
- * Leases of the dead lapse (those that match ARGV[1] and are none of the others). All writers are forgotten, not only those
- * of killed ingests: who lives registers again.
+ * Deletes the leases of dead actors (those that match ARGV[1] and are not among the other arguments). Deletes all
+ * writers, not only those of killed ingests, because a living ingest registers again.
  */
 export const EXPIRE_DEAD = look(
   'expireDead',

@@ -5,8 +5,9 @@ import { type ModelReport, replayOf, runModel } from './run-model.ts';
 import { runWorlds } from './worlds.ts';
 
 /**
- * `npm run model -- --seeds N [--from SEED] [--until PATTERN] [--trace] [--processes N]`: exits with 1 when a seed breaks a promise.
- * `--until` ends with the first that does so in a way that matches; `--trace` prints all that happens, and wants a single seed.
+ * `npm run model -- --seeds N [--from SEED] [--until PATTERN] [--trace] [--processes N]`: exits with 1 when a seed
+ * breaks a promise. `--until` ends with the first seed whose violation matches; `--trace` prints all steps, of a single
+ * seed.
  *
  * `npm run model -- --pin [PATTERN]` finds and pins a seed for each mutation, or those whose name matches (pins.ts).
  */
@@ -64,7 +65,7 @@ for (const seed of report.failing.slice(0, 10)) {
   console.log(`seed ${seed} failed; replay it with: ${replayOf(seed)}`);
 }
 console.log(JSON.stringify({ ...report, seconds }));
-// Worlds that were given up may still be at work, or start their Redis again.
+// Abandoned worlds may still run, or restart their Redis.
 process.exit(report.failing.length > 0 ? 1 : 0);
 
 function countViolation(violation: string, times: number): void {

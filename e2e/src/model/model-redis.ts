@@ -5,25 +5,26 @@ import { startRedis } from '@sink/testing';
 /** A real Redis. */
 export interface ModelRedis {
   readonly port: RedisPort;
-  /** What can happen to it as a whole, if one world has it to itself. */
+  /** The faults of the whole server, if one world has it to itself. */
   readonly faults: RedisFaults;
 }
 
 export interface RedisFaults {
-  /** SIGKILL, and again from its append-only file. */
+  /** Kills the server with SIGKILL and restarts it from its append-only file. */
   crash(): Promise<void>;
-  /** Until `freed`, Redis is at its maxmemory: what may not run there is refused. */
+  /** Until `free`, Redis is at its maxmemory and refuses the commands that need memory. */
   fill(): Promise<void>;
   free(): Promise<void>;
 }
 
 /**
- * Hashes tell their fields in the order in which they were added. In a hash table the order comes from a number that each
- * server draws at its start, and with it would the schedule of a world: of a seed there would be as many as there are servers.
+ * Makes hashes list their fields in the order in which they were added. In a hash table the order depends on a random
+ * number of each server, and the schedule of a world would depend on it too: one seed would have a schedule for each
+ * server.
  */
 const ORDERED = ['--hash-max-listpack-entries', '100000', '--hash-max-listpack-value', '1000000'];
 
-/** A Redis for the model: what it has answered is in its file, which a crash of the process alone does not lose. */
+/** A Redis for the model. What it has answered is in its file, which a crash of its process does not lose. */
 export async function withModelRedis(run: (redis: ModelRedis) => Promise<void>): Promise<void> {
   const server = await startRedis({ args: ['--appendfsync', 'no', '--auto-aof-rewrite-min-size', '1mb', ...ORDERED] });
   const client = new Redis(server.url, { maxRetriesPerRequest: 0 });
@@ -33,8 +34,9 @@ export async function withModelRedis(run: (redis: ModelRedis) => Promise<void>):
       port: new IoredisPort(client),
       faults: {
         crash: async () => {
-          // No command is on its way: between two steps of its world nobody waits for it. A connection that were tried while
-          // nobody listens may take a second.
+          // No command is in flight: between two steps of its world no actor waits for Redis. A connection that is
+          // opened
+          // before the server listens may take a second.
           client.disconnect();
           await server.kill();
           await server.restart();
@@ -54,7 +56,7 @@ export async function withModelRedis(run: (redis: ModelRedis) => Promise<void>):
   }
 }
 
-/** A Redis that many worlds share, so nothing may happen to it as a whole: none has the other's keys. */
+/** A Redis that many worlds share, each with its own keys. So it has no faults of the whole server. */
 export async function withSharedRedis(run: (port: RedisPort) => Promise<void>): Promise<void> {
   const server = await startRedis({ args: ['--appendonly', 'no', ...ORDERED] });
   const client = new Redis(server.url, { maxRetriesPerRequest: 0 });
@@ -67,7 +69,7 @@ export async function withSharedRedis(run: (port: RedisPort) => Promise<void>): 
   }
 }
 
-/** What all worlds ask for in one turn of the event loop goes out in one write: a world's time was that of system calls. */
+/** Sends the commands of all worlds of one turn of the event loop in one write, because system calls took most time. */
 function gathering(client: Redis): RedisPort {
   const port = new IoredisPort(client);
   let gathers = false;

@@ -4,14 +4,14 @@ import type { WorldParts } from './actors.ts';
 import { LEFTOVERS, SEALED } from './looks.ts';
 import type { Bucket } from './ports.ts';
 
-/** A violation that no mutation may show in: its edit broke a script then, and not a rule. */
+/** A violation that must not show a mutation, because then its edit broke a script and not a rule. */
 export const NOT_COMPILED = 'a script that is no Lua';
 
-/** Knows every event that was ever submitted, which were acknowledged, and what must be true in the end. */
+/** Knows every submitted event, those that were acknowledged, and what must be true at the end. */
 export class Oracle {
   readonly violations: string[] = [];
   readonly #failedOver = new Set<string>();
-  /** By event: to which sink it was submitted. */
+  /** The sink to which each event was submitted. */
   readonly #sinks = new Map<string, string>();
   readonly #acknowledged = new Set<string>();
 
@@ -26,8 +26,8 @@ export class Oracle {
   }
 
   /**
-   * A failover lost seals, and deliveries: events of this sink may stand twice, and what is sealed from memory is delivered
-   * again, only to be acknowledged.
+   * The failover of a sink loses seals and deliveries. So its events may be stored twice, and a chunk that was sealed
+   * from memory is delivered again, only to be acknowledged.
    */
   failOver(sinkName: string): void {
     this.#failedOver.add(sinkName);
@@ -45,7 +45,7 @@ export class Oracle {
     if (!this.violations.includes(violation)) this.violations.push(violation);
   }
 
-  /** What must be true at every moment: invariant 1, and a pending list that holds only what is not wholly sealed. */
+  /** Must be true at every moment: invariant 1, and that only chunks that are not wholly sealed are pending. */
   async checkAlways(redis: RedisPort, keys: LaneKeys, { sinkName, bucket }: WorldParts): Promise<void> {
     const answer = await redis.run(SEALED, [keys.chunks, keys.taken, keys.records], [GROUP]);
     const [sealedAndPending, values] = Array.isArray(answer) ? (answer as unknown[]) : [];
@@ -63,7 +63,7 @@ export class Oracle {
     this.#countEvents(bucket);
   }
 
-  /** What is still on the way, or was left behind. */
+  /** What is still to be moved, or was left behind. */
   async leftovers(redis: RedisPort, keys: LaneKeys, parts: WorldParts): Promise<string[]> {
     const { chunks, taken, records, spilled, backlog } = keys;
     const answer = await redis.run(LEFTOVERS, [chunks, taken, keys.left, records, spilled, backlog], [GROUP]);
@@ -82,17 +82,17 @@ export class Oracle {
     return Object.keys(left).filter((name) => left[name] !== 0);
   }
 
-  /** Every acknowledged event stands in exactly one object, and no event stands twice. */
+  /** Every acknowledged event is in exactly one object, and no event is stored twice. */
   judge(bucket: Bucket): void {
     const stored = this.#countEvents(bucket);
     for (const line of this.#acknowledged) if (!stored.has(line)) this.violate('LOST acknowledged event');
   }
 
   /**
-   * Every object that was committed stands in one manifest of its lane: in no more than it has receipts, because a spilled
-   * file that was adopted is committed again (ADR 8). After a failover it may stand in more: what the replica lacked of a
-   * manifest that was written is drawn up again. It stands in one all the same: what it forgets of a commit it forgets of
-   * the receipt too.
+   * Every committed object is in one manifest of its lane, and in no more manifests than it has receipts: a spilled
+   * file that was adopted is committed again (ADR 8). After a failover an object may be in more manifests, because
+   * those that the replica does not know are made again. It is still in at least one, because a replica that does not
+   * know a commit does not know its receipt either.
    */
   async judgeManifests(redis: RedisPort, keys: LaneKeys, { sinkName, bucket }: WorldParts): Promise<void> {
     const laneUid = await redis.call('HGET', [keys.meta, 'uid']);
@@ -123,7 +123,7 @@ export class Oracle {
   }
 }
 
-/** Worlds commit fewer objects than the cap of the receipts. */
+/** The receipts of a lane. A world commits fewer objects than the cap of the receipts. */
 async function receiptsOf(redis: RedisPort, keys: LaneKeys): Promise<Receipt[]> {
   const entries: unknown = await redis.call('XRANGE', [keys.receipts, '-', '+']);
   return (Array.isArray(entries) ? (entries as [string, string[]][]) : []).map(([, fields]) =>

@@ -1,12 +1,12 @@
 import { withModelRedis, withSharedRedis } from './model-redis.ts';
 import { harmsRedis, runSeed, type SeedOptions, type SeedResult } from './world.ts';
 
-/** Worlds that take turns on one Redis and one process: while one waits for its answer, others compute. */
+/** The number of worlds that share one Redis and one process: while one waits for its answer, others compute. */
 const SHARING = 24;
-/** Who wants one that fails wants it soon, and not the work of all at a fraction of the speed. */
+/** A search for one failing world shares less, so that each world is done sooner. */
 const SHARING_UNTIL_ONE = 3;
 
-/** Runs the worlds of these seeds; `done` is told of each, in any order, and says whether to go on with others. */
+/** Runs the worlds of these seeds. Calls `done` with each result, in any order, until `done` returns false. */
 export async function runWorlds(
   seeds: readonly number[],
   options: SeedOptions & { readonly untilOne?: boolean },
@@ -14,9 +14,9 @@ export async function runWorlds(
 ): Promise<void> {
   let goesOn = true;
   const ended = Promise.withResolvers<unknown>();
-  const tell = (result: SeedResult): void => {
+  const report = (result: SeedResult): void => {
     goesOn = done(result) && goesOn;
-    // A world that ends badly may take long; who wants no more does not wait for those that are under way.
+    // A failing world may take long: at the end of a search, the running worlds are abandoned.
     if (!goesOn) ended.resolve(null);
   };
   const alone = seeds.filter(harmsRedis).values();
@@ -24,13 +24,13 @@ export async function runWorlds(
   await Promise.all([
     withModelRedis(async (redis) => {
       const runAll = async (): Promise<void> => {
-        for (const seed of alone) if (goesOn) tell(await runSeed(seed, redis, options));
+        for (const seed of alone) if (goesOn) report(await runSeed(seed, redis, options));
       };
       await Promise.race([runAll(), ended.promise]);
     }),
     withSharedRedis(async (port) => {
       const runNext = async (): Promise<void> => {
-        for (const seed of sharing) if (goesOn) tell(await runSeed(seed, { port }, options));
+        for (const seed of sharing) if (goesOn) report(await runSeed(seed, { port }, options));
       };
       await Promise.race([
         Promise.all(Array.from({ length: options.untilOne === true ? SHARING_UNTIL_ONE : SHARING }, runNext)),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { metricsReference } from './metrics-reference.ts';
 
-it('docs/metrics.md says what the services register (else: npm run docs)', async () => {
+it('docs/metrics.md has the metrics that the services register (if not: npm run docs)', async () => {
   const written = readFileSync(join(import.meta.dirname, '../../../docs/metrics.md'), 'utf8');
   expect(written).toBe(await metricsReference());
 });

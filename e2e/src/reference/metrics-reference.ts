@@ -3,7 +3,7 @@ import { IngestMetrics, registerWorkerCount } from '@sink/ingest';
 import { Registry } from '@sink/runtime';
 import { UploaderMetrics } from '@sink/uploader';
 
-/** docs/metrics.md, from the metrics the services really register. */
+/** Makes docs/metrics.md from the metrics that the services register. */
 export async function metricsReference(): Promise<string> {
   const sections = await Promise.all([
     section('ingest', (registry) => {
