@@ -27,7 +27,7 @@ export function readPins(): Record<string, number> {
 
 /**
  * Searches from seed 1 for a world that shows each mutation whose name matches, in as many processes as there are
- * processors, prints its seed, and pins it if the search was long. Returns whether all mutations were shown.
+ * processors, prints its seed, and pins it if it is a high one. Returns whether all mutations were shown.
  */
 export async function pin(name: RegExp): Promise<boolean> {
   const mutations = MUTATIONS.filter((mutation) => name.test(mutation.name));
@@ -41,15 +41,20 @@ export async function pin(name: RegExp): Promise<boolean> {
       allShown &&= seed !== null;
       if (seed !== null && seed > UNPINNED_SEEDS) pins.set(mutation.name, seed);
       else pins.delete(mutation.name);
+      writePins(pins);
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, searchNext));
+  return allShown;
+}
+
+/** Writes them in the order of the mutations, and none of a mutation that is gone. */
+function writePins(pins: ReadonlyMap<string, number>): void {
   const inOrder = MUTATIONS.flatMap((mutation) => {
     const seed = pins.get(mutation.name);
     return seed === undefined ? [] : [[mutation.name, seed] as const];
   });
   writeFileSync(FILE, `${JSON.stringify(Object.fromEntries(inOrder), null, 2)}\n`);
-  return allShown;
 }
 
 /** A seed that shows the mutation, also in a world of its own; null: there is none up to the limit. */
