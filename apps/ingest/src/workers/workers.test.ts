@@ -137,7 +137,7 @@ describe.runIf(process.platform === 'linux')('several workers', { timeout: 60_00
     const next = await startReady({ SINK_PORT: port });
     expect(await post(next, 'next')).toBe(202);
     await eventually(() => expect(workerPids(ingest).filter((pid) => !isGone(pid))).toEqual([]), { timeoutMs: 15_000 });
-    expect(ingest.process.output().match(/the process that started this one is gone/g)).toHaveLength(2);
+    expect(ingest.process.output().match(/the parent process has ended/g)).toHaveLength(2);
   });
 
   test('end with exit code 78 when what is configured is wrong', async () => {
