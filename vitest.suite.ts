@@ -2,8 +2,8 @@ import { basename } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 export interface SuiteOptions {
-  /** The tests start whole sinks of many processes each: one file runs at a time, and a test may take longer. */
-  readonly wholeSinks?: boolean;
+  /** The tests start whole sinks of many processes each: so many files run at a time, and a test may take longer. */
+  readonly wholeSinks?: { readonly filesAtOnce: number };
   readonly include?: readonly string[];
   readonly tiers?: Tiers;
 }
@@ -24,7 +24,7 @@ export interface Tiers {
  */
 export function suite(
   root: string,
-  { wholeSinks = false, include = ['src/**/*.test.ts'], tiers }: SuiteOptions = {},
+  { wholeSinks, include = ['src/**/*.test.ts'], tiers }: SuiteOptions = {},
 ): ReturnType<typeof defineConfig> {
   // Under Nx each target leaves a report, which tools/test.mjs counts. A run by hand leaves none: it may be a part.
   const target = process.env['NX_TASK_TARGET_TARGET'];
@@ -36,8 +36,8 @@ export function suite(
       // A tier adds its files to those of the whole: there must be none.
       ...(tiers === undefined ? { include: [...include] } : { projects: projectsOf(include, tiers) }),
       pool: 'forks',
-      fileParallelism: !wholeSinks,
-      testTimeout: wholeSinks ? 120_000 : 30_000,
+      ...(wholeSinks === undefined ? {} : { maxWorkers: wholeSinks.filesAtOnce }),
+      testTimeout: wholeSinks === undefined ? 30_000 : 120_000,
       hookTimeout: 60_000,
       expect: { poll: { timeout: 10_000 } },
       watch: false,

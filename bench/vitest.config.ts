@@ -1,6 +1,6 @@
 import { suite } from '../vitest.suite.ts';
 
 export default suite(import.meta.dirname, {
-  wholeSinks: true,
+  wholeSinks: { filesAtOnce: 1 },
   tiers: { files: { proof: ['src/drain/drain-run.test.ts'] }, rest: 'test' },
 });

@@ -1,7 +1,7 @@
 import { suite } from '../vitest.suite.ts';
 
 export default suite(import.meta.dirname, {
-  wholeSinks: true,
+  wholeSinks: { filesAtOnce: 1 },
   tiers: {
     files: {
       test: [

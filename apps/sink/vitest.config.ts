@@ -1,3 +1,3 @@
 import { suite } from '../../vitest.suite.ts';
 
-export default suite(import.meta.dirname, { wholeSinks: true });
+export default suite(import.meta.dirname, { wholeSinks: { filesAtOnce: 2 } });
