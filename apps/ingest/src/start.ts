@@ -15,7 +15,13 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   const redis = await openRedis(context);
   const settings = ingestSettings(shareOf(config, args.workerOf ?? 1), redis);
   const commands = new IoredisPort(redis.commands);
-  await announceLanes(settings.sinkName, settings.lanes, { redis: commands, readiness, clock, signal });
+  await announceLanes(settings.sinkName, settings.lanes, {
+    redis: commands,
+    readiness,
+    clock,
+    random: Math.random,
+    signal,
+  });
 
   const failures = new FailureReporter(
     { log, clock },

@@ -30,20 +30,32 @@ async function lossyRedis(lost: number): Promise<{ lossy: RedisPort; sound: Redi
   return { lossy, sound };
 }
 
-test('a Redis that goes away in the middle of a start is waited for, and said', async () => {
+test('ingest waits for a Redis that goes away in the middle of a start, and readiness names it', async () => {
   const { lossy, sound } = await lossyRedis(2);
   const said: (string | null)[] = [];
   const readiness = { set: (_name: string, problem: string | null) => void said.push(problem) };
   const clock = { sleep: () => Promise.resolve() };
-  await announceLanes('sink', 3, { redis: lossy, readiness, clock, signal: new AbortController().signal });
+  await announceLanes('sink', 3, {
+    redis: lossy,
+    readiness,
+    clock,
+    random: Math.random,
+    signal: new AbortController().signal,
+  });
   expect(said).toEqual([expect.stringContaining('no answer'), expect.stringContaining('no answer'), null]);
   expect(await rememberLanes(sound, 'sink', 1)).toEqual([0, 1, 2]);
 });
 
-test('being told to stop ends the wait', async () => {
+test('stopping ends the wait', async () => {
   const { lossy } = await lossyRedis(Number.MAX_SAFE_INTEGER);
   const stop = new AbortController();
   const clock = { sleep: async () => stop.abort(new Error('stopped')) };
-  const ports = { redis: lossy, readiness: { set: () => undefined }, clock, signal: stop.signal };
+  const ports = {
+    redis: lossy,
+    readiness: { set: () => undefined },
+    clock,
+    random: Math.random,
+    signal: stop.signal,
+  };
   await expect(announceLanes('sink', 1, ports)).rejects.toThrow('stopped');
 });

@@ -77,7 +77,7 @@ describe('gathering submissions into chunks', () => {
     ]);
   });
 
-  test('who comes later than 100 ms after a waiting chunk is not given up with it', () => {
+  test('a submission more than 100 ms after a waiting chunk is not refused with it', () => {
     const { builder, settle } = build();
     builder.add(['a'], settle, times);
     builder.add(['b'], settle, { ...times, deadlineMs: 5_100 });
@@ -88,14 +88,14 @@ describe('gathering submissions into chunks', () => {
     ]);
   });
 
-  test('a chunk is given up at the earliest deadline in it', () => {
+  test('a chunk is refused at the earliest deadline in it', () => {
     const { builder, settle } = build();
     builder.add(['a'], settle, times);
     builder.add(['held before'], settle, { ...times, deadlineMs: 4_900 });
     expect(takeAll(builder)).toMatchObject([{ lines: ['a', 'held before'], deadlineMs: 4_900 }]);
   });
 
-  test('what is due is taken wherever it stands, and nothing else', () => {
+  test('chunks that are due are taken, wherever they are, and no others', () => {
     const { builder, settle } = build();
     builder.add(['first'], settle, times);
     builder.add(['held for long'], settle, { ...times, deadlineMs: 2_000 });
@@ -126,13 +126,16 @@ describe('gathering submissions into chunks', () => {
     [['stored', 'backlog_full', 'stored'], 'in_doubt'],
     [['redis_away', 'stored', 'redis_away'], 'in_doubt'],
     [['redis_away', 'in_doubt', 'redis_away'], 'in_doubt'],
-  ])('parts that ended %j make it %s: nothing is called not stored that may be', (outcomes, expected) => {
-    const { builder, told, settle } = build();
-    const large = lineOf(CHUNK_BYTES_MAX);
-    builder.add([large, large, large], settle, times);
-    for (const [index, chunk] of takeAll(builder).entries()) settleAll(chunk, outcomes[index] ?? 'stored');
-    expect(told).toEqual([expected]);
-  });
+  ])(
+    'parts that ended %j make it %s: no request that may be stored is answered as not stored',
+    (outcomes, expected) => {
+      const { builder, told, settle } = build();
+      const large = lineOf(CHUNK_BYTES_MAX);
+      builder.add([large, large, large], settle, times);
+      for (const [index, chunk] of takeAll(builder).entries()) settleAll(chunk, outcomes[index] ?? 'stored');
+      expect(told).toEqual([expected]);
+    },
+  );
 
   test('an empty submission is stored at once', () => {
     const { builder, told, settle } = build();
@@ -140,7 +143,7 @@ describe('gathering submissions into chunks', () => {
     expect([told, builder.take()]).toEqual([['stored'], null]);
   });
 
-  test('every line is in one chunk, once, in order, and everybody is told once', () => {
+  test('every line is in one chunk, once, in order, and every submission is settled once', () => {
     const line = fc.oneof(
       fc.string({ maxLength: 20 }),
       fc.integer({ min: 1, max: 12 }).map((n) => 'é'.repeat(n * 50_000)),

@@ -2,12 +2,12 @@ import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX } from '@sink/domain';
 import { type Settle, settleTogether } from './appender.ts';
 
 /**
- * How far apart, in milliseconds, the deadlines in one chunk may be: all in it are given up at the earliest of them, so
- * nobody is held shorter than asked for by more than this.
+ * How far apart the deadlines in one chunk may be, in milliseconds. All of its submissions are refused at the earliest of
+ * them, so no submission waits shorter than its own hold by more than this.
  */
 const DEADLINE_SPREAD_MS_MAX = 100;
 
-/** A chunk on its way to the lane, with everybody who waits for it. */
+/** A chunk on its way to the lane, with the submissions that wait for it. */
 export interface PendingChunk {
   readonly partition: string;
   /** NDJSON lines without their LF. */
@@ -15,17 +15,17 @@ export interface PendingChunk {
   readonly waiting: Settle[];
   /** Bytes of the body, with each line's LF. */
   bytes: number;
-  /** Bytes of its requests that stand in the chunks after it: room for them is asked for before the first is stored. */
+  /** Bytes of its requests in the chunks after it: the append asks for their room before the first chunk is stored. */
   furtherBytes: number;
   /** Unix time of acceptance of its first submission. */
   readonly acceptedAtMs: number;
-  /** Monotonic time after which nobody waits any more. */
+  /** Monotonic time at which its submissions are refused. */
   deadlineMs: number;
 }
 
 /**
- * Gathers submissions into chunks of one partition: what arrives while the last chunk is on its way becomes the next one
- * (group commit). A line that is larger than a chunk may be is a chunk of its own.
+ * Gathers submissions into chunks of one partition: submissions that arrive while the last chunk is on its way form the
+ * next one (group commit). A line that is larger than a chunk may be is a chunk of its own.
  */
 export class ChunkBuilder {
   #full: PendingChunk[] = [];
@@ -56,7 +56,7 @@ export class ChunkBuilder {
     for (const part of parts) part.waiting.push(settlePart);
   }
 
-  /** The oldest chunk, full or not; nothing is added to it any more. */
+  /** Takes the oldest chunk, full or not. Nothing is added to it any more. */
   take(): PendingChunk | null {
     const full = this.takeFull();
     if (full) return full;
@@ -65,17 +65,17 @@ export class ChunkBuilder {
     return last;
   }
 
-  /** The oldest chunk to which nothing is added any more. */
+  /** Takes the oldest chunk to which nothing can be added. */
   takeFull(): PendingChunk | null {
     return this.#full.shift() ?? null;
   }
 
-  /** Events in the chunk that what comes next is added to. */
+  /** Events in the chunk to which the next submission is added. */
   get growingEvents(): number {
     return this.#last?.lines.length ?? 0;
   }
 
-  /** Monotonic time at which the first of the waiting gives up; `null` when nobody waits. */
+  /** The earliest deadline of all chunks; `null` without chunks. */
   get deadlineMs(): number | null {
     let earliestMs = this.#last?.deadlineMs ?? null;
     for (const { deadlineMs } of this.#full)
@@ -83,7 +83,7 @@ export class ChunkBuilder {
     return earliestMs;
   }
 
-  /** All chunks whose deadline is over, wherever they stand: who was held before has less time left than those in front. */
+  /** Takes all chunks whose deadline is over. They may be behind others: a request that has waited before has less time. */
   takeDue(nowMs: number): PendingChunk[] {
     const due = this.#full.filter(({ deadlineMs }) => deadlineMs <= nowMs);
     this.#full = this.#full.filter(({ deadlineMs }) => deadlineMs > nowMs);

@@ -32,7 +32,7 @@ describe('group commit', () => {
     expect(await world.chunks()).toEqual(lines);
   });
 
-  test('what arrives while a chunk is on its way is the next one', async () => {
+  test('submissions that arrive while a chunk is on its way form the next one', async () => {
     const world = await commitWorld();
     await warmUp(world);
     world.proxy.delay(20);
@@ -43,14 +43,14 @@ describe('group commit', () => {
     expect((await world.chunks()).slice(1)).toEqual([['"a"'], numbered(50)]);
   });
 
-  test('what is not full gathers behind an append in flight, and goes to another writer when that one is slow', async () => {
+  test('a chunk that is not full gathers behind an append in flight, and another writer takes it if that append is slow', async () => {
     const world = await commitWorld({ writers: 2, commandTimeoutMs: 5_000 });
     const { chunks } = world.lane.keys;
     // Two full chunks at once, one for each writer: both are registered from here on.
     await Promise.all(['a', 'b', 'c'].map((letter) => world.submit(JSON.stringify(letter.repeat(600_000)))));
 
     world.proxy.delay(4);
-    // Some tries, for a machine that stands still in between.
+    // Some tries, for a machine that pauses in between.
     const tries = { timeoutMs: 5_000 };
     await eventually(async () => {
       const before = (await world.chunks()).length;
@@ -177,7 +177,7 @@ describe('invariant 4: doubt about an append', () => {
     expect(stored.length).toBeGreaterThan(30);
   });
 
-  test('a request that arrives late, after its 503, changes nothing that was answered, and is there once at most', async () => {
+  test('an append that arrives after its 503 changes no later answer, and is stored once at most', async () => {
     const world = await commitWorld({ holdMaxMs: 2_000, commandTimeoutMs: 100 });
     await warmUp(world);
     world.proxy.blackhole(true, 'requests');
@@ -189,7 +189,7 @@ describe('invariant 4: doubt about an append', () => {
     expect(lines.at(-1)).toBe('"next"');
   });
 
-  test('stored, but not yet as durable as asked for, is no 2xx', async () => {
+  test('a chunk that is stored, but not as durable as asked for, gets no 2xx', async () => {
     const world = await commitWorld({ holdMaxMs: 2_000, durability: { waitaof: false, replicas: 1, timeoutMs: 50 } });
     expect((await world.submit('"a"')).outcome).toBe('in_doubt');
     expect(await world.chunks()).toEqual([['"a"']]);
@@ -204,7 +204,7 @@ describe('holding', () => {
   /** So long before the end of the hold no try begins any more that a slow machine would leave in doubt. */
   const retryWaitMs = 200;
 
-  test('a Redis that does not answer at all: everybody is refused in time, in flight and behind it', async () => {
+  test('a Redis that does not answer at all: requests in flight and behind them are refused in time', async () => {
     const world = await commitWorld({ holdMaxMs: HOLD_MS, commandTimeoutMs: 10_000 });
     await warmUp(world);
     world.server.signal('SIGSTOP');
@@ -226,7 +226,7 @@ describe('holding', () => {
     expect((await world.chunks()).flat()).toEqual(['"warm"', '"first"', '"third"']);
   });
 
-  test('a Redis that can not be reached: refused in time, as surely not stored', async () => {
+  test('a Redis that cannot be reached: requests are refused in time, as surely not stored', async () => {
     const world = await commitWorld({ holdMaxMs: HOLD_MS });
     await warmUp(world);
     await world.proxy.refuse(true);
@@ -241,7 +241,7 @@ describe('holding', () => {
     expect((await world.chunks()).flat()).toEqual(['"warm"', '"b"']);
   });
 
-  test('who came later is held as long, and stored when Redis is there again in time', async () => {
+  test('a later request waits as long, and is stored if Redis is back in time', async () => {
     const world = await commitWorld({ holdMaxMs: HOLD_MS });
     await warmUp(world);
     await world.proxy.refuse(true);
@@ -257,7 +257,7 @@ describe('holding', () => {
     expect((await late).outcome).toBe('stored');
   });
 
-  test('who was held before is refused first, though others came earlier', async () => {
+  test('a request that has waited before is refused first, though others came earlier', async () => {
     const world = await commitWorld({ holdMaxMs: 3_000 });
     await warmUp(world);
     await world.proxy.refuse(true);
@@ -273,7 +273,7 @@ describe('holding', () => {
     expect(order.slice(0, 2)).toEqual(['held for long redis_away', 'held redis_away']);
   });
 
-  test('a full backlog: refused in time as that, those behind it too, and stored as soon as there is room', async () => {
+  test('a full backlog: requests in flight and behind them are refused with it in time, and stored as soon as there is room', async () => {
     const world = await commitWorld({ holdMaxMs: HOLD_MS, backlogBytesMax: 10_000, retryWaitMs });
     expect((await world.submit(...numbered(5))).outcome).toBe('stored');
     await world.redis.hset(world.lane.keys.backlog, 'bytes', 10_000);
@@ -303,7 +303,7 @@ describe('holding', () => {
 });
 
 describe('Redis comes back', () => {
-  test('after a crash: what was answered is there, what waited is stored once', async () => {
+  test('after a crash: answered events are there, waiting ones are stored once', async () => {
     const world = await commitWorld();
     await world.submit('"before"');
     const during = world.submit('"during"');
@@ -316,7 +316,7 @@ describe('Redis comes back', () => {
     expect((await world.chunks()).flat().sort()).toEqual(['"before"', '"during"', '"waiting"']);
   });
 
-  test('empty: the lane is opened again under another uid, and nothing is sent under an old number', async () => {
+  test('empty: the lane is opened again under another uid, and no chunk is sent under an old number', async () => {
     const world = await commitWorld();
     await world.submit('"before"');
     const uid = await world.redis.hget(world.lane.keys.meta, 'uid');
@@ -330,7 +330,7 @@ describe('Redis comes back', () => {
     expect(await batcher.read('b1', 10, 0)).toHaveLength(1);
   });
 
-  test('empty while an append was in doubt: that one is answered with doubt and not sent again', async () => {
+  test('empty while an append was in doubt: its requests are answered with doubt, and it is not sent again', async () => {
     const world = await commitWorld({ holdMaxMs: 2_000 });
     await world.submit('"before"');
     world.proxy.blackhole(true, 'answers');
@@ -346,7 +346,7 @@ describe('Redis comes back', () => {
 });
 
 describe('stopping', () => {
-  test('settles what is in flight and what waits, forgets the writers, and takes nothing more', async () => {
+  test('settles chunks in flight and waiting ones, removes the writers, and takes no more', async () => {
     const world = await commitWorld({ writers: 2 });
     const submissions = numbered(20).map((line) => world.submit(line));
     const stopped = world.commit.stop();
@@ -378,7 +378,7 @@ describe('stopping', () => {
 });
 
 describe('a broken invariant', () => {
-  test('is told as doubt to those who wait, and reported as a crash', async () => {
+  test('is answered as doubt, and reported as a crash', async () => {
     const world = await commitWorld();
     await warmUp(world);
     const writer = (await world.redis.hkeys(world.lane.keys.writers))[0] ?? '';

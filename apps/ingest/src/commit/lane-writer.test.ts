@@ -7,7 +7,7 @@ import type { AppendOutcome } from './appender.ts';
 import type { PendingChunk } from './chunk-builder.ts';
 import { LaneWriter } from './lane-writer.ts';
 
-/** Hands commands on, remembers the large bodies, and loses the answers it is told to lose. */
+/** Passes commands on, remembers large bodies, and loses `answersToLose` answers. */
 class WatchedPort extends IoredisPort {
   readonly bodies: Buffer[] = [];
   answersToLose = 0;
@@ -99,7 +99,7 @@ test('large chunks are written into the same memory, and each is stored as it wa
   expect(await bodies()).toEqual(chunks.map(textOf));
 });
 
-test('what may still be on its way is left as it is', async () => {
+test('memory of a body that may still be on its way is not used again', async () => {
   const { port, store, bodies } = await writerWorld();
   const [doubtful, next] = [chunk('a', 900), chunk('b', 900)];
   port.answersToLose = 1;

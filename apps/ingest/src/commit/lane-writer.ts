@@ -49,9 +49,9 @@ export type HoldUp = 'redis_away' | 'backlog_full';
 
 /** A chunk that a writer stores. */
 export interface Storing {
-  /** How storing ended. Settles at the chunk's deadline at the latest, even if Redis does not answer at all. Never rejects. */
+  /** Resolves at the chunk's deadline at the latest, even if Redis does not answer at all. Never rejects. */
   readonly outcome: Promise<AppendOutcome>;
-  /** Resolves when the writer can store the next chunk, which may be later. Rejects if an invariant is broken. */
+  /** Resolves when the writer can store the next chunk: with the outcome, or later. Rejects if an invariant is broken. */
   readonly idle: Promise<void>;
 }
 
@@ -59,14 +59,15 @@ export interface Storing {
  * One writer of a lane: one append in flight, on a connection of its own. A sequence number belongs to one chunk for ever:
  * after doubt the writer sends the same chunk again under the same number, and no other writer ever sends it.
  *
- * A chunk is in one of three states, and that state is its outcome if its deadline comes:
+ * The deadline may come at any moment while a chunk is being stored. Its outcome is then:
  *
- * | state      | means                                                                                              |
- * | ---------- | -------------------------------------------------------------------------------------------------- |
- * | held up    | (HoldUp) no append of it was or will be executed, or every one was answered with `full`            |
- * | in doubt   | an append of it is in flight or lost its answer, or it is stored but not yet as durable as asked for |
- * | stored     | as durable as asked for; the only state that ends before the deadline, beside the doubt of a writer |
- * |            | that the lane does not know any more                                                               |
+ * | outcome        | when                                                                                            |
+ * | -------------- | ----------------------------------------------------------------------------------------------- |
+ * | `redis_away`   | no append of the chunk was executed, and none will be: Redis does not answer, or refuses        |
+ * | `backlog_full` | the same, because the backlog is full or Redis is at maxmemory                                  |
+ * | `in_doubt`     | an append is in flight or lost its answer, or the chunk is not yet as durable as asked for      |
+ *
+ * Without a deadline it ends as `stored`, or as `in_doubt` if the lane has forgotten this writer meanwhile.
  */
 export class LaneWriter {
   readonly #lane: IngestLane;

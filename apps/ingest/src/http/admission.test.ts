@@ -36,7 +36,7 @@ test('bytes are taken up to the limit and no further', () => {
   expect(admission.usedBytes).toBe(100);
 });
 
-test('who waits is let in by the order of arrival, and nobody overtakes', () => {
+test('requests are let in by the order of arrival, and none overtakes another', () => {
   const { admission, log, enter } = setup();
   admission.tryTake(100);
   enter('large', 80);
@@ -50,7 +50,7 @@ test('who waits is let in by the order of arrival, and nobody overtakes', () => 
   expect(admission.waitingRequests).toBe(0);
 });
 
-test('who has waited to enter waits that much less to grow: one hold for both', async () => {
+test('a request that has waited to enter waits that much less to grow: one hold for both', async () => {
   const { admission, log, grow } = setup();
   admission.tryTake(100);
   grow('held before', 10, 20, 3500);
@@ -60,7 +60,7 @@ test('who has waited to enter waits that much less to grow: one hold for both', 
   expect(log).toEqual(['held before refused']);
 });
 
-test('who finds no room within the hold is refused, and the one behind is looked at', async () => {
+test('a request without room within its hold is refused, and the next one gets its turn', async () => {
   const { admission, log, enter } = setup();
   admission.tryTake(90);
   enter('large', 80);
@@ -109,14 +109,14 @@ test('requests that block each other by growing are refused in time, not for eve
   expect(log).toEqual(['one refused', 'two refused']);
 });
 
-test('those who wait are bounded by what they hold themselves', () => {
+test('the memory of waiting requests is bounded too', () => {
   const { admission, enter } = setup();
   admission.tryTake(100);
   expect(enter('first', 10, 5000)).not.toBeNull();
   expect(enter('second', 10, 1)).toBeNull();
 });
 
-test('who stops waiting is not called and makes way', () => {
+test('a request that stops waiting is not called, and the next one gets its turn', () => {
   const { admission, log, enter } = setup();
   admission.tryTake(60);
   const stop = enter('large', 80);
@@ -129,7 +129,7 @@ test('who stops waiting is not called and makes way', () => {
   expect(admission.usedBytes).toBe(100);
 });
 
-test('while others wait, bodies that trickle in are sent away, the slowest first, and only those', async () => {
+test('while others wait, bodies that trickle in are refused, the slowest first, and only those', async () => {
   const { admission, log, enter } = setup(30 * 1024 * 1024);
   const read = (name: string, bytesPerSecond: number, paused = false) => {
     admission.tryTake(10 * 1024 * 1024);

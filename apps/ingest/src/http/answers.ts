@@ -4,7 +4,7 @@ import { assertNever } from '@sink/domain';
 import type { AppendOutcome } from '../commit/appender.ts';
 import type { RefusalReason } from '../metrics.ts';
 
-/** A request that gets no 2xx. `message` is one short line: brokers keep it beside the event in their dead letters. */
+/** The answer of a request that gets no 2xx. `message` is one short line: brokers keep it beside a dead-lettered event. */
 export interface Refusal {
   status: 400 | 405 | 413 | 415 | 431 | 500 | 503;
   reason: RefusalReason;
@@ -13,11 +13,11 @@ export interface Refusal {
 }
 
 const MESSAGE_CHARACTERS_MAX = 400;
-/** A 503 is over when Redis is back; brokers that read it spread their retries by themselves. */
+/** Seconds. Brokers that read Retry-After spread their retries by themselves. */
 const RETRY_AFTER = { 'Retry-After': '5' };
-/** An unread rest up to this size is read and dropped, to keep the connection. */
+/** Node reads and drops an unread rest up to this size, to keep the connection. */
 const DROPPED_REST_BYTES_MAX = 65_536;
-/** How long a client that is still sending may take to see the answer before its connection goes. */
+/** How long a client that is still sending may take to read the answer before its connection is closed. */
 const LINGER_MAX_MS = 2000;
 const LINGER_MAX_BYTES = 64 * 1024 * 1024;
 
@@ -29,13 +29,13 @@ export function bodyTooLarge(maxBodyBytes: number): Refusal {
   return { status: 413, reason: 'body_too_large', message: `the body is larger than ${maxBodyBytes} bytes` };
 }
 
-/** What a message that cannot be decoded is answered with; anything but a MessageError is a bug of ours, to be retried. */
+/** The answer to a message that cannot be decoded. Any other error than MessageError is our bug: the producer retries. */
 export function refusalOfDecoding(error: unknown): Refusal {
   if (error instanceof MessageError) return { status: error.status, reason: error.code, message: error.message };
   return { status: 500, reason: 'internal', message: 'the request could not be handled' };
 }
 
-/** The answer for events that could not be stored: always one that makes the producer send them again. */
+/** The answer for events that are not stored: always one after which the producer sends them again. */
 export function refusalOfOutcome(outcome: Exclude<AppendOutcome, 'stored'>): Refusal {
   switch (outcome) {
     case 'backlog_full':
@@ -51,7 +51,7 @@ export function refusalOfOutcome(outcome: Exclude<AppendOutcome, 'stored'>): Ref
   }
 }
 
-/** A 2xx with an empty body: some brokers take a body for a reply event. */
+/** Sends a 2xx with an empty body: some brokers take a body for a reply event. */
 export function sendEmpty(res: ServerResponse, status: 200 | 202, headers: Record<string, string>): void {
   res.writeHead(status, headers);
   res.end();
@@ -90,7 +90,7 @@ export function sendAnswer(
   linger(req, res);
 }
 
-/** The raw bytes of an answer to something that never became a request. */
+/** The raw bytes of an answer to bytes that never became a request. */
 export function rawRefusal(refusal: Refusal, statusText: string): string {
   const body = oneLine(refusal.message);
   const headers = Object.entries({ ...headersOfText(body), Connection: 'close', ...refusal.headers }).map(
@@ -108,12 +108,12 @@ function oneLine(message: string): string {
   return `${line.length > MESSAGE_CHARACTERS_MAX ? `${line.slice(0, MESSAGE_CHARACTERS_MAX)}…` : line}\n`;
 }
 
-/** Whether a rest of the body is unread: none worth mentioning, one the client will not send, or one it is sending. */
+/** Whether a rest of the body is unread: none (or a small one), one that the client will not send, or one it is sending. */
 function unreadRest(req: IncomingMessage): 'none' | 'not sent' | 'being sent' {
   const { 'content-length': length, 'transfer-encoding': coding, expect } = req.headers;
   if (req.complete || req.destroyed || (length === undefined && coding === undefined)) return 'none';
   if (expect !== undefined && !req.readableDidRead) return 'not sent';
-  // Node reads and drops what is left of a request once it has been answered.
+  // Node reads and drops the rest of a request after its answer.
   return Number(length ?? Infinity) <= DROPPED_REST_BYTES_MAX ? 'none' : 'being sent';
 }
 

@@ -17,7 +17,7 @@ async function readyz(port: number): Promise<{ status: number; problems: unknown
   return { status: answer.status, problems: (JSON.parse(answer.body) as { problems: unknown }).problems };
 }
 
-test('the main port is ready when all services are, and says who is not and why', async () => {
+test('the main port is ready when all services are, and names those that are not, with the reason', async () => {
   const [batcher, uploader] = [await otherService(), await otherService()];
   const ingest = await startIngest({ alsoReady: [batcher.url, uploader.url] });
   batcher.readiness.set('starting', null);

@@ -1,12 +1,12 @@
 import { askReadiness, type Clock, type Readiness } from '@sink/runtime';
 
 const ASK_TIMEOUT_MS = 1000;
-/** Load balancers ask often, and each answer costs a request to every service. */
+/** How old an answer may be: load balancers ask often, and each new answer costs a request to every service. */
 const ANSWER_AGE_MAX_MS = 500;
 
 /**
- * Readiness of this service and of others that run beside it, as one answer. The others are asked at their operations
- * ports; one that does not answer in a second is a problem by itself.
+ * Readiness of this service and of others that run beside it, as one answer. It asks the others at their operations ports;
+ * a service that does not answer within a second is a problem by itself.
  */
 export class JointReadiness {
   readonly #own: Readiness;
@@ -21,7 +21,7 @@ export class JointReadiness {
     this.#clock = clock;
   }
 
-  /** All problems by name; those of others begin with where they were found. Never rejects. */
+  /** All problems by name; the names of other services' problems begin with their address. Never rejects. */
   async problems(): Promise<Record<string, string>> {
     if (this.#urls.length === 0) return this.#own.problems();
     const nowMs = this.#clock.monotonicMs();

@@ -24,7 +24,7 @@ test('a middleware answers 401 from the header fields, before a byte of the body
   expect(await ingest.metric('sink_ingest_requests_total{status="401"}')).toBe(1);
 });
 
-test('a client that asks first is not told to send its body', async () => {
+test('a client that asks first gets 401 instead of 100 Continue', async () => {
   const ingest = await startIngest({ middleware: [authenticate] });
   const client = new RawClient(ingest.port);
   client.send(`${POST}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n`);

@@ -19,11 +19,14 @@ export interface AnswerPorts {
 /**
  * Node's listener for the routes of `app`: the one adapter between node:http and Hono.
  *
- * A POST takes a shorter way than the listener of @hono/node-server: it gets a request of three properties (below), no
- * `close` listener that would abort the request's signal, and no promise and no header copy for an answer that its route
- * sends by itself. All other requests, and a POST whose target or Host needs a URL parser, go through that listener.
+ * A POST takes a shorter way than through the listener of @hono/node-server, which handles all other requests, and a POST
+ * whose target or Host needs a URL parser. Compared with that listener the short way skips
+ * - the whole Fetch request: it makes one of three properties (PostRequest), and no AbortSignal for it;
+ * - the `close` listener on the response that would abort that signal;
+ * - the promise of the answer, and the copy of its header fields, for a route that answers on Node's response by itself.
  *
- * Measured with Node 24.21, @hono/node-server 2.1 and one event a request: TODO
+ * That saves 1.1 us of CPU time a request, which is 4 % of what an event in binary mode costs ingest (23.1 -> 22.0 us without
+ * Redis, some 29 with it). Measured with Node 24.21, Hono 4.13 and @hono/node-server 2.1, alternating, medians of 150 pairs.
  */
 export function nodeListener(app: IngestApp, ports: AnswerPorts): RequestListener {
   const general = getRequestListener(app.fetch, {

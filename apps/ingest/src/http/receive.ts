@@ -32,8 +32,8 @@ export type Received =
   ReceivedBody | { readonly kind: 'refused'; readonly refusal: Refusal } | { readonly kind: 'gone' };
 
 /**
- * Receives one body: waits until there is room for it, reads it, and takes Content-Encoding off. It holds no more than
- * `admission` let in, and never more than `maxBodyBytes` before or after inflating.
+ * Receives one body: waits until there is room for it, reads it, and removes its Content-Encoding. It holds no more bytes
+ * than `admission` let in, and never more than `maxBodyBytes` before or after inflating.
  *
  * Calls `done` exactly once. An unread rest of the body is left to the answer (`sendRefusal`).
  */
@@ -146,7 +146,7 @@ class Reception {
   begin(): void {
     const req = this.#req;
     if (req.destroyed) {
-      // The client left while a middleware was at work: there will be no 'close' any more.
+      // The client left while a middleware was at work: 'close' was emitted before.
       this.#settle({ kind: 'gone' });
       return;
     }
@@ -200,7 +200,7 @@ class Reception {
     };
     this.#state = reading;
     this.#admission.startReading(reading);
-    // The client has asked whether to send the body at all: now there is room for it.
+    // The client has asked whether to send its body: now there is room for it.
     if (req.headers.expect !== undefined && req.httpVersion === '1.1') this.#res.writeContinue();
     req.on('data', (chunk: Buffer) => this.#take(chunk));
     req.once('end', () => this.#readToEnd());

@@ -11,12 +11,12 @@ const JSON_DATA = { 'Content-Type': 'application/json' };
 interface Row extends Message {
   what: string;
   status: number;
-  /** How the answer's line must read. */
+  /** A pattern of the answer's line. */
   says?: RegExp;
   stored?: string[];
 }
 
-// Design section 5, row by row. What is stored for each message in detail: libs/cloudevents.
+// What is stored for each message, in detail: the tests of libs/cloudevents.
 const TABLE: Row[] = [
   { what: 'binary mode', status: 202, headers: binary(JSON_DATA), body: '{"a":1.10}', stored: ['"data":{"a":1.10}'] },
   { what: 'binary mode without data', status: 202, headers: binary(), stored: ['"id":"1"'] },
@@ -68,7 +68,7 @@ const TABLE: Row[] = [
     says: /gzip: incorrect data check/,
   },
   {
-    what: 'something else in the name of gzip',
+    what: 'a body that is no gzip',
     status: 400,
     headers: { ...STRUCTURED, 'Content-Encoding': 'gzip' },
     body: EVENT,
@@ -87,7 +87,7 @@ const TABLE: Row[] = [
   { what: 'GET', status: 405, method: 'GET' },
   { what: 'HEAD', status: 405, method: 'HEAD' },
   { what: 'DELETE on a health path', status: 405, method: 'DELETE', path: '/readyz' },
-  { what: 'a method nobody knows', status: 405, method: 'PROPFIND' },
+  { what: 'an unknown method', status: 405, method: 'PROPFIND' },
 ];
 
 for (const { what, status, says, stored = [], ...message } of TABLE) {

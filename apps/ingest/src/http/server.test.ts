@@ -23,7 +23,7 @@ test('a body that is announced too large gets its 413 before a byte of it is sen
   expect(await inFlight(ingest)).toBe(0);
 });
 
-test('a client that sends a large body whatever we say still gets to read its 413', async () => {
+test('a client that sends all of a large body can still read its 413', async () => {
   const ingest = await startIngest({ config: { maxBodyBytes: 100 * KIB } });
   for (const headers of [binary({ 'Content-Length': 8 * MIB }), binary({ 'Transfer-Encoding': 'chunked' })]) {
     const answer = await send(ingest.port, { headers, body: Buffer.alloc(8 * MIB) });
@@ -76,7 +76,7 @@ test('header fields up to the limit are taken, larger ones get 431 and one line,
   expect(await refused(ingest, 'header_too_large')).toBe(1);
 });
 
-test('a client that asks first is told to go on, and then answered', async () => {
+test('a client that asks first gets 100 Continue, and then its answer', async () => {
   const ingest = await startIngest();
   const client = new RawClient(ingest.port);
   client.send(`${POST}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n`);
@@ -101,7 +101,7 @@ async function fill(ingest: Ingest, bytes: number): Promise<{ answer: Promise<An
   return { answer };
 }
 
-test('without room a request is held before its body is read, and goes on as soon as there is room', async () => {
+test('without room a request waits before its body is read, and goes on as soon as there is room', async () => {
   const ingest = await startIngest({ config: { maxInFlightBytes: 10 * KIB, holdMaxMs: 20_000 } });
   const first = await fill(ingest, 9900);
   const client = new RawClient(ingest.port);
@@ -142,7 +142,7 @@ test('bodies of unknown length that block each other are refused in time', async
   await Promise.all(clients.map((client) => client.until(/HTTP\/1\.1 (202|503)/)));
 });
 
-test('a slow client makes way while others wait for the room it holds', async () => {
+test('a slow client is refused while others wait for the room it holds', async () => {
   const ingest = await startIngest({ config: { maxInFlightBytes: MIB, holdMaxMs: 20_000 } });
   const slow = new RawClient(ingest.port);
   slow.send(`${POST}Content-Length: ${MIB}\r\n\r\nx`);
@@ -165,7 +165,7 @@ test('ten times as many connections as there is room for leave nothing behind', 
   expect(answers.every(({ status }) => status === 202 || status === 503)).toBe(true);
 });
 
-test('a client that goes away in the middle of its body leaves nothing behind', async () => {
+test('a client that leaves in the middle of its body leaves nothing behind', async () => {
   const ingest = await startIngest();
   for (const framing of ['Content-Length: 100000\r\n\r\n', 'Transfer-Encoding: chunked\r\n\r\nffff\r\n']) {
     const client = new RawClient(ingest.port);
@@ -178,7 +178,7 @@ test('a client that goes away in the middle of its body leaves nothing behind', 
   expect(ingest.appender.lines).toEqual([]);
 });
 
-test('a client that goes away while it is held stops waiting; one whose events are on their way is stored', async () => {
+test('a client that leaves stops waiting for room; events that were submitted before it left are stored', async () => {
   const ingest = await startIngest({ config: { maxInFlightBytes: 10 * KIB, holdMaxMs: 20_000 } });
   ingest.appender.hold();
   const first = new RawClient(ingest.port);
@@ -196,7 +196,7 @@ test('a client that goes away while it is held stops waiting; one whose events a
   expect(await inFlight(ingest)).toBe(0);
 });
 
-test('header fields that do not come to an end close the connection, without an answer somebody could misread', async () => {
+test('header fields without an end close the connection, without an answer that a client could misread', async () => {
   const ingest = await startIngest({ timeouts: { headersTimeoutMs: 100, requestTimeoutMs: 200 } });
   const silent = new RawClient(ingest.port);
   const slow = new RawClient(ingest.port);
@@ -205,7 +205,7 @@ test('header fields that do not come to an end close the connection, without an 
   expect(silent.text + slow.text).toBe('');
 });
 
-test('a body that does not arrive in time is 503: a 4xx would be taken for the fault of the event', async () => {
+test('a body that does not arrive in time gets 503: brokers take a 4xx for the fault of the event', async () => {
   const ingest = await startIngest({ timeouts: { headersTimeoutMs: 100, requestTimeoutMs: 200 } });
   const client = new RawClient(ingest.port);
   client.send(`${POST}Content-Length: 100\r\n\r\nx`);
@@ -214,7 +214,7 @@ test('a body that does not arrive in time is 503: a 4xx would be taken for the f
   await expect.poll(() => inFlight(ingest)).toBe(0);
 });
 
-test('what is no HTTP, or HTTP with two lengths, is 400 with one line', async () => {
+test('bytes that are no HTTP, and HTTP with two lengths, get a 400 with one line', async () => {
   const ingest = await startIngest();
   for (const bytes of [
     '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
@@ -231,7 +231,7 @@ test('what is no HTTP, or HTTP with two lengths, is 400 with one line', async ()
   expect(ingest.appender.lines).toEqual([]);
 });
 
-test('garbage after a sound request takes nothing from that request', async () => {
+test('garbage after a sound request does not affect the answer of that request', async () => {
   const ingest = await startIngest();
   ingest.appender.hold();
   const client = new RawClient(ingest.port);
@@ -268,7 +268,7 @@ test('a refused event keeps the connection; idle ones are kept longer than the 9
   await client.until(/ 202 /);
 });
 
-test('stopping answers what is in flight, ends its connections, closes idle ones and takes no new ones', async () => {
+test('stopping answers requests in flight, ends their connections, closes idle ones and takes no new ones', async () => {
   const ingest = await startIngest({ timeouts: { drainMaxMs: 20_000 } });
   const idle = new RawClient(ingest.port);
   idle.send(`${POST}Content-Length: 0\r\n\r\n`);

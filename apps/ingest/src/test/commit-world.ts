@@ -21,9 +21,9 @@ export interface CommitWorld {
   readonly crashes: unknown[];
   /** Wall clock of ingest, in milliseconds; starts at 2026-11-23T10:30Z. */
   setWallMs(ms: number): void;
-  /** Submits lines; resolves with the outcome, and how long it took, and fails the test when it is told twice. */
+  /** Submits lines; resolves with the outcome and how long it took. The test fails if they are settled twice. */
   submit(...lines: string[]): Promise<Told>;
-  /** A submission whose request was held for `heldMs` before. */
+  /** A submission whose request has waited for `heldMs` before. */
   submitHeld(heldMs: number, ...lines: string[]): Promise<Told>;
   /** The lines in Redis, a list for each chunk. */
   chunks(): Promise<string[][]>;
@@ -167,10 +167,10 @@ async function commitWorld({ server, proxy }: SharedRedis, settings: CommitSetti
   const submitHeld = (heldMs: number, ...lines: string[]): Promise<Told> =>
     new Promise((resolve, reject) => {
       const startMs = performance.now();
-      let told = 0;
+      let times = 0;
       const settled = (outcome: AppendOutcome): void => {
-        told += 1;
-        if (told > 1) reject(new Error('told twice'));
+        times += 1;
+        if (times > 1) reject(new Error('settled twice'));
         resolve({ outcome, tookMs: performance.now() - startMs });
       };
       ingest.appender.submit(lines, settled, heldMs);

@@ -14,7 +14,7 @@ describe('how many processes take events', () => {
     [3, 2],
     [4, 3],
     [64, 4],
-  ])('with %d cores: %d, so that one core stays for the rest, and never more than 4', (cores, workers) => {
+  ])('with %d cores: %d, so that one core is left to the rest, and never more than 4', (cores, workers) => {
     expect(workerCount(config, { ...machine, cores })).toBe(workers);
   });
 
@@ -34,12 +34,12 @@ describe('how many processes take events', () => {
     expect(workerCount({ ...config, maxBodyBytes: 40 * MIB }, machine)).toBe(1);
   });
 
-  test('what is configured, on any machine that can share a port; one on the others', () => {
+  test('the configured number, on any machine that can share a port; one on the others', () => {
     expect(workerCount({ ...config, ingestWorkers: 6 }, { ...machine, cores: 1 })).toBe(6);
     expect(workerCount({ ...config, ingestWorkers: 6 }, { ...machine, platform: 'darwin' })).toBe(1);
   });
 
-  test('all of them together hold no more in flight than one alone may', () => {
+  test('all of them together hold no more bytes in flight than one alone may', () => {
     expect(shareOf(config, 3).maxInFlightBytes * 3).toBeLessThanOrEqual(config.maxInFlightBytes);
   });
 });
@@ -60,7 +60,7 @@ test('a worker is one process, whatever is configured', () => {
   expect(choose(3, { platform: 'linux' })).toEqual({ chosen: 3, warnings: 0 });
 });
 
-test('where the system allows fewer than are configured, it is said, once and not by a worker', () => {
+test('if the system allows fewer than are configured, ingest warns, once and not in a worker', () => {
   expect(choose(3, { platform: 'darwin' })).toEqual({ chosen: 1, warnings: 1 });
   expect(choose(1, { platform: 'darwin' })).toEqual({ chosen: 1, warnings: 0 });
   expect(choose(3, { platform: 'darwin', workerOf: 3 })).toEqual({ chosen: 1, warnings: 0 });

@@ -116,7 +116,7 @@ describe.runIf(process.platform === 'linux')('several workers', { timeout: 60_00
     expect(await metric(ingest, 'sink_ingest_events_accepted_total')).toBe(80);
   });
 
-  test('are not ready, and say why, when one of those that take events is not', async () => {
+  test('are not ready, and give the reason, if one of those that take events is not', async () => {
     const ingest = await startReady();
     const [silent = 0] = workerPids(ingest);
     process.kill(silent, 'SIGSTOP');
@@ -140,7 +140,7 @@ describe.runIf(process.platform === 'linux')('several workers', { timeout: 60_00
     expect(ingest.process.output().match(/the parent process has ended/g)).toHaveLength(2);
   });
 
-  test('end with exit code 78 when what is configured is wrong', async () => {
+  test('exit with 78 if the configuration is wrong', async () => {
     const small = await startRedis({ args: ['--maxmemory', '256mb', '--maxmemory-policy', 'allkeys-lru'] });
     const ingest = await start({ SINK_REDIS_URL: small.url });
     expect(await ingest.process.exited).toEqual({ code: 78, signal: null });

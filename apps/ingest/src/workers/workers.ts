@@ -11,14 +11,14 @@ import {
   type ServiceContext,
 } from '@sink/runtime';
 
-/** Of `stop_grace`: what a worker gets to stop by itself, and when it is killed, so that the parent still ends in time. */
+/** Shares of `stop_grace`: a worker's own, and the time after which it is killed so that the parent still ends in time. */
 const OWN_GRACE_SHARE = 0.9;
 const KILL_SHARE = 0.95;
 
 /** After their parent is killed, workers hold the port until they notice. */
 const PORT_WAIT_MS = 5_000;
 
-/** A worker says that its configuration, or what it points to, is wrong: no restart heals that. */
+/** A worker found its configuration wrong, or what the configuration points to: a restart does not help. */
 class WorkerUnfit extends Error {
   override readonly name = 'WorkerUnfit';
   readonly code = 'worker_unfit';
@@ -26,9 +26,9 @@ class WorkerUnfit extends Error {
 }
 
 /**
- * Starts ingest as several processes on one port. Each is a whole ingest with connections and writers of its own; the
- * system spreads connections over them (SO_REUSEPORT). This process keeps them running, stops them, and answers on the
- * operations port for all. When it is killed they stop in order by themselves: their channel to it ends.
+ * Starts ingest as several processes on one port. Each is a whole ingest with its own connections to Redis and its own
+ * writers; the system spreads connections over them (SO_REUSEPORT). This process restarts and stops them, and answers for
+ * all of them on the operations port. If it is killed its channel to them ends, and they stop in order by themselves.
  */
 export async function startWorkers(context: ServiceContext, count: number): Promise<void> {
   const { clock, config, fail, log, registry, shutdown, signal, workers } = context;
@@ -47,7 +47,8 @@ export async function startWorkers(context: ServiceContext, count: number): Prom
       });
       return child;
     };
-    const onFatal = (): void => fail(new WorkerUnfit(`${name} exited with ${EXIT_CONFIG}: its reason stands above`));
+    const onFatal = (): void =>
+      fail(new WorkerUnfit(`${name} exited with ${EXIT_CONFIG}: its reason is in the log lines above`));
     return new KeptProcess({ name, launch, isFatal: (code) => code === EXIT_CONFIG, onFatal, clock, log });
   });
   shutdown.add('workers', async () => {
@@ -67,10 +68,10 @@ export function registerWorkerCount(registry: Registry, count: () => number): vo
   });
 }
 
-/** The same program with the same arguments, as Node runs this process. */
+/** Runs the program of this process with the same arguments. */
 function launchWorker({ args, config, opsPort }: ServiceContext, { count, port }: { count: number; port: number }) {
   const [, program = ''] = process.argv;
-  // A worker's own `/readyz` answers for all of them: they share the port on which a load balancer asks.
+  // A load balancer asks on the shared port, so a worker's own `/readyz` answers for all of them.
   const ofAll = opsPort === null ? [] : [`${addressOf(config.host, opsPort)}/readyz`];
   const alsoReady = [...args.alsoReady, ...ofAll];
   const configuration = args.configFile === null ? [] : ['--config', args.configFile];
