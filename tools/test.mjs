@@ -2,7 +2,6 @@
  * Runs tiers of the suite (CONTRIBUTING.md, "Tiers"): Nx runs types and tests; beside it run the checks of the whole
  * repository, each as one process. The last line is "N passed, N failed".
  *
- *   node tools/test.mjs lint                 ESLint alone
  *   node tools/test.mjs check [--base REF]   what the changes since the merge base with REF (main) affect
  *   node tools/test.mjs test                 everything but the proof
  *   node tools/test.mjs proof                the rest of the suite
@@ -27,18 +26,15 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const TIERS = {
-  lint: async () => {
-    await nx(['show', 'projects'], { show: false });
-    await eslint('.');
-  },
   check: async () => {
     const affected = ['affected', `--base=${values.base}`, '-t', 'typecheck', 'test', PARALLEL];
     const roots = [...new Set((await planOf(affected)).map(({ projectRoot }) => projectRoot))];
     await Promise.all([checks(...roots), targets(affected)]);
   },
   test: async () => {
-    // The cache is for `lint` and `check`: a rule that knows types also depends on files that did not change.
+    // What ESLint keeps is for `check`: a rule that knows types also depends on files that did not change.
     rmSync(ESLINT_CACHE, { force: true });
+    // First, because ESLint reads the graph of projects that Nx leaves.
     tally.check('sync:check', (await nx(['sync:check'])).code === 0);
     await Promise.all([checks('.'), targets(['run-many', '-t', 'typecheck', 'test', 'smoke', PARALLEL])]);
   },
@@ -57,17 +53,11 @@ async function checks(...folders) {
   );
 }
 
-/**
- * One process for all: one a project would load the types of all others again, and take twice the time together. Its
- * rules read the graph of projects that Nx left, so a command of Nx has to come first.
- */
+/** One process for all: one a project would load the types of all others again, and take twice the time together. */
 async function eslint(...paths) {
   mkdirSync(dirname(ESLINT_CACHE), { recursive: true });
   const cache = ['--cache', '--cache-strategy', 'content', '--cache-location', ESLINT_CACHE];
-  const { code } = await runModule('eslint/bin/eslint.js', [...cache, ...paths]);
-  // A finding may go away by a change of another file.
-  if (code !== 0) rmSync(ESLINT_CACHE, { force: true });
-  tally.check('lint', code === 0);
+  tally.check('lint', (await runModule('eslint/bin/eslint.js', [...cache, ...paths])).code === 0);
 }
 
 async function prettier() {

@@ -1,7 +1,6 @@
-export { BatcherInstance } from './instance.ts';
-export { Janitor } from './janitor.ts';
-export { LaneBatcher } from './lane-batcher.ts';
+export { composeBatcher } from './compose.ts';
+export type { Batcher } from './compose.ts';
 export { BatcherMetrics } from './metrics.ts';
-export type { SegmentWriterPort, SpoolFolders, SpoolPort, UploadsPort } from './ports.ts';
-export { Sealer } from './sealer.ts';
-export { Spiller } from './spiller.ts';
+export type { BatcherPorts, UploadHandover } from './ports.ts';
+export { BATCHER_LIMITS } from './settings.ts';
+export type { BatcherSettings } from './settings.ts';

@@ -21,7 +21,12 @@ export class BatcherMetrics {
   readonly #fingerprints: Gauge<'lane'>;
   readonly #forgottenEarly: Gauge<'lane'>;
 
-  constructor(registry: Registry, { openFiles, spoolBytes }: { openFiles: () => number; spoolBytes: () => number }) {
+  /** Segment files being filled. */
+  openFiles = 0;
+  /** Bytes of all files in the spool directory. */
+  spoolBytes = 0;
+
+  constructor(registry: Registry) {
     const registers = [registry];
     const labelNames = ['lane'] as const;
     const counter = (name: string, help: string): Counter<'lane'> => new Counter({ name, help, labelNames, registers });
@@ -80,17 +85,13 @@ export class BatcherMetrics {
       name: 'sink_spool_bytes',
       help: 'Bytes of all files in the spool directory, as last measured.',
       registers,
-      collect() {
-        this.set(spoolBytes());
-      },
+      collect: gaugeOf(() => this.spoolBytes),
     });
     new Gauge({
       name: 'sink_open_files',
       help: 'Segment files that the batcher is filling.',
       registers,
-      collect() {
-        this.set(openFiles());
-      },
+      collect: gaugeOf(() => this.openFiles),
     });
   }
 
@@ -111,4 +112,11 @@ export class BatcherMetrics {
     this.#forgottenEarly.set(label, early);
     this.#oldest.set(label, oldestMs === null ? 0 : Math.max(0, (nowMs - oldestMs) / 1_000));
   }
+}
+
+/** A `collect` that sets the gauge when it is read. */
+function gaugeOf(value: () => number): (this: Gauge) => void {
+  return function collect(this: Gauge) {
+    this.set(value());
+  };
 }

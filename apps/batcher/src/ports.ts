@@ -1,48 +1,86 @@
-import type { InstanceSpool, SegmentWriter, SpoolDirectory } from '@sink/spool';
+import type { SegmentRecord } from '@sink/domain';
+import type { RedisPort } from '@sink/lane';
+import type { Clock, Logger, Readiness } from '@sink/runtime';
+import type { InstanceSpool, SpoolDirectory } from '@sink/spool';
+import type { BatcherMetrics } from './metrics.ts';
 
-export type SegmentWriterPort = Pick<SegmentWriter, 'write' | 'finish' | 'seal' | 'discard'>;
-
-/** The folder of one instance. */
-export interface SpoolPort extends Pick<InstanceSpool, 'instance' | 'removeSealed'> {
-  createSegment(segment: Parameters<InstanceSpool['createSegment']>[0]): Promise<SegmentWriterPort>;
+/** Everything outside of the batcher. */
+export interface BatcherPorts {
+  /** A connection for commands. */
+  readonly redis: RedisPort;
+  /** Opens a connection of its own for reads that wait. */
+  readonly openReader: () => { readonly redis: RedisPort; readonly close: () => void };
+  readonly spool: BatcherSpool;
+  readonly uploads: UploadHandover;
+  /** The uploads of what is spilled into the spool directory with this id. Called only if segments may be spilled. */
+  readonly spilledUploads: (spoolId: string) => UploadHandover;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly ids: BatcherIds;
+  readonly metrics: BatcherMetrics;
+  readonly log: BatcherLog;
+  readonly readiness: Pick<Readiness, 'set'>;
+  /** Reports failures of one kind, named as in "lane 0". */
+  readonly reporter: (name: string) => Reporter;
 }
 
-/** What tidying and spilling need of the spool directory. */
-export type SpoolFolders = Pick<
+/** New ids, each different from all that were ever used. */
+export interface BatcherIds {
+  /** The name of a batcher instance. */
+  readonly consumer: () => string;
+  readonly segment: () => string;
+  readonly laneUid: () => string;
+}
+
+export type BatcherLog = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+
+/** What the batcher needs of the spool directory. */
+export type BatcherSpool = Pick<
   SpoolDirectory,
-  'instances' | 'files' | 'remove' | 'removeIfEmpty' | 'examine' | 'mark' | 'quarantine'
+  | 'path'
+  | 'idOrNull'
+  | 'instance'
+  | 'instances'
+  | 'files'
+  | 'remove'
+  | 'removeIfEmpty'
+  | 'examine'
+  | 'mark'
+  | 'quarantine'
+  | 'usedBytes'
+  | 'disk'
 >;
 
+/** What a lane needs of its instance's folder. */
+export type LaneSpool = Pick<InstanceSpool, 'instance' | 'createSegment' | 'removeSealed'>;
+
 /** Hands a sealed segment over to the uploaders; adding one twice is harmless. */
-export interface UploadsPort {
+export interface UploadHandover {
   add(lane: number, segmentId: string): Promise<void>;
 }
 
-/** Whether the disk has room for more, and how much went there since it was looked at. */
-export interface RoomPort {
+/** Learns of every try that failed and of every one that succeeded; a FailureReporter is one. */
+export interface Reporter {
+  failed(fields: { readonly err: unknown }): void;
+  succeeded(): void;
+}
+
+/** Whether the disk has room for more, and how much was written since it was looked at. */
+export interface Room {
   hasRoom(): boolean;
   took(bytes: number): void;
 }
 
-export interface BatcherClock {
-  wallMs(): number;
-  monotonicMs(): number;
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
-}
-
-/** What the operator is told; labels, gauges and readiness are the service's business. */
-export interface BatcherEvents {
-  readonly foreign: (lane: number, id: string, problem: string) => void;
-  readonly claimed: (lane: number, from: string, chunks: number) => void;
-  readonly restored: (lane: number, chunks: number) => void;
-  /** Something failed that reading again mends; told at every try. */
-  readonly recovering: (lane: number, reason: unknown) => void;
-  /** A turn of the loop went well; told at every turn. */
-  readonly working: (lane: number) => void;
-}
-
-/** Hears of every try that failed, and of every one that went well. */
-export interface HealthPort {
-  failing(reason: unknown): void;
-  working(): void;
+/** What happens in one lane. */
+export interface LaneEvents {
+  readonly opened: (files: number) => void;
+  readonly sealed: (record: SegmentRecord) => void;
+  readonly foreign: (id: string, problem: string) => void;
+  readonly claimed: (from: string, chunks: number) => void;
+  readonly restored: (chunks: number) => void;
+  /** A turn of the loop failed, and reading again mends it; called at every try. */
+  readonly recovering: (reason: unknown) => void;
+  /** A turn of the loop succeeded; called at every turn. */
+  readonly working: () => void;
 }

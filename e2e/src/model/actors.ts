@@ -1,18 +1,13 @@
 import { createHash } from 'node:crypto';
-import { BatcherInstance, Janitor, LaneBatcher, Sealer, Spiller } from '@sink/batcher';
+import { isRetryable } from '@sink/domain';
 import { composeIngest, FIXED_SETTINGS, type Ingest as ShippedIngest } from '@sink/ingest';
-import {
-  BatcherLane,
-  type DurabilityBarrier,
-  FINGERPRINT_BYTES,
-  type LaneView,
-  type RedisPort,
-  UploaderLane,
-} from '@sink/lane';
+import { type DurabilityBarrier, FINGERPRINT_BYTES, type RedisPort, spoolLease, UploaderLane } from '@sink/lane';
 import { Registry } from '@sink/runtime';
-import { type ObjectBuilderPort, uploadSegment, uploadSpilled } from '@sink/uploader';
+import { SpoolError } from '@sink/spool';
+import { type ObjectBuilderPort, SpoolFiles, uploadSegment, uploadSpilled } from '@sink/uploader';
 import type { Jobs } from './jobs.ts';
-import { type Bucket, scheduledRedis, type SpoolDisk } from './ports.ts';
+import type { ModelDisk } from './model-disk.ts';
+import { type Bucket, scheduledRedis } from './ports.ts';
 import type { Random } from '../random.ts';
 import type { Actor, Scheduler } from './scheduler.ts';
 
@@ -24,7 +19,9 @@ export interface WorldParts {
   readonly sinkName: string;
   readonly bucket: Bucket;
   readonly jobs: Jobs;
-  readonly disks: readonly SpoolDisk[];
+  readonly disks: readonly ModelDisk[];
+  /** Writers that have not appended for this long are retired. */
+  readonly writerIdleMsMax: number;
   readonly flushSize: number;
   /** The backlog from which on segments are spilled; null: they are not. */
   readonly spillAtBytes: number | null;
@@ -46,13 +43,11 @@ export interface Ingest {
 
 /** Failures that must not be: an event that is nowhere, or another one than was sealed. */
 const BROKEN: readonly unknown[] = ['content_missing', 'content_differs', 'spilled_missing'];
-const ROOM = { hasRoom: () => true, took: () => undefined };
 export const DURABILITY: DurabilityBarrier = { waitaof: false, replicas: 0, timeoutMs: 0 };
 /** Leases never lapse by time here: the world removes them when it likes, as a clock that no rule may rest on. */
-const LEASE_MS = 100_000_000;
+export const LEASE_MS = 100_000_000;
 /** A window that no world outlasts: its time is Redis' own. */
 const DEDUPE = { windowMs: 3_600_000, fingerprintsMax: 1_000_000 };
-const HEALTH = { failing: () => undefined, working: () => undefined };
 
 export function clockOf(parts: WorldParts, actor: Actor) {
   const { scheduler } = parts;
@@ -98,104 +93,15 @@ export function startIngest(parts: WorldParts, actor: Actor): Ingest {
   return { actor, commit };
 }
 
-/** The shipped batcher instance; a new one under a new name when its lease was lost. `stop` ends it in order. */
-export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal): Promise<void> {
-  return guarded(parts, actor, async () => {
-    while (!stop.aborted) await runInstance(parts, actor, stop);
-  });
-}
-
-async function runInstance(parts: WorldParts, actor: Actor, stop: AbortSignal): Promise<void> {
-  const consumer = parts.newId(actor.name);
-  parts.consumers.set(actor, consumer);
-  const disk = diskOf(parts, actor);
-  const lane = new BatcherLane(redisOf(parts, actor), parts.sinkName, 0);
-  const clock = clockOf(parts, actor);
-  const spool = disk.spool(parts.scheduler, actor, consumer);
-  const sealer = new Sealer(
-    {
-      lane,
-      spool,
-      uploads: parts.jobs.port(parts.scheduler, actor),
-      clock,
-      newUid: () => parts.newId('uid'),
-      sealed: () => undefined,
-      health: HEALTH,
-    },
-    { prefix: '', compression: 'none', durability: DURABILITY },
-  );
-  const batcher = new LaneBatcher(
-    {
-      reader: lane,
-      lane,
-      spool,
-      sealer,
-      room: ROOM,
-      clock,
-      newSegmentId: () => parts.newId('segment'),
-      events: {
-        foreign: (_lane, id, problem) => parts.crash(actor, new Error(`foreign entry ${id}: ${problem}`)),
-        claimed: (_lane, from, chunks) => parts.scheduler.note(`${consumer} claimed ${chunks} of ${from}`),
-        restored: (_lane, chunks) => parts.scheduler.note(`${consumer} restored ${chunks}`),
-        recovering: (_lane, reason) => parts.scheduler.note(`${consumer} recovers: ${String(reason)}`),
-        working: () => undefined,
-      },
-    },
-    {
-      consumer,
-      flushSize: parts.flushSize,
-      flushBytes: 10_000,
-      scheduledIntervalMs: 150,
-      compression: 'none',
-      openFilesMax: 2,
-      readChunksMax: 3,
-      readBlockMs: 20,
-      readGatherMs: 5,
-      claimEveryMs: 120,
-      auditEveryMs: 300,
-      scrubEveryMs: 200,
-    },
-  );
-  const ended = new AbortController();
-  const folders = disk.caretaker(parts.scheduler, actor);
-  const isClosing = (id: string): boolean => sealer.isClosing(id);
-  const janitor = new Janitor(folders, [lane], { instance: consumer, inUse: isClosing, spoolId: disk.spoolId });
-  const tidying = guarded(parts, actor, async () => {
-    while (!ended.signal.aborted) {
-      await clock.sleep(400);
-      await janitor.tidy().catch(ignoreDoubt);
-    }
-  });
-  const { spillAtBytes } = parts;
-  const spiller = new Spiller(
-    {
-      ...{ folders, clock, isClosing },
-      lanes: [{ lane, closeEarly: () => batcher.closeEarly() }],
-      uploaderIsHere: async () => true,
-      uploads: disk.spilledJobs.port(parts.scheduler, actor),
-      released: () => undefined,
-      health: { ...HEALTH, failing: ignoreDoubt },
-    },
-    { spoolId: disk.spoolId, spillAtBytes: spillAtBytes ?? 0, lookEveryMs: 60 },
-  );
-  const spilling = guarded(parts, actor, async () => {
-    if (spillAtBytes !== null) await spiller.runUntil(ended.signal);
-  });
-  await new BatcherInstance([{ lane, sealer, batcher, health: HEALTH }], clock, {
-    consumer,
-    leaseMs: LEASE_MS,
-    renewEveryMs: 100,
-  }).run(stop);
-  ended.abort();
-  await Promise.all([tidying, spilling]);
-}
-
 /** Uploads jobs one after the other with the shipped upload; sweeps for records without a job. */
 export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
   const { scheduler, random } = parts;
   const lane = new UploaderLane(redisOf(parts, actor), parts.sinkName, 0);
   const disk = diskOf(parts, actor);
-  const spool = disk.uploader(scheduler, actor);
+  const directory = disk.spool(scheduler, actor, () => parts.newId('file'));
+  const spool = new SpoolFiles(directory, ({ id }, problem) =>
+    scheduler.note(`${actor.name}: file of ${id}: ${problem}`),
+  );
   const ordinary = { jobs: parts.jobs, upload: uploadSegment };
   const spilled = { jobs: disk.spilledJobs, upload: uploadSpilled };
   const store = parts.bucket.store(scheduler, actor, () => random.next());
@@ -234,17 +140,18 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
         await scheduler.local(actor, 'complete job', () => jobs.done(actor, id));
       } catch (error) {
         scheduler.note(`${actor.name} failed ${id}: ${String(error)}`);
-        if (!(error instanceof Error && 'retryable' in error && error.retryable === true)) throw error;
+        if (!isRetryable(error) && !(error instanceof SpoolError)) throw error;
         // Who read one half of it before a failover and one after it has read what never was.
         const consistent = parts.hasFailedOver() === hadFailedOver;
-        if (consistent && 'code' in error && BROKEN.includes(error.code)) parts.crash(actor, error);
+        if (consistent && BROKEN.includes(Reflect.get(Object(error), 'code'))) parts.crash(actor, error);
         await scheduler.local(actor, 'fail job', () => jobs.fail(actor, id));
       }
     }
   });
 }
 
-async function sweep(lane: LaneView, jobs: Jobs, { spoolId, spilledJobs }: SpoolDisk): Promise<void> {
+async function sweep(lane: UploaderLane, jobs: Jobs, { spoolId, spilledJobs }: ModelDisk): Promise<void> {
+  await lane.takeLease(spoolLease(spoolId), LEASE_MS);
   for await (const ids of lane.records()) for (const id of ids) jobs.add(lane.number, id);
   jobs.reviveFailed();
   for await (const spilled of lane.spilled()) {
@@ -253,7 +160,7 @@ async function sweep(lane: LaneView, jobs: Jobs, { spoolId, spilledJobs }: Spool
   spilledJobs.reviveFailed();
 }
 
-function diskOf(parts: WorldParts, actor: Actor): SpoolDisk {
+export function diskOf(parts: WorldParts, actor: Actor): ModelDisk {
   const disk = parts.disks[actor.host];
   if (!disk) throw new Error(`no disk for host ${actor.host}`);
   return disk;
@@ -269,5 +176,5 @@ export async function guarded(parts: WorldParts, actor: Actor, run: () => Promis
 }
 
 function ignoreDoubt(error: unknown): void {
-  if (!(error instanceof Error && 'retryable' in error && error.retryable === true)) throw error;
+  if (!isRetryable(error)) throw error;
 }

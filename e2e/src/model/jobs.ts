@@ -1,4 +1,4 @@
-import type { UploadsPort } from '@sink/batcher';
+import type { UploadHandover } from '@sink/batcher';
 import type { Actor, Scheduler } from './scheduler.ts';
 
 interface Job {
@@ -15,7 +15,7 @@ const ATTEMPTS_UNTIL_FAILED = 3;
 export class Jobs {
   readonly all = new Map<string, Job>();
 
-  port(scheduler: Scheduler, actor: Actor): UploadsPort {
+  port(scheduler: Scheduler, actor: Actor): UploadHandover {
     return {
       add: async (lane, segmentId) => {
         await scheduler.remote(actor, 'add job', async () => {

@@ -16,7 +16,7 @@ interface Parked {
   readonly actor: Actor;
   readonly name: string;
   readonly remote: boolean;
-  readonly dueMs: number;
+  readonly due: { readonly ms: number };
   readonly execute: () => Promise<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -59,13 +59,13 @@ export class Scheduler {
 
   /** A call to Redis. */
   remote(actor: Actor, name: string, execute: () => Promise<unknown>): Promise<unknown> {
-    return this.#park(actor, name, true, this.nowMs, execute);
+    return this.#park(actor, name, true, { ms: this.nowMs }, execute);
   }
 
   /** A call on the actor's own machine, or to a world that answers in order: it is a crash point, but is never lost. */
   async local<T>(actor: Actor, name: string, execute: () => T): Promise<T> {
     let result: { value: T } | undefined;
-    await this.#park(actor, name, false, this.nowMs, async () => {
+    await this.#park(actor, name, false, { ms: this.nowMs }, async () => {
       result = { value: execute() };
     });
     if (!result) throw new Error(`${name} was not executed`);
@@ -74,7 +74,11 @@ export class Scheduler {
 
   async sleep(actor: Actor, ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return;
-    await this.#park(actor, 'sleep', false, this.nowMs + ms, async () => undefined);
+    const due = { ms: this.nowMs + ms };
+    const wake = (): void => void (due.ms = this.nowMs);
+    signal?.addEventListener('abort', wake);
+    await this.#park(actor, 'sleep', false, due, async () => undefined);
+    signal?.removeEventListener('abort', wake);
   }
 
   /** A callback later; the returned function takes it back. */
@@ -112,10 +116,10 @@ export class Scheduler {
     if (awake.length === 0) return this.#parked.length > 0;
     if (this.calm) this.#calmSteps += 1;
     this.nowMs += this.#random.below(this.calm && this.#calmSteps <= CALM_STEPS ? CALM_STEP_MS : STEP_MS);
-    let ready = awake.filter((parked) => parked.dueMs <= this.nowMs);
+    let ready = awake.filter((parked) => parked.due.ms <= this.nowMs);
     if (ready.length === 0) {
-      this.nowMs = Math.min(...awake.map((parked) => parked.dueMs));
-      ready = awake.filter((parked) => parked.dueMs <= this.nowMs);
+      this.nowMs = Math.min(...awake.map((parked) => parked.due.ms));
+      ready = awake.filter((parked) => parked.due.ms <= this.nowMs);
     }
     const chosen = this.#random.pick(ready);
     if (!chosen) return false;
@@ -161,9 +165,15 @@ export class Scheduler {
     call.reject(new RedisInDoubt(call.name));
   }
 
-  #park(actor: Actor, name: string, remote: boolean, dueMs: number, execute: () => Promise<unknown>): Promise<unknown> {
+  #park(
+    actor: Actor,
+    name: string,
+    remote: boolean,
+    due: Parked['due'],
+    execute: () => Promise<unknown>,
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (actor.alive) this.#parked.push({ actor, name, remote, dueMs, execute, resolve, reject });
+      if (actor.alive) this.#parked.push({ actor, name, remote, due, execute, resolve, reject });
     });
   }
 }

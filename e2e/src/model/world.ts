@@ -1,13 +1,15 @@
 import type { AppendOutcome } from '@sink/ingest';
 import { GROUP, laneKeys, leaseKey, type RedisPort } from '@sink/lane';
-import { type Ingest, startBatcher, startIngest, startUploader, type WorldParts } from './actors.ts';
+import { type Ingest, startIngest, startUploader, type WorldParts } from './actors.ts';
+import { startBatcher } from './batcher-actor.ts';
 import { takeReplica } from './failover.ts';
 import { Jobs } from './jobs.ts';
 import { startLister } from './lister.ts';
 import { EXPIRE_DEAD } from './looks.ts';
 import type { ModelRedis, RedisFaults } from './model-redis.ts';
 import { NOT_COMPILED, Oracle } from './oracle.ts';
-import { Bucket, SpoolDisk } from './ports.ts';
+import { ModelDisk } from './model-disk.ts';
+import { Bucket } from './ports.ts';
 import { Random } from '../random.ts';
 import { type Actor, Scheduler } from './scheduler.ts';
 
@@ -174,8 +176,9 @@ class Sink {
     this.#parts = {
       ...{ scheduler, random, sinkName, bucket: shared.bucket, redis: this.#redis },
       jobs: new Jobs(),
-      disks: Array.from({ length: hosts }, (_, host) => new SpoolDisk(`disk-${host}`)),
+      disks: Array.from({ length: hosts }, (_, host) => new ModelDisk(`disk-${host}`)),
       spillAtBytes: random.chance(0.4) ? 1 + random.below(6_000) : null,
+      writerIdleMsMax: 3_600_000,
       consumers: new Map(),
       flushSize: 3 + random.below(5),
       dedupe: random.chance(0.3),

@@ -11,7 +11,7 @@ export async function metricsReference(): Promise<string> {
       new IngestMetrics(registry, { usedBytes: 0, waitingRequests: 0 }, durability);
       registerWorkerCount(registry, () => 0);
     }),
-    section('batcher', (registry) => new BatcherMetrics(registry, { openFiles: () => 0, spoolBytes: () => 0 })),
+    section('batcher', (registry) => new BatcherMetrics(registry)),
     section('uploader', (registry) => new UploaderMetrics(registry)),
   ]);
   return [

@@ -1,6 +1,7 @@
 export { compressContent } from './compress-content.ts';
 export type { CompressedContent } from './compress-content.ts';
 export { COMPRESSION_LEVEL_DEFAULT } from './compressor.ts';
+export { NODE_FILE_SYSTEM } from './file-system.ts';
 export type { FileStatus, FileSystem, OpenFile } from './file-system.ts';
 export type { InstanceSpool, SegmentOptions } from './instance-spool.ts';
 export type { SegmentState, SpoolFile } from './paths.ts';

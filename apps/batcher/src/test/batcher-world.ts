@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Compression, SegmentRecord } from '@sink/domain';
+import type { SegmentRecord } from '@sink/domain';
 import { BatcherLane, GROUP, IngestLane, IoredisPort } from '@sink/lane';
-import { type InstanceSpool, SpoolDirectory } from '@sink/spool';
+import { Registry } from '@sink/runtime';
+import { type InstanceSpool, NODE_FILE_SYSTEM, SpoolDirectory } from '@sink/spool';
 import { type RedisServer, startRedis, temporaryDirectory } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { BatcherInstance } from '../instance.ts';
-import { LaneBatcher, type LaneBatcherOptions } from '../lane-batcher.ts';
-import { Sealer } from '../sealer.ts';
+import { composeBatcher } from '../compose.ts';
+import type { BatcherInstance } from '../instance/instance.ts';
+import { BatcherMetrics } from '../metrics.ts';
+import type { BatcherPorts } from '../ports.ts';
+import { BATCHER_LIMITS, type BatcherSettings } from '../settings.ts';
 import { HookedPort } from './hooked-port.ts';
 import { TestClock } from './test-clock.ts';
 
@@ -24,10 +27,37 @@ export interface ChunkToAppend {
   readonly lines?: readonly string[];
 }
 
-export interface BatcherOptions extends Partial<LaneBatcherOptions> {
-  readonly leaseMs?: number;
+export interface BatcherOptions extends Partial<BatcherSettings> {
+  readonly consumer?: string;
   readonly spoolDir?: string;
 }
+
+/** As a service has them, but faster. */
+const SETTINGS: BatcherSettings = {
+  ...BATCHER_LIMITS,
+  sinkName: SINK,
+  lanes: 1,
+  prefix: '',
+  compression: 'none',
+  compressionLevel: undefined,
+  flushSize: 1_000,
+  flushBytes: 10_000_000,
+  scheduledIntervalMs: 60_000,
+  openFilesMax: 64,
+  leaseMs: 2_000,
+  barrier: { waitaof: false, replicas: 0, timeoutMs: 0 },
+  spillAtBytes: null,
+  spoolBytesMax: null,
+  reserveBytes: null,
+  readBlockMs: 20,
+  readGatherMs: 2,
+  claimEveryMs: 50,
+  auditEveryMs: 200,
+  scrubEveryMs: 100,
+  roomLookEveryMs: 20,
+  // Tests tidy when it is time to.
+  housekeepingEveryMs: 3_600_000,
+};
 
 /** What a batcher told the operator. */
 export interface Told {
@@ -43,7 +73,6 @@ export interface RunningBatcher {
   readonly consumer: string;
   readonly told: Told;
   readonly uploads: string[];
-  readonly spool: InstanceSpool;
   /** Its commands, but for the reads that wait. */
   readonly redis: HookedPort;
   readonly openFiles: () => number;
@@ -65,10 +94,11 @@ export class BatcherWorld {
   ingest!: IngestLane;
   clock = new TestClock(NOW_MS);
   spoolDir = '';
-  /** What every batcher of this world is told of its disk. */
-  room = { full: false, hasRoom: (): boolean => !this.room.full, took: (): void => undefined };
+  /** Whether every batcher of this world finds its disk full. */
+  room = { full: false };
   #running: RunningBatcher[] = [];
   readonly #connections: Redis[] = [];
+  #spools: WorldSpool[] = [];
   #writer = '';
   #sequence = 0;
   #events = 0;
@@ -91,7 +121,8 @@ export class BatcherWorld {
     });
     afterEach(async () => {
       for (const batcher of this.#running) batcher.kill();
-      await Promise.all(this.#running.map(({ spool }) => spool.close()));
+      await Promise.all(this.#spools.map((spool) => spool.close()));
+      this.#spools = [];
       this.#running = [];
       await rm(this.spoolDir, { recursive: true, force: true });
     });
@@ -113,8 +144,13 @@ export class BatcherWorld {
     const lines = chunk.lines ?? Array.from({ length: count }, () => JSON.stringify({ id: this.#events++ }));
     const body = lines.map((line) => `${line}\n`).join('');
     const answer = this.ingest.append({
-      ...{ writer: this.#writer, sequence: ++this.#sequence, partition: chunk.partition ?? PARTITION },
-      ...{ count, body, bytes: Buffer.byteLength(body), furtherBytes: 0 },
+      writer: this.#writer,
+      sequence: ++this.#sequence,
+      partition: chunk.partition ?? PARTITION,
+      count,
+      body,
+      bytes: Buffer.byteLength(body),
+      furtherBytes: 0,
       acceptedAtMs: chunk.acceptedAtMs ?? this.clock.wallMs(),
       backlogBytesMax: 1e9,
     });
@@ -169,6 +205,17 @@ export class BatcherWorld {
     return (await file.read()).toString('utf8').trimEnd().split('\n');
   }
 
+  /** The spool directory, on a disk that is as full as this world says. */
+  spool(path = this.spoolDir): SpoolDirectory {
+    const disk = async (): Promise<{ freeBytes: number; totalBytes: number }> => ({
+      freeBytes: this.room.full ? 0 : 1e12,
+      totalBytes: 1e12,
+    });
+    const spool = new WorldSpool(path, { files: { ...NODE_FILE_SYSTEM, disk }, newId: randomUUID });
+    this.#spools.push(spool);
+    return spool;
+  }
+
   /** Event ids in all sealed segments by their slices, in order: what would stand in S3 if all were uploaded. */
   async sealedEvents(): Promise<number[]> {
     const ids: number[] = [];
@@ -213,85 +260,96 @@ export class BatcherWorld {
   }
 }
 
+/** A spool directory that closes what a killed batcher left open. */
+class WorldSpool extends SpoolDirectory {
+  readonly #instances: InstanceSpool[] = [];
+
+  override instance(instance: string): InstanceSpool {
+    const spool = super.instance(instance);
+    this.#instances.push(spool);
+    return spool;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#instances.map((instance) => instance.close()));
+  }
+}
+
 function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBatcher {
-  const { server, clock } = world;
-  const connections = [strictConnection(server), strictConnection(server)] as const;
+  const connections = [strictConnection(world.server), strictConnection(world.server)] as const;
   const redis = new HookedPort(new IoredisPort(connections[0]));
-  const lane = new BatcherLane(redis, SINK, 0);
   const consumer = options.consumer ?? `b-${randomUUID().slice(0, 8)}`;
   const told: Told = { foreign: [], claimed: [], recovering: [], sealingFailed: [], restored: 0 };
   const uploads: string[] = [];
-  const spool = new SpoolDirectory(options.spoolDir ?? world.spoolDir).instance(consumer);
-  const compression: Compression = options.compression ?? 'none';
-  const sealer = new Sealer(
-    {
-      ...{ lane, spool, clock, newUid: () => 'uid2', sealed: () => undefined },
-      uploads: { add: async (_lane, id) => void uploads.push(id) },
-      health: { failing: (error) => void told.sealingFailed.push(error), working: () => undefined },
-    },
-    { prefix: '', compression, durability: { waitaof: false, replicas: 0, timeoutMs: 0 } },
-  );
-  const batcher = new LaneBatcher(
-    {
-      ...{ reader: new BatcherLane(new IoredisPort(connections[1]), SINK, 0), lane, spool, sealer, clock },
-      room: world.room,
-      newSegmentId: () => `s-${randomUUID()}`,
-      events: {
-        foreign: (_lane, id, problem) => void told.foreign.push({ id, problem }),
-        claimed: (_lane, from, chunks) => void told.claimed.push({ from, chunks }),
-        restored: (_lane, chunks) => void (told.restored += chunks),
-        recovering: (_lane, reason) => void told.recovering.push(reason),
-        working: () => undefined,
-      },
-    },
-    {
-      ...{ flushSize: 1_000, flushBytes: 10_000_000, scheduledIntervalMs: 60_000, openFilesMax: 64 },
-      ...{
-        readChunksMax: 32,
-        readBlockMs: 20,
-        readGatherMs: 2,
-        claimEveryMs: 50,
-        auditEveryMs: 200,
-        scrubEveryMs: 100,
-      },
-      ...options,
-      ...{ consumer, compression },
-    },
-  );
+  const metrics = new BatcherMetrics(new Registry());
   const leaseMs = options.leaseMs ?? 2_000;
-  const health = { failing: (error: unknown) => void told.recovering.push(error), working: () => undefined };
-  const instance = new BatcherInstance([{ lane, sealer, batcher, health }], clock, {
-    ...{ consumer, leaseMs, renewEveryMs: leaseMs / 5 },
-  });
+  const settings: BatcherSettings = { ...SETTINGS, renewalsPerLease: 5, ...options, leaseMs };
+  const ports: BatcherPorts = {
+    redis,
+    openReader: () => ({ redis: new IoredisPort(connections[1]), close: () => connections[1].disconnect() }),
+    spool: world.spool(options.spoolDir),
+    uploads: { add: async (_lane, id) => void uploads.push(id) },
+    spilledUploads: () => ({ add: async () => undefined }),
+    clock: world.clock,
+    // The longest waits.
+    random: () => 0.999,
+    ids: { consumer: () => consumer, segment: () => `s-${randomUUID()}`, laneUid: () => 'uid2' },
+    metrics,
+    log: logInto(told),
+    readiness: { set: () => undefined },
+    reporter: (name) => ({
+      failed: ({ err }) => void (name.startsWith('sealing') ? told.sealingFailed : told.recovering).push(err),
+      succeeded: () => undefined,
+    }),
+  };
   const stop = new AbortController();
-  let killed = false;
-  const end = async (): Promise<'stopped' | 'lease_lost'> => {
+  let instance: BatcherInstance | null = null;
+  const run = async (): Promise<'stopped' | 'lease_lost'> => {
     await Promise.all(connections.map(ready));
+    const batcher = await composeBatcher(ports, settings);
+    const watching = batcher.room.watchUntil(stop.signal);
     try {
+      instance = await batcher.openInstance(consumer);
       return await instance.run(stop.signal);
     } finally {
+      stop.abort();
+      await watching;
       for (const connection of connections) connection.disconnect();
-      if (!killed) await spool.close();
     }
   };
-  const ended = end();
+  const ended = run();
   ended.catch(() => undefined);
   return {
-    ...{ consumer, told, uploads, spool, redis, ended },
-    openFiles: () => instance.openFiles,
-    isClosing: (id) => sealer.isClosing(id),
-    closeEarly: () => batcher.closeEarly(),
+    consumer,
+    told,
+    uploads,
+    redis,
+    ended,
+    openFiles: () => metrics.openFiles,
+    isClosing: (id) => instance?.isClosing(id) ?? false,
+    closeEarly: () => instance?.closeEarly(),
     stop: () => {
       stop.abort();
       return ended;
     },
     kill: () => {
-      killed = true;
       redis.before = () => new Promise(() => undefined);
       for (const connection of connections) connection.disconnect();
-      sealer.abandon();
+      stop.abort();
     },
   };
+}
+
+/** Keeps of the log what the tests ask for. */
+function logInto(told: Told): BatcherPorts['log'] {
+  const note = (fields: Record<string, unknown>): void => {
+    if (typeof fields['problem'] === 'string' && typeof fields['id'] === 'string')
+      told.foreign.push({ id: fields['id'], problem: fields['problem'] });
+    else if (typeof fields['from'] === 'string')
+      told.claimed.push({ from: fields['from'], chunks: Number(fields['chunks']) });
+    else if (typeof fields['chunks'] === 'number') told.restored += fields['chunks'];
+  };
+  return { debug: () => undefined, info: note, warn: note, error: note } as never;
 }
 
 async function ready(client: Redis): Promise<void> {

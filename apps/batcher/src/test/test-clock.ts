@@ -1,8 +1,7 @@
-import { systemClock } from '@sink/runtime';
-import type { BatcherClock } from '../ports.ts';
+import { type Clock, systemClock } from '@sink/runtime';
 
 /** A clock that runs as the machine's does, and jumps when a test says so. Waits take their real time. */
-export class TestClock implements BatcherClock {
+export class TestClock implements Clock {
   #wallMs: number;
   #monotonicMs = 0;
 

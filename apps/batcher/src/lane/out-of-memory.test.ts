@@ -1,6 +1,6 @@
 import { eventually } from '@sink/testing';
 import { expect, test } from 'vitest';
-import { BatcherWorld } from './test/batcher-world.ts';
+import { BatcherWorld } from '../test/batcher-world.ts';
 
 const world = new BatcherWorld(['--maxmemory', '12mb']);
 

@@ -5,9 +5,10 @@ import type { SegmentRecord } from '@sink/domain';
 import { SpoolDirectory } from '@sink/spool';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import { Janitor, type Tidied } from './janitor.ts';
+import { BATCHER_LIMITS } from '../settings.ts';
+import { BatcherWorld } from '../test/batcher-world.ts';
 import { Spiller } from './spiller.ts';
-import { BatcherWorld } from './test/batcher-world.ts';
+import { SpoolJanitor, type Tidied } from './spool-janitor.ts';
 
 const world = new BatcherWorld();
 const SPOOL_ID = 'spool-1';
@@ -26,16 +27,16 @@ function spilling(spillAtBytes: number, { uploader = true, inUse = '', lane = wo
   let [closed, working] = [0, 0];
   const spiller = new Spiller(
     {
-      folders: new SpoolDirectory(world.spoolDir),
+      spool: new SpoolDirectory(world.spoolDir),
       lanes: [{ lane, closeEarly: () => void (closed += 1) }],
       clock: world.clock,
       uploaderIsHere: async () => uploader,
       uploads: { add: async (_lane, id) => void queued.push(id) },
       isClosing: (id) => id === inUse,
       released: () => undefined,
-      health: { failing: (error) => void failures.push(error), working: () => void (working += 1) },
+      reporter: { failed: ({ err }) => void failures.push(err), succeeded: () => void (working += 1) },
     },
-    { spoolId: SPOOL_ID, spillAtBytes, lookEveryMs: 1_000 },
+    { ...BATCHER_LIMITS, spoolId: SPOOL_ID, spillAtBytes },
   );
   return { spiller, queued, failures, working: () => working, closedEarly: () => closed };
 }
@@ -57,8 +58,8 @@ function path({ spool, id }: SegmentRecord, state: 'segment' | 'spilled' | 'quar
 }
 
 function tidy(): Promise<Tidied> {
-  const options = { instance: 'b-me', inUse: () => false, spoolId: SPOOL_ID };
-  return new Janitor(new SpoolDirectory(world.spoolDir), [world.lane], options).tidy();
+  const ports = { spool: new SpoolDirectory(world.spoolDir), lanes: [world.lane], isClosing: () => false };
+  return new SpoolJanitor(ports, BATCHER_LIMITS, { instance: 'b-me', spoolId: SPOOL_ID }).tidy();
 }
 
 async function spilledOne(): Promise<SegmentRecord> {

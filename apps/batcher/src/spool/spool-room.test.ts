@@ -4,12 +4,14 @@ import { systemClock } from '@sink/runtime';
 import { SpoolDirectory } from '@sink/spool';
 import { temporaryDirectory } from '@sink/testing';
 import { expect, test } from 'vitest';
+import { BATCHER_LIMITS } from '../settings.ts';
 import { SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
 
 const MIB = 1024 * 1024;
 
 interface Looked {
   readonly room: SpoolRoom;
+  readonly usedBytes: () => number;
   readonly told: (string | null)[];
   /** Late enough for the files to be added up again. */
   readonly look: () => Promise<void>;
@@ -17,14 +19,20 @@ interface Looked {
 
 function roomIn(directory: string, options: Partial<SpoolRoomOptions>): Looked {
   const told: (string | null)[] = [];
-  let nowMs = 0;
+  let [nowMs, usedBytes] = [0, 0];
   const room = new SpoolRoom(
-    { spool: new SpoolDirectory(directory), maxBytes: null, reserveBytes: 0, ...options },
-    { ...systemClock, monotonicMs: () => nowMs },
-    (problem) => told.push(problem),
+    {
+      spool: new SpoolDirectory(directory),
+      clock: { ...systemClock, monotonicMs: () => nowMs },
+      used: (bytes) => void (usedBytes = bytes),
+      changed: (problem) => void told.push(problem),
+    },
+    { ...BATCHER_LIMITS, spoolBytesMax: null, reserveBytes: 0, ...options },
   );
   return {
-    ...{ room, told },
+    room,
+    told,
+    usedBytes: () => usedBytes,
     look: () => {
       nowMs += 10_000;
       return room.look();
@@ -36,9 +44,9 @@ test('a spool has room until what it holds, and what was written since, reach it
   const directory = temporaryDirectory('room');
   mkdirSync(join(directory, 'b-1'));
   writeFileSync(join(directory, 'b-1', 'a'), Buffer.alloc(10 * MIB));
-  const { room, told, look } = roomIn(directory, { maxBytes: 64 * MIB });
+  const { room, usedBytes, told, look } = roomIn(directory, { spoolBytesMax: 64 * MIB });
   await look();
-  expect([room.hasRoom(), room.usedBytes]).toEqual([true, 10 * MIB]);
+  expect([room.hasRoom(), usedBytes()]).toEqual([true, 10 * MIB]);
   room.took(30 * MIB);
   expect(room.hasRoom()).toBe(true);
   room.took(10 * MIB);

@@ -4,14 +4,16 @@ import { join } from 'node:path';
 import { SpoolDirectory, type SpoolFile } from '@sink/spool';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import { Janitor } from './janitor.ts';
-import { BatcherWorld } from './test/batcher-world.ts';
+import { BATCHER_LIMITS } from '../settings.ts';
+import { BatcherWorld } from '../test/batcher-world.ts';
+import { SpoolJanitor } from './spool-janitor.ts';
 
 const world = new BatcherWorld();
 
-async function tidy(instance: string, inUse: (segmentId: string) => boolean = () => false): Promise<number> {
-  const options = { instance, inUse, spoolId: 'spool-1' };
-  return (await new Janitor(new SpoolDirectory(world.spoolDir), [world.lane], options).tidy()).removed;
+async function tidy(instance: string, isClosing: (segmentId: string) => boolean = () => false): Promise<number> {
+  const ports = { spool: new SpoolDirectory(world.spoolDir), lanes: [world.lane], isClosing };
+  const janitor = new SpoolJanitor(ports, BATCHER_LIMITS, { instance, spoolId: 'spool-1' });
+  return (await janitor.tidy()).removed;
 }
 
 function files(instance: string): Promise<SpoolFile[]> {
@@ -59,7 +61,7 @@ describe('tidying the spool', () => {
     expect(await world.sealedEvents()).toEqual(world.everyEvent);
   });
 
-  test('our own: open files and those on their way are left alone, what nobody needs any more goes', async () => {
+  test('our own: open files and those that are closing are left alone, superfluous ones are removed', async () => {
     const spool = new SpoolDirectory(world.spoolDir).instance('b-me');
     await spool.createSegment({ segmentId: 's-filling', compression: 'none' });
     await leaveFile('b-me', 's-closing.segment');
@@ -79,11 +81,12 @@ describe('tidying the spool', () => {
   test('while Redis does not answer nothing is removed', async () => {
     await leaveFile('b-somebody', 's-1.open');
     await world.server.kill();
-    await expect(
-      new Janitor(new SpoolDirectory(world.spoolDir), [world.strictLane()], {
-        ...{ instance: 'b-me', inUse: () => false, spoolId: null },
-      }).tidy(),
-    ).rejects.toMatchObject({ retryable: true });
+    const spool = new SpoolDirectory(world.spoolDir);
+    const janitor = new SpoolJanitor({ spool, lanes: [world.strictLane()], isClosing: () => false }, BATCHER_LIMITS, {
+      instance: 'b-me',
+      spoolId: null,
+    });
+    await expect(janitor.tidy()).rejects.toMatchObject({ retryable: true });
     await world.server.restart();
     expect(await files('b-somebody')).toHaveLength(1);
   });

@@ -2,7 +2,7 @@ import type { SegmentRecord } from '@sink/domain';
 import { GROUP, leaseKey, RedisInDoubt } from '@sink/lane';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import { BatcherWorld, PARTITION, type RunningBatcher } from './test/batcher-world.ts';
+import { BatcherWorld, PARTITION, type RunningBatcher } from '../test/batcher-world.ts';
 
 const world = new BatcherWorld();
 

@@ -1,26 +1,26 @@
 import { type Chunk, lineRun, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
-import type { SegmentWriterPort } from './ports.ts';
+import type { SegmentWriter } from '@sink/spool';
 
 export interface SegmentLimits {
-  /** Events in an object that is closed by size. */
   readonly flushSize: number;
-  /** Bytes of uncompressed content in an object; one larger event is an object of its own. */
   readonly flushBytes: number;
 }
 
-/** Where a chunk is being read: everything before `line` (at `byte` of its body) stands in a segment already. */
+export type SegmentFileWriter = Pick<SegmentWriter, 'write' | 'finish' | 'seal' | 'discard'>;
+
+/** How far a chunk was read: everything before `line` (at `byte` of its body) is in a segment already. */
 export interface ChunkCursor {
   readonly chunk: Chunk;
   line: number;
   byte: number;
 }
 
-/** A segment that is being filled: the slices it holds so far, and the file their lines go to. */
+/** A segment that is being filled: its slices so far, and the file of their lines. */
 export class OpenSegment {
   readonly segmentId: string;
   readonly partition: string;
-  readonly file: SegmentWriterPort;
-  /** Monotonic times: when it was opened, and when it is closed even if it is not full. */
+  readonly file: SegmentFileWriter;
+  /** Monotonic times: when it was opened, and when it is closed although it is not full. */
   readonly openedAtMs: number;
   readonly deadlineMs: number;
   readonly slices: Slice[] = [];
@@ -33,11 +33,11 @@ export class OpenSegment {
 
   constructor(
     segment: {
-      segmentId: string;
-      partition: string;
-      file: SegmentWriterPort;
-      openedAtMs: number;
-      deadlineMs: number;
+      readonly segmentId: string;
+      readonly partition: string;
+      readonly file: SegmentFileWriter;
+      readonly openedAtMs: number;
+      readonly deadlineMs: number;
     },
     limits: SegmentLimits,
   ) {
@@ -49,7 +49,7 @@ export class OpenSegment {
     this.#limits = limits;
   }
 
-  /** Takes as much of the chunk as fits, and moves the cursor behind it; true when the segment is full. */
+  /** Takes as much of the chunk as fits, and moves the cursor behind it; true if the segment is full then. */
   async fill(cursor: ChunkCursor): Promise<boolean> {
     const { chunk } = cursor;
     const eventsMax = Math.min(chunk.count - cursor.line, this.#limits.flushSize - this.count);

@@ -1,6 +1,6 @@
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import { BatcherWorld, NOW_MS, PARTITION } from './test/batcher-world.ts';
+import { BatcherWorld, NOW_MS, PARTITION } from '../test/batcher-world.ts';
 
 const world = new BatcherWorld();
 const HOUR_MS = 3_600_000;

@@ -1,12 +1,9 @@
 import type { BatcherLane } from '@sink/lane';
-import type { BatcherClock, HealthPort, SpoolFolders, UploadsPort } from './ports.ts';
+import type { BatcherPorts, BatcherSpool, Reporter, UploadHandover } from '../ports.ts';
+import type { BatcherSettings } from '../settings.ts';
 
-/** What part of the time, at most, goes into walking a large spool. */
+/** What part of the time, at most, goes into reading the names of a large spool. */
 const WALK_SHARE = 0.1;
-/** Segments that are released between two looks at the backlog. */
-const RELEASED_BETWEEN_LOOKS = 16;
-/** Files found damaged that are remembered, so that they are not read again and again. */
-const UNSOUND_MAX = 10_000;
 
 export interface SpillingLane {
   readonly lane: BatcherLane;
@@ -14,32 +11,30 @@ export interface SpillingLane {
   readonly closeEarly: () => void;
 }
 
-export interface SpillerPorts {
-  readonly folders: SpoolFolders;
+export interface SpillerPorts extends Pick<BatcherPorts, 'clock'> {
+  readonly spool: Pick<BatcherSpool, 'instances' | 'files' | 'remove' | 'examine' | 'mark'>;
   readonly lanes: readonly SpillingLane[];
-  readonly clock: BatcherClock;
-  /** Whether an uploader on this spool directory is alive; nobody else can upload what is released here. */
+  /** Whether an uploader on this spool directory is alive; no other can upload what is released here. */
   readonly uploaderIsHere: () => Promise<boolean>;
-  /** The upload jobs of what is released here. A job that can not be added now, the uploaders' sweep adds. */
-  readonly uploads: UploadsPort;
-  /** Segments on their way from the disk to the lane. */
+  /** The upload jobs of what is released here. If a job cannot be added now, the uploaders' sweep adds it. */
+  readonly uploads: UploadHandover;
+  /** Whether a segment's file is between sealed on disk and sealed in its lane. */
   readonly isClosing: (segmentId: string) => boolean;
   readonly released: (lane: number) => void;
-  readonly health: HealthPort;
+  readonly reporter: Reporter;
 }
 
-export interface SpillerOptions {
+export interface SpillerOptions extends Pick<BatcherSettings, 'spillLookEveryMs' | 'releasesPerLook' | 'unsoundMax'> {
   readonly spoolId: string;
   /** Bytes of a lane's backlog in Redis from which on its segments are released. */
   readonly spillAtBytes: number;
-  /** How often the backlog is looked at. */
-  readonly lookEveryMs: number;
 }
 
 /**
- * Takes sealed segments out of Redis while there is too much in it, which is when the bucket is away: their spool files are
- * the only copies then (design, section 6). A file is verified, and marked durably, before its chunks go. Nobody removes a
- * marked file for want of a record, so there is always one who has the events.
+ * Releases sealed segments from Redis while its backlog is above the limit, which happens when the bucket is away: their
+ * spool files are the only copies then (docs/adr/0008-spill.md). Before the chunks of a segment are deleted, its file is
+ * examined and durably marked. A marked file is never removed because its record is missing, so the events are always in
+ * Redis or in a marked file.
  */
 export class Spiller {
   readonly #ports: SpillerPorts;
@@ -52,21 +47,21 @@ export class Spiller {
   }
 
   async runUntil(ended: AbortSignal): Promise<void> {
-    const { clock, health } = this.#ports;
+    const { clock, reporter } = this.#ports;
     while (!ended.aborted) {
       const startedMs = clock.monotonicMs();
       try {
         await this.round(ended);
-        health.working();
+        reporter.succeeded();
       } catch (error) {
-        health.failing(error);
+        reporter.failed({ err: error });
       }
       const tookMs = clock.monotonicMs() - startedMs;
-      await clock.sleep(Math.max(this.#options.lookEveryMs, tookMs / WALK_SHARE - tookMs), ended);
+      await clock.sleep(Math.max(this.#options.spillLookEveryMs, tookMs / WALK_SHARE - tookMs), ended);
     }
   }
 
-  /** Releases segments until every lane is below its limit, or has none left here; asks for more where it has none. */
+  /** Releases segments until every lane is below the limit or has none left here; then has open ones sealed. */
   async round(ended: AbortSignal): Promise<void> {
     let over = await this.#over(this.#ports.lanes);
     if (over.length === 0 || !(await this.#ports.uploaderIsHere())) return;
@@ -75,7 +70,7 @@ export class Spiller {
       if (ended.aborted) return;
       if (!(await this.#release(instance, segmentId, over))) continue;
       released += 1;
-      if (released % RELEASED_BETWEEN_LOOKS > 0) continue;
+      if (released % this.#options.releasesPerLook > 0) continue;
       over = await this.#over(over);
       if (over.length === 0) return;
     }
@@ -83,10 +78,10 @@ export class Spiller {
   }
 
   async #sealedFiles(): Promise<{ instance: string; segmentId: string }[]> {
-    const { folders, isClosing } = this.#ports;
+    const { spool, isClosing } = this.#ports;
     const found: { instance: string; segmentId: string }[] = [];
-    for (const instance of await folders.instances()) {
-      for (const { segmentId, state } of await folders.files(instance)) {
+    for (const instance of await spool.instances()) {
+      for (const { segmentId, state } of await spool.files(instance)) {
         if (state !== 'sealed' || isClosing(segmentId) || this.#unsound.has(segmentId)) continue;
         found.push({ instance, segmentId });
       }
@@ -100,20 +95,20 @@ export class Spiller {
   }
 
   async #release(instance: string, segmentId: string, lanes: readonly SpillingLane[]): Promise<boolean> {
-    const { folders, uploads, released } = this.#ports;
+    const { spool, uploads, released } = this.#ports;
     for (const { lane } of lanes) {
       const record = await lane.record(segmentId);
       if (record === null) continue;
-      const found = await folders.examine(instance, segmentId, { sealed: record });
+      const found = await spool.examine(instance, segmentId, { sealed: record });
       if (found.kind === 'missing') return false;
       if (found.kind !== 'sound') {
-        if (this.#unsound.size < UNSOUND_MAX) this.#unsound.add(segmentId);
+        if (this.#unsound.size < this.#options.unsoundMax) this.#unsound.add(segmentId);
         return false;
       }
-      if (!(await folders.mark(instance, segmentId))) return false; // rule: spill.marked
+      if (!(await spool.mark(instance, segmentId))) return false; // rule: spill.marked
       const answer = await lane.release(record, this.#options.spoolId);
-      // Committed meanwhile, by an uploader that did not see the mark.
-      if (answer === 'gone') await folders.remove(instance, { segmentId, state: 'spilled' });
+      // An uploader that did not see the mark committed the segment meanwhile.
+      if (answer === 'gone') await spool.remove(instance, { segmentId, state: 'spilled' });
       if (answer !== 'released') return false;
       released(lane.number);
       await uploads.add(lane.number, segmentId).catch(() => undefined);

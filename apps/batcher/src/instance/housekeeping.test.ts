@@ -5,9 +5,10 @@ import { createLogger, Registry } from '@sink/runtime';
 import { SpoolDirectory } from '@sink/spool';
 import { expect, test } from 'vitest';
 import { Housekeeping } from './housekeeping.ts';
-import { Janitor } from './janitor.ts';
-import { BatcherMetrics } from './metrics.ts';
-import { BatcherWorld, SINK } from './test/batcher-world.ts';
+import { BatcherMetrics } from '../metrics.ts';
+import { BATCHER_LIMITS } from '../settings.ts';
+import { SpoolJanitor } from '../spool/spool-janitor.ts';
+import { BatcherWorld, SINK } from '../test/batcher-world.ts';
 
 const world = new BatcherWorld();
 
@@ -22,10 +23,12 @@ test('what becomes of spool files is counted, and told where a person has to loo
     {
       redis: new IoredisPort(world.redis),
       lanes: [world.lane],
-      janitor: new Janitor(new SpoolDirectory(world.spoolDir), [world.lane], {
-        ...{ instance: 'b-me', inUse: () => false, spoolId: 'spool-1' },
-      }),
-      metrics: new BatcherMetrics(registry, { openFiles: () => 0, spoolBytes: () => 0 }),
+      janitor: new SpoolJanitor(
+        { spool: new SpoolDirectory(world.spoolDir), lanes: [world.lane], isClosing: () => false },
+        BATCHER_LIMITS,
+        { instance: 'b-me', spoolId: 'spool-1' },
+      ),
+      metrics: new BatcherMetrics(registry),
       clock: world.clock,
       readiness: { set: () => undefined },
       log: createLogger({
@@ -34,7 +37,7 @@ test('what becomes of spool files is counted, and told where a person has to loo
       }),
       moreLanes: () => undefined,
     },
-    { sinkName: SINK, lanes: 1 },
+    { ...BATCHER_LIMITS, sinkName: SINK, lanes: 1 },
   );
   await housekeeping.round();
   const value = async (name: string): Promise<number | undefined> =>

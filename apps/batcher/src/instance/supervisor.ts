@@ -1,0 +1,52 @@
+import { isRetryable } from '@sink/domain';
+import { SpoolError } from '@sink/spool';
+import type { BatcherPorts } from '../ports.ts';
+import type { BatcherSettings } from '../settings.ts';
+import type { BatcherInstance } from './instance.ts';
+
+export interface BatcherSupervisorPorts extends Pick<BatcherPorts, 'clock' | 'ids' | 'log'> {
+  readonly openInstance: (consumer: string) => Promise<Pick<BatcherInstance, 'run'>>;
+}
+
+/**
+ * Runs one batcher instance after the other, each under a new name. An instance ends when it loses its lease, when it is to
+ * be replaced because the sink has more lanes, or when it fails.
+ */
+export class BatcherSupervisor {
+  readonly #ports: BatcherSupervisorPorts;
+  readonly #settings: Pick<BatcherSettings, 'restartWaitMs'>;
+
+  constructor(ports: BatcherSupervisorPorts, settings: Pick<BatcherSettings, 'restartWaitMs'>) {
+    this.#ports = ports;
+    this.#settings = settings;
+  }
+
+  /**
+   * Runs until `stop` aborts and everything is sealed. Failures of Redis and of the disk end only an instance.
+   * @throws any other error: a broken invariant, or what needs an operator
+   */
+  async runUntil(stop: AbortSignal): Promise<void> {
+    const { clock, ids, log, openInstance } = this.#ports;
+    while (!stop.aborted) {
+      const consumer = ids.consumer();
+      try {
+        const instance = await openInstance(consumer);
+        const ended = await instance.run(stop);
+        if (ended === 'lease_lost') log.warn({ consumer }, 'lease lost; starting again under a new name');
+      } catch (error) {
+        if (!endsInstanceOnly(error)) throw error;
+        log.warn({ consumer, err: error }, 'instance failed; starting again under a new name');
+      }
+      await clock.sleep(this.#settings.restartWaitMs, stop);
+    }
+  }
+}
+
+/**
+ * Another instance mends the failures of Redis and of the disk. It also mends a folder that is gone: another batcher took
+ * the instance for dead and removed its files.
+ */
+function endsInstanceOnly(error: unknown): boolean {
+  if (error instanceof SpoolError && error.code === 'spool_gone') return true;
+  return isRetryable(error);
+}

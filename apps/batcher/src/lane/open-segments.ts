@@ -1,0 +1,106 @@
+import { type Chunk, partitionSpan } from '@sink/domain';
+import type { BatcherPorts, LaneSpool } from '../ports.ts';
+import type { BatcherSettings } from '../settings.ts';
+import { OpenSegment } from './open-segment.ts';
+
+export interface OpenSegmentsPorts extends Pick<BatcherPorts, 'clock'> {
+  readonly spool: LaneSpool;
+  readonly newSegmentId: () => string;
+  /** Called with 1 for each file that is opened, and with -1 when it is closed or discarded. */
+  readonly opened: (files: number) => void;
+}
+
+/** Objects grow again by this factor with each one that is sealed, after a full disk. */
+const FLUSH_BYTES_GROWTH = 1.25;
+
+/** The segments of a lane that are being filled, one a partition, and when each is closed. */
+export class OpenSegments {
+  readonly #ports: OpenSegmentsPorts;
+  readonly #settings: BatcherSettings;
+  readonly #filesMax: number;
+  readonly #open = new Map<string, OpenSegment>();
+  /** The bytes of an object now: less than configured while the disk is full. */
+  #flushBytes: number;
+
+  constructor(ports: OpenSegmentsPorts, settings: BatcherSettings, filesMax: number) {
+    this.#ports = ports;
+    this.#settings = settings;
+    this.#filesMax = filesMax;
+    this.#flushBytes = settings.flushBytes;
+  }
+
+  /** The open segments, oldest first. */
+  get all(): readonly OpenSegment[] {
+    return [...this.#open.values()];
+  }
+
+  of(partition: string): OpenSegment | undefined {
+    return this.#open.get(partition);
+  }
+
+  /** The segment to close before another is opened; undefined if there may be one more. */
+  get surplus(): OpenSegment | undefined {
+    return this.#open.size >= this.#filesMax ? this.all[0] : undefined;
+  }
+
+  /** The segments that are to be closed now, full or not. */
+  get due(): readonly OpenSegment[] {
+    return this.all.filter((segment) => this.#dueMs(segment) <= this.#ports.clock.monotonicMs());
+  }
+
+  /** How long no segment becomes due, in whole milliseconds. */
+  get untilDueMs(): number {
+    const nextMs = Math.min(...this.all.map((segment) => this.#dueMs(segment)));
+    return Math.max(0, Math.ceil(nextMs - this.#ports.clock.monotonicMs()));
+  }
+
+  /** Opens a segment of the chunk's partition. */
+  async open(chunk: Chunk): Promise<OpenSegment> {
+    const { clock, spool, newSegmentId } = this.#ports;
+    const { compression, compressionLevel, scheduledIntervalMs, openMsMin, flushSize } = this.#settings;
+    const segmentId = newSegmentId(); // rule: segment.new-id
+    const file = await spool.createSegment({ segmentId, compression, compressionLevel });
+    // The interval counts from the first event; a clock that differs from ingest's can only move it within these bounds.
+    const leftMs = chunk.acceptedAtMs + scheduledIntervalMs - clock.wallMs();
+    const waitMs = Math.min(scheduledIntervalMs, Math.max(openMsMin, leftMs));
+    const openedAtMs = clock.monotonicMs();
+    const segment = new OpenSegment(
+      { segmentId, partition: chunk.partition, file, openedAtMs, deadlineMs: openedAtMs + waitMs },
+      { flushSize, flushBytes: this.#flushBytes },
+    );
+    this.#open.set(chunk.partition, segment);
+    this.#ports.opened(1);
+    return segment;
+  }
+
+  /** The segment is not filled any more: the caller closes or discards it. */
+  remove(segment: OpenSegment): void {
+    if (this.#open.delete(segment.partition)) this.#ports.opened(-1);
+  }
+
+  async discard(): Promise<void> {
+    const open = this.all;
+    for (const segment of open) this.remove(segment);
+    for (const segment of open) await segment.file.discard();
+  }
+
+  /** On a full disk small objects may still fit. */
+  shrinkObjects(): void {
+    const halfBytes = Math.max(this.#settings.flushBytesMin, Math.floor(this.#flushBytes / 2));
+    this.#flushBytes = Math.min(this.#flushBytes, halfBytes);
+  }
+
+  growObjects(): void {
+    this.#flushBytes = Math.min(Math.ceil(this.#flushBytes * FLUSH_BYTES_GROWTH), this.#settings.flushBytes);
+  }
+
+  /** A segment is due at its interval, or soon after its hour or day has ended. */
+  #dueMs(segment: OpenSegment): number {
+    const { clock } = this.#ports;
+    const { partitionEndGraceMs } = this.#settings;
+    const endMs = partitionSpan(segment.partition)?.endMs ?? 0;
+    const toEndMs = Math.max(0, endMs + partitionEndGraceMs - clock.wallMs());
+    const endDueMs = Math.max(clock.monotonicMs() + toEndMs, segment.openedAtMs + partitionEndGraceMs);
+    return Math.min(segment.deadlineMs, endDueMs);
+  }
+}

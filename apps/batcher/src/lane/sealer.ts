@@ -1,0 +1,148 @@
+import { backoffMs, objectKey, RECORD_VERSION, type SegmentRecord } from '@sink/domain';
+import { assertReached, type BatcherLane, RedisFailure, type SealAnswer } from '@sink/lane';
+import type { BatcherPorts, LaneSpool, Reporter, UploadHandover } from '../ports.ts';
+import type { BatcherSettings } from '../settings.ts';
+import type { OpenSegment } from './open-segment.ts';
+
+export interface SealerPorts extends Pick<BatcherPorts, 'clock' | 'random'> {
+  readonly lane: BatcherLane;
+  readonly spool: LaneSpool;
+  readonly uploads: UploadHandover;
+  readonly sealed: (record: SegmentRecord) => void;
+  /** Learns of seals without an answer, which are sent again until there is one. */
+  readonly reporter: Reporter;
+}
+
+/** A seal was refused: another batcher took those chunks over. */
+export class SealRefused extends Error {
+  readonly code = 'seal_refused';
+  readonly retryable = true;
+  constructor(segmentId: string, chunks: readonly string[]) {
+    super(`sealing segment ${segmentId}: refused for chunks ${chunks.slice(0, 5).join(', ') || '(another record)'}`);
+    this.name = 'SealRefused';
+  }
+}
+
+/**
+ * Closes segments: the file is finished and made durable first, then the segment is sealed in the lane, then handed over to
+ * the uploaders. Files are finished side by side; seals happen one after the other in the order of closing, because a chunk
+ * that was split continues in the next segment.
+ *
+ * A sealer that has failed seals nothing more: what follows may continue chunks that were lost with the failed segment. Its
+ * owner throws away what is open and makes another sealer.
+ */
+export class Sealer {
+  /** Aborts with the reason when a seal was refused, a file failed, or the lease is lost. */
+  readonly failed: AbortSignal;
+  readonly #ports: SealerPorts;
+  readonly #settings: BatcherSettings;
+  readonly #laneUid: string;
+  readonly #failure = new AbortController();
+  #last: Promise<void> = Promise.resolve();
+  readonly #closing: Promise<void>[] = [];
+  readonly #inUse = new Set<string>();
+  readonly #handovers = new Set<Promise<void>>();
+
+  /** @param lost aborts with the lease: no seal is sent again after it */
+  constructor(ports: SealerPorts, settings: BatcherSettings, laneUid: string, lost: AbortSignal) {
+    this.#ports = ports;
+    this.#settings = settings;
+    this.#laneUid = laneUid;
+    this.failed = AbortSignal.any([this.#failure.signal, lost]);
+  }
+
+  /** Takes a full or due segment; waits while too many are closing. Calls `onSealed` when the segment is sealed. */
+  async close(segment: OpenSegment, onSealed: () => void): Promise<void> {
+    if (this.#closing.length >= this.#settings.closingMax) await this.#closing[0];
+    this.#inUse.add(segment.segmentId);
+    const prepared = this.#prepare(segment);
+    prepared.catch(() => undefined); // awaited in turn, below
+    const done = this.#last.then(async () => {
+      try {
+        const { record, json } = await prepared;
+        await this.#seal(record, json, onSealed);
+      } catch (error) {
+        this.#failure.abort(error);
+        await segment.file.discard().catch(() => undefined);
+      } finally {
+        this.#inUse.delete(segment.segmentId);
+      }
+    });
+    this.#last = done;
+    this.#closing.push(done);
+    void done.finally(() => this.#closing.splice(this.#closing.indexOf(done), 1));
+  }
+
+  /** Whether a segment's file is between sealed on disk and sealed in the lane. */
+  isClosing(segmentId: string): boolean {
+    return this.#inUse.has(segmentId);
+  }
+
+  /** Waits until nothing is closing any more, and every handover was tried. */
+  async settle(): Promise<void> {
+    await this.#last;
+    await Promise.all(this.#handovers);
+  }
+
+  async #prepare(segment: OpenSegment): Promise<{ record: SegmentRecord; json: string }> {
+    const content = await segment.file.finish();
+    const { prefix, compression, compressionLevel } = this.#settings;
+    const [first] = segment.slices;
+    if (!first) throw new Error(`closing segment ${segment.segmentId}: it is empty`);
+    const { partition } = segment;
+    const { sha256 } = content;
+    const record: SegmentRecord = {
+      v: RECORD_VERSION,
+      id: segment.segmentId,
+      key: objectKey({ prefix, partition, laneUid: this.#laneUid, first, sha256, compression }),
+      partition,
+      slices: segment.slices,
+      count: segment.count,
+      bytes: content.contentBytes,
+      sha256,
+      compression,
+      ...(compressionLevel === undefined ? {} : { compressionLevel }),
+      spool: this.#ports.spool.instance,
+      acceptedAtMs: segment.acceptedAtMs,
+      sealedAtMs: this.#ports.clock.wallMs(),
+    };
+    const json = JSON.stringify(record);
+    await segment.file.seal(json);
+    return { record, json };
+  }
+
+  async #seal(record: SegmentRecord, json: string, onSealed: () => void): Promise<void> {
+    const { lane, spool, uploads, sealed } = this.#ports;
+    if (this.failed.aborted) return spool.removeSealed(record.id);
+    const answer = await this.#sealInLane(record, json);
+    if (answer.kind === 'refused') {
+      this.#failure.abort(new SealRefused(record.id, answer.chunks));
+      return spool.removeSealed(record.id);
+    }
+    onSealed();
+    sealed(record);
+    // An upload starts only now, after the durable seal. If the handover fails, the uploaders' sweep adds the job.
+    const handover = uploads.add(lane.number, record.id).catch(() => undefined);
+    this.#handovers.add(handover);
+    void handover.finally(() => this.#handovers.delete(handover));
+  }
+
+  /** Sends the same record under the same id until there is an answer, or until the sealer fails. */
+  async #sealInLane(record: SegmentRecord, json: string): Promise<SealAnswer> {
+    const { lane, clock, random, reporter } = this.#ports;
+    const { barrier, sealRetry } = this.#settings;
+    for (let tries = 1; ; tries++) {
+      this.failed.throwIfAborted();
+      try {
+        const answer = await lane.seal(record, json);
+        if (answer.kind === 'sealed') assertReached(await lane.reached(barrier), `sealing segment ${record.id}`);
+        reporter.succeeded();
+        return answer;
+      } catch (error) {
+        if (!(error instanceof RedisFailure)) throw error;
+        reporter.failed({ err: error });
+        await clock.sleep(backoffMs(tries, sealRetry, random()), this.failed);
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { BATCHER_LIMITS, BatcherMetrics, type BatcherPorts, composeBatcher } from '@sink/batcher';
+import { isRetryable } from '@sink/domain';
+import { Registry } from '@sink/runtime';
+import { SpoolError } from '@sink/spool';
+import { clockOf, diskOf, DURABILITY, guarded, LEASE_MS, type WorldParts } from './actors.ts';
+import { scheduledRedis } from './ports.ts';
+import type { Actor } from './scheduler.ts';
+
+/** Nothing reads them. */
+const METRICS = new BatcherMetrics(new Registry());
+const RENEW_EVERY_MS = 100;
+
+/** The shipped batcher. `stop` ends it in order. */
+export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal): Promise<void> {
+  const { spillAtBytes, flushSize, sinkName } = parts;
+  return guarded(parts, actor, async () => {
+    const batcher = await composeBatcher(portsOf(parts, actor), {
+      ...BATCHER_LIMITS,
+      sinkName,
+      lanes: 1,
+      prefix: '',
+      compression: 'none',
+      compressionLevel: undefined,
+      flushSize,
+      flushBytes: 10_000,
+      scheduledIntervalMs: 150,
+      openFilesMax: 2,
+      leaseMs: LEASE_MS,
+      renewalsPerLease: LEASE_MS / RENEW_EVERY_MS,
+      barrier: DURABILITY,
+      spillAtBytes,
+      spoolBytesMax: null,
+      reserveBytes: null,
+      readChunksMax: 3,
+      readBlockMs: 20,
+      readGatherMs: 5,
+      claimEveryMs: 120,
+      auditEveryMs: 300,
+      scrubEveryMs: 200,
+      restartWaitMs: 20,
+      housekeepingEveryMs: 400,
+      writerIdleMsMax: parts.writerIdleMsMax,
+      spillLookEveryMs: 60,
+      roomLookEveryMs: 2_000,
+      roomWalkEveryMs: 10_000,
+    });
+    await batcher.run(stop);
+  });
+}
+
+function portsOf(parts: WorldParts, actor: Actor): BatcherPorts {
+  const { scheduler, random, newId } = parts;
+  const disk = diskOf(parts, actor);
+  const redis = scheduledRedis(scheduler, actor, parts.redis);
+  const note = (fields: object, message = ''): void =>
+    scheduler.note(`${actor.name}: ${message} ${JSON.stringify(fields)}`);
+  /** A failure that no retry mends is a broken invariant, wherever the batcher only reports it. */
+  const failed = ({ err }: { readonly err?: unknown }): void => {
+    note({}, String(err));
+    if (err !== undefined && !isRetryable(err) && !isFolderGone(err)) parts.crash(actor, err);
+  };
+  return {
+    redis,
+    openReader: () => ({ redis, close: () => undefined }),
+    spool: disk.spool(scheduler, actor, () => newId('file')),
+    uploads: parts.jobs.port(scheduler, actor),
+    spilledUploads: () => disk.spilledJobs.port(scheduler, actor),
+    clock: clockOf(parts, actor),
+    random: () => random.next(),
+    ids: {
+      consumer: () => {
+        const consumer = newId(actor.name);
+        parts.consumers.set(actor, consumer);
+        return consumer;
+      },
+      segment: () => newId('segment'),
+      laneUid: () => newId('uid'),
+    },
+    metrics: METRICS,
+    log: {
+      debug: failed,
+      info: note,
+      warn: note,
+      // What needs an operator must not come about here.
+      error: (fields: object, message = '') => parts.crash(actor, new Error(`${message} ${JSON.stringify(fields)}`)),
+    },
+    readiness: { set: () => undefined },
+    reporter: () => ({ failed, succeeded: () => undefined }),
+  };
+}
+
+/** Another batcher removed a folder while this one looked at it. */
+function isFolderGone(error: unknown): boolean {
+  return error instanceof SpoolError && error.code === 'spool_gone';
+}
