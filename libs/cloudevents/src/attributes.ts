@@ -1,26 +1,27 @@
 /**
- * The rules for context attributes: CloudEvents 1.0.2, sections "Context Attributes" and "Type System". They hold for
- * specversion 0.3 too, which the original connector accepted; what differs there says so.
+ * The rules for context attributes: CloudEvents 1.0.2, sections "Context Attributes" and "Type System". They also apply
+ * to specversion 0.3, which the original connector accepted; comments name the differences.
  *
- * URIs are not taken apart: every SDK passes on what its user wrote, spaces and all, and the reader of the archive is
- * better served by the event as it is than by a dead letter.
+ * URIs are not parsed: SDKs send what their users write, including spaces, and an unchanged event in the archive is
+ * more useful than a dead letter.
  */
 import { MessageError, shown } from './message-error.ts';
 import { parseMediaType } from './media-type.ts';
 import { isTimestamp } from './timestamp.ts';
 
-/** The versions of the specification that are understood. */
+/** The supported versions of the specification. */
 export type SpecVersion = '1.0' | '0.3';
 
 const NAME = /^[a-z0-9]+$/;
 const REQUIRED = ['specversion', 'id', 'source', 'type'] as const;
 const BEYOND_PRINTABLE_ASCII = /[^\x20-\x7e]/;
-/** Control characters and noncharacters: excluded by the type String, as are unpaired surrogates, which do not get here. */
+/** Control characters and noncharacters, which the type String excludes. Unpaired surrogates were refused before. */
 const FORBIDDEN = /[\p{Cc}\p{Noncharacter_Code_Point}]/u;
 const NOT_BASE64 = /[^A-Za-z0-9+/]/;
 
 /**
- * Lower-case letters and digits; any length ("SHOULD NOT exceed 20 characters" is advice to producers).
+ * Checks an attribute's name: lower-case letters and digits of any length ("SHOULD NOT exceed 20 characters" is advice
+ * to producers).
  *
  * @throws MessageError `attribute_name`
  */
@@ -31,7 +32,7 @@ export function checkName(name: string): void {
 }
 
 /**
- * An attribute whose value is a string.
+ * Checks an attribute whose value is a string.
  *
  * @throws MessageError `attribute_value`, `specversion` or `content_type`
  */
@@ -42,7 +43,7 @@ export function checkString(name: string, value: string): void {
   checkValue(name, value);
 }
 
-/** The part of `checkString` that depends on the attribute: for values that are known to be printable ASCII. */
+/** The part of `checkString` that depends on the attribute, for values that are printable ASCII. */
 export function checkValue(name: string, value: string): void {
   switch (name) {
     case 'specversion':
@@ -68,7 +69,8 @@ export function checkValue(name: string, value: string): void {
 }
 
 /**
- * An extension attribute in JSON: a string, a boolean or a 32-bit integer. In specversion 0.3 it may be a map too.
+ * Checks an extension attribute in JSON: a string, a boolean or a 32-bit integer. In specversion 0.3 it may also be a
+ * map.
  *
  * @throws MessageError `attribute_name` or `attribute_value`
  */
@@ -89,7 +91,7 @@ export function checkExtension(name: string, value: unknown, version: SpecVersio
   }
 }
 
-/** @throws MessageError `missing_attribute` when a required attribute is not in the event (or null). */
+/** @throws MessageError `missing_attribute` if a required attribute is absent or null */
 export function checkRequired(isPresent: (name: string) => boolean): void {
   for (const name of REQUIRED) {
     if (!isPresent(name)) throw new MessageError('missing_attribute', `attribute ${name} is missing`);

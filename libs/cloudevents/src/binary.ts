@@ -13,20 +13,20 @@ const LETTER_E = 0x65;
 const HYPHEN = 0x2d;
 const PREFIX_CHARACTERS = 3;
 
-/** The attributes of a message in binary mode, but for datacontenttype. */
+/** The attributes of a message in binary mode, without datacontenttype. */
 interface HeaderAttributes {
   /** As members of a JSON object, in the order of the headers. */
   readonly members: string;
   readonly isLegacy: boolean;
-  /** Of specversion 0.3; null in others, where it is an extension like any. */
+  /** In specversion 0.3; null in others, where it is an ordinary extension. */
   readonly contentEncoding: string | null;
 }
 
 /**
- * The event in `ce-` headers and a body, written in the JSON format: attributes in the order of the headers, then
+ * Decodes an event in `ce-` headers and a body to the JSON format: attributes in the order of the headers, then
  * datacontenttype, then the data.
  *
- * @param contentType the Content-Type header as it was received, null when there is none
+ * @param contentType the Content-Type header as received, null without one
  * @throws MessageError
  */
 export function decodeBinary(rawHeaders: readonly string[], contentType: string | null, body: Buffer): string {
@@ -76,7 +76,7 @@ function isAttributeHeader(header: string): boolean {
 function checkHeaderName(name: string): void {
   checkName(name);
   if (name === 'datacontenttype') {
-    throw new MessageError('attribute_name', 'ce-datacontenttype must not be sent: Content-Type takes its place');
+    throw new MessageError('attribute_name', 'ce-datacontenttype must not be sent: Content-Type replaces it');
   }
   if (name === 'data') throw new MessageError('attribute_name', 'ce-data must not be sent: data is the body');
 }
@@ -88,7 +88,7 @@ function decodeAttribute(name: string, raw: string): string {
   return value;
 }
 
-/** Neither unquoted nor percent-decoded: the value is a media type, with a grammar of its own. */
+/** Neither unquoted nor percent-decoded, because a media type has its own grammar. */
 function readContentType(raw: string): { value: string; kind: DataKind } {
   let value = raw;
   if (!isPlain(raw)) {
@@ -102,7 +102,7 @@ function readContentType(raw: string): { value: string; kind: DataKind } {
   return { value, kind: dataKind(mediaType) };
 }
 
-/** The last member of the event, with the comma before it; nothing for an empty body, which is no data. */
+/** The last member of the event, with the comma before it; empty for an empty body, which means no data. */
 function data(attributes: HeaderAttributes, kind: DataKind | 'unknown', body: Buffer): string {
   if (attributes.contentEncoding !== null) return encodedData(attributes.contentEncoding, body);
   if (body.length === 0) return '';
@@ -134,9 +134,9 @@ function declaredJson(body: Buffer): string {
 }
 
 /**
- * Data without a Content-Type. In the JSON format an event without datacontenttype has JSON in `data` (section 3.1.1),
- * so that is where it goes if it is JSON; real brokers send such. If it is not, nothing was declared that it violates:
- * null, and it is kept as bytes (as a string it would read as a JSON string, which are other bytes).
+ * Data without a Content-Type. In the JSON format, `data` of an event without datacontenttype is JSON (section 3.1.1),
+ * so JSON is stored there; real brokers send such events. Anything else violates no declaration: the result is null,
+ * and the caller keeps the bytes (as a JSON string they would be other bytes).
  */
 function undeclaredJson(body: Buffer): string | null {
   const plain = plainJson(body);
@@ -151,7 +151,7 @@ function undeclaredJson(body: Buffer): string | null {
   return hasLoneSurrogate(text) ? null : compactJson(text);
 }
 
-/** CloudEvents 0.3: the body is Base64 text already. */
+/** CloudEvents 0.3: the body is already Base64 text. */
 function encodedData(encoding: string, body: Buffer): string {
   if (encoding.toLowerCase() !== 'base64') throw invalidValue('datacontentencoding', 'only "base64" is known');
   if (body.length === 0) return '';

@@ -10,13 +10,12 @@ const CONTENT_TYPE_CHARACTERS = 'content-type'.length;
 
 /**
  * The CloudEvents in one HTTP message, each as one line of compact JSON in the CloudEvents JSON format, without LF: one
- * line in binary and structured mode, any number in batched mode. Which mode it is follows from Content-Type (HTTP
- * binding 1.0.2, section 3). Nothing is rewritten: the bytes of data and of JSON events are kept, less the whitespace
- * outside of JSON strings.
+ * line in binary and structured mode, any number in batched mode. Content-Type decides the mode (HTTP binding 1.0.2,
+ * section 3). The bytes of data and of JSON events are kept, without the whitespace outside JSON strings.
  *
- * @param rawHeaders names and values by turns, as `IncomingMessage.rawHeaders` has them
- * @param body without Content-Encoding; its size is limited by the caller
- * @throws MessageError when the message is no valid CloudEvent (400) or in a format that is not understood (415)
+ * @param rawHeaders names and values in turn, as in `IncomingMessage.rawHeaders`
+ * @param body without Content-Encoding; the caller limits its size
+ * @throws MessageError if the message is not a valid CloudEvent (400) or has an unsupported format (415)
  */
 export function decodeMessage(rawHeaders: readonly string[], body: Buffer): string[] {
   const contentType = findContentType(rawHeaders);
@@ -25,7 +24,7 @@ export function decodeMessage(rawHeaders: readonly string[], body: Buffer): stri
   const mediaType = parseMediaType(contentType);
   const essence = mediaType?.essence;
   if (mediaType === null || (essence !== STRUCTURED_JSON && essence !== BATCHED_JSON)) {
-    throw new MessageError('event_format', `Content-Type ${shown(contentType)}: only CloudEvents in JSON are taken`);
+    throw new MessageError('event_format', `Content-Type ${shown(contentType)}: only CloudEvents in JSON are accepted`);
   }
   if (!isUtf8Charset(mediaType.charset)) {
     throw new MessageError('charset', `Content-Type ${shown(contentType)}: CloudEvents in JSON must be UTF-8`);
@@ -33,7 +32,7 @@ export function decodeMessage(rawHeaders: readonly string[], body: Buffer): stri
   return essence === BATCHED_JSON ? decodeBatch(body) : decodeStructured(body);
 }
 
-/** Null when there is none, or an empty one. */
+/** Null if there is none or it is empty. */
 function findContentType(rawHeaders: readonly string[]): string | null {
   let found: string | null = null;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {

@@ -1,23 +1,23 @@
 import { isUtf8 } from 'node:buffer';
 
-/** Neither quotes, backslashes nor percent signs, and printable ASCII only. */
+/** Printable ASCII without quotes, backslashes and percent signs. */
 const PLAIN = /^[\x20\x21\x23\x24\x26-\x5b\x5d-\x7e]*$/;
 const QUOTED_STRING = /^"((?:[^"\\]|\\.)*)"$/s;
 const PERCENT = 0x25;
 
-/** True for a value that stands for itself, whether it is decoded as a header or encoded as a JSON string. */
+/** Whether decoding the value as a header and encoding it as a JSON string both leave it unchanged. */
 export function isPlain(raw: string): boolean {
   return PLAIN.test(raw);
 }
 
 /**
- * The text of a `ce-` header's value (HTTP binding 1.0.2, section 3.1.3.2), null when its bytes are not UTF-8.
+ * The text of a `ce-` header's value (HTTP binding 1.0.2, section 3.1.3.2); null if its bytes are not UTF-8.
  *
- * A value that is a quoted string as a whole is unquoted; quotes inside of a value are part of it, because real brokers
- * send them so. Then percent-encoding is decoded once; a `%` without two hex digits stays as it is, for the same reason.
- * Bytes that are not ASCII are taken as the UTF-8 that Go's SDK sends.
+ * If the whole value is a quoted string, it is unquoted. Quotes inside a value are part of it, because real brokers
+ * send such values. Then percent-encoding is decoded once; a `%` without two hex digits is kept, for the same reason.
+ * Bytes outside ASCII are read as UTF-8, which Go's SDK sends.
  *
- * @param raw as node:http gives it: one character (latin1) for each byte.
+ * @param raw from node:http: one character (latin1) per byte
  */
 export function decodeHeaderValue(raw: string): string | null {
   const value = QUOTED_STRING.exec(raw)?.[1]?.replace(/\\(.)/gs, '$1') ?? raw;
@@ -26,7 +26,7 @@ export function decodeHeaderValue(raw: string): string | null {
   return isUtf8(decoded) ? decoded.toString('utf8') : null;
 }
 
-/** In place. */
+/** Decodes in place. */
 function percentDecode(bytes: Buffer): Buffer {
   let length = 0;
   for (let at = 0; at < bytes.length; at++) {
@@ -43,7 +43,7 @@ function percentDecode(bytes: Buffer): Buffer {
   return bytes.subarray(0, length);
 }
 
-/** -1 when `byte` is no hex digit, or there is none. */
+/** -1 if `byte` is undefined or not a hex digit. */
 function hexDigit(byte: number | undefined): number {
   if (byte === undefined) return -1;
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;

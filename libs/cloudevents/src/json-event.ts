@@ -21,9 +21,9 @@ export interface JsonEvent {
 }
 
 /**
- * The event that starts at `start` in `text`, where JSON.parse found `value`.
+ * Checks the event that starts at `start` in `text`, of which JSON.parse made `value`.
  *
- * @throws MessageError for everything that is wrong with one event
+ * @throws MessageError for every mistake in one event
  */
 export function readJsonEvent(text: string, start: number, value: unknown): JsonEvent {
   if (!isObject(value)) throw new MessageError('json', 'a CloudEvent must be a JSON object');
@@ -82,7 +82,7 @@ function checkDataBase64(event: Record<string, unknown>, value: unknown): void {
   }
 }
 
-/** CloudEvents 0.3: `data` is a string of Base64 where `datacontentencoding` says so, and nothing else can be said. */
+/** CloudEvents 0.3: `data` is a Base64 string if `datacontentencoding` is `base64`, which is its only allowed value. */
 function checkContentEncoding(event: Record<string, unknown>, value: unknown): void {
   if (value === null) return;
   if (typeof value !== 'string' || value.toLowerCase() !== 'base64') {
@@ -94,7 +94,7 @@ function checkContentEncoding(event: Record<string, unknown>, value: unknown): v
   }
 }
 
-/** `1.0` and `1e2` are integers to JSON.parse, but not to section 2.2: "only the integer component". */
+/** `1.0` and `1e2` are integers for JSON.parse, but not in section 2.2: "only the integer component". */
 function checkNumbers(scanned: ScannedObject): void {
   for (const { name, text } of membersOf(scanned.line)) {
     if (name !== 'data' && isNonInteger(text)) throw notAnInteger(name);

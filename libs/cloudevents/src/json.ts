@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { MessageError, shown } from './message-error.ts';
 
-/** Characters of JSON's grammar: code units of a string, or bytes of UTF-8, which are the same for them. */
+/** Characters of JSON's grammar: code units of a string or bytes of UTF-8, which are equal for these characters. */
 export const QUOTE = 0x22;
 export const BACKSLASH = 0x5c;
 export const COMMA = 0x2c;
@@ -23,10 +23,10 @@ export interface JsonText {
 }
 
 /**
- * The JSON text in `body`, and what JSON.parse makes of it. A byte order mark is ignored, as RFC 8259 section 8.1
- * allows. JSON.parse does not recurse: nesting is bounded by the size of the body alone.
+ * Parses the JSON text in `body`. A byte order mark is ignored, as RFC 8259 section 8.1 allows. JSON.parse does not
+ * recurse, so only the size of the body limits the depth of nesting.
  *
- * @param what names the text in error messages.
+ * @param what names the text in error messages
  * @throws MessageError `utf8` or `json`
  */
 export function parseJson(body: Buffer, what: string): JsonText {
@@ -47,17 +47,17 @@ export function loneSurrogate(what: string): MessageError {
 }
 
 /*
- * Scans over JSON text that JSON.parse has accepted: they find boundaries and whitespace, and judge nothing. That is
- * what makes decoding lossless: events and data are cut out of the text, never written anew. None of them recurses, so
- * no depth of nesting can exhaust the stack.
+ * Scans of JSON text that JSON.parse has accepted. They find boundaries and whitespace, and check nothing. Decoding is
+ * lossless because events and data are cut out of the text and never written again. No scan recurses, so deep nesting
+ * cannot exhaust the stack.
  */
 
 export interface ScannedObject {
-  /** The object's own text without whitespace outside of strings: one line. */
+  /** The object's text without whitespace outside strings: one line. */
   readonly line: string;
   /** Index after the closing brace. */
   readonly end: number;
-  /** Members of the object itself; more than JSON.parse kept means that a name stands there twice. */
+  /** The number of members of the object itself. If JSON.parse kept fewer, a name occurs twice. */
   readonly memberCount: number;
   /** Whether a member of the object itself, other than `data`, may be a number with a fraction or an exponent. */
   readonly hasNonInteger: boolean;
@@ -65,11 +65,11 @@ export interface ScannedObject {
 
 export interface Member {
   readonly name: string;
-  /** The value's text, from its first character on, up to the end of the member. */
+  /** The value's text, from its first character to the end of the member. */
   readonly text: string;
 }
 
-/** Index of the first character at or after `at` that is no whitespace. */
+/** Index of the first character from `at` that is not whitespace. */
 export function skipWhitespace(text: string, at: number): number {
   let next = at;
   while (text.charCodeAt(next) <= SPACE) next++;
@@ -86,7 +86,7 @@ function stringEnd(text: string, at: number): number {
   throw new Error('scanning JSON: a string without end');
 }
 
-/** A JSON text without the whitespace outside of its strings; the very same text where there is none. */
+/** A JSON text without the whitespace outside its strings; the same text if there is none. */
 export function compactJson(text: string): string {
   let compact = '';
   let from = 0;
@@ -149,12 +149,12 @@ function startsNonInteger(text: string, at: number): boolean {
   return after === '.' || after === 'e' || after === 'E';
 }
 
-/** True when the text of a JSON value is a number with a fraction or an exponent. */
+/** Whether the text of a JSON value is a number with a fraction or an exponent. */
 export function isNonInteger(valueText: string): boolean {
   return startsNonInteger(valueText, 0);
 }
 
-/** The members of an object given as its line, duplicates included. For error messages: not fast. */
+/** The members of an object from its line, including duplicates. For error messages; not fast. */
 export function membersOf(line: string): Member[] {
   const members: Member[] = [];
   let at = 1;
@@ -186,12 +186,12 @@ function memberEnd(line: string, at: number): number {
 }
 
 /**
- * Every escape of a JSON text, in turn, so that the backslashes of an escaped backslash are never taken for another
- * escape. A pair of surrogates is one match; what group 1 catches is an escaped surrogate alone.
+ * Matches every escape of a JSON text in turn, so that an escaped backslash never starts another escape. A pair of
+ * surrogates is one match; group 1 is an escaped surrogate without its pair.
  */
 const ESCAPE = /\\(?:[^u]|u[dD][89abAB]..\\u[dD][c-fC-F]..|u([dD][89a-fA-F]..)|u....)/g;
 
-/** Whether a string in a JSON text has an escaped surrogate that is not part of a pair. */
+/** Whether a string in a JSON text contains an escaped surrogate that is not part of a pair. */
 export function hasLoneSurrogate(text: string): boolean {
   if (!text.includes('\\u') || !/\\u[dD][89a-fA-F]/.test(text)) return false;
   for (const [, lone] of text.matchAll(ESCAPE)) {

@@ -1,12 +1,12 @@
-/** Media types (RFC 2046, RFC 9110 section 8.3), as far as decoding a message depends on them. */
+/** Media types (RFC 2046, RFC 9110 section 8.3), as far as decoding of messages needs them. */
 
-/** How the bytes of `data` relate to the media type they are declared as. */
+/** How the bytes of `data` are stored, by their declared media type. */
 export type DataKind = 'json' | 'text' | 'binary';
 
 export interface MediaType {
   /** type/subtype in lower case, without parameters. */
   readonly essence: string;
-  /** In lower case; null where none is given. */
+  /** In lower case; null if none is given. */
   readonly charset: string | null;
 }
 
@@ -14,7 +14,7 @@ const MEDIA_TYPE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+)[
 const PARAMETER = /;[ \t]*([^=; \t"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;" \t]*))/gs;
 const UTF8_CHARSETS = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii']);
 
-/** What nearly every message says, letter for letter: taking it apart each time would cost as much as all other headers. */
+/** Exactly what nearly every message sends: parsing it each time would cost as much as all other headers. */
 const COMMON: ReadonlyMap<string, MediaType> = new Map(
   ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json'].map((essence) => [
     essence,
@@ -22,7 +22,7 @@ const COMMON: ReadonlyMap<string, MediaType> = new Map(
   ]),
 );
 
-/** Null when `value` is no media type. Parameters other than charset are not looked at. */
+/** Null if `value` is not a media type. Parameters other than charset are ignored. */
 export function parseMediaType(value: string): MediaType | null {
   const common = COMMON.get(value);
   if (common !== undefined) return common;
@@ -48,8 +48,8 @@ export function isUtf8Charset(charset: string | null): boolean {
 
 /**
  * `json` for the types of the JSON event format, section 3.1.1 (subtype `json`, or any with the suffix `+json`), `text`
- * for `text/*`. Whatever is declared in another charset than UTF-8 is `binary`: as a JSON string it would name other
- * bytes than those that were sent.
+ * for `text/*`. Data in a charset other than UTF-8 is `binary`, because a JSON string would contain other bytes than
+ * those that were sent.
  */
 export function dataKind({ essence, charset }: MediaType): DataKind {
   if (!isUtf8Charset(charset)) return 'binary';

@@ -1,14 +1,14 @@
 /**
- * What is wrong with a message. A closed set: it is a metric label.
+ * The mistakes in messages. A closed set, because it is a metric label.
  *
- * - `content_type`: Content-Type or datacontenttype is no media type (400)
+ * - `content_type`: Content-Type or datacontenttype is not a media type (400)
  * - `event_format`: a CloudEvents format other than JSON (415)
- * - `charset`: CloudEvents JSON in another charset than UTF-8 or US-ASCII (415)
- * - `utf8`: bytes that must be UTF-8 and are not (400)
- * - `json`: not JSON where JSON is declared, or JSON of the wrong shape (400)
+ * - `charset`: CloudEvents JSON in a charset other than UTF-8 or US-ASCII (415)
+ * - `utf8`: bytes that must be UTF-8 but are not (400)
+ * - `json`: not JSON although JSON is declared, or JSON of the wrong structure (400)
  * - `surrogate`: JSON with an escaped surrogate that is not part of a pair (400)
  * - `missing_attribute`, `duplicate_attribute`, `attribute_name`, `attribute_value`, `specversion` (400)
- * - `data`: `data` and `data_base64` together, or Base64 that is none (400)
+ * - `data`: `data` and `data_base64` together, or invalid Base64 (400)
  * - `batch`: the elements of a batch do not belong together (400)
  */
 export type MessageErrorCode =
@@ -26,14 +26,14 @@ export type MessageErrorCode =
   | 'data'
   | 'batch';
 
-/** Characters of the producer's text that an error message repeats. */
+/** Characters of the producer's text in an error message. */
 const SHOWN_CHARACTERS_MAX = 60;
 
 /**
- * The producer has to change the message: sending it again as it is cannot succeed.
+ * The producer must change the message: sending the same message again cannot succeed.
  *
- * `message` is one short line that says what is wrong and where; it may go into the body of the answer. It repeats at
- * most a few dozen characters of what was received.
+ * `message` is one short line that names the mistake and its place; it may be part of the answer. It repeats at most a
+ * few dozen characters of the message.
  */
 export class MessageError extends Error {
   override readonly name = 'MessageError';
@@ -48,7 +48,7 @@ export class MessageError extends Error {
   }
 }
 
-/** `text` as it may stand in an error message: quoted, on one line, shortened. */
+/** `text` for an error message: quoted, on one line, shortened. */
 export function shown(text: string): string {
   const short = text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
   return JSON.stringify(short).replace(/[\u007f-\u009f\u2028\u2029]/g, '?');

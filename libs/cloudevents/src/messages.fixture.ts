@@ -1,10 +1,10 @@
-/** Messages for the tests, as node:http would hand them over. */
+/** Messages for the tests, as node:http delivers them. */
 import { decodeMessage } from './decode-message.ts';
 import { MessageError } from './message-error.ts';
 
 export type Outcome = readonly string[] | { readonly status: number; readonly code: string; readonly message: string };
 
-/** Header text as bytes on the wire: UTF-8, seen by Node as latin1. */
+/** Header text as node:http delivers UTF-8 bytes: one latin1 character per byte. */
 export function onTheWire(value: string): string {
   return Buffer.from(value, 'utf8').toString('latin1');
 }
@@ -25,7 +25,7 @@ export const REQUIRED_HEADERS = [
   ['Ce-Type', 't'],
 ] as const;
 
-/** What the required headers become. */
+/** The members for the required headers. */
 export const REQUIRED_LINE = '{"specversion":"1.0","id":"1","source":"/s","type":"t"';
 
 export function decodeBinaryWith(headers: readonly (readonly [string, string])[], body: string | Buffer = ''): Outcome {

@@ -1,6 +1,6 @@
 /**
- * Plain events: in plain JSON, of specversion 1.0, with attributes that are strings of printable ASCII without escapes.
- * They are taken as they stand. The rules are those of json-event.ts, which reads whatever is not plain.
+ * Plain events: plain JSON, specversion 1.0, and attributes that are strings of printable ASCII without escapes. They
+ * are stored unchanged. The rules are those of json-event.ts, which reads all events that are not plain.
  */
 import { QUOTE, COMMA, COLON, OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE } from './json.ts';
 import { parseMediaType } from './media-type.ts';
@@ -25,9 +25,9 @@ const JSON_TYPE = ascii('"application/json"');
 const IN_NAME = bytesOf((character) => /[a-z0-9]/.test(character));
 
 interface Member {
-  /** As it stands in an event, with quotes and colon. */
+  /** As in an event, with quotes and colon. */
   readonly name: Uint8Array;
-  /** Index after a value that such a member may have; NOT_PLAIN. */
+  /** Index after an allowed value of the member; else NOT_PLAIN. */
   readonly valueEnd: (bytes: Buffer, at: number) => number;
 }
 
@@ -43,14 +43,14 @@ const MEMBERS: readonly Member[] = [
   member('dataschema', filledTextEnd),
   member('data', (bytes, at) => plainJsonEnd(bytes, at)),
 ];
-/** The first four, as bits. */
+/** The first four members, as bits. */
 const REQUIRED = 0b1111;
 
 function member(name: string, valueEnd: Member['valueEnd']): Member {
   return { name: ascii(`"${name}":`), valueEnd };
 }
 
-/** The line of the one event in `body`; null where it is not plain. */
+/** The line of the event in `body`; null if it is not plain. */
 export function plainEvent(body: Buffer): string | null {
   const bytes = terminated(body);
   if (bytes === null) return null;
@@ -59,7 +59,7 @@ export function plainEvent(body: Buffer): string | null {
   return body.toString('utf8', 0, end);
 }
 
-/** The lines of all events of the batch in `body`; null where one of them is not plain, or there are none. */
+/** The lines of all events of the batch in `body`; null if one of them is not plain, or if there are none. */
 export function plainBatch(body: Buffer): string[] | null {
   const bytes = terminated(body);
   if (bytes?.[0] !== OPEN_BRACKET) return null;
@@ -76,14 +76,14 @@ export function plainBatch(body: Buffer): string[] | null {
   }
 }
 
-/** Cuts texts out of UTF-8. In ASCII, bytes and characters are the same: a cut is a view of one string. */
+/** Cuts texts out of UTF-8. In ASCII, bytes and characters are the same, so a cut is a view of one string. */
 function slicesOf(body: Buffer): (start: number, end: number) => string {
   const text = body.toString('utf8');
   if (text.length === body.length) return (start, end) => text.slice(start, end);
   return (start, end) => body.toString('utf8', start, end);
 }
 
-/** Index after the event that starts at `start`; NOT_PLAIN. */
+/** Index after the event that starts at `start`; else NOT_PLAIN. */
 function eventEnd(bytes: Buffer, start: number): number {
   if (bytes[start] !== OPEN_BRACE) return NOT_PLAIN;
   let at = start + 1;
@@ -111,7 +111,7 @@ function eventEnd(bytes: Buffer, start: number): number {
   }
 }
 
-/** Which of MEMBERS starts at `at`, looked for from the expected one on; -1: none of them. */
+/** The index in MEMBERS of the member at `at`, searched from the expected one; -1 if it is none of them. */
 function memberAt(bytes: Buffer, at: number, expected: number): number {
   for (let step = 0; step < MEMBERS.length; step++) {
     const index = (expected + step) % MEMBERS.length;
@@ -121,7 +121,7 @@ function memberAt(bytes: Buffer, at: number, expected: number): number {
   return -1;
 }
 
-/** With quotes and colon; null: not that of a plain extension. */
+/** The name with quotes and colon; null if it is not the name of a plain extension. */
 function extensionName(bytes: Buffer, at: number): Uint8Array | null {
   if (bytes[at] !== QUOTE) return null;
   const end = runEnd(bytes, at + 1, IN_NAME);
@@ -156,7 +156,7 @@ function mediaTypeEnd(bytes: Buffer, at: number): number {
   return end !== NOT_PLAIN && parseMediaType(textIn(bytes, at, end)) !== null ? end : NOT_PLAIN;
 }
 
-/** Of a string of plain text, without its quotes. */
+/** The content of a string of plain text, without its quotes. */
 function textIn(bytes: Buffer, at: number, end: number): string {
   return bytes.toString('latin1', at + 1, end - 1);
 }

@@ -19,9 +19,9 @@ export function decodeAnyStructured(body: Buffer): string[] {
 }
 
 /**
- * All events of a batch, or none. `[]` is a valid batch.
+ * Decodes all events of a batch, or none. `[]` is a valid batch.
  *
- * @throws MessageError whose message names the first bad element by its index, counted from 0
+ * @throws MessageError whose message names the first invalid element by its index, from 0
  */
 export function decodeBatch(body: Buffer): string[] {
   return plainBatch(body) ?? decodeAnyBatch(body);

@@ -1,6 +1,6 @@
 /**
- * Timestamps as CloudEvents have them: RFC 3339 section 5.6 `date-time`, with any offset and any number of digits in
- * the fraction. They are checked, never rewritten.
+ * Timestamps of CloudEvents: RFC 3339 section 5.6 `date-time`, with any offset and any number of digits in the
+ * fraction. They are checked, never rewritten.
  */
 
 const DATE_TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
@@ -8,9 +8,8 @@ const OFFSET_CHARACTERS = 6;
 const MINUTES_PER_DAY = 24 * 60;
 
 /**
- * True for a date that exists, at a time that exists. Second 60 is a leap second, which ends a UTC month (RFC 3339
- * section 5.7): it is accepted there, at 23:59:60 by UTC, in every month of every year, because the table of past and
- * coming leap seconds is not ours to keep.
+ * Whether date and time exist. Second 60 is a leap second at the end of a UTC month (RFC 3339 section 5.7). It is
+ * accepted at 23:59:60 UTC at the end of every month, because the sink has no table of leap seconds.
  */
 export function isTimestamp(value: string): boolean {
   if (!DATE_TIME.test(value)) return false;
@@ -32,7 +31,7 @@ function twoDigits(value: string, at: number): number {
   return (value.charCodeAt(at) - 0x30) * 10 + value.charCodeAt(at + 1) - 0x30;
 }
 
-/** Minutes east of UTC, null when out of range. */
+/** Minutes east of UTC; null if out of range. */
 function offsetOf(value: string): number | null {
   const last = value.charCodeAt(value.length - 1);
   if (last === 0x5a || last === 0x7a) return 0;
@@ -43,7 +42,7 @@ function offsetOf(value: string): number | null {
   return (value.charAt(at) === '-' ? -1 : 1) * (hours * 60 + minutes);
 }
 
-/** `minuteOfDay` counts from midnight of the given day by UTC, and may lie outside of that day. */
+/** `minuteOfDay` counts from midnight UTC of the given day, and may be outside that day. */
 function endsUtcMonth(year: number, month: number, day: number, minuteOfDay: number): boolean {
   switch (minuteOfDay) {
     case MINUTES_PER_DAY - 1:

@@ -74,7 +74,7 @@ export interface SinkConfig extends PlainConfig {
   /** Absolute. */
   readonly dataDir: string;
   readonly bucket: BucketSettings;
-  /** Absent with `none`, and where the codec's own default is wanted. */
+  /** Absent with `none`, and for the default of the codec. */
   readonly compressionLevel?: number;
   /** Whether each partition's objects are listed in an object of its own. */
   readonly manifests: boolean;

@@ -3,30 +3,31 @@ import type { Readable, TransformCallback } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import type { ObjectToPut } from './object-store.ts';
 
-/** The body is not the one that was announced: it has to be read again or rebuilt. */
+/** The body does not have the announced length or checksum: it must be read again or rebuilt. */
 export class BodyDamaged extends Error {
   override readonly name = 'BodyDamaged';
 }
 
-/** The body could not be read to its end; `cause` says why. */
+/** The body could not be read completely; `cause` is the reason. */
 export class BodyUnreadable extends Error {
   override readonly name = 'BodyUnreadable';
 }
 
-/** A body on its way to a store. */
+/** A body that is sent to a store. */
 export interface OpenBody {
   readonly content: Buffer | Readable;
-  /** Aborts with BodyDamaged or BodyUnreadable when the body fails; clients do not notice that by themselves. */
+  /** Aborts with BodyDamaged or BodyUnreadable if the body fails, because clients do not notice that. */
   readonly failed: AbortSignal;
-  /** Ends the stream, also in the middle; to be called when the attempt is over. */
+  /** Closes the stream, even if it was not read completely. Call it when the attempt is over. */
   close(): void;
 }
 
 /**
- * Opens an object's body so that a body of another length or checksum can never arrive whole: its last piece is held
- * back until everything has been counted. Not every store verifies checksums, and one that got a short body just waits.
+ * Opens an object's body so that a body of another length or checksum never reaches the store completely: its last
+ * piece is sent only after all bytes were checked. Not every store verifies checksums, and a store that gets a short
+ * body waits.
  *
- * Throws BodyDamaged for a Buffer that is not as announced, and BodyUnreadable when `body()` throws.
+ * Throws BodyDamaged for a Buffer that is not as announced, and BodyUnreadable if `body()` throws.
  */
 export function openBody(object: ObjectToPut): OpenBody {
   const failure = new AbortController();
@@ -63,7 +64,7 @@ function problemOf(object: ObjectToPut, bytes: number, checksum: number): string
   return checksum === object.crc32 ? null : 'the checksum of the body is not the one it was made with';
 }
 
-/** Lets everything through but the last piece, and that only when length and CRC-32 are right. */
+/** Passes on all pieces except the last, and the last only if length and CRC-32 are right. */
 class Gate extends Transform {
   abandoned = false;
   readonly #object: ObjectToPut;

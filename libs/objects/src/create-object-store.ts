@@ -7,15 +7,15 @@ import { FileObjectReader } from './file-object-reader.ts';
 import type { ObjectReader, ObjectStore } from './object-store.ts';
 import { S3ObjectReader } from './s3-object-reader.ts';
 
-/** Where objects go; the configuration's `bucket` fits. */
+/** The bucket; `SinkConfig.bucket` has this type. */
 export type ObjectBucketSettings = S3BucketSettings | FileBucketSettings;
 
-/** The store for a bucket. Opens nothing yet; `ifNoneMatch` means nothing to files, which are never overwritten. */
+/** The store of a bucket. Opens nothing yet. `ifNoneMatch` has no effect on files, which are never overwritten. */
 export function createObjectStore(bucket: ObjectBucketSettings, options: S3StoreOptions): ObjectStore {
   return bucket.kind === 's3' ? new S3ObjectStore(bucket, options) : new FileObjectStore(bucket);
 }
 
-/** Looks at what stands in a bucket. Opens nothing yet. */
+/** The reader of a bucket. Opens nothing yet. */
 export function createObjectReader(bucket: ObjectBucketSettings): ObjectReader {
   return bucket.kind === 's3' ? new S3ObjectReader(bucket) : new FileObjectReader(bucket);
 }

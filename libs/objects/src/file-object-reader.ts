@@ -44,10 +44,10 @@ export class FileObjectReader implements ObjectReader {
   }
 
   close(): void {
-    // Nothing is open between two calls.
+    // Nothing is open between calls.
   }
 
-  /** Keys below `folder` ('' or ending in `/`) in order, past what can be none that is asked for. */
+  /** The keys in `folder` ('' or ending in `/`) in order; skips folders that cannot contain a requested key. */
   async *#keys(folder: string, prefix: string, after: string): AsyncGenerator<string> {
     const entries = await readdir(join(this.#directory, folder), { withFileTypes: true }).catch(noneIfMissing);
     const names = entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name)).sort();

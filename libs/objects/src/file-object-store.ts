@@ -13,21 +13,21 @@ import { abortedError, keyTaken, ObjectStoreError } from './object-store-error.t
 /** Objects as plain files. */
 export interface FileBucketSettings {
   readonly kind: 'file';
-  /** Absolute; made when it is not there. */
+  /** Absolute; created if it does not exist. */
   readonly directory: string;
 }
 
-/** Where files are while they are written: below the bucket, so that they can be linked into place. */
+/** The folder of files that are being written. It is in the bucket, so that they can be linked to their keys. */
 export const INCOMING = '.incoming';
 
-/** What a crash left in `.incoming` is removed when it is older than any attempt can live. */
+/** Files that a crash left in `.incoming` are removed when they are older than any attempt can be. */
 const leftoverAgeMsMin = 24 * 60 * 60 * 1000;
 
 /**
- * Objects as files `<directory>/<key>`, with the same meaning as in S3: an object appears whole and durable (written
- * aside, fsynced, linked into place without overwriting, directories fsynced) or not at all. What is not the content
- * of an object is nowhere to be seen but in `.incoming`, which is empty when nothing is being written; whether a file
- * that is already there is ours is found by hashing its (decompressed) content.
+ * Objects as files `<directory>/<key>`, with the semantics of S3: an object appears complete and durable, or not at
+ * all. A file is written to `.incoming`, fsynced and linked to its key without overwriting; then the directories are
+ * fsynced. `.incoming` contains all incomplete files and is empty while nothing is written. If a file exists already,
+ * the hash of its (decompressed) content decides whether it is the same object.
  */
 export class FileObjectStore implements ObjectStore {
   readonly #directory: string;
@@ -53,7 +53,10 @@ export class FileObjectStore implements ObjectStore {
         if (!(await placeWithoutOverwriting(temporary, path))) {
           const raced = await this.#compareExisting(path, object, signal, where);
           if (raced !== null) return raced;
-          throw new ObjectStoreError(`${where}: it was there, and is gone`, { code: 'vanished', kind: 'transient' });
+          throw new ObjectStoreError(`${where}: the existing file was removed meanwhile`, {
+            code: 'vanished',
+            kind: 'transient',
+          });
         }
       } finally {
         await rm(temporary, { force: true });
@@ -74,7 +77,9 @@ export class FileObjectStore implements ObjectStore {
     });
   }
 
-  /** Makes the directory if need be, writes and removes a small file in it; removes what crashes left long ago. */
+  /**
+   * Creates the directory if necessary, writes and removes a small file in it, and removes old files that crashes left.
+   */
   async check(signal: AbortSignal): Promise<ObjectStoreCheck> {
     const where = `trying the directory [bucket=file://${this.#directory}]`;
     return this.#guarded(where, signal, async () => {
@@ -97,21 +102,25 @@ export class FileObjectStore implements ObjectStore {
   }
 
   close(): void {
-    // Nothing is open between two calls.
+    // Nothing is open between calls.
   }
 
-  /** Keys come from our own records, but a record is foreign input too: no way out of the directory. */
+  /** Keys come from the sink's records, but no record may lead out of the directory. */
   #pathOf(key: string, where: string): string {
     const parts = key.split('/');
     const bad = parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'));
     if (bad || parts[0] === INCOMING) {
-      const remedy = 'Correct `prefix`: a file bucket takes no empty part, `.` or `..` in a key.';
-      throw new ObjectStoreError(`${where}: not a key of files`, { code: 'bad_key', kind: 'operator', remedy });
+      const remedy = 'Correct `prefix`: keys in a file bucket must not contain empty parts, `.` or `..`.';
+      throw new ObjectStoreError(`${where}: the key cannot be the name of a file`, {
+        code: 'bad_key',
+        kind: 'operator',
+        remedy,
+      });
     }
     return join(this.#directory, ...parts);
   }
 
-  /** Null: nothing is there. Throws `key_taken` when the file has other content. */
+  /** Null if there is no file. Throws `key_taken` if the file has other content. */
   async #compareExisting(
     path: string,
     object: ObjectToPut,
@@ -121,13 +130,13 @@ export class FileObjectStore implements ObjectStore {
     const found = await lstat(path).catch(unlessMissing);
     if (found === null) return null;
     const same = found.isFile() && (await contentHashOf(path, signal)) === object.contentHash;
-    if (!same) throw new ObjectStoreError(`${where}: another file stands under this key`, keyTaken);
-    // An earlier attempt may have died between linking the file and making its name durable.
+    if (!same) throw new ObjectStoreError(`${where}: another file has this key`, keyTaken);
+    // An earlier attempt may have ended after it linked the file and before the file's name was durable.
     await this.#syncUpwards(dirname(path));
     return { etag: etagOf(object), existed: true };
   }
 
-  /** Makes the names durable from a directory up to the bucket itself. */
+  /** Makes the names durable, from a directory up to the bucket. */
   async #syncUpwards(from: string): Promise<void> {
     for (let directory = from; directory.length >= this.#directory.length; directory = dirname(directory)) {
       await syncDirectory(directory);
@@ -161,7 +170,7 @@ export class FileObjectStore implements ObjectStore {
   }
 }
 
-/** Quoted like an ETag of S3, and as good: equal for equal content. */
+/** Quoted as an ETag of S3, and equal for equal content. */
 function etagOf(object: Pick<ObjectToPut, 'contentHash'>): string {
   return `"${object.contentHash.slice(0, 32)}"`;
 }
@@ -184,7 +193,7 @@ async function writeDurably(path: string, object: ObjectToPut, signal: AbortSign
   }
 }
 
-/** False: something stands there already. */
+/** False if the target exists already. */
 async function placeWithoutOverwriting(temporary: string, path: string): Promise<boolean> {
   try {
     await link(temporary, path);
@@ -194,14 +203,15 @@ async function placeWithoutOverwriting(temporary: string, path: string): Promise
     if (code === 'EEXIST') return false;
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error;
   }
-  // A file system without hard links (exFAT, some network mounts): between the look and the rename somebody else could
-  // place the same key; that is the same content then, because the key carries its hash.
+  // A file system without hard links (exFAT, some network mounts). Between the check and the rename, another process
+  // may
+  // create the same key. Its content is the same then, because the key contains the hash of the content.
   if ((await lstat(path).catch(unlessMissing)) !== null) return false;
   await rename(temporary, path);
   return true;
 }
 
-/** Makes a directory and its parents, and the names of those it made durable. */
+/** Creates a directory and its parents, and makes the names of the created ones durable. */
 async function makeDurableDirectory(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true });
   if (first === undefined) return;
@@ -215,14 +225,14 @@ async function syncDirectory(path: string): Promise<void> {
   try {
     await directory.sync();
   } catch (error) {
-    // Some file systems know no fsync of directories; they make names durable by themselves, or not at all.
+    // Some file systems do not support fsync of directories: names are durable without it, or not at all.
     if (!['EINVAL', 'ENOTSUP', 'EBADF'].includes(fileCode(error))) throw error;
   } finally {
     await directory.close();
   }
 }
 
-/** SHA-256 in hex of a file's content, decompressed; null when it cannot be decompressed. */
+/** SHA-256, in hex, of a file's decompressed content; null if it cannot be decompressed. */
 async function contentHashOf(path: string, signal: AbortSignal): Promise<string | null> {
   const hash = createHash('sha256');
   const magic = await firstBytes(path);

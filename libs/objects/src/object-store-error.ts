@@ -1,13 +1,13 @@
 /**
- * What the caller does about it:
- * - `transient`: tries again with backoff;
- * - `throttled`: slows the whole queue down, not just this object;
- * - `operator`: keeps trying slowly, and says loudly that a person is needed (`remedy`);
- * - `damaged`: the body is not what it should be: reads it again, or rebuilds it, before the next try.
+ * How the caller reacts:
+ * - `transient`: retries with backoff;
+ * - `throttled`: slows down the whole queue, not only this object;
+ * - `operator`: retries slowly, and reports that an operator is needed (`remedy`);
+ * - `damaged`: the body is wrong: reads it again, or rebuilds it, before the next attempt.
  */
 export type ObjectStoreErrorKind = 'transient' | 'throttled' | 'operator' | 'damaged';
 
-/** What happened; a bounded set, fit for metric labels. */
+/** The kinds of failures: a bounded set, so that they can be metric labels. */
 export type ObjectStoreErrorCode =
   // transient
   | 'aborted'
@@ -43,19 +43,19 @@ export type ObjectStoreErrorCode =
   | 'body_damaged'
   | 'body_unreadable';
 
-/** A failure and what it means, before it has an action and an object. */
+/** A classified failure, without action and object. */
 export interface Failure {
   readonly code: ObjectStoreErrorCode;
   readonly kind: ObjectStoreErrorKind;
-  /** What a person can do about it: one or two sentences. Given with every `operator` failure. */
+  /** What an operator can do, in one or two sentences. Every `operator` failure has it. */
   readonly remedy?: string;
 }
 
-/** What an ObjectStore throws. The message names the action, bucket and key, and what the store said. */
+/** The error of an ObjectStore. Its message names the action, bucket and key, and the store's answer. */
 export class ObjectStoreError extends Error {
   readonly code: ObjectStoreErrorCode;
   readonly kind: ObjectStoreErrorKind;
-  /** Whether the same call can succeed later. False only for `damaged`: the body has to be made anew first. */
+  /** Whether the same call can succeed later. False only for `damaged`, because the body must be rebuilt first. */
   readonly retryable: boolean;
   readonly remedy?: string;
 
@@ -69,7 +69,7 @@ export class ObjectStoreError extends Error {
   }
 }
 
-/** The error for a call that its caller's signal ended: `timeout` for a deadline, `aborted` for anything else. */
+/** The error of a call that the caller's signal ended: `timeout` for a deadline, otherwise `aborted`. */
 export function abortedError(where: string, signal: AbortSignal): ObjectStoreError {
   const late = signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
   const failure: Failure = { code: late ? 'timeout' : 'aborted', kind: 'transient' };
@@ -80,5 +80,5 @@ export const keyTaken: Failure = {
   code: 'key_taken',
   kind: 'operator',
   remedy:
-    'Look at the object under this key and move it elsewhere: it is not what we wrote, and it is not overwritten.',
+    'Examine the object with this key and move it elsewhere: the sink did not write it, and does not overwrite it.',
 };

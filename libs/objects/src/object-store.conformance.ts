@@ -5,14 +5,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectStore, ObjectToPut } from './object-store.ts';
 import { ObjectStoreError } from './object-store-error.ts';
 
-/** An adapter and a way to look at what stands behind it. */
+/** An adapter, and access to the store behind it. */
 export interface StoreHarness {
   readonly store: ObjectStore;
   /** The bytes under a key, by other means than the adapter; null when nothing is there. */
   read(key: string): Promise<Buffer | null>;
   /** All keys, and whatever else a user could take for an object. */
   keys(): Promise<string[]>;
-  /** An object that somebody else wrote. */
+  /** Stores an object that another program wrote. */
   plant(key: string, body: Buffer): Promise<void>;
   close(): Promise<void>;
 }
@@ -156,7 +156,7 @@ export function objectStoreConformance(name: string, start: () => Promise<StoreH
       expect(await harness.keys()).toEqual([]);
     });
 
-    it('a stream that fails on the way never becomes an object, and the reason is told', async () => {
+    it('a stream that fails never becomes an object, and the error has the reason', async () => {
       const body = (): Readable =>
         Readable.from(
           (async function* () {
@@ -170,7 +170,7 @@ export function objectStoreConformance(name: string, start: () => Promise<StoreH
       expect(await harness.keys()).toEqual([]);
     });
 
-    it('a body that cannot be opened is told as that', async () => {
+    it('a body that cannot be opened has an error of its own', async () => {
       const body = (): Readable => {
         throw new Error('no such file');
       };

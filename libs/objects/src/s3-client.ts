@@ -2,11 +2,11 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { S3Place } from './s3-failure.ts';
 
-/** Where and how to reach a bucket of S3, or of a server that speaks its protocol. */
+/** A bucket of S3, or of a server with its protocol. */
 export interface S3BucketSettings {
   readonly kind: 's3';
   readonly name: string;
-  /** Absent: of the AWS profile; with an endpoint: us-east-1, which most other servers take. */
+  /** Absent: the region of the AWS profile; with an endpoint us-east-1, which most other servers accept. */
   readonly region?: string | undefined;
   /** Absent: AWS itself. */
   readonly endpoint?: string | undefined;
@@ -19,10 +19,10 @@ export interface S3BucketSettings {
 
 const connectTimeoutMs = 10_000;
 const idleTimeoutDefaultMs = 60_000;
-/** Well above any upload concurrency that makes sense; more requests than this wait for a connection. */
+/** Above every reasonable upload concurrency. Further requests wait for a connection. */
 const socketsMax = 64;
 
-/** A client for the bucket. Opens no connection by itself. */
+/** A client for the bucket. Opens no connection until the first request. */
 export function openS3Client(
   bucket: S3BucketSettings,
   options: { readonly attemptsMax: number; readonly idleTimeoutMs?: number | undefined },
@@ -35,14 +35,14 @@ export function openS3Client(
     ...(bucket.credentials === undefined ? {} : { credentials: staticCredentials(bucket.credentials) }),
     forcePathStyle: bucket.forcePathStyle,
     maxAttempts: options.attemptsMax,
-    // We give the CRC-32 ourselves; anything the SDK computes would turn streams into aws-chunked bodies.
+    // The sink sends the CRC-32 itself. Checksums of the SDK would turn streams into aws-chunked bodies.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     customUserAgent: 'sink-aws-s3',
-    // What it has to say comes with the error, too, and the log is not its console.
+    // The errors contain what the SDK would log, and the sink logs JSON only.
     logger: silent,
-    // Agents as options, not as instances: only then the SDK waits for 100 Continue before it sends a large body,
-    // and an early 403 or 503 is read instead of lost in a reset connection.
+    // Agents as options, not as instances: only then does the SDK wait for 100 Continue before it sends a large body,
+    // so that an early 403 or 503 is read instead of lost with a reset connection.
     requestHandler: new NodeHttpHandler({
       connectionTimeout: connectTimeoutMs,
       socketTimeout: options.idleTimeoutMs ?? idleTimeoutDefaultMs,
@@ -52,7 +52,7 @@ export function openS3Client(
   });
 }
 
-/** What remedies for failures with this bucket speak of. */
+/** The data that remedies for failures with this bucket name. */
 export function placeOf(bucket: S3BucketSettings, prefix: string): S3Place {
   return { bucket: bucket.name, prefix, endpoint: bucket.endpoint, region: regionOf(bucket) };
 }

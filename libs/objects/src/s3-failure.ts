@@ -1,6 +1,6 @@
 import type { Failure } from './object-store-error.ts';
 
-/** What the classification reads from an error of the SDK, of Node's network layer, or of S3 itself. */
+/** The parts of an error of the SDK, of Node's network layer or of S3 that the classification uses. */
 interface Symptoms {
   /** The code in S3's XML, or the class of an SDK error: `NoSuchBucket`, `TimeoutError`, `CredentialsProviderError`. */
   readonly name: string;
@@ -11,7 +11,7 @@ interface Symptoms {
   readonly message: string;
 }
 
-/** What a remedy text needs to know. */
+/** The data that remedies name. */
 export interface S3Place {
   readonly bucket: string;
   readonly prefix: string;
@@ -20,24 +20,24 @@ export interface S3Place {
 }
 
 /**
- * Classifies what a request to S3 failed with: by S3's error code first, then by Node's, then by the HTTP status (HEAD
- * and proxies answer without a code). What nobody knows is transient: nothing is ever given up for it.
+ * Classifies the error of a request to S3: by S3's error code, then by Node's, then by the HTTP status (HEAD and
+ * proxies answer without a code). Unknown errors are transient, so the upload is retried.
  *
- * Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and what MinIO and others add.
+ * Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and those that MinIO and others add.
  */
 export function classifyS3Failure(error: unknown, place: S3Place): Failure {
   const symptoms = readSymptoms(error);
   return byName(symptoms, place) ?? bySystemCode(symptoms, place) ?? byStatus(symptoms, place) ?? unexpected;
 }
 
-/** One short line of what S3 or the network said, for the error's message. */
+/** One short line with the answer of S3 or the network error, for the error's message. */
 export function describeS3Failure(error: unknown): string {
   const { name, systemCode, status, message } = readSymptoms(error);
   const said = [...new Set([name, systemCode])].filter((part) => part !== '' && part !== 'Error').join(' ');
   return [status === null ? '' : String(status), said, message].filter((part) => part !== '').join(' ');
 }
 
-/** The HTTP status of S3's answer; null when there was none. */
+/** The HTTP status of S3's answer; null without an answer. */
 export function statusOf(error: unknown): number | null {
   return readSymptoms(error).status;
 }
@@ -65,7 +65,7 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
     case 'RequestTimeout':
       return { code: 'timeout', kind: 'transient' };
     case 'TimeoutError':
-      // The SDK gives this name to connections that were reset, too.
+      // The SDK uses this name for reset connections as well.
       return bySystemCode(symptoms, place) ?? { code: 'timeout', kind: 'transient' };
     case 'IncompleteBody':
       return { code: 'interrupted', kind: 'transient' };
@@ -95,7 +95,7 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
     case 'SignatureDoesNotMatch':
       return operator(
         'bad_signature',
-        'The secret does not belong to the access key id (or a proxy changes requests): correct `secret_access_key`.',
+        'The secret does not belong to the access key id, or a proxy changes requests: correct `secret_access_key`.',
       );
     case 'ExpiredToken':
     case 'ExpiredTokenException':
@@ -103,14 +103,14 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
     case 'TokenRefreshRequired':
       return operator(
         'expired_token',
-        'The temporary credentials have ended or are wrong: give new ones, or none, so that the role of this machine is used.',
+        'The temporary credentials have expired or are wrong: set new ones, or none, so that the role of this machine is used.',
       );
     case 'CredentialsProviderError':
     case 'TokenProviderError':
     case 'AssumeRoleError':
       return operator(
         'no_credentials',
-        'No AWS credentials were found: give `access_key_id` and `secret_access_key`, or an AWS profile, or a role.',
+        'No AWS credentials were found: set `access_key_id` and `secret_access_key`, an AWS profile, or a role.',
       );
     case 'PermanentRedirect':
     case 'TemporaryRedirect':
@@ -128,17 +128,20 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
     case 'NotImplemented':
       return operator(
         'not_supported',
-        'The store does not know what we ask for; if it is the conditional PUT (see the message), set `if_none_match: off`.',
+        'The store does not support the request. If it is the conditional PUT (see the message), set `if_none_match: off`.',
       );
     case 'EntityTooLarge':
-      return operator('too_large', 'The store takes no object of this size: lower `flush_bytes`, raise its limit.');
+      return operator(
+        'too_large',
+        'The store does not accept objects of this size: lower `flush_bytes`, or raise the limit of the store.',
+      );
     case 'KeyTooLongError':
       return operator('bad_key', 'The object key is longer than the store allows: shorten `prefix`.');
     default:
       break;
   }
   if (symptoms.name.startsWith('KMS.') || symptoms.name.startsWith('KMS')) {
-    const remedy = `The key that encrypts s3://${bucket}/${prefix} cannot be used: allow kms:GenerateDataKey, and look whether it is enabled.`;
+    const remedy = `The key that encrypts s3://${bucket}/${prefix} cannot be used: allow kms:GenerateDataKey, and check that the key is enabled.`;
     return operator('encryption_key', remedy);
   }
   if (symptoms.message.startsWith('Region is missing')) return wrongRegion(symptoms, place);
@@ -158,7 +161,7 @@ function bySystemCode({ systemCode }: Symptoms, { endpoint }: S3Place): Failure 
     case 'ENETDOWN':
     case 'EADDRNOTAVAIL': {
       const where = endpoint === undefined ? 'S3' : endpoint;
-      const remedy = `${where} cannot be reached: look at the network and at \`endpoint\` if this lasts.`;
+      const remedy = `${where} cannot be reached: if this lasts, check the network and \`endpoint\`.`;
       return { code: 'unreachable', kind: 'transient', remedy };
     }
     case 'ETIMEDOUT':
@@ -175,7 +178,7 @@ function bySystemCode({ systemCode }: Symptoms, { endpoint }: S3Place): Failure 
   if (!certificate.test(systemCode)) return null;
   return operator(
     'tls',
-    'The TLS connection cannot be made or is not trusted: look at the certificate (NODE_EXTRA_CA_CERTS adds an authority) and at http/https in `endpoint`.',
+    'The TLS connection fails or is not trusted: check the certificate (NODE_EXTRA_CA_CERTS adds an authority) and http/https in `endpoint`.',
   );
 }
 
@@ -190,17 +193,20 @@ function byStatus(symptoms: Symptoms, place: S3Place): Failure | null {
   if (status === 401 || status === 403 || status === 405) return accessDenied(place);
   if (status === 404) return noSuchBucket(place);
   if (status === 413) {
-    return operator('too_large', 'The store takes no object of this size: lower `flush_bytes`, raise its limit.');
+    return operator(
+      'too_large',
+      'The store does not accept objects of this size: lower `flush_bytes`, or raise the limit of the store.',
+    );
   }
-  if (status === 501) return operator('not_supported', 'The store does not know what we ask for; see the message.');
-  return operator('refused', 'The store refuses the request; its own message says why.');
+  if (status === 501) return operator('not_supported', 'The store does not support the request; see the message.');
+  return operator('refused', 'The store refuses the request; see the message.');
 }
 
 function accessDenied({ bucket, prefix }: S3Place): Failure {
   const resource = `arn:aws:s3:::${bucket}/${prefix}*`;
   return operator(
     'access_denied',
-    `Allow s3:PutObject on ${resource} for these credentials (also in bucket policies and conditions). A bucket that does not exist can show like this too.`,
+    `Allow s3:PutObject on ${resource} for these credentials (also in bucket policies and conditions). The store may also answer so if the bucket does not exist.`,
   );
 }
 
@@ -212,7 +218,7 @@ function noSuchBucket({ bucket, endpoint }: S3Place): Failure {
 function wrongRegion({ headers, message }: Symptoms, { bucket, region }: S3Place): Failure {
   const right = headers['x-amz-bucket-region'] ?? /expecting '([a-z0-9-]+)'/.exec(message)?.[1];
   if (region === undefined && right === undefined) {
-    return operator('wrong_region', `Give the region of the bucket ${bucket} as \`region\`.`);
+    return operator('wrong_region', `Set \`region\` to the region of the bucket ${bucket}.`);
   }
   const remedy = `The bucket ${bucket} is not in region ${region ?? '(of the AWS profile)'}: set \`region\``;
   return operator('wrong_region', right === undefined ? `${remedy} to the right one.` : `${remedy}: ${right}.`);
@@ -231,7 +237,7 @@ function readSymptoms(error: unknown): Symptoms {
   if (typeof given === 'object' && given !== null) {
     for (const [key, value] of Object.entries(given)) headers[key.toLowerCase()] = String(value);
   }
-  // An AggregateError (all addresses of a name failed) has the code too; a wrapped one has it in its cause.
+  // An AggregateError (all addresses of a name failed) has the code itself; a wrapped error has it in its cause.
   const code = textOf(error, 'code') || textOf(property(error, 'cause'), 'code');
   const systemCode = code === '' || code === name ? '' : code;
   return { name, systemCode, status, headers, message: textOf(error, 'message').split('\n', 1)[0] ?? '' };

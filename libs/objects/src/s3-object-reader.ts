@@ -6,7 +6,7 @@ import { openS3Client, placeOf } from './s3-client.ts';
 import type { S3BucketSettings } from './s3-client.ts';
 import { classifyS3Failure, describeS3Failure } from './s3-failure.ts';
 
-/** Of one request, by the SDK: nobody else repeats it. */
+/** The attempts of the SDK for one request. Nothing else repeats it. */
 const attemptsMax = 5;
 
 /** Lists and reads a bucket of S3; needs s3:ListBucket on the bucket, and s3:GetObject on its objects to read them. */
@@ -59,7 +59,7 @@ export class S3ObjectReader implements ObjectReader {
   #failure(where: string, error: unknown, signal: AbortSignal, permission: string): ObjectStoreError {
     if (signal.aborted) return abortedError(where, signal);
     const failure = classifyS3Failure(error, placeOf(this.#bucket, ''));
-    const remedy = `Give the credentials ${permission}, which an audit needs and the sink itself does not.`;
+    const remedy = `Allow ${permission} for these credentials. An audit needs it; the sink itself does not.`;
     return new ObjectStoreError(
       `${where}: ${describeS3Failure(error)}`,
       failure.code === 'access_denied' ? { ...failure, remedy } : failure,

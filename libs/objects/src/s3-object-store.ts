@@ -9,18 +9,20 @@ import { classifyS3Failure, describeS3Failure, statusOf } from './s3-failure.ts'
 import type { S3Place } from './s3-failure.ts';
 
 export interface S3StoreOptions {
-  /** `auto`: PUT only where nothing stands. `off`: for servers that refuse the condition; the key has the hash. */
+  /**
+   * `auto`: PUT only if no object has the key. `off`: for servers that refuse the condition; the key contains the hash.
+   */
   readonly ifNoneMatch: 'auto' | 'off';
-  /** What all keys begin with; for `check` and for remedies only. */
+  /** The start of all keys; for `check` and for remedies only. */
   readonly prefix?: string | undefined;
-  /** Ends an attempt on which nothing moved for so long; default 60 s. The whole attempt's deadline is the caller's. */
+  /** Ends an attempt without progress for so long; default 60 s. The caller sets the deadline of the whole attempt. */
   readonly idleTimeoutMs?: number | undefined;
 }
 
-/** Ends in no event, and query engines skip names that begin with an underscore. */
+/** Not the key of an object with events. Query engines skip names that begin with an underscore. */
 const probeName = '_sink-aws-s3-check';
 
-/** Objects in a bucket of S3. Opens no connection by itself. */
+/** Objects in a bucket of S3. Opens no connection until the first request. */
 export class S3ObjectStore implements ObjectStore {
   readonly #client: S3Client;
   readonly #bucket: string;
@@ -31,7 +33,7 @@ export class S3ObjectStore implements ObjectStore {
     this.#bucket = bucket.name;
     this.#condition = options.ifNoneMatch === 'off' ? {} : { IfNoneMatch: '*' };
     this.#place = placeOf(bucket, options.prefix ?? '');
-    // The queue is the only one that retries: two that do multiply.
+    // Only the queue retries, because attempts would multiply.
     this.#client = openS3Client(bucket, { attemptsMax: 1, idleTimeoutMs: options.idleTimeoutMs });
   }
 
@@ -45,8 +47,8 @@ export class S3ObjectStore implements ObjectStore {
       throw this.#failure(where, error, signal);
     }
     if (etag === undefined) {
-      // A captive portal or a web server says 200 to anything; S3 always gives an ETag.
-      const remedy = 'What answers at `endpoint` does not seem to be an S3 server.';
+      // A captive portal or a web server may answer 200 to any request. S3 always sends an ETag.
+      const remedy = 'The server at `endpoint` does not seem to be an S3 server.';
       throw new ObjectStoreError(`${where}: success without an ETag`, {
         code: 'unexpected',
         kind: 'transient',
@@ -73,14 +75,14 @@ export class S3ObjectStore implements ObjectStore {
       const abortSignal = AbortSignal.any([signal, body.failed]);
       return (await this.#client.send(command, { abortSignal })).ETag;
     } catch (error) {
-      // What the SDK throws then is a mere AbortError, or the store's refusal of half a body.
+      // The SDK then throws a plain AbortError, or the store's refusal of a partial body.
       throw body.failed.aborted ? body.failed.reason : error;
     } finally {
       body.close();
     }
   }
 
-  /** The key is taken (412): by us, earlier, or by somebody else. */
+  /** The key is taken (412): by an earlier attempt of the sink, or by another program. */
   async #compareExisting(
     object: ObjectToPut,
     signal: AbortSignal,
@@ -93,12 +95,14 @@ export class S3ObjectStore implements ObjectStore {
       if (found.Metadata?.['content-sha256'] === object.contentHash) return { etag: found.ETag ?? '', existed: true };
     } catch (error) {
       const status = statusOf(error);
-      // A key that may only put cannot look. The key carries the content's hash: what stands there is ours.
+      // Credentials that only allow PUT cannot read. The key contains the hash of the content, so the object is the
+      // same.
       if (status === 403) return { etag: '', existed: true };
-      if (status === 404) throw new ObjectStoreError(`${where}: it was there, and is gone`, vanished, error);
+      if (status === 404)
+        throw new ObjectStoreError(`${where}: the existing object was removed meanwhile`, vanished, error);
       throw this.#failure(`looking at existing object [bucket=${this.#bucket}, key=${object.key}]`, error, signal);
     }
-    throw new ObjectStoreError(`${where}: another object stands under this key`, keyTaken, refusal);
+    throw new ObjectStoreError(`${where}: another object has this key`, keyTaken, refusal);
   }
 
   async find(key: string, contentHash: string, signal: AbortSignal): Promise<StoredObject | null> {
@@ -109,17 +113,17 @@ export class S3ObjectStore implements ObjectStore {
       if (found.Metadata?.['content-sha256'] !== contentHash) return null;
       return { etag: found.ETag ?? '', objectBytes: found.ContentLength ?? 0 };
     } catch (error) {
-      // HEAD has no body: a bucket that is not there looks the same, and is told of by the next PUT.
+      // HEAD has no body: a missing bucket looks the same. The next PUT reports it.
       if (statusOf(error) === 404) return null;
       throw this.#failure(where, error, signal);
     }
   }
 
   /**
-   * Puts a few bytes under `<prefix>_sink-aws-s3-check` with a checksum that is wrong on purpose: S3 looks at
-   * credentials, permission and bucket first, then refuses the body (BadDigest). So the one permission we need is
-   * tried, s3:PutObject, and nothing is left behind. A server that does not verify checksums keeps the probe, once (it
-   * is never overwritten), and gets a warning. A KMS key's permission is not tried by this.
+   * Puts a few bytes to `<prefix>_sink-aws-s3-check` with an intentionally wrong checksum: S3 first checks credentials,
+   * permission and bucket, then refuses the body (BadDigest). This checks s3:PutObject, the only permission that the
+   * sink needs, and stores nothing. A server that does not verify checksums stores the probe once (it is never
+   * overwritten), and the check warns about it. The permission for a KMS key is not checked.
    */
   async check(signal: AbortSignal): Promise<ObjectStoreCheck> {
     const { bucket, prefix } = this.#place;
@@ -143,7 +147,7 @@ export class S3ObjectStore implements ObjectStore {
       if (statusOf(error) !== 412)
         throw this.#failure(`trying the bucket [bucket=${bucket}, key=${key}]`, error, signal);
     }
-    const warning = `the store does not verify checksums: bytes damaged on the way to it are not noticed (the probe ${key} stays there)`;
+    const warning = `the store does not verify checksums: it does not notice damaged bytes (the probe ${key} remains in the bucket)`;
     return { location, warnings: [warning] };
   }
 
@@ -164,7 +168,7 @@ export class S3ObjectStore implements ObjectStore {
 
 const vanished: Failure = { code: 'vanished', kind: 'transient' };
 
-/** As `x-amz-checksum-crc32` wants it: four bytes, big-endian, in base64. */
+/** The value of `x-amz-checksum-crc32`: four bytes, big-endian, in base64. */
 function crc32Base64(checksum: number): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(checksum);
