@@ -1,12 +1,5 @@
 import { LaneView } from './lane-view.ts';
-import {
-  append,
-  type AppendAnswer,
-  appendOnce,
-  type AppendOnceAnswer,
-  type AppendRequest,
-  type Dedupe,
-} from './steps/append.ts';
+import { append, type AppendAnswer, type AppendOnceAnswer, type AppendRequest, type Dedupe } from './steps/append.ts';
 import { type DurabilityBarrier, reached } from './steps/barrier.ts';
 import { openLane } from './steps/open.ts';
 import { registerWriter } from './steps/writers.ts';
@@ -27,13 +20,13 @@ export class IngestLane extends LaneView {
     await this.redis.call('HDEL', [this.keys.writers, writer]);
   }
 
-  append(request: AppendRequest): Promise<AppendAnswer> {
-    return append(this.redis, this.keys, request);
+  async append(request: AppendRequest): Promise<AppendAnswer> {
+    return (await append(this.redis, this.keys, request)).answer;
   }
 
   /** As `append`, without the events that were stored within the dedupe window. `stored` also if all were. */
   appendOnce(request: AppendRequest, dedupe: Dedupe): Promise<AppendOnceAnswer> {
-    return appendOnce(this.redis, this.keys, request, dedupe);
+    return append(this.redis, this.keys, request, dedupe);
   }
 
   /** Whether everything that this connection wrote so far is as durable as asked for. Call it after the write's answer. */

@@ -1,6 +1,6 @@
 import { Cluster, Command, type Redis, ReplyError } from 'ioredis';
 import { type Argument, RedisInDoubt, RedisRefused, type RedisPort } from './port.ts';
-import type { Script } from './scripts/script.ts';
+import type { Script } from './script.ts';
 
 /**
  * The port on an ioredis connection (which must neither resend, nor retry, nor queue while offline: docs/protocol.md, part 5).

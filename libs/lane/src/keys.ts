@@ -1,5 +1,3 @@
-import { SLOTS } from './scripts/dedupe.ts';
-
 /**
  * The keys of one lane. All stand under one hash tag, so that a lane lives on one node of a Redis Cluster and its scripts
  * may touch all of them; the sink's name comes first, so that several sinks share one Redis.
@@ -49,9 +47,14 @@ export function laneKeys(sinkName: string, lane: number): LaneKeys {
   };
 }
 
+/** Slots of the dedupe window. */
+export const SEEN_SLOTS_OF_WINDOW = 4;
+/** As many slots can be live at a time: those of the window, the current one, and one that is over in part. */
+export const SEEN_SLOTS = SEEN_SLOTS_OF_WINDOW + 2;
+
 /** Sets: the fingerprints of each slot of the dedupe window. */
 export function seenSlotKeys(keys: LaneKeys): string[] {
-  return Array.from({ length: SLOTS }, (_, slot) => `${keys.seen}:${slot + 1}`);
+  return Array.from({ length: SEEN_SLOTS }, (_, slot) => `${keys.seen}:${slot + 1}`);
 }
 
 /**

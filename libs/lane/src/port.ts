@@ -1,4 +1,4 @@
-import type { Script } from './scripts/script.ts';
+import type { Script } from './script.ts';
 
 export type Argument = string | number | Buffer;
 

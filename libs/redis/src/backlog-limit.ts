@@ -1,15 +1,11 @@
 import { UNLISTED_MAX } from '@sink/domain';
+import { FINGERPRINT_MEMORY_BYTES, RECEIPT_MEMORY_BYTES, UNLISTED_MEMORY_BYTES } from '@sink/lane';
 import type { RedisProblem } from './requirements.ts';
 import type { Requirements } from './requirements.ts';
 import type { ServerSettings } from './server-settings.ts';
 
-/** The share of Redis' memory that the sink's own data may fill: at maxmemory BullMQ can't work (design, section 6). */
+/** The share of Redis' memory that the sink's own data may fill: at maxmemory BullMQ cannot work. */
 const MEMORY_SHARE_PERCENT = 60;
-/** What one receipt takes in Redis, rounded up; and one fingerprint: 72 to 80 measured (libs/lane), and room for the tables to grow. */
-const RECEIPT_BYTES = 512;
-const FINGERPRINT_BYTES = 96;
-/** One receipt that waits for its manifest, in a hash: 536 to 612 measured (Redis 7.0.15, prefixes of 0 and 64 bytes). */
-const UNLISTED_BYTES = 640;
 const BACKLOG_BYTES_MIN = 8 * 1024 * 1024;
 
 export interface BacklogLimit {
@@ -73,10 +69,10 @@ function besidesOf({
   dedupeWindowMs = 0,
   manifests = false,
 }: BesidesBacklog): Besides {
-  const waitingBytes = manifests ? UNLISTED_MAX * UNLISTED_BYTES : 0;
-  const fingerprintsBytes = dedupeWindowMs === 0 ? 0 : maxFingerprints * FINGERPRINT_BYTES;
+  const waitingBytes = manifests ? UNLISTED_MAX * UNLISTED_MEMORY_BYTES : 0;
+  const fingerprintsBytes = dedupeWindowMs === 0 ? 0 : maxFingerprints * FINGERPRINT_MEMORY_BYTES;
   return {
-    bytes: lanes * (receiptsMax * RECEIPT_BYTES + waitingBytes + fingerprintsBytes),
+    bytes: lanes * (receiptsMax * RECEIPT_MEMORY_BYTES + waitingBytes + fingerprintsBytes),
     what: fingerprintsBytes === 0 ? 'receipts' : 'receipts and fingerprints',
     keys: fingerprintsBytes === 0 ? 'receipts_max' : 'receipts_max or max_fingerprints',
   };

@@ -1,9 +1,207 @@
+import { CHUNK_VERSION } from '@sink/domain';
 import { chunkCostBytes } from '../cost.ts';
-import { type LaneKeys, seenSlotKeys } from '../keys.ts';
-import { type Argument, type RedisPort, UnexpectedAnswer } from '../port.ts';
+import { type LaneKeys, SEEN_SLOTS, SEEN_SLOTS_OF_WINDOW, seenSlotKeys } from '../keys.ts';
+import { clockMs, isCounter } from '../lua/lane.ts';
+import { type RedisPort, UnexpectedAnswer } from '../port.ts';
 import { asInteger, asText } from '../reply.ts';
-import { append as appendScript, appendOnce as appendOnceScript } from '../scripts/append.ts';
-import { SLOTS } from '../scripts/dedupe.ts';
+import { type LuaFunction, step } from '../step.ts';
+
+/** Bytes of a fingerprint: 128 bits, so that two events never share one. */
+export const FINGERPRINT_BYTES = 16;
+/** Members in one command: Lua unpacks no more than some 8,000. */
+const PAGE = 1000;
+/** A time to live that the same script removes again, so any that does not end in between. */
+const PASSING_TTL_MS = 86_400_000;
+
+/**
+ * findDuplicates(ring, slots, fingerprints, count, windowMs, slotMax, nowMs): which of the events were stored within the
+ * window, and into which slot new fingerprints go. Reads only. Returns nil if a fingerprint is missing.
+ *
+ * Each slot of time has one set of fingerprints. The slots are a ring, so that all their keys can be named before Redis'
+ * clock is read; a hash has when each began. Time never goes back: the newest slot is the current one until it is over. A
+ * slot that is full ends early; if the ring is full, its oldest slot is dropped. So a flood makes the window shorter and
+ * never the memory larger.
+ */
+const findDuplicates: LuaFunction = {
+  name: 'findDuplicates',
+  uses: [],
+  lua: `
+local function findDuplicates(ring, slots, fingerprints, count, windowMs, slotMax, nowMs)
+  local slotMs = math.ceil(windowMs / ${SEEN_SLOTS_OF_WINDOW})
+  local positions = {}
+  for i = 1, #slots do positions[i] = i end
+  local starts = redis.call('HMGET', ring, unpack(positions))
+  local newest, oldest
+  for i = 1, #slots do
+    starts[i] = starts[i] and tonumber(starts[i])
+    if starts[i] and (not newest or starts[i] > starts[newest]) then newest = i end
+  end
+  for i = 1, #slots do
+    if not starts[i] then oldest = i break end
+    if not oldest or starts[i] < starts[oldest] then oldest = i end
+  end
+
+  local marks, seen, duplicate = {}, {}, {}
+  for i = 1, count do
+    local mark = string.sub(fingerprints, (i - 1) * ${FINGERPRINT_BYTES} + 1, i * ${FINGERPRINT_BYTES})
+    if #mark ~= ${FINGERPRINT_BYTES} then return nil end
+    marks[i] = mark
+    duplicate[i] = seen[mark]
+    seen[mark] = true
+  end
+  local function live(slot) return starts[slot] and starts[slot] + slotMs > nowMs - windowMs end
+  for slot = 1, #slots do
+    if live(slot) then
+      for from = 1, count, ${PAGE} do
+        local found = redis.call('SMISMEMBER', slots[slot], unpack(marks, from, math.min(from + ${PAGE} - 1, count)))
+        for i, member in ipairs(found) do
+          if member == 1 then duplicate[from + i - 1] = true end
+        end
+      end
+    end
+  end
+  local turn = not newest or nowMs - starts[newest] >= slotMs or redis.call('SCARD', slots[newest]) >= slotMax
+  local fresh = {}
+  for i = 1, count do
+    if not duplicate[i] then fresh[#fresh + 1] = marks[i] end
+  end
+  return {
+    duplicate = duplicate,
+    fresh = fresh,
+    slot = turn and oldest or newest,
+    turn = turn,
+    early = live(oldest),
+    startMs = math.max(nowMs, newest and starts[newest] + 1 or 0),
+    ttlMs = windowMs + 2 * slotMs,
+  }
+end
+`,
+};
+
+/** withoutDuplicates(body, lengths, count, duplicate): the body without the lines of these events. */
+const withoutDuplicates: LuaFunction = {
+  name: 'withoutDuplicates',
+  uses: [],
+  lua: `
+local function withoutDuplicates(body, lengths, count, duplicate)
+  local bytes, rest, at = cjson.decode(lengths), {}, 1
+  for i = 1, count do
+    if not duplicate[i] then rest[#rest + 1] = string.sub(body, at, at + bytes[i] - 1) end
+    at = at + bytes[i] -- rule: dedupe.cut
+  end
+  return table.concat(rest)
+end
+`,
+};
+
+/** remember(ring, slots, found): stores the fresh fingerprints that `findDuplicates` found. Writes. */
+const remember: LuaFunction = {
+  name: 'remember',
+  uses: [],
+  lua: `
+local function remember(ring, slots, found)
+  local key, fresh = slots[found.slot], found.fresh
+  if found.turn then
+    redis.call('UNLINK', key)
+    if found.early then redis.call('HINCRBY', ring, 'early', 1) end
+    redis.call('HSET', ring, found.slot, found.startMs)
+  end
+  for from = 1, #fresh, ${PAGE} do
+    redis.call('SADD', key, unpack(fresh, from, math.min(from + ${PAGE} - 1, #fresh))) -- rule: dedupe.remember
+  end
+  redis.call('PEXPIRE', key, found.ttlMs)
+  redis.call('PEXPIRE', ring, found.ttlMs)
+end
+`,
+};
+
+/**
+ * append: stores a chunk once, however often it is sent; with the optional group, without the events whose fingerprint is
+ * remembered (docs/protocol.md, R1, R2, R6, R8).
+ *
+ * In: `cost` is the chunk's share of the backlog, `room` that and what must fit beside it, `limit` the backlog's limit.
+ * Answers: `stored`, with the number of dropped events behind it if there are any; `full`: the backlog has no room;
+ * `stale`: the sequence is older than the writer's last one; `unknown_writer`.
+ * Checked before the first write: the writer and its sequence, the types of the keys, the counters of the backlog, and
+ * only then its limit. A script that fails half-way keeps what it wrote.
+ *
+ * - A writer's sequence rises. Its last sequence again returns the stored answer, after a write: WAIT and WAITAOF only cover
+ *   writes of their connection. That write is allowed at maxmemory, so Redis answers a repeat even there.
+ * - `full` is stored like any answer, so a late copy of the request cannot store the chunk after all.
+ * - Duplicates are acknowledged by the write that every append ends with. It comes after the write of the first copy, so a
+ *   caller that waits for its durability waits for both. With a full backlog nothing is remembered, and a chunk of
+ *   duplicates only needs no room.
+ * - No shebang (not `draining`): the stored answer is read before the first write that Redis denies at maxmemory.
+ */
+export const appendStep = step({
+  name: 'append',
+  draining: false,
+  keys: ['chunks', 'taken', 'left', 'writers', 'backlog'],
+  args: {
+    writer: 'text',
+    sequence: 'number',
+    partition: 'text',
+    count: 'number',
+    cost: 'number',
+    room: 'number',
+    limit: 'number',
+    acceptedAt: 'text',
+    body: 'text',
+  },
+  optional: {
+    keys: ['seen', '...slots'],
+    args: { fingerprints: 'text', lengths: 'text', windowMs: 'number', slotMax: 'number' },
+  },
+  uses: [isCounter, clockMs, findDuplicates, withoutDuplicates, remember],
+  lua: `
+local state = redis.call('HGET', writers, writer)
+if not state then return 'unknown_writer' end
+local last, answer = string.match(state, '^(%d+) (%w+) %d+$')
+if not last then return redis.error_reply('FOREIGN the state of writer ' .. writer .. ' is not readable') end
+last = tonumber(last)
+if sequence == last then -- rule: append.same-sequence
+  redis.call('PEXPIRE', writers, ${PASSING_TTL_MS})
+  redis.call('PERSIST', writers)
+  return answer
+end
+if sequence < last then return 'stale' end -- rule: append.older-sequence
+
+redis.call('XLEN', chunks)
+redis.call('HLEN', taken)
+redis.call('HLEN', left)
+local counters = redis.call('HMGET', backlog, 'events', 'bytes')
+if not isCounter(counters[1]) or not isCounter(counters[2]) then
+  return redis.error_reply('FOREIGN the backlog is not readable')
+end
+
+local usedAt = clockMs()
+local found, dropped = nil, 0
+if seen then
+  found = findDuplicates(seen, slots, fingerprints, count, windowMs, slotMax, tonumber(usedAt))
+  if not found then return redis.error_reply('BADREQUEST a fingerprint is missing') end
+  dropped = count - #found.fresh
+  if dropped > 0 then
+    body = withoutDuplicates(body, lengths, count, found.duplicate)
+    count = #found.fresh
+  end
+end
+if count > 0 and tonumber(counters[2] or '0') + room > limit then
+  redis.call('HSET', writers, writer, sequence .. ' full ' .. usedAt)
+  return 'full'
+end
+if count > 0 then
+  local id = redis.call('XADD', chunks, '*', 'v', '${CHUNK_VERSION}', 'p', partition, 'n', count, 't', acceptedAt, 'b', body)
+  redis.call('HSET', taken, id, '0/' .. count)
+  redis.call('HSET', left, id, count .. ' ' .. cost)
+  redis.call('HINCRBY', backlog, 'events', count)
+  redis.call('HINCRBY', backlog, 'bytes', cost)
+  if found then remember(seen, slots, found) end
+end
+answer = dropped > 0 and 'stored' .. dropped or 'stored'
+redis.call('HSET', writers, writer, sequence .. ' ' .. answer .. ' ' .. usedAt)
+return answer
+`,
+});
 
 export interface AppendRequest {
   readonly writer: string;
@@ -39,43 +237,27 @@ export interface AppendOnceAnswer {
   readonly duplicates: number;
 }
 
-export async function append(redis: RedisPort, keys: LaneKeys, request: AppendRequest): Promise<AppendAnswer> {
-  const { chunks, taken, left, writers, backlog } = keys;
-  const names = [chunks, taken, left, writers, backlog];
-  return appendAnswer(await redis.run(appendScript, names, appendArguments(request))).answer;
-}
-
-export async function appendOnce(
+/** @param dedupe absent: all events are stored */
+export async function append(
   redis: RedisPort,
   keys: LaneKeys,
   request: AppendRequest,
-  dedupe: Dedupe,
+  dedupe?: Dedupe,
 ): Promise<AppendOnceAnswer> {
-  const { chunks, taken, left, writers, backlog, seen } = keys;
-  const { fingerprints, lineBytes, windowMs, fingerprintsMax } = dedupe;
-  const names = [chunks, taken, left, writers, backlog, seen, ...seenSlotKeys(keys)];
-  const lengths = JSON.stringify(lineBytes);
-  const args = [...appendArguments(request), fingerprints, lengths, windowMs, Math.ceil(fingerprintsMax / SLOTS)];
-  return appendAnswer(await redis.run(appendOnceScript, names, args));
-}
-
-function appendArguments(request: AppendRequest): Argument[] {
   const cost = chunkCostBytes(request.bytes);
   const furtherCost = request.furtherBytes > 0 ? chunkCostBytes(request.furtherBytes) : 0;
-  return [
-    request.writer,
-    request.sequence,
-    request.partition,
-    request.count,
+  const args = {
+    writer: request.writer,
+    sequence: request.sequence,
+    partition: request.partition,
+    count: request.count,
     cost,
-    cost + furtherCost,
-    request.backlogBytesMax,
-    request.acceptedAtMs,
-    request.body,
-  ];
-}
-
-function appendAnswer(reply: unknown): AppendOnceAnswer {
+    room: cost + furtherCost,
+    limit: request.backlogBytesMax,
+    acceptedAt: request.acceptedAtMs,
+    body: request.body,
+  };
+  const reply = await appendStep.run(redis, keys, args, dedupe && remembering(keys, dedupe));
   switch (reply) {
     case 'stored':
     case 'full':
@@ -86,4 +268,15 @@ function appendAnswer(reply: unknown): AppendOnceAnswer {
   const duplicates = asInteger(/^stored(\d+)$/.exec(asText(reply) ?? '')?.[1]);
   if (duplicates === null) throw new UnexpectedAnswer('appending a chunk', reply);
   return { answer: 'stored', duplicates };
+}
+
+function remembering(keys: LaneKeys, { fingerprints, lineBytes, windowMs, fingerprintsMax }: Dedupe) {
+  return {
+    seen: keys.seen,
+    slots: seenSlotKeys(keys),
+    fingerprints,
+    lengths: JSON.stringify(lineBytes),
+    windowMs,
+    slotMax: Math.ceil(fingerprintsMax / SEEN_SLOTS),
+  };
 }

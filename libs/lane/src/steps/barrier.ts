@@ -1,7 +1,22 @@
 import type { LaneKeys } from '../keys.ts';
 import { RedisRefused, type RedisPort } from '../port.ts';
 import { asList, integer } from '../reply.ts';
-import { barrier as barrierScript } from '../scripts/barrier.ts';
+import { step } from '../step.ts';
+
+/**
+ * barrier: a write of the caller's own, at maxmemory too. A durability barrier that covers it covers every write before it.
+ *
+ * Answers: how many barriers there were.
+ */
+export const barrierStep = step({
+  name: 'barrier',
+  draining: true,
+  keys: ['meta'],
+  args: {},
+  lua: `
+return redis.call('HINCRBY', meta, 'barriers', 1)
+`,
+});
 
 /** How durable a write must be before it counts; the write itself was answered already. */
 export interface DurabilityBarrier {
@@ -28,7 +43,7 @@ export async function reachedAfterWrite(
   barrier: DurabilityBarrier,
 ): Promise<boolean> {
   if (!barrier.waitaof && barrier.replicas === 0) return true;
-  integer(await redis.run(barrierScript, [keys.meta], []), 'writing a barrier');
+  integer(await barrierStep.run(redis, keys, {}), 'writing a barrier');
   return reached(redis, keys, barrier);
 }
 

@@ -1,13 +1,82 @@
-import { type Receipt, UNLISTED_MAX } from '@sink/domain';
-import { RECORD_OVERHEAD_BYTES } from '../cost.ts';
+import { type Receipt, RECEIPT_VERSION, UNLISTED_MAX } from '@sink/domain';
 import { type LaneKeys, manifestKeys } from '../keys.ts';
+import { badBacklog, readRecord, recordCost } from '../lua/lane.ts';
+import { restOfSlices, takeSlicesAway } from '../lua/slices.ts';
 import type { RedisPort } from '../port.ts';
 import { oneOf } from '../reply.ts';
-import { commit as commitScript } from '../scripts/commit.ts';
+import { step } from '../step.ts';
+
+/**
+ * commit: the segment is stored in S3, and its events leave Redis (docs/protocol.md, R23, R24).
+ *
+ * In: the segment's id, its receipt as JSON, about how many receipts are kept. The optional group, with manifests: the
+ * receipt is also put aside for the manifest of its partition, where no cap drops it.
+ * Answers: `committed`; `gone`: there is no record, so it was committed before and nothing changes; `damaged`: the counters
+ * of its chunks contradict the record, nothing changes.
+ * Checked before the first write: the record, the types of the keys, the counters of the backlog, that fewer than
+ * `unlistedMax` objects wait for a manifest, and every slice.
+ *
+ * - A chunk goes when exactly nothing of it is left. The record goes in the same step, so its slices are counted down once.
+ * - The chunks of a spilled segment are gone already: only its spilled record goes.
+ * - With the last chunk and record the counters of the backlog go, so no error in them outlives a quiet moment.
+ */
+export const commitStep = step({
+  name: 'commit',
+  draining: true,
+  keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog', 'receipts'],
+  args: { segment: 'text', receipt: 'text', receiptsMax: 'text' },
+  optional: { keys: ['unlisted', 'ofPartition'], args: { partition: 'text', unlistedMax: 'number' } },
+  uses: [badBacklog, readRecord, recordCost, restOfSlices, takeSlicesAway],
+  lua: `
+local home = redis.call('HEXISTS', records, segment) == 1 and records or spilled
+local json = redis.call('HGET', home, segment)
+if not json then return 'gone' end
+local record, newer = readRecord(segment, json)
+if newer then return newer end
+redis.call('XLEN', chunks)
+redis.call('HLEN', taken)
+redis.call('HLEN', spilled)
+redis.call('XLEN', receipts)
+local bad = badBacklog(backlog, {'events', 'bytes', 'spilledEvents', 'spilledBytes'})
+if bad then return bad end
+local waiting = 0
+if unlisted then
+  local objects = 0
+  waiting = tonumber(redis.call('HGET', unlisted, partition)) or 0
+  for _, count in ipairs(redis.call('HVALS', unlisted)) do objects = objects + (tonumber(count) or 0) end
+  redis.call('HLEN', ofPartition)
+  if objects >= unlistedMax then return redis.error_reply('UNLISTED ' .. objects .. ' objects wait for a manifest') end
+end
+local slices = record.slices
+if home == spilled then slices = {} end
+local rest, cost = restOfSlices(left, slices)
+if not rest then return 'damaged' end
+
+local events, bytes = takeSlicesAway(chunks, taken, left, slices, rest, cost)
+redis.call('HDEL', home, segment) -- rule: commit.record
+if redis.call('HLEN', left) == 0 and redis.call('HLEN', records) == 0 and redis.call('HLEN', spilled) == 0 then
+  redis.call('DEL', backlog)
+else
+  redis.call('HINCRBY', backlog, 'events', 0 - events)
+  redis.call('HINCRBY', backlog, 'bytes', -(bytes + recordCost(json)))
+  if home == spilled then
+    redis.call('HINCRBY', backlog, 'spilledEvents', -record.count)
+    redis.call('HINCRBY', backlog, 'spilledBytes', -record.bytes)
+  end
+end
+redis.call('XADD', receipts, 'MAXLEN', '~', receiptsMax, '*', 'v', '${RECEIPT_VERSION}', 'r', receipt)
+if unlisted then
+  local added = redis.call('HSET', ofPartition, segment, receipt)
+  redis.call('HSET', unlisted, partition, string.format('%d', waiting + added))
+end
+return 'committed'
+`,
+});
 
 /** `gone`: committed before. */
 export type CommitAnswer = 'committed' | 'gone';
 
+/** @param listIn the partition whose manifest has to list the object; absent: no manifest has to */
 export async function commit(
   redis: RedisPort,
   keys: LaneKeys,
@@ -15,12 +84,13 @@ export async function commit(
   receiptsMax: number,
   listIn?: string,
 ): Promise<CommitAnswer> {
-  const { chunks, taken, left, records, spilled, backlog, receipts, unlisted } = keys;
-  const names = [chunks, taken, left, records, spilled, backlog, receipts];
-  const args = [receipt.id, JSON.stringify(receipt), receiptsMax, RECORD_OVERHEAD_BYTES];
-  if (listIn !== undefined) {
-    names.push(unlisted, manifestKeys(keys, listIn).ofPartition);
-    args.push(listIn, UNLISTED_MAX);
-  }
-  return oneOf(['committed', 'gone'], await redis.run(commitScript, names, args), `committing segment ${receipt.id}`);
+  const manifest = listIn === undefined ? undefined : listing(keys, listIn);
+  const args = { segment: receipt.id, receipt: JSON.stringify(receipt), receiptsMax };
+  const reply = await commitStep.run(redis, keys, args, manifest);
+  return oneOf(['committed', 'gone'], reply, `committing segment ${receipt.id}`);
+}
+
+function listing(keys: LaneKeys, partition: string) {
+  const { ofPartition } = manifestKeys(keys, partition);
+  return { unlisted: keys.unlisted, ofPartition, partition, unlistedMax: UNLISTED_MAX };
 }

@@ -2,7 +2,57 @@ import { parseReceipt, type Receipt } from '@sink/domain';
 import { type LaneKeys, manifestKeys } from '../keys.ts';
 import type { RedisPort } from '../port.ts';
 import { asFields, asText, oneOf, text } from '../reply.ts';
-import { draw as drawScript, listed as listedScript } from '../scripts/manifest.ts';
+import { step } from '../step.ts';
+
+/**
+ * drawManifest: decides, once, which objects the next manifest of a partition lists: those that wait now. It sets them
+ * apart under a name to which nothing is added. So every uploader that writes this manifest, however often, writes the
+ * same. While one is drawn up there is no other (docs/protocol.md, R32).
+ *
+ * Answers: the token of the manifest that is drawn up; false if nothing waits.
+ *
+ * The token follows from what is listed. If a draw is executed twice, the second time after the first manifest is done, it
+ * draws up another manifest under another token; an uploader that still finishes the first one changes nothing of it.
+ */
+export const drawManifestStep = step({
+  name: 'drawManifest',
+  draining: true,
+  keys: ['ofPartition', 'listing'],
+  args: {},
+  lua: `
+local drawn = redis.call('HGET', listing, '')
+if drawn then return drawn end -- rule: manifest.one-at-a-time
+local segments = redis.call('HKEYS', ofPartition)
+if #segments == 0 then return false end
+table.sort(segments)
+local token = redis.sha1hex(table.concat(segments, ' '))
+redis.call('RENAME', ofPartition, listing)
+redis.call('HSET', listing, '', token)
+return token
+`,
+});
+
+/**
+ * manifestListed: the manifest with this token is stored in the bucket, so its objects wait no longer.
+ *
+ * In: the partition, the token. Answers: `listed`; `gone`: another token is drawn up, or none. That manifest was done
+ * before, and nothing changes.
+ * Checked before the first write: the types of the keys, the token.
+ */
+export const manifestListedStep = step({
+  name: 'manifestListed',
+  draining: true,
+  keys: ['unlisted', 'ofPartition', 'listing'],
+  args: { partition: 'text', token: 'text' },
+  lua: `
+redis.call('HLEN', unlisted)
+local rest = redis.call('HLEN', ofPartition)
+if redis.call('HGET', listing, '') ~= token then return 'gone' end
+redis.call('UNLINK', listing)
+if rest == 0 then redis.call('HDEL', unlisted, partition) else redis.call('HSET', unlisted, partition, rest) end
+return 'listed'
+`,
+});
 
 /** What a manifest lists: decided, and the same for every uploader that reads it. */
 export interface DrawnManifest {
@@ -17,7 +67,7 @@ export type ListedAnswer = 'listed' | 'gone';
 
 export async function drawManifest(redis: RedisPort, keys: LaneKeys, partition: string): Promise<DrawnManifest | null> {
   const { ofPartition, listing } = manifestKeys(keys, partition);
-  const reply = await redis.run(drawScript, [ofPartition, listing], []);
+  const reply = await drawManifestStep.run(redis, { ofPartition, listing }, {});
   if (reply === null) return null;
   const token = text(reply, `drawing up the manifest of ${partition}`);
   const { '': found, ...receipts } = asFields(await redis.call('HGETALL', [listing]));
@@ -30,7 +80,7 @@ export async function manifestListed(
   keys: LaneKeys,
   { partition, token }: Pick<DrawnManifest, 'partition' | 'token'>,
 ): Promise<ListedAnswer> {
-  const { ofPartition, listing } = manifestKeys(keys, partition);
-  const reply = await redis.run(listedScript, [keys.unlisted, ofPartition, listing], [partition, token]);
+  const waiting = { unlisted: keys.unlisted, ...manifestKeys(keys, partition) };
+  const reply = await manifestListedStep.run(redis, waiting, { partition, token });
   return oneOf(['listed', 'gone'], reply, `finishing the manifest of ${partition}`);
 }

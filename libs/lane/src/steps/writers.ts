@@ -1,10 +1,60 @@
 import type { LaneKeys } from '../keys.ts';
+import { clockMs } from '../lua/lane.ts';
 import type { RedisPort } from '../port.ts';
 import { asList, integer, text } from '../reply.ts';
-import { registerWriter as registerScript, retireWriters as retireScript } from '../scripts/writer.ts';
+import { step } from '../step.ts';
 
 /** Writers that one retirement looks at: bounds the time that Redis is blocked. */
 const RETIRE_PAGE = 100;
+
+/**
+ * registerWriter: a new writer, whose id Redis makes.
+ *
+ * Answers: the id. It has the lane's uid in it, so a Redis that has since started empty does not know the writer. Two
+ * executions make two writers; no id is ever given twice.
+ * Checked before the first write: that the lane was opened, the type of the key.
+ */
+export const registerWriterStep = step({
+  name: 'registerWriter',
+  draining: false,
+  keys: ['meta', 'writers'],
+  args: {},
+  uses: [clockMs],
+  lua: `
+local uid = redis.call('HGET', meta, 'uid')
+if not uid then return redis.error_reply('NOLANE the lane was never opened, or Redis lost it') end
+redis.call('HLEN', writers)
+local usedAt = clockMs()
+local writer = uid .. '.' .. redis.call('HINCRBY', meta, 'writers', 1)
+redis.call('HSET', writers, writer, '0 new ' .. usedAt)
+return writer
+`,
+});
+
+/**
+ * retireWriters: forgets writers that have not appended for a long time, a page at a time. That is safe at any time: the
+ * append of an unknown writer is refused, and never taken for a new one.
+ *
+ * In: the cursor to begin at, how long a writer may be idle, the size of a page.
+ * Answers: the cursor to go on at ('0' at the end), and how many writers were forgotten.
+ */
+export const retireWritersStep = step({
+  name: 'retireWriters',
+  draining: true,
+  keys: ['writers'],
+  args: { cursor: 'text', idleMs: 'number', page: 'text' },
+  uses: [clockMs],
+  lua: `
+local nowMs = tonumber(clockMs())
+local scanned = redis.call('HSCAN', writers, cursor, 'COUNT', page)
+local retired = 0
+for i = 1, #scanned[2], 2 do
+  local usedAt = string.match(scanned[2][i + 1], '(%d+)$')
+  if usedAt and nowMs - tonumber(usedAt) > idleMs then retired = retired + redis.call('HDEL', writers, scanned[2][i]) end
+end
+return {scanned[1], retired}
+`,
+});
 
 export interface RetireAnswer {
   /** Where the next retirement goes on; '0' at the end. */
@@ -13,7 +63,7 @@ export interface RetireAnswer {
 }
 
 export async function registerWriter(redis: RedisPort, keys: LaneKeys): Promise<string> {
-  return text(await redis.run(registerScript, [keys.meta, keys.writers], []), 'registering a writer');
+  return text(await registerWriterStep.run(redis, keys, {}), 'registering a writer');
 }
 
 export async function retireWriters(
@@ -22,6 +72,7 @@ export async function retireWriters(
   from: string,
   idleMs: number,
 ): Promise<RetireAnswer> {
-  const [cursor, retired] = asList(await redis.run(retireScript, [keys.writers], [from, idleMs, RETIRE_PAGE]));
+  const args = { cursor: from, idleMs, page: RETIRE_PAGE };
+  const [cursor, retired] = asList(await retireWritersStep.run(redis, keys, args));
   return { cursor: text(cursor, 'retiring writers'), retired: integer(retired, 'retiring writers') };
 }
