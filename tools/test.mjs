@@ -2,6 +2,7 @@
  * Runs tiers of the suite (CONTRIBUTING.md, "Tiers"): Nx runs types and tests; beside it run the checks of the whole
  * repository, each as one process. The last line is "N passed, N failed".
  *
+ *   node tools/test.mjs lint                 ESLint alone
  *   node tools/test.mjs check [--base REF]   what the changes since the merge base with REF (main) affect
  *   node tools/test.mjs test                 everything but the proof
  *   node tools/test.mjs proof                the rest of the suite
@@ -26,15 +27,18 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const TIERS = {
+  lint: async () => {
+    await nx(['show', 'projects'], { show: false });
+    await eslint('.');
+  },
   check: async () => {
     const affected = ['affected', `--base=${values.base}`, '-t', 'typecheck', 'test', PARALLEL];
     const roots = [...new Set((await planOf(affected)).map(({ projectRoot }) => projectRoot))];
     await Promise.all([checks(...roots), targets(affected)]);
   },
   test: async () => {
-    // What ESLint keeps is for `check`: a rule that knows types also depends on files that did not change.
+    // The cache is for `lint` and `check`: a rule that knows types also depends on files that did not change.
     rmSync(ESLINT_CACHE, { force: true });
-    // First, because ESLint reads the graph of projects that Nx leaves.
     tally.check('sync:check', (await nx(['sync:check'])).code === 0);
     await Promise.all([checks('.'), targets(['run-many', '-t', 'typecheck', 'test', 'smoke', PARALLEL])]);
   },
@@ -53,11 +57,17 @@ async function checks(...folders) {
   );
 }
 
-/** One process for all: one a project would load the types of all others again, and take twice the time together. */
+/**
+ * One process for all: one a project would load the types of all others again, and take twice the time together. Its
+ * rules read the graph of projects that Nx left, so a command of Nx has to come first.
+ */
 async function eslint(...paths) {
   mkdirSync(dirname(ESLINT_CACHE), { recursive: true });
   const cache = ['--cache', '--cache-strategy', 'content', '--cache-location', ESLINT_CACHE];
-  tally.check('lint', (await runModule('eslint/bin/eslint.js', [...cache, ...paths])).code === 0);
+  const { code } = await runModule('eslint/bin/eslint.js', [...cache, ...paths]);
+  // A finding may go away by a change of another file.
+  if (code !== 0) rmSync(ESLINT_CACHE, { force: true });
+  tally.check('lint', code === 0);
 }
 
 async function prettier() {
