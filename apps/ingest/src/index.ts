@@ -1,4 +1,4 @@
-export type { AppendOutcome, EventAppender } from './commit/appender.ts';
+export type { AppendOutcome } from './commit/appender.ts';
 export { composeIngest } from './compose.ts';
 export type { Ingest } from './compose.ts';
 export { IngestMetrics } from './metrics.ts';

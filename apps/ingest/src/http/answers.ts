@@ -29,6 +29,25 @@ export function bodyTooLarge(maxBodyBytes: number): Refusal {
   return { status: 413, reason: 'body_too_large', message: `the body is larger than ${maxBodyBytes} bytes` };
 }
 
+export const NO_ROOM = unavailable(
+  'in_flight_full',
+  'too many requests are in flight: nothing of this request was stored',
+);
+export const TOO_SLOW = unavailable('too_slow', 'the body came too slowly while other requests waited for room');
+
+export function unknownEncoding(header: string): Refusal {
+  return {
+    status: 415,
+    reason: 'content_encoding',
+    message: `Content-Encoding ${JSON.stringify(header.slice(0, 60))}: only gzip and identity are taken`,
+    headers: { 'Accept-Encoding': 'gzip, identity' },
+  };
+}
+
+export function badGzip(problem: string): Refusal {
+  return { status: 400, reason: 'compressed_data', message: `the body is no valid gzip: ${problem || 'damaged'}` };
+}
+
 /** The answer to a message that cannot be decoded. Any other error than MessageError is our bug: the producer retries. */
 export function refusalOfDecoding(error: unknown): Refusal {
   if (error instanceof MessageError) return { status: error.status, reason: error.code, message: error.message };

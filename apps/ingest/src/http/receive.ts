@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip as gunzipCallback } from 'node:zlib';
 import type { Admission, Reader } from './admission.ts';
-import { bodyTooLarge, unavailable } from './answers.ts';
+import { badGzip, bodyTooLarge, NO_ROOM, TOO_SLOW, unknownEncoding } from './answers.ts';
 import type { Refusal } from './answers.ts';
 
 const gunzip = promisify(gunzipCallback);
@@ -67,18 +67,6 @@ function contentEncoding(header: string | undefined): 'identity' | 'gzip' | null
   if (codings.length === 0) return 'identity';
   return codings.length === 1 && (codings[0] === 'gzip' || codings[0] === 'x-gzip') ? 'gzip' : null;
 }
-
-function unknownEncoding(header: string): Refusal {
-  return {
-    status: 415,
-    reason: 'content_encoding',
-    message: `Content-Encoding ${JSON.stringify(header.slice(0, 60))}: only gzip and identity are taken`,
-    headers: { 'Accept-Encoding': 'gzip, identity' },
-  };
-}
-
-const NO_ROOM = unavailable('in_flight_full', 'too many requests are in flight: nothing of this request was stored');
-const TOO_SLOW = unavailable('too_slow', 'the body came too slowly while other requests waited for room');
 
 type StopWaiting = () => void;
 
@@ -322,10 +310,6 @@ class Reception {
     this.#heldBytes = 0;
     if (bytes > 0) this.#admission.give(bytes);
   }
-}
-
-function badGzip(what: string): Refusal {
-  return { status: 400, reason: 'compressed_data', message: `the body is no valid gzip: ${what || 'damaged'}` };
 }
 
 function headSize(rawHeaders: readonly string[]): number {
