@@ -5,7 +5,7 @@ import { settingPaths, type SettingPath } from './settings.ts';
 const OLDER_NAMES: Readonly<Record<string, SettingPath>> = { v_port: 'port', bucketName: 'bucket' };
 
 /** The sections of a configuration file. */
-export const sectionNames: readonly string[] = [
+const sectionNames: readonly string[] = [
   ...new Set(settingPaths.flatMap((path) => (path.includes('.') ? path.split('.').slice(0, 1) : []))),
 ];
 

@@ -59,7 +59,7 @@ class LayerBuilder implements Layer {
 }
 
 /** The key of the file that contains the value of this key. */
-export function fileKeyOf(path: SettingPath): SettingPath | undefined {
+function fileKeyOf(path: SettingPath): SettingPath | undefined {
   const file = `${path}_file`;
   return isSettingPath(file) ? file : undefined;
 }

@@ -327,7 +327,7 @@ test('what keys mean together is checked', () => {
   expect(keysOf('ingest: { workers: 5 }\nmax_in_flight_bytes: 80MiB')).toEqual([]);
 });
 
-test('a prefix can not lead out of its directory', () => {
+test('a prefix cannot lead out of its directory', () => {
   for (const good of ['events/', 'a/b/c-', 'ünï/', '..a/', '']) expect(keysOf(`prefix: "${good}"`), good).toEqual([]);
   for (const bad of ['/a', '../a', 'a/../b', 'a/..', './a', 'a//b', 'a\\\\b', 'a\\u0000b', 'é'.repeat(257)]) {
     expect(keysOf(`prefix: "${bad}"`), bad).toEqual(['prefix']);

@@ -38,7 +38,7 @@ export type GivenSettings = ReadonlyMap<SettingPath, Given>;
 const SHOWN_CHARACTERS_MAX = 100;
 
 /** A given value for an error message: short, and without secrets. */
-export function describeGiven(path: SettingPath, given: Given | undefined): string {
+function describeGiven(path: SettingPath, given: Given | undefined): string {
   if (given === undefined) return 'nothing';
   if (settings[path].secret) return `a value that is not shown (${given.origin})`;
   const text = JSON.stringify(given.value).replace(/\/\/[^\s]*@/g, '//…@');

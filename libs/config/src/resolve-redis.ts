@@ -124,7 +124,7 @@ function resolveTls(
 }
 
 /** The parts of a Redis URL. */
-export interface RedisUrl {
+interface RedisUrl {
   readonly target: ({ readonly kind: 'single' } & HostPort) | { readonly kind: 'socket'; readonly path: string };
   readonly username?: string;
   readonly password?: string;
@@ -138,7 +138,7 @@ const TLS_OF_SCHEME: Readonly<Record<string, boolean>> = { redis: false, valkey:
  * `redis[s]://[user][:password]@host[:port][/db]` (IANA's scheme; also valkey[s]), `unix:///path[?db=n]` or a plain
  * path. A returned string says what is allowed; it contains no part of the URL, which may contain a password.
  */
-export function parseRedisUrl(given: string): RedisUrl | string {
+function parseRedisUrl(given: string): RedisUrl | string {
   if (given.startsWith('/')) return { target: { kind: 'socket', path: given }, tls: false };
   if (!URL.canParse(given))
     return 'an address that can be parsed; percent-encode special characters of a password, or use redis.password';

@@ -9,7 +9,7 @@ export interface AwsCredentials {
 }
 
 /** Objects are stored in a bucket of S3 or of a server with its protocol. */
-export interface S3Bucket {
+interface S3Bucket {
   readonly kind: 's3';
   readonly name: string;
   /** Absent: the AWS default chain finds it in the profile. */
@@ -21,7 +21,7 @@ export interface S3Bucket {
 }
 
 /** Objects are stored as plain files in an absolute directory. */
-export interface FileBucket {
+interface FileBucket {
   readonly kind: 'file';
   readonly directory: string;
 }

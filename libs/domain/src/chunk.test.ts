@@ -74,7 +74,7 @@ describe('a run of lines', () => {
     expect(lineRun(Buffer.from('b'), 0, everything)).toEqual({ events: 0, endByte: 0 });
   });
 
-  test('a line larger than the bytes waits where something stands before it', () => {
+  test('a line larger than the bytes is left for the next run if other lines come before it', () => {
     const body = Buffer.from(`a\n${'x'.repeat(50)}\n`);
     expect(lineRun(body, 2, { eventsMax: 9, bytesMax: 10, oversized: false })).toEqual({ events: 0, endByte: 2 });
     expect(lineRun(body, 0, { eventsMax: 9, bytesMax: 10, oversized: true })).toEqual({ events: 1, endByte: 2 });

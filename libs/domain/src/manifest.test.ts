@@ -50,7 +50,7 @@ describe("a manifest's key", () => {
     expect(parseManifestKey(prefix, manifestKey(prefix, daily, SHA256))).toEqual(daily);
   });
 
-  test('stands beside the objects and begins with an underscore', () => {
+  test('is in the folder of the objects and begins with an underscore', () => {
     expect(manifestKey('raw/', WHERE, SHA256)).toBe(
       'raw/2026/11/23/10/_manifest-f00d-0123456789abcdef0123456789abcdef.json',
     );
@@ -65,7 +65,7 @@ describe("a manifest's key", () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  test('tells the uid of another sink, for whoever reads it to compare', () => {
+  test('contains the uid of the lane, so that readers notice another sink', () => {
     expect(parseManifestKey('', manifestKey('', { ...WHERE, laneUid: 'beef' }, SHA256))?.laneUid).toBe('beef');
   });
 

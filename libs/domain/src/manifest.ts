@@ -11,7 +11,7 @@ export const UNLISTED_MAX = 20_000;
 const KEY_HASH_DIGITS = 32;
 
 /** What a manifest says about one object. */
-export type ManifestEntry = Pick<Receipt, 'key' | 'count' | 'bytes' | 'objectBytes' | 'sha256' | 'etag'>;
+type ManifestEntry = Pick<Receipt, 'key' | 'count' | 'bytes' | 'objectBytes' | 'sha256' | 'etag'>;
 
 /** A manifest in the bucket: it lists objects of one partition and one lane. Each object is in one manifest. */
 export interface Manifest {

@@ -68,7 +68,7 @@ describe('a directory', () => {
     expect(await failureOf(store.put(object, noAbort))).toMatchObject({ code: 'key_taken' });
   });
 
-  it('makes the directory again when somebody removes it underneath us', async () => {
+  it('creates the directory again after it was removed', async () => {
     await store.put(anObject('1'), noAbort);
     await rm(directory, { recursive: true });
     await store.put(anObject('2'), noAbort);

@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const end of ends.splice(0)) await end();
 });
 
-/** Objects that somebody put there, by other means than an adapter. */
+/** Objects that were stored without an adapter. */
 async function s3With(objects: Readonly<Record<string, string>>): Promise<ObjectBucketSettings> {
   const s3 = await startS3({ bucket: 'events', accessKeyId: 'AKIAFAKE', secretAccessKey: 'secret' });
   ends.push(() => s3.stop());

@@ -218,7 +218,7 @@ describe('S3', () => {
       expect(error.remedy).toContain('Allow s3:PutObject on arn:aws:s3:::events/logs/*');
     });
 
-    it('an access key nobody knows, a wrong secret, a wrong token', async () => {
+    it('an unknown access key, a wrong secret, a wrong token', async () => {
       const cases = [
         [{ accessKeyId: 'AKIAOTHER', secretAccessKey: keys.secretAccessKey }, 'unknown_access_key'],
         [{ accessKeyId: keys.accessKeyId, secretAccessKey: 'wrong' }, 'bad_signature'],

@@ -19,7 +19,7 @@ export interface Requirements {
 }
 
 /** The kinds of problems of a Redis. */
-export type RedisProblemCode =
+type RedisProblemCode =
   | 'authentication'
   | 'info_forbidden'
   | 'cluster'

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 
 const NAMES = ['maxmemory', 'maxmemory-policy', 'appendonly', 'appendfsync', 'no-appendfsync-on-rewrite'] as const;
 
-export type SettingName = (typeof NAMES)[number];
+type SettingName = (typeof NAMES)[number];
 
 /** The settings of a server. Settings that are not visible are absent. */
 export type ServerSettings = ReadonlyMap<SettingName, string>;

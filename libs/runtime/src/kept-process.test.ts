@@ -14,7 +14,7 @@ afterEach(async () => {
   await Promise.all(kept.splice(0).map((process) => process.kill()));
 });
 
-/** One that runs these scripts, one after the other, the last one again and again. Null: it can not be launched. */
+/** A process that runs these scripts in turn, and then the last one again and again. Null: launching fails. */
 function keep(...scripts: readonly (string | null)[]) {
   const children: ChildProcess[] = [];
   const restartsInMs: unknown[] = [];
@@ -46,7 +46,7 @@ function keep(...scripts: readonly (string | null)[]) {
   return Object.assign(world, { process });
 }
 
-test('a process that died is started again, and later each time', async () => {
+test('a process that exits is restarted, after a longer wait each time', async () => {
   const world = keep('exit 3', 'kill -KILL $$', RUNS);
   await eventually(() => expect(world.up).toBe(1));
   expect(world.restartsInMs).toEqual([250, 500]);
@@ -63,20 +63,20 @@ test('the delays begin anew after a process that ran for 30 s', async () => {
   expect(world.restartsInMs).toEqual([250, 250]);
 });
 
-test('one that cannot be launched, or is never born, is one that died', async () => {
+test('a process that cannot be launched, or never starts, counts as exited', async () => {
   const world = keep(null, '/nowhere/program', RUNS);
   await eventually(() => expect(world.up).toBe(1));
   expect(world.restartsInMs).toEqual([250, 500]);
 });
 
-test('a death that another try cannot heal is told, and nothing is started again', async () => {
+test('an exit that a restart cannot help is reported, and the process is not restarted', async () => {
   const world = keep(`exit ${FATAL}`);
   await eventually(() => expect(world.onFatal).toHaveBeenCalledExactlyOnceWith(FATAL));
   expect(world.process.pid).toBeNull();
   expect(world.restartsInMs).toEqual([]);
 });
 
-test('stopping asks by SIGTERM, and nothing is started again', async () => {
+test('stopping sends SIGTERM, and the process is not restarted', async () => {
   const world = keep(RUNS);
   await eventually(() => expect(world.up).toBe(1));
   expect(await world.process.stop(10_000)).toBe(true);

@@ -32,7 +32,7 @@ export class KeptProcess {
   #child: ChildProcess | null = null;
   #gone: Promise<void> = Promise.resolve();
   #restart: NodeJS.Timeout | null = null;
-  #deaths = 0;
+  #exits = 0;
   #stopping = false;
 
   constructor(options: KeptProcessOptions) {
@@ -56,7 +56,7 @@ export class KeptProcess {
     try {
       child = launch();
     } catch (error) {
-      this.#died({ err: error }, null, 0);
+      this.#exited({ err: error }, null, 0);
       return;
     }
     this.#child = child;
@@ -67,7 +67,7 @@ export class KeptProcess {
         settled = true;
         this.#child = null;
         resolve();
-        this.#died(how, code, clock.monotonicMs() - startedMs);
+        this.#exited(how, code, clock.monotonicMs() - startedMs);
       };
       child.once('exit', (code, signal) => settle({ exitCode: code, signal }, code));
       child.on('error', (error) => {
@@ -104,15 +104,15 @@ export class KeptProcess {
     await this.#gone;
   }
 
-  #died(how: object, code: number | null, uptimeMs: number): void {
+  #exited(how: object, code: number | null, uptimeMs: number): void {
     const { isFatal, log, name, onFatal, random = Math.random } = this.#options;
     if (this.#stopping) return;
     if (isFatal(code)) {
       onFatal(code);
       return;
     }
-    this.#deaths = uptimeMs >= WELL_AFTER_MS ? 1 : this.#deaths + 1;
-    const restartInMs = backoffMs(this.#deaths, RESTART, random());
+    this.#exits = uptimeMs >= WELL_AFTER_MS ? 1 : this.#exits + 1;
+    const restartInMs = backoffMs(this.#exits, RESTART, random());
     log.error({ process: name, ...how, restartInMs }, 'a process exited and is restarted');
     this.#restart = setTimeout(() => this.start(), restartInMs);
   }

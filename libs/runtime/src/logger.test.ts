@@ -40,7 +40,7 @@ test('object keys and segment ids are no secrets', () => {
   expect(last()).toMatchObject({ objectKey: '2026/11/a', partition: 'p', tokens: 3, keys: 2 });
 });
 
-test('credentials in URLs are redacted wherever they stand', () => {
+test('credentials in URLs are redacted everywhere in a line', () => {
   const { log, lines, last } = setup();
   log.warn({ url: 'rediss://user:pa%40ss@redis:6379/0' }, 'connecting to redis://:hunter2@redis:6379 failed');
   expect(lines.join('')).not.toMatch(/pa%40ss|hunter2/);

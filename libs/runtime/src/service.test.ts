@@ -98,7 +98,7 @@ test('a signal during a start that hangs stops what was opened and exits 0', asy
   expect(logged(child).map(({ msg }) => msg)).toContain('released bottom');
 });
 
-test('a part that hangs is cut off by the grace period, the rest is released, and the exit code tells', async () => {
+test('a part that hangs is abandoned after the grace period, the rest is released, and the exit code shows it', async () => {
   const child = await start(service('stop-hangs'));
   await child.waitFor(/"started"/);
   expect(await child.kill('SIGTERM')).toEqual({ code: 1, signal: null });

@@ -56,10 +56,10 @@ export const EXIT_CONFIG = 78;
 /**
  * Runs one service as this process, from reading its configuration to exit.
  *
- * A wrong configuration is printed whole and exits 78; a failed start exits 1; SIGTERM or SIGINT stops everything in
- * order within `stopGraceMs` and exits 0 (1 where a part failed to stop). A repeated signal changes nothing: a terminal
- * and a supervisor both send one for the same Ctrl-C. The death of a supervisor that holds a channel to us (a child
- * process with 'ipc') means the same as SIGTERM.
+ * An invalid configuration is printed completely and exits with 78, a failed start exits with 1. SIGTERM or SIGINT
+ * stops all parts in order within `stopGraceMs` and exits with 0, or 1 if a part failed to stop. Repeated signals have
+ * no effect, because a terminal and a supervisor both send one for the same Ctrl-C. If the supervisor started this
+ * process with a channel ('ipc'), its end has the same effect as SIGTERM.
  */
 export async function runService(
   service: ServiceName,

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import { createLogger } from './logger.ts';
 import { Shutdown } from './shutdown.ts';
 
-/** Time stands still; every sleep ends at once unless it is aborted first. */
+/** Time does not advance; every sleep ends at once unless it is aborted first. */
 class InstantClock implements Clock {
   #nowMs = 0;
   wallMs(): number {

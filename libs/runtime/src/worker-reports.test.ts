@@ -69,7 +69,7 @@ describe('the problems of workers', () => {
     expect(await reports.problems()).toEqual({ 'worker 1': SILENCE });
   });
 
-  test('name one that has been silent since it told of its start', async () => {
+  test('name a worker that has been silent since it reported its start', async () => {
     add('worker 1', 'silent from its start on');
     add('worker 2', 'starting');
     expect(reports.count).toBe(0);
@@ -77,14 +77,14 @@ describe('the problems of workers', () => {
     expect(await reports.problems()).toEqual({ 'worker 1': SILENCE });
   });
 
-  test('leave one out that dies while it is asked, and do not wait for it', async () => {
+  test('leave out a worker that exits while it is asked, and do not wait for it', async () => {
     const child = await addReady('worker 1');
     child.send('die when asked');
     expect(await reports.problems()).toEqual({ workers: 'no worker runs' });
     expect(reports.count).toBe(0);
   });
 
-  test('do not count what one said that died while others were still asked', async () => {
+  test('do not include the answer of a worker that exited while others were still asked', async () => {
     const child = await addReady('worker 1');
     add('worker 2', 'silent');
     const problems = reports.problems();

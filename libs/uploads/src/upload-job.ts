@@ -10,7 +10,7 @@ export function queueName(spoolId: string | null): string {
 }
 
 /** The name of the only backoff type. Every worker registers its strategy. */
-export const BACKOFF_TYPE = 'sink';
+const BACKOFF_TYPE = 'sink';
 
 /** The data of a job. Its id is the id of the segment, and everything else is in the record of the segment. */
 export interface UploadJob {

@@ -34,7 +34,7 @@ export interface RetryTimes {
 
 export const RETRY_TIMES: RetryTimes = { baseMs: 500, capMs: 30_000, slowMs: 30_000 };
 
-export type UploadLost = 'lock_lost' | 'stopping';
+type UploadLost = 'lock_lost' | 'stopping';
 
 export interface UploadWorkerOptions {
   /** Uploads the segments that are spilled into this spool directory; absent: those of the common queue. */

@@ -172,7 +172,7 @@ describe('an upload worker', () => {
     await eventually(async () => expect(await queue.has([id])).toEqual([false]));
   });
 
-  test('learns that its lock is lost, and somebody else does the job', async () => {
+  test('learns that its lock is lost, and another worker does the job', async () => {
     const id = randomUUID();
     const reasons: unknown[] = [];
     let attempts = 0;
@@ -191,7 +191,7 @@ describe('an upload worker', () => {
     await eventually(async () => expect(await queue.has([id])).toEqual([false]));
   });
 
-  test('takes over from workers that died, however often they do', async () => {
+  test('takes over from workers that ended, however often that happens', async () => {
     const id = randomUUID();
     await queue.add(0, id);
     for (let death = 0; death < 4; death++) {
