@@ -3,9 +3,9 @@ import { type Argument, RedisInDoubt, RedisRefused, type RedisPort } from './por
 import type { Script } from './script.ts';
 
 /**
- * The port on an ioredis connection (which must neither resend, nor retry, nor queue while offline: docs/protocol.md, part 5).
- * Command names go out in lower case: that is how ioredis knows which replies differ between RESP2 and RESP3, and which
- * commands block.
+ * The port on an ioredis connection, which must neither resend, nor retry, nor queue while offline (docs/protocol.md, part 5).
+ * Command names are sent in lower case, by which ioredis recognizes commands that block and replies that differ between
+ * RESP2 and RESP3.
  */
 export class IoredisPort implements RedisPort {
   readonly #redis: Redis | Cluster;
@@ -46,8 +46,8 @@ export class IoredisPort implements RedisPort {
 }
 
 /**
- * In a Cluster, a command without a key goes to any node: WAIT would ask one that saw no write. This one goes the way that
- * `key` goes; what has no answer is not sent elsewhere.
+ * ioredis sends a command without a key to any node of a Cluster: WAIT would ask a node that saw no write. This one is sent
+ * to the node of `key`, and to no other node if there is no answer.
  */
 function callAtKey(cluster: Cluster, name: string, args: readonly Argument[], key: string): unknown {
   const slot = new Command('GET', [key]).getSlot();
@@ -56,7 +56,7 @@ function callAtKey(cluster: Cluster, name: string, args: readonly Argument[], ke
   return command.promise;
 }
 
-/** What ioredis says when it did not send a command: the offline queue is off, and there is no connection. */
+/** The error of ioredis for a command that it did not send: the offline queue is off, and there is no connection. */
 const NOT_SENT = /^(Stream isn't writeable|Cluster isn't ready) and enableOfflineQueue options is false$/;
 
 function isReplyError(error: unknown): error is Error {
@@ -64,7 +64,7 @@ function isReplyError(error: unknown): error is Error {
 }
 
 function translate(action: string, error: unknown): Error {
-  // UNBLOCKED and EXECABORT aside, an error reply means the command did nothing; a script checks all before it writes.
+  // Apart from UNBLOCKED and EXECABORT, an error reply means that the command did nothing: a script checks before it writes.
   if (isReplyError(error)) return new RedisRefused(action, error.message, { cause: error });
   if (error instanceof Error && NOT_SENT.test(error.message)) {
     return new RedisRefused(action, 'AWAY there is no connection', { cause: error });

@@ -1,6 +1,6 @@
 /**
- * The keys of one lane. All stand under one hash tag, so that a lane lives on one node of a Redis Cluster and its scripts
- * may touch all of them; the sink's name comes first, so that several sinks share one Redis.
+ * The keys of one lane. All have one hash tag, so that one node of a Redis Cluster has the whole lane and its scripts may
+ * touch all of its keys. The tag begins with the sink's name, so that several sinks can share one Redis.
  */
 export interface LaneKeys {
   /** Stream: the chunks, until every event in them is in S3. */
@@ -19,7 +19,7 @@ export interface LaneKeys {
   readonly backlog: string;
   /** Stream, capped: one receipt an object. */
   readonly receipts: string;
-  /** Hash, partition -> objects of it that stand in no manifest yet; only with `manifests`. */
+  /** Hash, partition -> objects of it that are in no manifest yet; only with `manifests`. */
   readonly unlisted: string;
   /** Hash: format version, uid, counter of writers. */
   readonly meta: string;
@@ -58,8 +58,8 @@ export function seenSlotKeys(keys: LaneKeys): string[] {
 }
 
 /**
- * Hashes, segment id -> receipt, of one partition: objects that will stand in a manifest, and those that the manifest that is
- * written now lists. The latter has its token beside them, under ''.
+ * Hashes, segment id -> receipt, of one partition: `ofPartition` has those that wait for a manifest; `listing` has
+ * those that the manifest lists which is being written, and under '' its token.
  */
 export function manifestKeys(keys: LaneKeys, partition: string): { ofPartition: string; listing: string } {
   return { ofPartition: `${keys.unlisted}:${partition}`, listing: `${keys.unlisted}:${partition}:listing` };
@@ -75,7 +75,7 @@ export function spoolLease(spoolId: string): string {
   return `spool-${spoolId}`;
 }
 
-/** Set: the numbers of all lanes a sink ever used, so that one that is configured away still drains. */
+/** Set: the numbers of all lanes that a sink ever used, so that a lane that was removed from the configuration drains. */
 export function lanesKey(sinkName: string): string {
   return `{${sinkName}}:lanes`;
 }

@@ -3,14 +3,14 @@ import type { Script } from './script.ts';
 export type Argument = string | number | Buffer;
 
 /**
- * What a lane needs of a Redis connection. A call either answers, or throws `RedisRefused` (Redis answered with an error:
- * nothing was changed), or `RedisInDoubt` (no answer: it may have been executed, or may be later).
+ * What a lane needs of a Redis connection. A call either answers, or throws `RedisRefused` (Redis answered with an error, and
+ * changed nothing) or `RedisInDoubt` (no answer: Redis may have executed the call, or may execute it later).
  */
 export interface RedisPort {
   run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown>;
-  /** `key`: for a command that names none, the key on whose node (and connection) it has to run in a Redis Cluster. */
+  /** `key`: for a command without keys, the key whose node (and connection) has to execute it in a Redis Cluster. */
   call(command: string, args: readonly Argument[], key?: string): Promise<unknown>;
-  /** As `call`, with bulk strings as Buffers: event bytes are never decoded. */
+  /** As `call`, with bulk strings as Buffers, so that the bytes of events are never decoded. */
   callBuffer(command: string, args: readonly Argument[]): Promise<unknown>;
 }
 
@@ -40,7 +40,7 @@ export class RedisInDoubt extends RedisFailure {
   }
 }
 
-/** An answer that no release of this software gives: broken invariant, never retried in silence. */
+/** An answer that no release of this software gives. An invariant is broken, so the caller does not retry in silence. */
 export class UnexpectedAnswer extends Error {
   readonly code = 'unexpected_answer';
   readonly retryable = false;

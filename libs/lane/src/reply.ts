@@ -45,7 +45,7 @@ export function appendedMs(id: unknown, action: string): number {
   return integer(/^(\d+)-\d+$/.exec(text(id, action))?.[1], action);
 }
 
-/** A flat list of fields and values, or a map of them (RESP3), as an object. */
+/** A flat list of fields and values (RESP2), or a map of them (RESP3), as an object. */
 export function asFields(value: unknown): Record<string, unknown> {
   if (value instanceof Map) return Object.fromEntries(value) as Record<string, unknown>;
   if (!Array.isArray(value)) return typeof value === 'object' && value !== null ? { ...value } : {};
@@ -56,7 +56,7 @@ export function asFields(value: unknown): Record<string, unknown> {
 
 /**
  * The entries of one stream in a reply of XREADGROUP: `[[key, entries]]` (RESP2), `[key, entries]` or a map (RESP3), or
- * null when there are none.
+ * null if there are none.
  */
 export function entriesRead(reply: unknown): readonly unknown[] {
   if (reply === null || reply === undefined) return [];
@@ -65,7 +65,7 @@ export function entriesRead(reply: unknown): readonly unknown[] {
   return asList(Array.isArray(first) ? first[1] : second);
 }
 
-/** What stands under an id of the stream: a chunk, nothing any more, or something that is not ours to touch. */
+/** What the stream has under an id: a chunk, nothing any more, or an entry that this software did not write and never touches. */
 export type StreamEntry =
   | { readonly kind: 'chunk'; readonly id: string; readonly chunk: Chunk }
   | { readonly kind: 'deleted'; readonly id: string }
