@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from '@sink/runtime';
-import type { FailureKind } from './failure.ts';
+import type { FailureKind } from './upload/failure.ts';
 
 /** `stored`: this try wrote the object; `existed`: an earlier one had; `gone`: committed before; `failed`: tried again. */
 export type UploadOutcome = 'stored' | 'existed' | 'gone' | 'failed';

@@ -4,119 +4,89 @@ import { createObjectStore } from '@sink/objects';
 import { openRedis } from '@sink/redis';
 import type { ServiceContext } from '@sink/runtime';
 import { SpoolDirectory } from '@sink/spool';
-import { RETRY_TIMES, type RetryTimes, UploadQueue, UploadWorker } from '@sink/uploads';
-import { BREAKER, type BreakerOptions } from './breaker.ts';
+import { UploadQueue, UploadWorker } from '@sink/uploads';
+import { composeUploader } from './compose.ts';
 import { UploaderMetrics } from './metrics.ts';
-import { Manifests } from './manifests.ts';
-import { ObjectBuilder } from './object-builder.ts';
-import { SpoolFiles } from './spool-files.ts';
-import { Uploader } from './uploader.ts';
+import { type UploaderSettings, uploaderSettings } from './settings.ts';
+import { classify } from './upload/failure.ts';
+import { ObjectBuilder } from './upload/object-builder.ts';
 
-/** How fast the uploader acts; tests make it faster. */
-export interface UploaderTimes {
-  readonly sweepEveryMs: number;
-  readonly retry: RetryTimes;
-  readonly breaker: BreakerOptions;
-  /** How long after its end a partition gets its manifest, at least. */
-  readonly manifestGraceMs: number;
-  /** Absent: the worker's own (15 s). */
-  readonly lockMs?: number;
-}
+type UploadWork = Pick<ConstructorParameters<typeof UploadWorker>[2], 'spoolId' | 'concurrency' | 'upload'>;
 
-const TIMES: UploaderTimes = {
-  ...{ sweepEveryMs: 10_000, retry: RETRY_TIMES, breaker: BREAKER },
-  manifestGraceMs: 60_000,
-};
-/** Of the time to stop, what draining leaves for closing. */
+/** What draining leaves of the time to stop, for closing; at most half of it. */
 const CLOSE_MS = 3_000;
 
-/** Starts the uploader: upload jobs in, objects out. Stopping, it first drains, for as long as the stop may take. */
-export async function startUploader(context: ServiceContext, times: UploaderTimes = TIMES): Promise<void> {
+/**
+ * Starts the uploader: upload jobs in, objects out. When it stops, it first drains, for as long as the stop may take.
+ * @param overrides of the settings that follow from the configuration
+ */
+export async function startUploader(context: ServiceContext, overrides: Partial<UploaderSettings> = {}): Promise<void> {
   const { config, log, clock, readiness, registry, shutdown, signal } = context;
-  const { commands, connect, barrier: durability } = await openRedis(context);
-  const sweeping = connect('commands');
-  shutdown.add('redis of the sweep', async () => sweeping.disconnect());
-  const queue = new UploadQueue(connect('queue'), config.sinkName, { log });
-  shutdown.add('upload queue', () => queue.close());
-
-  const directory = new SpoolDirectory(join(config.dataDir, 'spool'));
-  const spilled = await spilledQueue();
-
+  const { commands, connect, barrier } = await openRedis(context);
+  const settings = { ...uploaderSettings(config, barrier), ...overrides };
+  const sweepConnection = connect('commands');
+  shutdown.add('redis of the sweep', async () => sweepConnection.disconnect());
+  const jobs = new UploadQueue(connect('queue'), config.sinkName, { log });
+  shutdown.add('upload queue', () => jobs.close());
+  const spool = new SpoolDirectory(join(config.dataDir, 'spool'));
+  const spilled = await spilledJobs();
   const store = createObjectStore(config.bucket, { ifNoneMatch: config.ifNoneMatch });
   shutdown.add('object store', async () => store.close());
   const builder = new ObjectBuilder({ directory: join(config.dataDir, 'rebuilt') });
   shutdown.add('rebuilt segments', () => builder.close());
-  const spool = new SpoolFiles(directory, ({ id, key }, problem) => {
-    log.warn({ segmentId: id, key, problem }, 'spool file not usable');
-  });
 
-  const metrics = new UploaderMetrics(registry);
-  const uploader = new Uploader(
+  const uploader = composeUploader(
     {
       redis: new IoredisPort(commands),
-      sweepRedis: new IoredisPort(sweeping),
-      ...{ queue, spilled, store, spool, builder, readiness, log, clock },
-      metrics,
+      sweepRedis: new IoredisPort(sweepConnection),
+      jobs,
+      spilled,
+      store,
+      spool,
+      builder,
+      metrics: new UploaderMetrics(registry),
+      readiness,
+      log,
+      clock,
       random: Math.random,
+      timeout: (ms) => AbortSignal.timeout(ms),
     },
-    {
-      ...{ sinkName: config.sinkName, lanes: config.lanes, durability, receiptsMax: config.receiptsMax },
-      manifests: config.manifests,
-      ...{ uploadTimeoutMs: config.uploadTimeoutMs, sweepEveryMs: times.sweepEveryMs, breaker: times.breaker },
-    },
+    settings,
   );
-  const work = {
-    paceOf: (error: unknown) => uploader.paceOf(error),
-    retryTimes: times.retry,
-    log,
-    ...(times.lockMs === undefined ? {} : { lockMs: times.lockMs }),
-  };
-  const workers = [
-    new UploadWorker(connect('queue'), config.sinkName, {
-      ...work,
-      concurrency: config.uploadConcurrency,
-      upload: (lane, segmentId, lost) => uploader.upload(lane, segmentId, lost),
-    }),
-  ];
+  const workers = [startWorker({ concurrency: settings.concurrency, upload: uploader.upload })];
   if (spilled !== null) {
-    // New events do not wait behind what was spilled, nor the other way round.
-    const worker = new UploadWorker(connect('queue'), config.sinkName, {
-      ...work,
-      spoolId: spilled.spoolId,
-      concurrency: Math.ceil(config.uploadConcurrency / 2),
-      upload: (lane, segmentId, lost) => uploader.uploadSpilled(lane, segmentId, lost),
-    });
-    workers.push(worker);
+    // New events do not wait behind what was spilled, nor spilled ones behind new ones.
+    const concurrency = Math.ceil(settings.concurrency / 2);
+    workers.push(startWorker({ spoolId: spilled.spoolId, concurrency, upload: uploader.uploadSpilled }));
   }
-  for (const worker of workers) worker.ended.catch((error: unknown) => context.fail(error));
-  const sweeps = uploader.sweepUntil(signal);
-  sweeps.catch((error: unknown) => context.fail(error));
-
-  const manifests = new Manifests(
-    {
-      redis: new IoredisPort(sweeping),
-      ...{ store, metrics, readiness, log, clock },
-    },
-    {
-      ...{ sinkName: config.sinkName, lanes: config.lanes, prefix: config.prefix, durability },
-      ...{ uploadTimeoutMs: config.uploadTimeoutMs, everyMs: times.sweepEveryMs, graceMs: times.manifestGraceMs },
-    },
-  ).writeUntil(signal);
-  manifests.catch((error: unknown) => context.fail(error));
+  const running = uploader.runUntil(signal);
+  running.catch((error: unknown) => context.fail(error));
 
   const closeMs = Math.min(CLOSE_MS, config.stopGraceMs / 2);
   shutdown.add('uploads', async () => {
-    await Promise.all([sweeps, manifests]).catch(() => undefined);
+    await running.catch(() => undefined); // reported above
     const drained = await uploader.drain(config.stopGraceMs - closeMs);
-    if (drained === 'left') log.warn('stopping with segments left to upload: they stay in Redis for the next start');
+    if (drained === 'left') log.warn('stopping before all segments are uploaded: the rest stays in Redis');
     await Promise.all(workers.map((worker) => worker.close(closeMs / 3)));
   });
 
-  async function spilledQueue(): Promise<{ spoolId: string; queue: UploadQueue } | null> {
-    const spoolId = await directory.idOrNull();
+  function startWorker(work: UploadWork): UploadWorker {
+    const worker = new UploadWorker(connect('queue'), config.sinkName, {
+      ...work,
+      paceOf: (error) => classify(error).pace,
+      retryTimes: settings.retry,
+      log,
+      ...(settings.lockMs === undefined ? {} : { lockMs: settings.lockMs }),
+    });
+    worker.ended.catch((error: unknown) => context.fail(error));
+    return worker;
+  }
+
+  async function spilledJobs(): Promise<{ spoolId: string; jobs: UploadQueue } | null> {
+    const spoolId = await spool.idOrNull();
     if (spoolId === null) return null;
-    const own = new UploadQueue(connect('queue'), config.sinkName, { log, spoolId });
-    shutdown.add('queue of spilled uploads', () => own.close());
-    return { spoolId, queue: own };
+    const queue = new UploadQueue(connect('queue'), config.sinkName, { log, spoolId });
+    shutdown.add('queue of spilled uploads', () => queue.close());
+    return { spoolId, jobs: queue };
   }
 }

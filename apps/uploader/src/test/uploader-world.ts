@@ -18,14 +18,15 @@ import { compressContent, SpoolDirectory } from '@sink/spool';
 import { type FakeS3, type RedisServer, startRedis, startS3, temporaryDirectory } from '@sink/testing';
 import { UploadQueue } from '@sink/uploads';
 import { Redis } from 'ioredis';
-import { startUploader, type UploaderTimes } from '../start.ts';
+import type { UploaderSettings } from '../settings.ts';
+import { startUploader } from '../start.ts';
 
 export const SINK = 'test';
 const PARTITION = '2026/11/23/10';
 const BUCKET = { bucket: 'events', accessKeyId: 'AKIDTEST', secretAccessKey: 'secret-of-the-test' };
 
 /** Everything within tenths of a second. */
-export const FAST: UploaderTimes = {
+export const FAST: Partial<UploaderSettings> = {
   sweepEveryMs: 100,
   retry: { baseMs: 20, capMs: 200, slowMs: 200 },
   breaker: { failuresMin: 5, baseMs: 50, capMs: 200 },
@@ -214,7 +215,7 @@ export class UploaderWorld {
   }
 
   async startUploader(
-    options: { config?: Record<string, unknown>; times?: Partial<UploaderTimes> } = {},
+    options: { config?: Record<string, unknown>; times?: Partial<UploaderSettings> } = {},
   ): Promise<RunningUploader> {
     const config = this.config(options.config);
     const lines: string[] = [];

@@ -1,6 +1,6 @@
 import { eventually } from '@sink/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { SINK, UploaderWorld } from './test/uploader-world.ts';
+import { SINK, UploaderWorld } from '../test/uploader-world.ts';
 
 let world: UploaderWorld;
 beforeAll(async () => {

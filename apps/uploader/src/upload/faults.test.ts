@@ -5,8 +5,8 @@ import { eventually, type S3Effect } from '@sink/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectBuilder } from './object-builder.ts';
 import { SpoolFiles } from './spool-files.ts';
-import { type SealedSegment, SINK, UploaderWorld } from './test/uploader-world.ts';
-import { uploadSegment, type UploadPorts } from './upload-segment.ts';
+import { type SealedSegment, SINK, UploaderWorld } from '../test/uploader-world.ts';
+import { uploadSegment, type SegmentUploadPorts } from './upload-segment.ts';
 
 let world: UploaderWorld;
 beforeAll(async () => {
@@ -158,7 +158,7 @@ describe('a person is needed', () => {
 });
 
 describe('doing it twice (invariant 5)', () => {
-  function ports(): UploadPorts {
+  function ports(): SegmentUploadPorts {
     const config = world.config();
     return {
       lane: new UploaderLane(new IoredisPort(world.admin), SINK, 0),

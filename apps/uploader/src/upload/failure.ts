@@ -4,13 +4,13 @@ import { ObjectStoreError } from '@sink/objects';
 import { SpoolError } from '@sink/spool';
 import type { RetryPace } from '@sink/uploads';
 import { ChunkMissing, RebuiltContentDiffers } from './rebuild.ts';
-import { SpilledFileMissing } from './spilled-file-missing.ts';
+import { SpilledFileMissing } from './upload-segment.ts';
 
 /**
- * What a failed upload means. `operator`: no object gets into the bucket before a person does something; `segment`: this
- * one does not; `manifests`: it stands there and is not committed, because too many wait for their manifests; `store` and
- * `throttled`: the bucket is away or asks for less; `redis`, `disk`: ours is; `aborted`: we ended it ourselves. A bounded
- * set, fit for metric labels.
+ * What a failed upload means. `operator`: no object gets into the bucket until an operator acts; `segment`: this one does
+ * not; `manifests`: the object is stored but not committed, because too many objects wait for their manifests; `store`: the
+ * bucket is unavailable; `throttled`: it asks for fewer requests; `redis`, `disk`: the sink's own fail; `aborted`: the
+ * uploader ended the try itself. A bounded set, fit for metric labels.
  */
 export type FailureKind =
   'operator' | 'segment' | 'manifests' | 'store' | 'throttled' | 'redis' | 'disk' | 'aborted' | 'unexpected';
@@ -20,28 +20,28 @@ export interface UploadFailure {
   readonly code: string;
   readonly pace: RetryPace;
   readonly message: string;
-  /** What a person can do; with every failure that waits for one, and some that may pass by themselves. */
+  /** What an operator can do. Every failure that needs an operator has one, and so have some others. */
   readonly remedy?: string;
 }
 
-/** Of the store's errors for a person, those that concern one object, not the bucket. */
+/** Of the store's errors that need an operator, those that concern one object and not the bucket. */
 const ONE_OBJECT: readonly string[] = ['key_taken', 'bad_key', 'too_large'];
 
 const BROKEN =
-  'This must not happen. Nothing is deleted and it is tried again for ever; keep the Redis data and the spool, and report it.';
+  'This must not happen. Nothing is deleted, and the uploader retries for ever; keep the Redis data and the spool, and report it.';
 
 const BRING_BACK =
-  'These events stand in that file alone: bring it back, with the disk it was on. It is tried again for ever, and goes on by itself.';
+  'That file has the only copy of these events: bring it back, with the disk it was on. The uploader retries for ever.';
 
 const LIST_FIRST =
-  'Too many objects wait for their manifests: see why those are not written (`manifests` in `/readyz` and in the log of the uploaders). It goes on by itself when they are.';
+  'Too many objects wait for their manifests: see why the uploaders do not write them (`manifests` in `/readyz`, and their log). Uploads continue as soon as they do.';
 
-/** Classifies by type and code; anything unknown is tried again slowly, because nobody knows what it costs. */
+/** Classifies by type and code; an unknown failure is retried slowly, because its cost is unknown. */
 export function classify(error: unknown): UploadFailure {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof ObjectStoreError) return { ...ofStore(error), message };
   if (error instanceof RedisRefused && error.code === 'UNLISTED') {
-    // Each try puts the object again before it is refused.
+    // Slow, because each try puts the whole object before its commit is refused.
     return { kind: 'manifests', code: error.code, pace: 'slow', message, remedy: LIST_FIRST };
   }
   if (error instanceof RedisFailure) {
@@ -75,8 +75,8 @@ export function classify(error: unknown): UploadFailure {
   return { kind: 'unexpected', code: 'unexpected', pace: 'slow', message };
 }
 
-/** Whether it goes on only after a person did something. */
-export function needsPerson({ pace, remedy }: UploadFailure): boolean {
+/** Whether the upload succeeds only after an operator acts. */
+export function needsOperator({ pace, remedy }: UploadFailure): boolean {
   return pace === 'slow' && remedy !== undefined;
 }
 

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { eventually } from '@sink/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type SealedSegment, UploaderWorld } from './test/uploader-world.ts';
+import { type SealedSegment, UploaderWorld } from '../test/uploader-world.ts';
 
 let world: UploaderWorld;
 beforeAll(async () => {

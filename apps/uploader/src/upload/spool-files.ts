@@ -1,26 +1,25 @@
 import type { SealedSegment } from '@sink/domain';
 import { type SpoolDirectory, SpoolError } from '@sink/spool';
-import type { ObjectBody, SpoolFilesPort } from './ports.ts';
+import type { ObjectBody, SpoolFilesPort } from './upload-segment.ts';
 
 /** An object up to this size is read into memory once, for checksum and PUT; a larger one is read twice, as a stream. */
 const IN_MEMORY_BYTES_MAX = 8 * 1024 * 1024;
 /** Segments with a file of a newer release that are remembered. Of one that is forgotten, the commit removes the file. */
 const NEWER_MAX = 10_000;
 
+export type SpoolFilesDirectory = Pick<SpoolDirectory, 'examine' | 'unmark' | 'remove'>;
+
 /**
  * The spool's files as the uploader uses them. If a file is missing or not sound, the uploader makes the object from the
  * chunks.
  */
 export class SpoolFiles implements SpoolFilesPort {
-  readonly #directory: Pick<SpoolDirectory, 'examine' | 'unmark' | 'remove'>;
+  readonly #directory: SpoolFilesDirectory;
   readonly #onUnsound: (record: SealedSegment, problem: string) => void;
   /** Segments whose file a newer release wrote: it is left untouched. */
   readonly #newer = new Set<string>();
 
-  constructor(
-    directory: Pick<SpoolDirectory, 'examine' | 'unmark' | 'remove'>,
-    onUnsound: (record: SealedSegment, problem: string) => void,
-  ) {
+  constructor(directory: SpoolFilesDirectory, onUnsound: (record: SealedSegment, problem: string) => void) {
     this.#directory = directory;
     this.#onUnsound = onUnsound;
   }

@@ -3,7 +3,6 @@ import { manifestContent, manifestKey, partitionSpan, UNLISTED_MAX } from '@sink
 import {
   assertReached,
   type DrawnManifest,
-  type DurabilityBarrier,
   UploaderLane,
   type LaneManifests,
   type RedisPort,
@@ -11,80 +10,81 @@ import {
   UnexpectedAnswer,
 } from '@sink/lane';
 import type { ObjectStore } from '@sink/objects';
-import type { Clock, Logger, Readiness } from '@sink/runtime';
+import { type Clock, type FailureLog, FailureReporter, type Readiness } from '@sink/runtime';
 import { crc32 } from 'node:zlib';
-import { classify, needsPerson, type UploadFailure } from './failure.ts';
-import type { ManifestOutcome, UploaderMetrics } from './metrics.ts';
+import type { ManifestOutcome, UploaderMetrics } from '../metrics.ts';
+import type { UploaderSettings } from '../settings.ts';
+import { classify, needsOperator, type UploadFailure } from '../upload/failure.ts';
 
-/** Objects in one manifest, about: with more, it is written before its partition is over, and the rest goes into others. */
+/** About how many objects one manifest lists: with more, it is written before its partition ends, and others list the rest. */
 const ENTRIES_MAX = 5_000;
-/** So many that wait in a lane are too many: manifests were due long before. */
+/** Waiting objects of a lane from which on operators are warned: their manifests were due long before. */
 const CROWDED = 0.9 * UNLISTED_MAX;
 
 export interface ManifestPorts {
-  /** Not the one of the uploads: waiting for durability holds up everything behind it. */
+  /** Not the connection of the uploads: everything behind a wait for durability waits too. */
   readonly redis: RedisPort;
   readonly store: ObjectStore;
   readonly metrics: UploaderMetrics;
   readonly readiness: Readiness;
-  readonly log: Logger;
+  readonly log: FailureLog;
   readonly clock: Clock;
+  /** A signal that aborts after this time. */
+  readonly timeout: (ms: number) => AbortSignal;
 }
 
-export interface ManifestOptions {
-  readonly sinkName: string;
-  /** Lanes of the configuration; all that the sink ever used are looked at. */
-  readonly lanes: number;
-  readonly prefix: string;
-  readonly durability: DurabilityBarrier;
-  readonly uploadTimeoutMs: number;
-  readonly everyMs: number;
-  /** How long after its end a partition's chunks may still be appended: requests that were held, clocks that differ. */
-  readonly graceMs: number;
-}
+/** Of the settings, those of manifests. */
+export type ManifestSettings = Pick<
+  UploaderSettings,
+  'sinkName' | 'lanes' | 'prefix' | 'barrier' | 'uploadTimeoutMs' | 'sweepEveryMs' | 'manifestGraceMs'
+>;
 
 /**
- * Writes manifests: for each partition that is complete, one object that lists its objects. What is listed was decided in
- * Redis before, so any number of uploaders, and whoever comes after one that died, write the same object; clocks only say
- * when. What is committed to a partition after its manifest goes into a further one.
+ * Writes manifests: for each partition that is complete, one object that lists its objects. Redis decides what a manifest
+ * lists before it is written, so every uploader, also after another one died, writes the same object; clocks decide only
+ * when. A further manifest lists what is committed to a partition after its manifest.
  */
 export class Manifests {
   readonly #ports: ManifestPorts;
-  readonly #options: ManifestOptions;
-  /** Of each lane, as far as was seen: objects that wait. */
+  readonly #settings: ManifestSettings;
+  readonly #failures: FailureReporter;
+  /** By lane: objects that waited for their manifest in the last round. */
   readonly #waiting = new Map<number, number>();
-  #problem: string | null = null;
 
-  constructor(ports: ManifestPorts, options: ManifestOptions) {
+  constructor(ports: ManifestPorts, settings: ManifestSettings) {
     this.#ports = ports;
-    this.#options = options;
+    this.#settings = settings;
+    this.#failures = new FailureReporter(
+      { log: ports.log, clock: ports.clock },
+      {
+        name: 'manifests',
+        failing: 'writing manifests fails; the uploader retries it',
+        working: 'writing manifests works again',
+      },
+    );
   }
 
-  /** Looks now and again until `stop`. With manifests switched off too: what was put aside for one before is listed. */
+  /** Writes what is due again and again until `stop`: also while manifests are off, for what was put aside before. */
   async writeUntil(stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
       await this.#tryRound(stop);
-      await this.#ports.clock.sleep(this.#options.everyMs, stop);
+      await this.#ports.clock.sleep(this.#settings.sweepEveryMs, stop);
     }
   }
 
   async #tryRound(stop: AbortSignal): Promise<void> {
-    const { log, readiness, metrics } = this.#ports;
+    const { readiness, metrics } = this.#ports;
     const errors: unknown[] = [];
     await this.#attempt(errors, stop, () => this.#round(errors, stop));
     if (stop.aborted) return;
     metrics.manifests.inc({ result: 'failed' satisfies ManifestOutcome }, errors.length);
     const failures = errors.map(classify);
-    const message = failures[0]?.message ?? null;
-    if (message === null && this.#problem !== null) log.info('writing manifests works again');
-    if (message !== null && message !== this.#problem) {
-      log.warn({ err: errors[0], failures: errors.length }, 'writing manifests failed; it is tried again');
-    }
-    this.#problem = message;
+    if (failures[0] === undefined) this.#failures.succeeded();
+    else this.#failures.failed({ err: errors[0], failures: errors.length }, { kind: failures[0].code });
     readiness.set('manifests', this.#whyNotReady(failures));
   }
 
-  /** Does a part of a round; if it fails, the others are done all the same. */
+  /** Does a part of a round; if it fails, the other parts still run. */
   async #attempt(errors: unknown[], stop: AbortSignal, part: () => Promise<void>): Promise<void> {
     if (stop.aborted) return;
     try {
@@ -94,20 +94,20 @@ export class Manifests {
     }
   }
 
-  /** The problem a person has to see to; what passes by itself becomes one only shortly before commits are refused for it. */
+  /** What an operator has to solve. A passing failure is reported only shortly before commits are refused because of it. */
   #whyNotReady(failures: readonly UploadFailure[]): string | null {
-    const hopeless = failures.find(needsPerson);
-    if (hopeless) return `${hopeless.message}. ${hopeless.remedy ?? ''}`;
+    const lasting = failures.find(needsOperator);
+    if (lasting) return `${lasting.message}. ${lasting.remedy ?? ''}`;
     const crowded = [...this.#waiting].find(([, objects]) => objects >= CROWDED);
     if (crowded === undefined) return null;
     const [lane, objects] = crowded;
     const why = failures[0] === undefined ? '' : `: ${failures[0].message}`;
-    return `${objects} objects of lane ${lane} wait for their manifests, and at ${UNLISTED_MAX} no more are committed${why}`;
+    return `${objects} objects of lane ${lane} wait for their manifests, and at ${UNLISTED_MAX} commits are refused${why}`;
   }
 
   async #round(errors: unknown[], stop: AbortSignal): Promise<void> {
     const { redis } = this.#ports;
-    const { sinkName, lanes } = this.#options;
+    const { sinkName, lanes } = this.#settings;
     for (const number of await rememberLanes(redis, sinkName, lanes)) {
       await this.#attempt(errors, stop, () => this.#ofLane(new UploaderLane(redis, sinkName, number), errors, stop));
     }
@@ -139,13 +139,13 @@ export class Manifests {
   }
 
   /**
-   * Partitions that end before this are complete, as far as can be seen: no chunk of them is in the stream, and none is
-   * spilled. Chunks leave the stream in no order, but whatever was appended before the oldest one that is left is gone.
+   * Partitions that end before this are complete: none of their chunks is in the stream or spilled. Chunks leave the stream
+   * in no order, but every chunk that was appended before the oldest remaining one has left it.
    */
   async #completeUntilMs(lane: UploaderLane, manifests: LaneManifests): Promise<number> {
-    // In this order: what is spilled leaves the stream first.
+    // In this order: a chunk leaves the stream before it counts as spilled.
     const { appendedMs, nowMs } = await manifests.oldestChunk();
-    let completeMs = Math.min(appendedMs ?? nowMs, nowMs) - this.#options.graceMs;
+    let completeMs = Math.min(appendedMs ?? nowMs, nowMs) - this.#settings.manifestGraceMs;
     for await (const spilled of lane.spilled()) {
       for (const { partition } of spilled) {
         completeMs = Math.min(completeMs, (partitionSpan(partition)?.endMs ?? Infinity) - 1);
@@ -155,12 +155,12 @@ export class Manifests {
   }
 
   async #write(lane: UploaderLane, manifests: LaneManifests, drawn: DrawnManifest, stop: AbortSignal): Promise<void> {
-    const { store, metrics, log } = this.#ports;
-    const { durability, prefix, uploadTimeoutMs } = this.#options;
-    // As with seals (invariant 4): a decision that Redis could still lose is not made public.
-    assertReached(await lane.reachedAfterWrite(durability), 'writing a manifest');
+    const { store, metrics, log, timeout } = this.#ports;
+    const { barrier, prefix, uploadTimeoutMs } = this.#settings;
+    // As with seals (invariant 4): a decision that Redis could still lose is not written to the bucket.
+    assertReached(await lane.reachedAfterWrite(barrier), 'writing a manifest');
     const laneUid = await lane.uid();
-    // Nobody would know a key without it for the sink's.
+    // A key without the uid could be another sink's.
     if (laneUid === null) throw new UnexpectedAnswer(`writing a manifest: the uid of lane ${lane.number}`, laneUid);
     const { partition, receipts, token } = drawn;
     const body = Buffer.from(manifestContent({ partition, laneUid }, receipts));
@@ -169,10 +169,10 @@ export class Manifests {
     const object = { key, body, objectBytes: body.length, crc32: crc32(body), contentType: 'application/json' };
     const put = store.put(
       { ...object, contentHash, segmentId: token },
-      AbortSignal.any([stop, AbortSignal.timeout(uploadTimeoutMs)]),
+      AbortSignal.any([stop, timeout(uploadTimeoutMs)]),
     );
     const { existed } = await put; // rule: manifest.stored-first
-    // Only now: it stands in the bucket. Who dies before this leaves it to another one, who puts the same.
+    // Only now: the manifest is in the bucket. If the uploader dies before this line, another one puts the same manifest.
     await manifests.listed(drawn);
     metrics.manifests.inc({ result: (existed ? 'existed' : 'stored') satisfies ManifestOutcome });
     log.info({ key, objects: receipts.length, existed }, 'manifest stored');

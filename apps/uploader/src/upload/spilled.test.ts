@@ -5,7 +5,7 @@ import { spilledRecord } from '@sink/domain';
 import { spoolLease } from '@sink/lane';
 import { eventually, temporaryDirectory } from '@sink/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type SealedSegment, UploaderWorld } from './test/uploader-world.ts';
+import { type SealedSegment, UploaderWorld } from '../test/uploader-world.ts';
 
 let world: UploaderWorld;
 beforeAll(async () => {

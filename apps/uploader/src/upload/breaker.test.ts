@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Breaker } from './breaker.ts';
 
+const ALMOST_1 = 1 - Number.EPSILON;
 const options = { failuresMin: 3, baseMs: 100, capMs: 1_000 };
 
 describe('the breaker', () => {
@@ -10,12 +11,12 @@ describe('the breaker', () => {
     let nowMs = 0;
     const holds: number[] = [];
     for (let hold = 0; hold < 6; hold++) {
-      const holdMs = breaker.failed('store', nowMs, 0);
+      const holdMs = breaker.failed('store', nowMs, ALMOST_1);
       holds.push(holdMs);
       nowMs += holdMs;
     }
-    expect(holds).toEqual([50, 100, 200, 400, 500, 500]);
-    expect(breaker.failed('store', nowMs, 0.999)).toBe(1_000);
+    expect(holds).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+    expect(breaker.failed('store', nowMs, 0), 'a hold is never shorter than this').toBe(50);
   });
 
   test('failures of tries that began before the hold say nothing new', () => {
@@ -23,7 +24,7 @@ describe('the breaker', () => {
     for (const kind of ['store', 'operator'] as const) breaker.failed(kind, 0, 0);
     expect(breaker.failed('store', 0, 0)).toBe(50);
     expect(breaker.failed('store', 49, 0)).toBe(0);
-    expect(breaker.failed('store', 50, 0)).toBe(100);
+    expect(breaker.failed('store', 50, ALMOST_1)).toBe(200);
   });
 
   test('opens at once when the store asks for less', () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { SegmentRecord } from '@sink/domain';
 import { compressContent, type InstanceSpool, SpoolDirectory } from '@sink/spool';
-import type { ObjectBody, ObjectBuilderPort } from './ports.ts';
+import type { ObjectBody, ObjectBuilderPort } from './upload-segment.ts';
 
 /** Content up to this size is compressed in memory; more goes by way of a file, so that memory is bounded. */
 const IN_MEMORY_BYTES_MAX = 8 * 1024 * 1024;
@@ -14,8 +14,8 @@ export interface ObjectBuilderOptions {
 }
 
 /**
- * Makes an object's bytes from its content, the same that the spool made. Large ones stand in a file of this process' own
- * folder while they are uploaded; what a process that died left there, `tidy` of any other removes.
+ * Makes an object's bytes from its content, the same that the spool made. A large object is in a file in this process' own
+ * folder while it is uploaded. If the process dies, `tidy` of any other uploader removes its files.
  */
 export class ObjectBuilder implements ObjectBuilderPort {
   readonly #directory: SpoolDirectory;
@@ -59,7 +59,7 @@ export class ObjectBuilder implements ObjectBuilderPort {
 
   async #buildFile(record: SegmentRecord, content: AsyncIterable<Buffer>): Promise<ObjectBody> {
     const { compression, compressionLevel } = record;
-    // A name of its own for each try: one whose job was lost may still be at it.
+    // Each try has its own file name: a try whose job was taken over may still be running.
     const name = `r${++this.#files}`;
     const writer = await this.#spool.createSegment({ segmentId: name, compression, compressionLevel });
     try {
@@ -67,13 +67,13 @@ export class ObjectBuilder implements ObjectBuilderPort {
       await writer.finish();
       await writer.seal(JSON.stringify(record));
     } catch (error) {
-      // The folder may be gone: the next try makes it again.
+      // The folder may be gone: the next try creates it again.
       this.#spool = this.#directory.instance(this.#instance);
       await writer.discard().catch(() => undefined);
       throw error;
     }
     const file = await this.#directory.open(this.#instance, name);
-    if (file === null) throw new Error(`rebuilding segment ${record.id}: its file ${name} is gone again`);
+    if (file === null) throw new Error(`rebuilding segment ${record.id}: its file ${name} was removed`);
     const { objectBytes, crc32 } = file;
     return { body: () => file.stream(), objectBytes, crc32, release: () => file.remove().catch(() => undefined) };
   }

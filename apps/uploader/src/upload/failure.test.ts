@@ -2,7 +2,7 @@ import { ReceiptUnreadable } from '@sink/domain';
 import { RedisRefused } from '@sink/lane';
 import { ObjectStoreError } from '@sink/objects';
 import { describe, expect, test } from 'vitest';
-import { classify, needsPerson } from './failure.ts';
+import { classify, needsOperator } from './failure.ts';
 
 describe('a failure', () => {
   test.each([
@@ -12,7 +12,7 @@ describe('a failure', () => {
     const failure = classify(new ReceiptUnreadable(code, 'it is not ours'));
     expect(failure).toMatchObject({ kind: 'segment', code, pace: 'slow' });
     expect(failure.remedy).toMatch(remedy);
-    expect(needsPerson(failure)).toBe(true);
+    expect(needsOperator(failure)).toBe(true);
   });
 
   test('of a commit that is refused until manifests get through is no trouble of Redis, and is tried again slowly', () => {
@@ -23,7 +23,7 @@ describe('a failure', () => {
 
   test('that may pass by itself waits for nobody, also with advice', () => {
     const unreachable = { code: 'unreachable', kind: 'transient', remedy: 'Look at the network.' } as const;
-    expect(needsPerson(classify(new ObjectStoreError('putting object', unreachable)))).toBe(false);
-    expect(needsPerson(classify(new RedisRefused('sealing', 'NOTDURABLE')))).toBe(false);
+    expect(needsOperator(classify(new ObjectStoreError('putting object', unreachable)))).toBe(false);
+    expect(needsOperator(classify(new RedisRefused('sealing', 'NOTDURABLE')))).toBe(false);
   });
 });

@@ -1,21 +1,20 @@
+import { backoffMs } from '@sink/domain';
 import type { FailureKind } from './failure.ts';
 
 export interface BreakerOptions {
-  /** Failures in a row, without a success between them, that make an outage. Throttling is one at once. */
+  /** Failures in a row, without a success between them, that count as an outage. One throttled request is enough. */
   readonly failuresMin: number;
   /** Bound of the first hold; it doubles with each one, up to the cap. */
   readonly baseMs: number;
   readonly capMs: number;
 }
 
-/** Failures that the next upload would meet too. */
+/** Failures that the next upload would have too. */
 const HOLDING: readonly FailureKind[] = ['store', 'throttled', 'operator', 'manifests'];
 
-export const BREAKER: BreakerOptions = { failuresMin: 5, baseMs: 1_000, capMs: 10_000 };
-
 /**
- * Slows the whole queue down when it is the store that fails, not this or that object: thousands of jobs that each back
- * off by themselves would still be hundreds of tries a second. It only says for how long; the queue holds for everybody.
+ * Slows the whole queue down when the store fails, not one object: thousands of jobs that each back off by themselves would
+ * still make hundreds of requests per second. The breaker only computes for how long; the queue holds every worker.
  */
 export class Breaker {
   readonly #options: BreakerOptions;
@@ -23,27 +22,29 @@ export class Breaker {
   #holds = 0;
   #heldUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: BreakerOptions = BREAKER) {
+  constructor(options: BreakerOptions) {
     this.#options = options;
   }
 
-  /** @returns for how long no upload shall begin, in milliseconds; 0: go on */
+  /**
+   * @param random uniform in [0, 1)
+   * @returns for how long no upload shall start, in milliseconds; 0: uploads continue
+   */
   failed(kind: FailureKind, nowMs: number, random: number): number {
     if (!HOLDING.includes(kind)) return 0;
     this.#failures += 1;
-    // What failed meanwhile began before the hold: it says nothing new.
+    // A try that fails now started before the hold: it says nothing new.
     if (nowMs < this.#heldUntilMs) return 0;
     if (kind !== 'throttled' && this.#failures < this.#options.failuresMin) return 0;
     const { baseMs, capMs } = this.#options;
-    const boundMs = Math.min(capMs, baseMs * 2 ** Math.min(this.#holds, 30));
-    // Half of it in any case: a hold of a millisecond is none.
-    const holdMs = Math.ceil((boundMs / 2) * (1 + random));
     this.#holds += 1;
+    // With a floor: a hold of one millisecond would have no effect.
+    const holdMs = backoffMs(this.#holds, { baseMs, capMs, floorMs: baseMs / 2 }, random);
     this.#heldUntilMs = nowMs + holdMs;
     return holdMs;
   }
 
-  /** @returns whether an outage ended: then nobody has to wait for his own next try */
+  /** @returns whether an outage ended: then no job has to wait for its own next try */
   succeeded(): boolean {
     const recovered = this.#failures >= this.#options.failuresMin;
     this.#failures = 0;

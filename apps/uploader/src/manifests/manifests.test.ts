@@ -5,9 +5,9 @@ import { createObjectStore } from '@sink/objects';
 import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
 import { eventually } from '@sink/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { UploaderMetrics } from './metrics.ts';
+import { UploaderMetrics } from '../metrics.ts';
 import { Manifests } from './manifests.ts';
-import { SINK, UploaderWorld } from './test/uploader-world.ts';
+import { SINK, UploaderWorld } from '../test/uploader-world.ts';
 
 let world: UploaderWorld;
 beforeAll(async () => {
@@ -167,7 +167,11 @@ describe('what holds a manifest back', () => {
     const write = async (replicas: number): Promise<void> =>
       new Manifests(
         {
-          ...{ redis: new IoredisPort(world.admin), store, readiness, clock: systemClock },
+          redis: new IoredisPort(world.admin),
+          store,
+          readiness,
+          clock: systemClock,
+          timeout: (ms) => AbortSignal.timeout(ms),
           metrics: new UploaderMetrics(new Registry()),
           log: createLogger({
             ...{ service: 'uploader', level: 'debug' },
@@ -175,8 +179,13 @@ describe('what holds a manifest back', () => {
           }),
         },
         {
-          ...{ sinkName: SINK, lanes: 1, prefix: '', durability: { waitaof: false, replicas, timeoutMs: 50 } },
-          ...{ uploadTimeoutMs: 5_000, everyMs: 10, graceMs: 0 },
+          sinkName: SINK,
+          lanes: 1,
+          prefix: '',
+          barrier: { waitaof: false, replicas, timeoutMs: 50 },
+          uploadTimeoutMs: 5_000,
+          sweepEveryMs: 10,
+          manifestGraceMs: 0,
         },
       ).writeUntil(stop.signal);
     try {

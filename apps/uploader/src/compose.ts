@@ -1,0 +1,80 @@
+import type { RedisPort } from '@sink/lane';
+import type { ObjectStore } from '@sink/objects';
+import type { Clock, FailureLog, Readiness } from '@sink/runtime';
+import type { UploadQueue } from '@sink/uploads';
+import { Manifests } from './manifests/manifests.ts';
+import type { UploaderMetrics } from './metrics.ts';
+import type { UploaderSettings } from './settings.ts';
+import { SpoolWatch } from './sweep/spool-watch.ts';
+import { Sweeper } from './sweep/sweeper.ts';
+import { SpoolFiles, type SpoolFilesDirectory } from './upload/spool-files.ts';
+import type { ObjectBuilderPort } from './upload/upload-segment.ts';
+import { UploadHealth } from './upload/upload-health.ts';
+import { Uploads } from './upload/uploads.ts';
+
+/** What the uploader asks of a queue of uploads; a worker, which is not part of this, hands its jobs to `upload`. */
+export type UploadJobs = Pick<
+  UploadQueue,
+  'add' | 'has' | 'counts' | 'reviveFailed' | 'promoteDelayed' | 'holdFor' | 'endHold'
+>;
+
+export interface UploaderPorts {
+  /** For records, chunks and commits. */
+  readonly redis: RedisPort;
+  /** For sweep and manifests. They wait for durability, and everything behind them on the connection waits too. */
+  readonly sweepRedis: RedisPort;
+  readonly jobs: UploadJobs;
+  /** The jobs of what was spilled into the spool directory of this process; null where it has no spool directory. */
+  readonly spilled: { readonly spoolId: string; readonly jobs: UploadJobs } | null;
+  readonly store: ObjectStore;
+  readonly spool: SpoolFilesDirectory;
+  readonly builder: ObjectBuilderPort;
+  readonly metrics: UploaderMetrics;
+  readonly readiness: Readiness;
+  readonly log: UploaderLog;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** A signal that aborts after this time. */
+  readonly timeout: (ms: number) => AbortSignal;
+}
+
+export interface UploaderLog extends FailureLog {
+  debug(fields: object, message: string): void;
+}
+
+export interface ComposedUploader {
+  /**
+   * Tries one upload from the common queue. Throws what made it fail: the queue retries it.
+   * @param signal aborts when another worker may have taken the job over
+   */
+  readonly upload: (lane: number, segmentId: string, signal: AbortSignal) => Promise<void>;
+  /** The same for a spilled segment. */
+  readonly uploadSpilled: (lane: number, segmentId: string, signal: AbortSignal) => Promise<void>;
+  /** Sweeps and writes manifests until `stop`. */
+  readonly runUntil: (stop: AbortSignal) => Promise<void>;
+  /** Continues until nothing is left to upload, as `Sweeper.drain` says. */
+  readonly drain: (drainMs: number) => Promise<'empty' | 'left'>;
+}
+
+/** Wires an uploader: the product, its tests and the model of the protocol use this, each with its own ports. */
+export function composeUploader(ports: UploaderPorts, settings: UploaderSettings): ComposedUploader {
+  const { jobs, spilled, spool, log } = ports;
+  const queues = spilled === null ? [jobs] : [jobs, spilled.jobs];
+  const health = new UploadHealth(ports);
+  const spoolFiles = new SpoolFiles(spool, ({ id, key }, problem) => {
+    log.warn({ segmentId: id, key, problem }, 'spool file not usable');
+  });
+  const uploads = new Uploads({ ...ports, spool: spoolFiles, queues, health }, settings);
+  const spoolWatch = spilled && new SpoolWatch({ ...ports, spoolId: spilled.spoolId, jobs: spilled.jobs }, settings);
+  const sweeper = new Sweeper({ ...ports, queues, health, uploads, spoolWatch }, settings);
+  const manifests = new Manifests({ ...ports, redis: ports.sweepRedis }, settings);
+  return {
+    upload: (lane, segmentId, signal) => uploads.upload(lane, segmentId, signal),
+    uploadSpilled: (lane, segmentId, signal) => uploads.uploadSpilled(lane, segmentId, signal),
+    runUntil: async (stop) => {
+      await Promise.all([sweeper.runUntil(stop), manifests.writeUntil(stop)]);
+    },
+    drain: (drainMs) => sweeper.drain(drainMs),
+  };
+}

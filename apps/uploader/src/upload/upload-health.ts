@@ -1,0 +1,82 @@
+import { type Clock, type FailureLog, FailureReporter, type Readiness } from '@sink/runtime';
+import type { UploadFailure } from './failure.ts';
+
+/** Segments that are named one by one. */
+const STUCK_MAX = 100;
+
+export interface UploadHealthPorts {
+  readonly log: FailureLog;
+  readonly readiness: Readiness;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+}
+
+/**
+ * What operators see of failed uploads. `/readyz` is red, and names the remedy, from a failure that needs an operator
+ * until the next success; the log has lines of each kind of failure, as FailureReporter limits them.
+ */
+export class UploadHealth {
+  readonly #readiness: Readiness;
+  readonly #failures: FailureReporter;
+  /** Segments that fail while others succeed, with the reason. */
+  readonly #stuck = new Map<string, string>();
+  #needsOperator = false;
+
+  constructor(ports: UploadHealthPorts) {
+    this.#readiness = ports.readiness;
+    this.#failures = new FailureReporter(
+      { log: ports.log, clock: ports.clock },
+      { name: 'uploads', working: 'uploads succeed again' },
+    );
+  }
+
+  /** Whether no upload succeeds until an operator acts. */
+  get needsOperator(): boolean {
+    return this.#needsOperator;
+  }
+
+  stuck(): string[] {
+    return [...this.#stuck.keys()];
+  }
+
+  failed(segmentId: string, failure: UploadFailure): void {
+    const { kind, code, message, remedy } = failure;
+    if (kind === 'aborted') return;
+    const problem = remedy === undefined ? message : `${message}. ${remedy}`;
+    if (kind === 'operator' || kind === 'disk') {
+      this.#needsOperator = true;
+      this.#readiness.set(kind === 'operator' ? 'bucket' : 'disk', problem);
+    }
+    if (kind === 'segment' && (this.#stuck.has(segmentId) || this.#stuck.size < STUCK_MAX)) {
+      this.#stuck.set(segmentId, problem);
+      this.#showStuck();
+    }
+    this.#failures.failed(
+      { kind, code, segmentId, ...(remedy === undefined ? {} : { remedy }) },
+      {
+        kind: `${kind} ${code}`,
+        level: remedy !== undefined || kind === 'unexpected' ? 'error' : 'warn',
+        message: `${message}; the uploader retries it`,
+      },
+    );
+  }
+
+  succeeded(segmentId: string): void {
+    this.resolved(segmentId);
+    if (!this.#failures.failing) return;
+    this.#failures.succeeded();
+    this.#needsOperator = false;
+    this.#readiness.set('bucket', null);
+    this.#readiness.set('disk', null);
+  }
+
+  /** The segment is committed, by this uploader or another. */
+  resolved(segmentId: string): void {
+    if (this.#stuck.delete(segmentId)) this.#showStuck();
+  }
+
+  #showStuck(): void {
+    const [first] = this.#stuck;
+    const problem = first && `${this.#stuck.size} sealed segments cannot be stored in the bucket: ${first[1]}`;
+    this.#readiness.set('segments', problem ?? null);
+  }
+}

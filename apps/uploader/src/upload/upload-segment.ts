@@ -1,0 +1,168 @@
+import {
+  contentType,
+  type Receipt,
+  RECEIPT_VERSION,
+  type SealedSegment,
+  type SegmentRecord,
+  type SpilledRecord,
+} from '@sink/domain';
+import type { UploaderLane } from '@sink/lane';
+import type { ObjectStore, ObjectToPut } from '@sink/objects';
+import { ChunkMissing, contentOf } from './rebuild.ts';
+
+/** An object's bytes, ready to be put: from the spool file, or rebuilt from the chunks. */
+export interface ObjectBody {
+  readonly body: ObjectToPut['body'];
+  readonly objectBytes: number;
+  readonly crc32: number;
+  /** Frees what holds the body; called once, when the body is no longer needed. */
+  release?(): Promise<void>;
+}
+
+/** Segment files of this machine's spool; a file on another machine counts as missing. */
+export interface SpoolFilesPort {
+  /** The bytes of a segment's file, verified against its checksum and its record; `null` if there is no sound file. */
+  open(record: SealedSegment): Promise<ObjectBody | null>;
+  /** Removes the mark that says that the file may be the only copy. The object must be in the bucket. */
+  unmark(record: SealedSegment): Promise<void>;
+  /** Removes the file, sound or not. The segment must be committed. */
+  remove(record: SealedSegment): Promise<void>;
+}
+
+/** Makes the same object bytes from a segment's content as the spool did. */
+export interface ObjectBuilderPort {
+  build(record: SegmentRecord, content: AsyncIterable<Buffer>): Promise<ObjectBody>;
+  /** Removes files of other processes that are at least this old. @returns how many */
+  tidy(ageMinMs: number, nowMs: number): Promise<number>;
+}
+
+/** The file with a spilled segment's only copy is missing or damaged, and its object is not in the bucket. */
+export class SpilledFileMissing extends Error {
+  readonly code = 'spilled_missing';
+  readonly retryable = true;
+  constructor({ id, key, spool, spoolId, count }: SpilledRecord) {
+    super(
+      `uploading spilled segment ${id} [key=${key}, events=${count}]: there is no sound file spool/${spool}/${id}.spilled in spool directory ${spoolId}, and no object`,
+    );
+    this.name = 'SpilledFileMissing';
+  }
+}
+
+export interface SegmentUploadPorts {
+  readonly lane: UploaderLane;
+  readonly store: ObjectStore;
+  readonly spool: SpoolFilesPort;
+  readonly builder: ObjectBuilderPort;
+  readonly wallMs: () => number;
+  readonly receiptsMax: number;
+  /** Whether a manifest has to list the object. */
+  readonly manifests: boolean;
+}
+
+export type UploadResult =
+  | {
+      readonly kind: 'committed';
+      readonly receipt: Receipt;
+      readonly source: 'spool' | 'chunks';
+      /** The object was in the bucket already: an earlier try had succeeded. */
+      readonly existed: boolean;
+    }
+  /** The segment was committed before. */
+  | { readonly kind: 'gone' };
+
+/**
+ * Puts a sealed segment into the bucket and commits it. It depends on the record alone: every try of every uploader puts
+ * the same bytes under the same key. Throws whatever the queue shall retry.
+ */
+export async function uploadSegment(
+  segmentId: string,
+  ports: SegmentUploadPorts,
+  signal: AbortSignal,
+): Promise<UploadResult> {
+  const record = await ports.lane.record(segmentId);
+  if (record === null) return { kind: 'gone' };
+  const found = await objectBody(record, ports);
+  if (found === null) return { kind: 'gone' };
+  return putAndCommit(record, found, ports, signal);
+}
+
+/**
+ * The same for a segment that was spilled into the spool directory of this uploader. Its file is the only copy: without it
+ * there is nothing to put, unless an earlier try has stored the object.
+ * @throws SpilledFileMissing, and whatever the queue shall retry
+ */
+export async function uploadSpilled(
+  segmentId: string,
+  ports: SegmentUploadPorts,
+  signal: AbortSignal,
+): Promise<UploadResult> {
+  const record = await ports.lane.spilledRecord(segmentId);
+  if (record === null) return { kind: 'gone' };
+  const object = await ports.spool.open(record); // rule: spill.keeps-file
+  if (object !== null) return putAndCommit(record, { object, source: 'spool' }, ports, signal);
+  const stored = await ports.store.find(record.key, record.sha256, signal);
+  if (stored === null) throw new SpilledFileMissing(record);
+  return commit(record, { ...stored, source: 'spool', existed: true }, ports);
+}
+
+async function putAndCommit(
+  record: SealedSegment,
+  { object, source }: { object: ObjectBody; source: 'spool' | 'chunks' },
+  ports: SegmentUploadPorts,
+  signal: AbortSignal,
+): Promise<UploadResult> {
+  const { objectBytes } = object;
+  try {
+    const put = ports.store.put(
+      {
+        key: record.key,
+        body: object.body,
+        objectBytes,
+        crc32: object.crc32,
+        contentType: contentType(record.compression),
+        contentHash: record.sha256,
+        segmentId: record.id,
+      },
+      signal,
+    );
+    const { etag, existed } = await put; // rule: upload.stored-first
+    return await commit(record, { etag, objectBytes, source, existed }, ports);
+  } finally {
+    await object.release?.();
+  }
+}
+
+/** The object is in the bucket: only now may its chunks leave Redis, and its file the disk. */
+async function commit(
+  record: SealedSegment,
+  put: { etag: string; objectBytes: number; source: 'spool' | 'chunks'; existed: boolean },
+  { lane, spool, wallMs, receiptsMax, manifests }: SegmentUploadPorts,
+): Promise<UploadResult> {
+  const receipt = receiptOf(record, put.etag, put.objectBytes, wallMs());
+  // Before the commit: after it, a marked file would look like one whose record Redis has lost.
+  await spool.unmark(record);
+  const answer = await lane.commit(receipt, receiptsMax, manifests ? record.partition : undefined);
+  await spool.remove(record);
+  if (answer === 'gone') return { kind: 'gone' };
+  return { kind: 'committed', receipt, source: put.source, existed: put.existed };
+}
+
+/** Null: another process committed or spilled the segment meanwhile. */
+async function objectBody(
+  record: SegmentRecord,
+  { lane, spool, builder }: SegmentUploadPorts,
+): Promise<{ object: ObjectBody; source: 'spool' | 'chunks' } | null> {
+  const file = await spool.open(record);
+  if (file) return { object: file, source: 'spool' };
+  try {
+    return { object: await builder.build(record, contentOf(lane, record)), source: 'chunks' };
+  } catch (error) {
+    if (error instanceof ChunkMissing && !(await lane.hasRecord(record.id))) return null;
+    throw error;
+  }
+}
+
+function receiptOf(record: SealedSegment, etag: string, objectBytes: number, storedAtMs: number): Receipt {
+  const { id, key, count, bytes, sha256, acceptedAtMs, sealedAtMs } = record;
+  return { v: RECEIPT_VERSION, id, key, etag, count, bytes, objectBytes, sha256, acceptedAtMs, sealedAtMs, storedAtMs };
+}

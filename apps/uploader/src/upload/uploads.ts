@@ -1,0 +1,124 @@
+import { type RedisPort, UploaderLane } from '@sink/lane';
+import type { ObjectStore } from '@sink/objects';
+import type { Clock } from '@sink/runtime';
+import type { UploaderLog, UploadJobs } from '../compose.ts';
+import type { UploaderMetrics } from '../metrics.ts';
+import type { UploaderSettings } from '../settings.ts';
+import { Breaker } from './breaker.ts';
+import { classify } from './failure.ts';
+import type { UploadHealth } from './upload-health.ts';
+import { type ObjectBuilderPort, type SpoolFilesPort, uploadSegment, uploadSpilled } from './upload-segment.ts';
+
+export interface UploadsPorts {
+  readonly redis: RedisPort;
+  /** Every queue that this process takes jobs from. */
+  readonly queues: readonly UploadJobs[];
+  readonly store: ObjectStore;
+  readonly spool: SpoolFilesPort;
+  readonly builder: ObjectBuilderPort;
+  readonly health: UploadHealth;
+  readonly metrics: UploaderMetrics;
+  readonly log: UploaderLog;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly timeout: (ms: number) => AbortSignal;
+}
+
+/** The uploads of one process: tries each job once, and holds or releases whole queues by how the tries end. */
+export class Uploads {
+  readonly #ports: UploadsPorts;
+  readonly #settings: UploaderSettings;
+  readonly #breaker: Breaker;
+  readonly #lanes = new Map<number, UploaderLane>();
+  #succeededMs = Number.NEGATIVE_INFINITY;
+  #failedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(ports: UploadsPorts, settings: UploaderSettings) {
+    this.#ports = ports;
+    this.#settings = settings;
+    this.#breaker = new Breaker(settings.breaker);
+  }
+
+  /** Tries one upload. Throws what made it fail. */
+  upload(lane: number, segmentId: string, signal: AbortSignal): Promise<void> {
+    return this.#try(uploadSegment, lane, segmentId, signal);
+  }
+
+  /** The same for a spilled segment. */
+  uploadSpilled(lane: number, segmentId: string, signal: AbortSignal): Promise<void> {
+    return this.#try(uploadSpilled, lane, segmentId, signal);
+  }
+
+  /** Ends the waits of jobs that failed a minute ago, when uploads succeed again and none failed for one sweep. */
+  async endWaits(): Promise<void> {
+    const quietMs = this.#ports.clock.monotonicMs() - this.#failedMs;
+    if (this.#succeededMs <= this.#failedMs || quietMs < this.#settings.sweepEveryMs) return;
+    await Promise.all(this.#ports.queues.map((queue) => queue.promoteDelayed()));
+  }
+
+  async #try(upload: typeof uploadSegment, laneNumber: number, segmentId: string, signal: AbortSignal): Promise<void> {
+    const { store, spool, builder, clock, metrics, log, health, timeout } = this.#ports;
+    const { receiptsMax, manifests, uploadTimeoutMs } = this.#settings;
+    const lane = this.#lane(laneNumber);
+    const startedMs = clock.monotonicMs();
+    const limited = AbortSignal.any([signal, timeout(uploadTimeoutMs)]);
+    try {
+      const result = await upload(
+        segmentId,
+        { lane, store, spool, builder, wallMs: () => clock.wallMs(), receiptsMax, manifests },
+        limited,
+      );
+      if (result.kind === 'gone') {
+        metrics.uploads.inc({ result: 'gone' });
+        health.resolved(segmentId);
+        return;
+      }
+      const { receipt, existed, source } = result;
+      metrics.uploads.inc({ result: existed ? 'existed' : 'stored' });
+      metrics.uploadSeconds.observe((clock.monotonicMs() - startedMs) / 1_000);
+      metrics.bytes.inc(receipt.objectBytes);
+      metrics.events.inc(receipt.count);
+      metrics.acceptedToStoredSeconds.observe(Math.max(0, receipt.storedAtMs - receipt.acceptedAtMs) / 1_000);
+      if (source === 'chunks') metrics.rebuilt.inc();
+      log.debug({ segmentId, key: receipt.key, events: receipt.count, source, existed }, 'object stored');
+      this.#succeeded(segmentId);
+    } catch (error) {
+      this.#failed(segmentId, error);
+      throw error;
+    }
+  }
+
+  #succeeded(segmentId: string): void {
+    const { health, clock, queues, log } = this.#ports;
+    health.succeeded(segmentId);
+    this.#succeededMs = clock.monotonicMs();
+    if (!this.#breaker.succeeded()) return;
+    // The store is available again: jobs on hold, and jobs that wait for their next try, start now.
+    Promise.all(queues.map((queue) => queue.endHold().then(() => queue.promoteDelayed()))).catch((err: unknown) => {
+      log.debug({ err }, 'promoting delayed uploads failed; each is retried when its own wait ends');
+    });
+  }
+
+  #failed(segmentId: string, error: unknown): void {
+    const { metrics, health, clock, log, random, queues } = this.#ports;
+    const failure = classify(error);
+    metrics.failed(failure.kind);
+    health.failed(segmentId, failure);
+    this.#failedMs = clock.monotonicMs();
+    const holdMs = this.#breaker.failed(failure.kind, clock.monotonicMs(), random());
+    if (holdMs === 0) return;
+    log.warn({ holdMs, kind: failure.kind, code: failure.code }, 'the store fails or throttles: uploads are on hold');
+    Promise.all(queues.map((queue) => queue.holdFor(holdMs))).catch((err: unknown) => {
+      log.debug({ err }, 'holding uploads failed; each job backs off by itself');
+    });
+  }
+
+  #lane(number: number): UploaderLane {
+    let lane = this.#lanes.get(number);
+    if (!lane) {
+      lane = new UploaderLane(this.#ports.redis, this.#settings.sinkName, number);
+      this.#lanes.set(number, lane);
+    }
+    return lane;
+  }
+}
