@@ -239,7 +239,7 @@ describe('when manifests fail', () => {
     const failed = (): Promise<number> => uploader.metric('sink_manifests_total', { result: 'failed' });
     await eventually(async () => expect(await failed()).toBeGreaterThan(1), { timeoutMs: 15_000 });
     expect(uploader.problems()).toEqual({});
-    expect(uploader.log()).toContain('writing manifests failed');
+    expect(uploader.log()).toContain('writing manifests fails');
     expect(await uploader.metric('sink_objects_unlisted')).toBe(1);
   });
 

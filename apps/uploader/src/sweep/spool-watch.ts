@@ -63,7 +63,7 @@ export class SpoolWatch {
     this.#ports.metrics.unattended.set(segments);
     if (segments === 0) return this.#unattended.succeeded();
     const message =
-      'spilled segments wait for an uploader on the disk that has their files: start one with that data_dir (spool/spool-id in it has the id)';
+      'spilled segments wait for an uploader on the disk that holds them: start one with that data_dir (spool/spool-id in it has the id)';
     this.#unattended.failed({ segments, spools }, { level: 'error', message });
   }
 }

@@ -89,7 +89,7 @@ describe('S3 fails', () => {
     await eventually(async () => expect(await uploader.metric('sink_upload_retries_total')).toBeGreaterThan(60), {
       timeoutMs: 15_000,
     });
-    expect(uploader.log()).toContain('uploads are held');
+    expect(uploader.log()).toContain('uploads are on hold');
     world.s3.removeFault(outage);
     for (const segment of segments) await stored(segment);
   });
@@ -128,7 +128,7 @@ describe('a person is needed', () => {
     await eventually(async () => expect(await uploader.metric('sink_upload_retries_total')).toBeGreaterThan(30), {
       timeoutMs: 20_000,
     });
-    expect(uploader.log().match(/"kind":"operator".*it is tried again/g)).toHaveLength(1);
+    expect(uploader.log().match(/"kind":"operator".*the uploader retries it/g)).toHaveLength(1);
   });
 
   test('the key is taken by other content: it is not overwritten, others go on, and it heals by itself', async () => {
