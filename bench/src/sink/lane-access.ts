@@ -42,7 +42,7 @@ export class LaneAccess {
   static async connect(redisUrl: string): Promise<LaneAccess> {
     const connections = Array.from({ length: WRITERS }, () => new Redis(redisUrl));
     const lanes = connections.map((redis) => new IngestLane(new IoredisPort(redis), SINK_NAME, 0));
-    return new LaneAccess(connections, lanes, await Promise.all(lanes.map((lane) => lane.registerWriter())));
+    return new LaneAccess(connections, lanes, await Promise.all(lanes.map((lane) => lane.registerWriter('n'))));
   }
 
   /**

@@ -2,8 +2,7 @@ import { BATCHER_LIMITS, BatcherMetrics, type BatcherPorts, composeBatcher } fro
 import { isRetryable } from '@sink/domain';
 import { Registry } from '@sink/runtime';
 import { SpoolError } from '@sink/spool';
-import { clockOf, diskOf, DURABILITY, guarded, LEASE_MS, type WorldParts } from './actors.ts';
-import { scheduledRedis } from './ports.ts';
+import { clockOf, diskOf, guarded, LEASE_MS, redisOf, type WorldParts } from './actors.ts';
 import type { Actor } from './scheduler.ts';
 
 /** Nothing reads them. */
@@ -27,7 +26,7 @@ export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal)
       openFilesMax: 2,
       leaseMs: LEASE_MS,
       renewalsPerLease: LEASE_MS / RENEW_EVERY_MS,
-      barrier: DURABILITY,
+      barrier: parts.barrier,
       spillAtBytes,
       spoolBytesMax: null,
       reserveBytes: null,
@@ -51,7 +50,7 @@ export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal)
 function portsOf(parts: WorldParts, actor: Actor): BatcherPorts {
   const { scheduler, random, newId } = parts;
   const disk = diskOf(parts, actor);
-  const redis = scheduledRedis(scheduler, actor, parts.redis);
+  const redis = redisOf(parts, actor);
   const note = (fields: object, message = ''): void =>
     scheduler.note(`${actor.name}: ${message} ${JSON.stringify(fields)}`);
   /** A failure that no retry mends is a broken invariant, wherever the batcher only reports it. */

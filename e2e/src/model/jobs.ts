@@ -1,4 +1,4 @@
-import type { UploadHandover } from '@sink/batcher';
+import type { UploadJobs } from '@sink/uploader';
 import type { Actor, Scheduler } from './scheduler.ts';
 
 interface Job {
@@ -14,26 +14,34 @@ const ATTEMPTS_UNTIL_FAILED = 3;
 /** The upload queue, as BullMQ behaves: one job an id, also while a failed one is kept; a stalled one waits again. */
 export class Jobs {
   readonly all = new Map<string, Job>();
+  #heldUntilMs = 0;
 
-  port(scheduler: Scheduler, actor: Actor): UploadHandover {
+  /** The queue, as batchers and uploaders see it. Failed jobs are retried at once, so none is ever delayed. */
+  port(scheduler: Scheduler, actor: Actor): UploadJobs {
     return {
       add: async (lane, segmentId) => {
         await scheduler.remote(actor, 'add job', async () => {
-          this.add(lane, segmentId);
+          if (!this.all.has(segmentId)) this.all.set(segmentId, { lane, state: 'waiting', by: null, attempts: 0 });
         });
       },
+      has: (segmentIds) => scheduler.local(actor, 'look for jobs', () => segmentIds.map((id) => this.all.has(id))),
+      reviveFailed: () => scheduler.local(actor, 'revive failed jobs', () => this.#reviveFailed()),
+      holdFor: (holdMs) =>
+        scheduler.local(actor, 'hold jobs', () => void (this.#heldUntilMs = scheduler.nowMs + holdMs)),
+      endHold: () => scheduler.local(actor, 'end hold', () => void (this.#heldUntilMs = 0)),
+      promoteDelayed: async () => undefined,
+      counts: async () => ({ waiting: this.all.size, active: 0, delayed: 0, failed: 0 }),
     };
   }
 
-  add(lane: number, segmentId: string): void {
-    if (!this.all.has(segmentId)) this.all.set(segmentId, { lane, state: 'waiting', by: null, attempts: 0 });
+  #reviveFailed(): number {
+    const failed = [...this.all.values()].filter(({ state }) => state === 'failed');
+    for (const job of failed) job.state = 'waiting';
+    return failed.length;
   }
 
-  reviveFailed(): void {
-    for (const job of this.all.values()) if (job.state === 'failed') job.state = 'waiting';
-  }
-
-  take(actor: Actor, choose: (ids: string[]) => string | undefined): string | undefined {
+  take(actor: Actor, nowMs: number, choose: (ids: string[]) => string | undefined): string | undefined {
+    if (nowMs < this.#heldUntilMs) return undefined;
     const id = choose([...this.all].filter(([, job]) => job.state === 'waiting').map(([jobId]) => jobId));
     const job = id === undefined ? undefined : this.all.get(id);
     if (job) Object.assign(job, { state: 'active', by: actor });

@@ -37,13 +37,23 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     shows: /LOST/,
   },
   {
+    name: 'a writer gets the id of one whose registration a failover lost',
+    edits: [{ rule: 'writer.unique-id', to: '' }],
+    shows: /LOST/,
+  },
+  {
+    name: 'a chunk is acknowledged before its append is durable',
+    edits: [{ rule: 'writer.barrier', to: '' }],
+    shows: /LOST/,
+  },
+  {
     name: 'what was stored is not remembered',
     edits: [{ rule: 'dedupe.remember', to: '' }],
     shows: /DOUBLED/,
   },
   {
     name: 'only one writer of two looks for duplicates',
-    edits: [{ rule: 'dedupe.every-writer', before: "if (this.#writer?.endsWith('1')) return null;" }],
+    edits: [{ rule: 'dedupe.every-writer', before: "if (this.#writer?.includes('.1.')) return null;" }],
     shows: /DOUBLED/,
   },
   {
@@ -73,6 +83,31 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     name: 'seal leaves wholly taken chunks in the pending list',
     edits: [{ rule: 'seal.acknowledge', to: '' }],
     shows: /pending although wholly sealed/,
+  },
+  {
+    name: 'an upload is queued before its seal is durable',
+    edits: [{ rule: 'seal.barrier', to: ';' }],
+    shows: /DOUBLED/,
+  },
+  {
+    name: 'the sweep queues uploads whose seals are not durable',
+    edits: [{ rule: 'sweep.barrier', to: 'const durable = true;' }],
+    shows: /DOUBLED/,
+  },
+  {
+    name: 'the sweep waits for durability without a write of its own',
+    edits: [{ rule: 'barrier.own-write', to: '' }],
+    shows: /DOUBLED/,
+  },
+  {
+    name: 'an upload of a released segment is queued before its seal is durable',
+    edits: [{ rule: 'spill.barrier', to: 'const durable = true;' }],
+    shows: /DOUBLED/,
+  },
+  {
+    name: 'a manifest is written before the decision on it is durable',
+    edits: [{ rule: 'manifest.barrier', to: '' }],
+    shows: /LISTED TWICE/,
   },
   {
     name: 'commit removes a chunk of which events are left',

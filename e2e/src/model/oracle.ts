@@ -7,10 +7,14 @@ import type { Bucket } from './ports.ts';
 /** A violation that must not show a mutation, because then its edit broke a script and not a rule. */
 export const NOT_COMPILED = 'a script that is no Lua';
 
+/** `nothing_lost`: every write that counts had reached the replica. */
+export type FailoverLoss = 'nothing_lost' | 'writes_lost';
+
 /** Knows every submitted event, those that were acknowledged, and what must be true at the end. */
 export class Oracle {
   readonly violations: string[] = [];
-  readonly #failedOver = new Set<string>();
+  /** What the failovers of each sink may have lost. */
+  readonly #failovers = new Map<string, FailoverLoss>();
   /** The sink to which each event was submitted. */
   readonly #sinks = new Map<string, string>();
   readonly #acknowledged = new Set<string>();
@@ -26,15 +30,11 @@ export class Oracle {
   }
 
   /**
-   * The failover of a sink loses seals and deliveries. So its events may be stored twice, and a chunk that was sealed
-   * from memory is delivered again, only to be acknowledged.
+   * The failover of a sink loses deliveries: a chunk that was sealed from memory is delivered again, only to be
+   * acknowledged. With `writes_lost` it loses seals too, and so events of the sink may be stored twice.
    */
-  failOver(sinkName: string): void {
-    this.#failedOver.add(sinkName);
-  }
-
-  hasFailedOver(sinkName: string): boolean {
-    return this.#failedOver.has(sinkName);
+  failOver(sinkName: string, loss: FailoverLoss): void {
+    this.#failovers.set(sinkName, loss);
   }
 
   acknowledge(lines: readonly string[]): void {
@@ -49,7 +49,7 @@ export class Oracle {
   async checkAlways(redis: RedisPort, keys: LaneKeys, { sinkName, bucket }: WorldParts): Promise<void> {
     const answer = await redis.run(SEALED, [keys.chunks, keys.taken, keys.records], [GROUP]);
     const [sealedAndPending, values] = Array.isArray(answer) ? (answer as unknown[]) : [];
-    if (Number(sealedAndPending) > 0 && !this.hasFailedOver(sinkName)) this.violate('pending although wholly sealed');
+    if (Number(sealedAndPending) > 0 && !this.#failovers.has(sinkName)) this.violate('pending although wholly sealed');
     const seen = new Set<string>();
     for (const value of Array.isArray(values) ? values : []) {
       for (const [chunk, from, to] of parseRecord(String(value)).slices) {
@@ -107,7 +107,7 @@ export class Oracle {
     const committed = new Map<string, number>();
     for (const { key } of await receiptsOf(redis, keys)) committed.set(key, (committed.get(key) ?? 0) + 1);
     for (const key of committed.keys()) if (!listed.has(key)) this.violate('UNLISTED object');
-    if (this.hasFailedOver(sinkName)) return;
+    if (this.#failovers.get(sinkName) === 'writes_lost') return;
     for (const [key, times] of listed) if (times > (committed.get(key) ?? 0)) this.violate('object LISTED TWICE');
   }
 
@@ -115,7 +115,8 @@ export class Oracle {
     const stored = new Set<string>();
     for (const body of bucket.objects.values()) {
       for (const line of body.toString().split('\n').slice(0, -1)) {
-        if (stored.has(line) && !this.hasFailedOver(this.#sinks.get(line) ?? '')) this.violate('DOUBLED event');
+        const sinkName = this.#sinks.get(line) ?? '';
+        if (stored.has(line) && this.#failovers.get(sinkName) !== 'writes_lost') this.violate('DOUBLED event');
         stored.add(line);
       }
     }

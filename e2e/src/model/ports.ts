@@ -1,10 +1,15 @@
 import type { Argument, RedisPort, Script } from '@sink/lane';
 import type { ObjectStore, ObjectToPut } from '@sink/objects';
 import { createHash } from 'node:crypto';
+import type { Replica } from './replica.ts';
 import type { Actor, Scheduler } from './scheduler.ts';
 
-/** An actor's connection to the real Redis, by way of the scheduler. A read never blocks: who found nothing waits here. */
-export function scheduledRedis(scheduler: Scheduler, actor: Actor, redis: RedisPort): RedisPort {
+/**
+ * An actor's connection to the real Redis, by way of the scheduler. A read never blocks: an actor that finds nothing waits
+ * here. WAIT is answered by the replica.
+ */
+export function scheduledRedis(scheduler: Scheduler, actor: Actor, redis: RedisPort, replica: Replica): RedisPort {
+  const connection = {};
   const blocking = async (command: string, args: readonly Argument[], at: number): Promise<unknown> => {
     const unblocked = [...args.slice(0, at), ...args.slice(at + 2)];
     const reply = await scheduler.remote(actor, command, () => redis.callBuffer(command, unblocked));
@@ -12,8 +17,16 @@ export function scheduledRedis(scheduler: Scheduler, actor: Actor, redis: RedisP
     return reply;
   };
   return {
-    run: (script: Script, keys, args) => scheduler.remote(actor, script.name, () => redis.run(script, keys, args)),
-    call: (command, args) => scheduler.remote(actor, command, () => redis.call(command, args)),
+    run: (script: Script, keys, args) =>
+      scheduler.remote(actor, script.name, () => {
+        replica.wrote(connection);
+        return redis.run(script, keys, args);
+      }),
+    call: (command, args) => {
+      if (command !== 'WAIT') return scheduler.remote(actor, command, () => redis.call(command, args));
+      const replicated = replica.wait(connection);
+      return scheduler.remote(actor, command, async () => (replicated() ? 1 : 0));
+    },
     callBuffer: (command, args) => {
       const at = args.indexOf('BLOCK');
       if (at !== -1) return blocking(command, args, at);
@@ -38,12 +51,13 @@ export class Bucket {
     this.#onViolation = onViolation;
   }
 
-  store(scheduler: Scheduler, actor: Actor, fate: () => number): ObjectStore {
+  /** @param fate of a PUT, uniform in [0, 1): the lowest ones fail, before or after the object is stored */
+  store(scheduler: Scheduler, actor: Actor, fate: (isManifest: boolean) => number): ObjectStore {
     return {
       put: async (object) => {
         const body = object.body;
         if (!Buffer.isBuffer(body)) throw new Error('the model puts buffers');
-        const outcome = scheduler.calm ? 1 : fate();
+        const outcome = scheduler.calm ? 1 : fate(isManifest(object.key));
         if (this.away || outcome < 0.08) return scheduler.local(actor, 'PUT fails', () => lost());
         const existed = await scheduler.local(actor, 'PUT', () => this.#put(object, body));
         if (outcome < 0.16) return scheduler.local(actor, 'PUT answer lost', () => lost());
@@ -70,8 +84,12 @@ export class Bucket {
   }
 
   #kept(key: string): Map<string, Buffer> {
-    return key.includes('/_manifest-') ? this.manifests : this.objects;
+    return isManifest(key) ? this.manifests : this.objects;
   }
+}
+
+function isManifest(key: string): boolean {
+  return key.includes('/_manifest-');
 }
 
 function lost(): never {

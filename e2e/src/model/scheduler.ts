@@ -4,7 +4,7 @@ import type { Random } from '../random.ts';
 /** A process of the simulated world. Killed, it never gets another answer, and nothing it asks for is done any more. */
 export interface Actor {
   readonly name: string;
-  readonly kind: 'ingest' | 'batcher' | 'uploader' | 'lister';
+  readonly kind: 'ingest' | 'batcher' | 'uploader';
   readonly host: number;
   alive: boolean;
   /** Steps for which it is suspended (a zombie): what it sent before may still be executed. */

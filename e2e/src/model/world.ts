@@ -1,17 +1,17 @@
 import type { AppendOutcome } from '@sink/ingest';
 import { GROUP, laneKeys, leaseKey, type RedisPort } from '@sink/lane';
-import { type Ingest, startIngest, startUploader, type WorldParts } from './actors.ts';
+import { type Ingest, startIngest, type WorldParts } from './actors.ts';
 import { startBatcher } from './batcher-actor.ts';
-import { takeReplica } from './failover.ts';
 import { Jobs } from './jobs.ts';
-import { startLister } from './lister.ts';
 import { EXPIRE_DEAD } from './looks.ts';
 import type { ModelRedis, RedisFaults } from './model-redis.ts';
 import { NOT_COMPILED, Oracle } from './oracle.ts';
 import { ModelDisk } from './model-disk.ts';
 import { Bucket } from './ports.ts';
 import { Random } from '../random.ts';
+import { Replica } from './replica.ts';
 import { type Actor, Scheduler } from './scheduler.ts';
+import { startUploader } from './uploader-actor.ts';
 
 export interface SeedResult {
   readonly seed: number;
@@ -42,7 +42,7 @@ export function harmsRedis(seed: number): boolean {
 
 /**
  * One world: a real Redis, a bucket, and a sink or two on them, each with two ingests, a batcher and an uploader a host, a
- * queue, disks, some with one or two that write manifests; for some hundred steps everything goes wrong that can, then
+ * queue and disks; for some hundred steps everything goes wrong that can, then
  * nothing any more, and then every acknowledged event must stand in exactly one object, and nothing may be left anywhere
  * else.
  */
@@ -53,7 +53,6 @@ export async function runSeed(seed: number, redis: WorldRedis, options: SeedOpti
   const oracle = new Oracle();
   const shared: Shared = {
     ...{ random, redis: compiling(redis.port, oracle), faults, oracle, ids: 0, full: false },
-    manifests: new Random(~seed),
     scheduler: new Scheduler(random, FAULTS, options.trace ?? null),
     bucket: new Bucket((violation) => oracle.violate(violation)),
   };
@@ -84,8 +83,6 @@ function compiling(redis: RedisPort, oracle: Oracle): RedisPort {
 /** What all sinks of a world share. */
 interface Shared {
   readonly random: Random;
-  /** Decides which sinks write manifests, and how. */
-  readonly manifests: Random;
   readonly scheduler: Scheduler;
   readonly redis: RedisPort;
   readonly faults: RedisFaults | null;
@@ -158,7 +155,11 @@ class Sink {
   readonly #ingests: Ingest[] = [];
   readonly #stops = new Map<Actor, AbortController>();
   readonly #sent: (readonly string[])[] = [];
-  readonly #failover: { atStep: number; objects: number; back: (() => Promise<void>) | null } | null;
+  /** Null: there is no failover. */
+  readonly #lagsAtStep: number | null;
+  /** Objects in the bucket when the replica began to lag. */
+  #storedBefore = 0;
+  #failovers = 0;
   #submissions = 0;
   #submissionsMax: number;
   #ingestsStopped = false;
@@ -171,7 +172,7 @@ class Sink {
     this.#scheduler = scheduler;
     this.#oracle = oracle;
     this.#submissionsMax = 20 + random.below(25);
-    this.#failover = random.chance(0.15) ? { atStep: 100 + random.below(300), objects: 0, back: null } : null;
+    this.#lagsAtStep = random.chance(0.3) ? 100 + random.below(300) : null;
     const hosts = 1 + random.below(3);
     this.#parts = {
       ...{ scheduler, random, sinkName, bucket: shared.bucket, redis: this.#redis },
@@ -182,8 +183,10 @@ class Sink {
       consumers: new Map(),
       flushSize: 3 + random.below(5),
       dedupe: random.chance(0.3),
-      manifests: shared.manifests.chance(0.3),
-      hasFailedOver: () => oracle.hasFailedOver(sinkName),
+      manifests: random.chance(0.3),
+      replica: new Replica(this.#redis, sinkName),
+      barrier: { waitaof: false, replicas: random.chance(0.5) ? 1 : 0, timeoutMs: 0 },
+      failovers: () => this.#failovers,
       newId: (kind) => `${kind}-${shared.ids++}`,
       crash: (actor, error) => {
         scheduler.note(
@@ -200,9 +203,7 @@ class Sink {
       this.#start('uploader', host);
     }
     if (random.chance(0.3)) this.#start('batcher', 0);
-    if (!this.#parts.manifests) return;
-    this.#start('lister', 0);
-    if (shared.manifests.chance(0.5)) this.#start('lister', 0);
+    if (random.chance(0.2)) this.#start('uploader', 0);
   }
 
   /** What happens to it at one step of the world. */
@@ -210,12 +211,12 @@ class Sink {
     if (this.#random.chance(0.08)) this.#submit();
     if (this.#parts.dedupe && this.#random.chance(0.05)) this.#sendAgain();
     await this.#disturb();
-    if (this.#failover !== null) await this.#failOver(step);
+    if (this.#lagsAtStep !== null) await this.#failOver(step);
     if (step % 50 === 0) await this.#check();
   }
 
   async calmDown(): Promise<void> {
-    if (this.#failover?.back) await this.#switchOver(this.#failover.back);
+    if (this.#parts.replica.lags) await this.#switchOver();
     await this.#check();
     for (const actor of this.#actors) actor.pausedSteps = 0;
   }
@@ -246,31 +247,30 @@ class Sink {
   }
 
   /**
-   * A failover to a replica that lags, after the PUT of something whose seal it lacks: what is sealed again may stand in
-   * two objects, and nothing else may come of it. Nothing is appended from the lag on: that would be lost, as promised.
+   * A failover to a replica that lags. Where writes wait for the replica, nothing may come of it. Elsewhere it comes after the
+   * PUT of an object whose seal the replica lacks: what is sealed again may be in two objects, and nothing else may come of
+   * it. There nothing is appended while the replica lags, because it would be lost, as documented.
    */
   async #failOver(step: number): Promise<void> {
-    const failover = this.#failover;
-    if (failover === null || step < failover.atStep) return;
-    const stored = this.#parts.bucket.objects.size;
-    if (step === failover.atStep) {
+    const { replica, barrier, bucket } = this.#parts;
+    const stored = bucket.objects.size;
+    if (step === this.#lagsAtStep) {
       this.#scheduler.note(`the replica of ${this.#parts.sinkName} lags from here on`);
-      failover.objects = stored;
-      failover.back = await takeReplica(this.#redis, this.#parts.sinkName);
+      this.#storedBefore = stored;
+      await replica.lag();
     }
-    if (failover.back === null) return;
-    if (stored <= failover.objects + 1 || this.#shared.full) {
-      for (const { actor } of this.#ingests) actor.pausedSteps = 2;
-      return;
-    }
-    await this.#switchOver(failover.back);
-    failover.back = null;
+    if (!replica.lags) return;
+    const due = barrier.replicas > 0 ? this.#random.chance(0.02) : stored > this.#storedBefore + 1;
+    if (due && !this.#shared.full) return this.#switchOver();
+    if (barrier.replicas === 0) for (const { actor } of this.#ingests) actor.pausedSteps = 2;
   }
 
-  async #switchOver(back: () => Promise<void>): Promise<void> {
-    this.#scheduler.note(`FAILOVER of ${this.#parts.sinkName}`);
-    this.#oracle.failOver(this.#parts.sinkName);
-    await back();
+  async #switchOver(): Promise<void> {
+    const { sinkName, replica, barrier } = this.#parts;
+    this.#scheduler.note(`FAILOVER of ${sinkName}`);
+    this.#failovers += 1;
+    this.#oracle.failOver(sinkName, barrier.replicas > 0 ? 'nothing_lost' : 'writes_lost');
+    await replica.failOver();
   }
 
   #check(): Promise<void> {
@@ -312,9 +312,6 @@ class Sink {
       }
       case 'uploader':
         void startUploader(this.#parts, actor);
-        break;
-      case 'lister':
-        void startLister(this.#parts, actor);
         break;
     }
   }

@@ -43,7 +43,7 @@ beforeEach(async () => {
   batcher = new BatcherLane(port, 'sink', 0);
   uploader = new UploaderLane(port, 'sink', 0);
   await ingest.open(UID);
-  writer = { id: await ingest.registerWriter(), sequence: 0 };
+  writer = { id: await ingest.registerWriter('n'), sequence: 0 };
 });
 
 function bucket() {

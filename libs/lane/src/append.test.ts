@@ -68,12 +68,12 @@ describe('append', () => {
     const request = world.request(1);
     await world.redis.flushall();
     await world.batcher.open('uid2');
-    await world.ingest.registerWriter();
+    await world.ingest.registerWriter('n');
     expect(await world.ingest.append(request)).toBe('unknown_writer');
   });
 
   test('writers do not share sequences', async () => {
-    const other = await world.ingest.registerWriter();
+    const other = await world.ingest.registerWriter('n');
     expect(await world.ingest.append(world.request(1, { sequence: 1 }))).toBe('stored');
     expect(await world.ingest.append(world.request(1, { sequence: 1, writer: other }))).toBe('stored');
     expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(2);

@@ -114,7 +114,7 @@ describe('in a Redis Cluster', () => {
     for (const on of laneOnEachNode()) {
       const uid = await on.batcher.open(`uid${on.lane.number}`);
       expect(uid).toBe(`uid${on.lane.number}`);
-      const writer = await on.ingest.registerWriter();
+      const writer = await on.ingest.registerWriter('n');
       const [a, b] = [await appendTo(on, 1, writer, 2), await appendTo(on, 2, writer, 3)];
       await on.batcher.takeLease('b1', 60_000);
       expect(await on.lane.leaseExists('b1')).toBe(true);
@@ -143,7 +143,7 @@ describe('in a Redis Cluster', () => {
   test('invariant 4: durability is asked of the node that has the lane', async () => {
     for (const on of laneOnEachNode()) {
       await on.batcher.open('x');
-      await appendTo(on, 1, await on.ingest.registerWriter(), 1);
+      await appendTo(on, 1, await on.ingest.registerWriter('n'), 1);
       const withReplica = nodeOf(on) === 0;
       for (let n = 0; n < 5; n++) {
         expect(await on.batcher.reached({ waitaof: false, replicas: 1, timeoutMs: withReplica ? 5_000 : 20 })).toBe(

@@ -65,7 +65,7 @@ describe('an event that was stored within the window', () => {
 
   test('is known to all writers', async () => {
     await once(['a']);
-    const other = await world.ingest.registerWriter();
+    const other = await world.ingest.registerWriter('n');
     const answer = await world.ingest.appendOnce(
       requestOf(['a', 'b'], { writer: other, sequence: 1 }),
       dedupeOf(['a', 'b']),
@@ -104,7 +104,7 @@ test('any sequence of chunks is stored as a set would have it', async () => {
       async (chunks) => {
         await world.redis.flushall();
         await world.batcher.open('uid1');
-        const writer = await world.ingest.registerWriter();
+        const writer = await world.ingest.registerWriter('n');
         const known = new Set<number>();
         const expected: string[][] = [];
         for (const [sequence, numbers] of chunks.entries()) {

@@ -23,7 +23,7 @@ const STEPS: Record<string, { run: (id: string) => Promise<unknown>; keys: (keyo
   claim: { run: () => world.batcher.claim('b1', 'b2'), keys: ['chunks'] },
   scrub: { run: () => world.batcher.scrub('b2', '0'), keys: ['chunks', 'taken'] },
   open: { run: () => world.batcher.open('uid2'), keys: ['chunks', 'meta'] },
-  registerWriter: { run: () => world.ingest.registerWriter(), keys: ['meta', 'writers'] },
+  registerWriter: { run: () => world.ingest.registerWriter('n'), keys: ['meta', 'writers'] },
   retireWriters: { run: () => world.batcher.retireWriters('0', 0), keys: ['writers'] },
 };
 

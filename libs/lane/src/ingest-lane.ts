@@ -12,8 +12,8 @@ export class IngestLane extends LaneView {
   }
 
   /** Returns the id of a new writer. */
-  registerWriter(): Promise<string> {
-    return registerWriter(this.redis, this.keys);
+  registerWriter(nonce: string): Promise<string> {
+    return registerWriter(this.redis, this.keys, nonce);
   }
 
   async forgetWriter(writer: string): Promise<void> {

@@ -41,17 +41,30 @@ describe('opening a lane', () => {
 describe('writers', () => {
   test('get ids of their own, and none on a lane that was never opened', async () => {
     const { redis } = world;
-    expect(new Set([world.writer, await world.ingest.registerWriter(), await world.ingest.registerWriter()]).size).toBe(
-      3,
-    );
+    expect(
+      new Set([world.writer, await world.ingest.registerWriter('n'), await world.ingest.registerWriter('n')]).size,
+    ).toBe(3);
     await redis.flushall();
-    await expect(world.ingest.registerWriter()).rejects.toMatchObject({ code: 'NOLANE' });
+    await expect(world.ingest.registerWriter('n')).rejects.toMatchObject({ code: 'NOLANE' });
     expect(await redis.dbsize()).toBe(0);
+  });
+
+  test('an id is not given again after a failover has lost its registration', async () => {
+    const { redis } = world;
+    const { meta, writers } = world.lane.keys;
+    const number = await redis.hget(meta, 'writers');
+    const lost = await world.ingest.registerWriter('before');
+    await redis
+      .multi()
+      .hset(meta, 'writers', number ?? '')
+      .hdel(writers, lost)
+      .exec();
+    expect(await world.ingest.registerWriter('after')).not.toBe(lost);
   });
 
   test('an id is not given again after its writer was forgotten', async () => {
     await world.ingest.forgetWriter(world.writer);
-    expect(await world.ingest.registerWriter()).not.toBe(world.writer);
+    expect(await world.ingest.registerWriter('n')).not.toBe(world.writer);
   });
 
   test('those that appended nothing for long are retired, a page at a time, and no others', async () => {

@@ -98,7 +98,7 @@ describe('invariant 9: at maxmemory, filled by foreign keys', () => {
       expect((await redis.dumpBuffer(lane.keys.writers)).equals(before)).toBe(true);
       expect(await redis.xlen(lane.keys.chunks)).toBe(3);
       expect((await lane.backlog()).events).toBe(9);
-      await expect(world.ingest.registerWriter()).rejects.toMatchObject({ code: 'OOM' });
+      await expect(world.ingest.registerWriter('n')).rejects.toMatchObject({ code: 'OOM' });
     });
     await redis.config('SET', 'maxmemory', '100mb');
     expect(await world.ingest.append(request)).toBe('stored');

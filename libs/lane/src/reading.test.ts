@@ -101,7 +101,7 @@ describe.each([
     await withLane(async (on) => {
       const id = await world.append(1);
       expect(await on.batcher.open('x')).toBe('uid1');
-      expect(await on.ingest.registerWriter()).toMatch(/^uid1\.\d+$/);
+      expect(await on.ingest.registerWriter('n')).toMatch(/^uid1\.\d+\.n$/);
       await on.batcher.takeLease('b1', 60_000);
       await on.batcher.read('b1', 1, 0);
       expect(await on.batcher.scrub('b1', '0')).toEqual({ cursor: '0', restored: 0 });

@@ -135,7 +135,7 @@ export class Sealer {
       this.failed.throwIfAborted();
       try {
         const answer = await lane.seal(record, json);
-        if (answer.kind === 'sealed') assertReached(await lane.reached(barrier), `sealing segment ${record.id}`);
+        if (answer.kind === 'sealed') assertReached(await lane.reached(barrier), `sealing segment ${record.id}`); // rule: seal.barrier
         reporter.succeeded();
         return answer;
       } catch (error) {

@@ -21,7 +21,10 @@ interface Spilling {
   readonly closedEarly: () => number;
 }
 
-function spilling(spillAtBytes: number, { uploader = true, inUse = '', lane = world.lane } = {}): Spilling {
+function spilling(
+  spillAtBytes: number,
+  { uploader = true, inUse = '', lane = world.lane, replicas = 0 } = {},
+): Spilling {
   const queued: string[] = [];
   const failures: unknown[] = [];
   let [closed, working] = [0, 0];
@@ -36,7 +39,7 @@ function spilling(spillAtBytes: number, { uploader = true, inUse = '', lane = wo
       released: () => undefined,
       reporter: { failed: ({ err }) => void failures.push(err), succeeded: () => void (working += 1) },
     },
-    { ...BATCHER_LIMITS, spoolId: SPOOL_ID, spillAtBytes },
+    { ...BATCHER_LIMITS, spoolId: SPOOL_ID, spillAtBytes, barrier: { waitaof: false, replicas, timeoutMs: 20 } },
   );
   return { spiller, queued, failures, working: () => working, closedEarly: () => closed };
 }
@@ -85,6 +88,14 @@ describe('a backlog above spill_at', () => {
     }
     await spiller.round(never);
     expect(queued).toHaveLength(3);
+  });
+
+  test('a released segment gets no upload job while its seal is not as durable as configured (invariant 4)', async () => {
+    const [record] = await sealed(1);
+    const { spiller, queued } = spilling(1, { replicas: 1 });
+    await spiller.round(never);
+    expect(await world.lane.spilledRecord(record?.id ?? '')).toMatchObject({ spoolId: SPOOL_ID });
+    expect(queued).toEqual([]);
   });
 
   test('below it nothing is released', async () => {

@@ -24,7 +24,10 @@ export interface SpillerPorts extends Pick<BatcherPorts, 'clock'> {
   readonly reporter: Reporter;
 }
 
-export interface SpillerOptions extends Pick<BatcherSettings, 'spillLookEveryMs' | 'releasesPerLook' | 'unsoundMax'> {
+export interface SpillerOptions extends Pick<
+  BatcherSettings,
+  'barrier' | 'spillLookEveryMs' | 'releasesPerLook' | 'unsoundMax'
+> {
   readonly spoolId: string;
   /** Bytes of a lane's backlog in Redis from which on its segments are released. */
   readonly spillAtBytes: number;
@@ -111,7 +114,10 @@ export class Spiller {
       if (answer === 'gone') await spool.remove(instance, { segmentId, state: 'spilled' });
       if (answer !== 'released') return false;
       released(lane.number);
-      await uploads.add(lane.number, segmentId).catch(() => undefined);
+      // Another batcher on this disk may have sealed the segment and not know yet whether the seal is durable. An upload
+      // starts only after that (invariant 4): here, or by the uploaders' sweep.
+      const durable = await lane.reached(this.#options.barrier); // rule: spill.barrier
+      if (durable) await uploads.add(lane.number, segmentId).catch(() => undefined);
       return true;
     }
     return false;

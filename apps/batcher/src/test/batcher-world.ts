@@ -135,7 +135,7 @@ export class BatcherWorld {
   /** Opens the lane, as an ingest does. */
   async open(): Promise<void> {
     await this.lane.open('uid1');
-    this.#writer = await this.ingest.registerWriter();
+    this.#writer = await this.ingest.registerWriter('n');
     this.#sequence = 0;
   }
 

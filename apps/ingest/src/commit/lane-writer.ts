@@ -136,7 +136,7 @@ export class LaneWriter {
             // Answered at the first try: no copy of the body is on its way any more.
             if (tries === 1) this.#reuse(content.body);
             holdUp('redis_away');
-            assertReached(await this.#lane.reached(barrier), 'appending a chunk');
+            assertReached(await this.#lane.reached(barrier), 'appending a chunk'); // rule: writer.barrier
             countDuplicates(duplicates);
             return 'stored';
           case 'full':
@@ -192,7 +192,7 @@ export class LaneWriter {
   async #register(): Promise<string> {
     await this.#lane.open(this.#ports.newUid()); // a Redis that started empty has no lane
     this.#sequence = 0;
-    return this.#lane.registerWriter();
+    return this.#lane.registerWriter(this.#ports.newUid());
   }
 
   /** One append. The chunk is in doubt while the append has no answer, and after it failed without one. */

@@ -124,7 +124,7 @@ export class UploaderWorld {
     const lane = this.batcherLane(segment.lane);
     const ingest = new IngestLane(new IoredisPort(this.admin), SINK, lane.number);
     const laneUid = await lane.open(randomBytes(8).toString('hex'));
-    const writer = await ingest.registerWriter();
+    const writer = await ingest.registerWriter('n');
     const consumer = `b-${randomUUID()}`;
     const acceptedAtMs = Date.now();
     for (const [index, lines] of chunks.entries()) {

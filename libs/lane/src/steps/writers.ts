@@ -8,17 +8,19 @@ import { step } from '../step.ts';
 const RETIRE_PAGE = 100;
 
 /**
- * registerWriter: a new writer, whose id Redis makes.
+ * registerWriter: a new writer.
  *
- * Answers: the id. It has the lane's uid in it, so a Redis that has since started empty does not know the writer. Two
- * executions make two writers; no id is ever given twice.
+ * In: a nonce, new for every call.
+ * Answers: the id: the lane's uid, a number, and the nonce. A Redis that has since started empty does not know the uid. Two
+ * executions make two writers, by the number. The nonce keeps ids apart when a failover loses a registration, and with it
+ * the number: two writers under one id would take each other's chunks for repeats.
  * Checked before the first write: that the lane was opened, the type of the key.
  */
 export const registerWriterStep = step({
   name: 'registerWriter',
   draining: false,
   keys: ['meta', 'writers'],
-  args: {},
+  args: { nonce: 'text' },
   uses: [clockMs],
   lua: `
 local uid = redis.call('HGET', meta, 'uid')
@@ -26,6 +28,7 @@ if not uid then return redis.error_reply('NOLANE the lane was never opened, or R
 redis.call('HLEN', writers)
 local usedAt = clockMs()
 local writer = uid .. '.' .. redis.call('HINCRBY', meta, 'writers', 1)
+writer = writer .. '.' .. nonce -- rule: writer.unique-id
 redis.call('HSET', writers, writer, '0 new ' .. usedAt)
 return writer
 `,
@@ -62,8 +65,8 @@ export interface RetireAnswer {
   readonly retired: number;
 }
 
-export async function registerWriter(redis: RedisPort, keys: LaneKeys): Promise<string> {
-  return text(await registerWriterStep.run(redis, keys, {}), 'registering a writer');
+export async function registerWriter(redis: RedisPort, keys: LaneKeys, nonce: string): Promise<string> {
+  return text(await registerWriterStep.run(redis, keys, { nonce }), 'registering a writer');
 }
 
 export async function retireWriters(

@@ -117,7 +117,7 @@ export class LaneWorld implements Roles {
     beforeEach(async () => {
       await this.redis.flushall();
       await this.batcher.open(UID);
-      this.writer = await this.ingest.registerWriter();
+      this.writer = await this.ingest.registerWriter('n');
       this.#sequence = 0;
     });
     afterAll(async () => {
