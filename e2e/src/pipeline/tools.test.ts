@@ -46,7 +46,9 @@ it('verify agrees with a running sink, and names an object that was deleted', as
   await sink.s3.control.setPermissions('put_only');
   const unknown = await runCommand(sink, ['verify']);
   expect(unknown.code).toBe(2);
-  expect(unknown.output).toMatch(/^UNKNOWN: .*AccessDenied.*\n {2}remedy: Give the credentials s3:ListBucket/);
+  expect(unknown.output).toMatch(
+    /^UNKNOWN: .*AccessDenied.*\n {2}remedy: Allow s3:ListBucket on the bucket for these credentials/,
+  );
 });
 
 it('uploads lists an upload that needs an operator with its reason, and retries it at once on request', async () => {
