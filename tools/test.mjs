@@ -47,14 +47,13 @@ const TIERS = {
 
 const tally = new Tally();
 
-/** ESLint of these folders; Prettier (with its cache, it takes a second) and the documents of everything. */
+/** ESLint of these folders; of everything what takes a second each: Prettier with its cache, knip, the documents. */
 async function checks(...folders) {
   if (folders.length > 0) await eslint(...folders);
   await prettier();
-  tally.check(
-    'documents',
-    (await run(process.execPath, [join(root, 'tools/documents.mjs')], { show: true })).code === 0,
-  );
+  tally.check('knip', (await runModule('knip/bin/knip.js', [])).code === 0);
+  const documents = await run(process.execPath, [join(root, 'tools/documents.mjs')], { show: true });
+  tally.check('documents', documents.code === 0);
 }
 
 /**
