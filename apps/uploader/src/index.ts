@@ -1,4 +1,3 @@
 export { composeUploader } from './compose.ts';
 export type { ComposedUploader, UploaderPorts, UploadJobs } from './compose.ts';
 export { UploaderMetrics } from './metrics.ts';
-export type { UploaderSettings } from './settings.ts';

@@ -1,13 +1,8 @@
 export { compressContent } from './compress-content.ts';
-export type { CompressedContent } from './compress-content.ts';
-export { COMPRESSION_LEVEL_DEFAULT } from './compressor.ts';
 export { NODE_FILE_SYSTEM } from './file-system.ts';
 export type { FileStatus, FileSystem, OpenFile } from './file-system.ts';
-export type { InstanceSpool, SegmentOptions } from './instance-spool.ts';
-export type { SegmentState, SpoolFile } from './paths.ts';
-export type { SegmentFile } from './segment-file.ts';
-export type { SegmentContent, SegmentWriter } from './segment-writer.ts';
+export type { InstanceSpool } from './instance-spool.ts';
+export type { SpoolFile } from './paths.ts';
+export type { SegmentWriter } from './segment-writer.ts';
 export { SpoolDirectory } from './spool-directory.ts';
-export type { ExaminedFile, SpooledObject } from './spool-directory.ts';
 export { SpoolError } from './spool-error.ts';
-export type { SpoolErrorCode } from './spool-error.ts';
