@@ -23,7 +23,7 @@ return {sealed, redis.call('HVALS', records)}
 `,
 );
 
-/** The sizes of a lane's keys in their order, then the number of counters that are not zero, and of pending chunks. */
+/** The sizes of a lane's keys in their order, then the number of counters that are not zero, of pending chunks, and of writers. */
 export const LEFTOVERS = look(
   'leftovers',
   `
@@ -35,14 +35,12 @@ for _, counter in ipairs(redis.call('HVALS', KEYS[6])) do
 end
 local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1])
 sizes[7] = pending.err and 0 or pending[1]
+sizes[8] = redis.call('HLEN', KEYS[7])
 return sizes
 `,
 );
 
-/**
- * Deletes the leases of dead actors (those that match ARGV[1] and are not among the other arguments). Deletes all
- * writers, not only those of killed ingests, because a living ingest registers again.
- */
+/** Deletes the leases of dead actors: those that match ARGV[1] and are not among the other arguments. */
 export const EXPIRE_DEAD = look(
   'expireDead',
   `
@@ -51,6 +49,5 @@ for i = 2, #ARGV do living[ARGV[i]] = true end
 for _, lease in ipairs(redis.call('KEYS', ARGV[1])) do
   if not living[lease] then redis.call('DEL', lease) end
 end
-redis.call('DEL', KEYS[1])
 `,
 );

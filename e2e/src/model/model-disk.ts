@@ -30,10 +30,13 @@ export class ModelDisk {
   readonly spoolId: string;
   /** Uploads of what was spilled here. */
   readonly spilledJobs = new Jobs();
+  readonly #damages: () => boolean;
   readonly #root: DirectoryNode = newDirectory();
 
-  constructor(spoolId: string) {
+  /** @param damages whether the disk stores other bytes than those that are being written */
+  constructor(spoolId: string, damages: () => boolean) {
     this.spoolId = spoolId;
+    this.#damages = damages;
     this.#makeDirectory(SPOOL);
     this.#directory(SPOOL).names.set('spool-id', {
       kind: 'file',
@@ -82,13 +85,13 @@ export class ModelDisk {
 
   #fileSystem(scheduler: Scheduler, actor: Actor): FileSystem {
     const call = <T>(name: string, path: string, execute: () => T): Promise<T> =>
-      scheduler.local(actor, `${name} ${basename(path)}`, execute);
+      scheduler.disk(actor, `${name} ${basename(path)}`, execute);
     return {
       mkdir: (path) => call('mkdir', path, () => this.#makeDirectory(path)),
       open: (path, purpose) =>
         call(purpose === 'read' ? 'open' : 'create', path, () => {
           const file = purpose === 'read' ? this.#file(path) : this.#create(path);
-          return openFile(file, (name, execute) => call(name, path, execute));
+          return openFile(file, this.#damages, (name, execute) => call(name, path, execute));
         }),
       syncDirectory: (path) =>
         call('fsync', path, () => {
@@ -168,13 +171,19 @@ export class ModelDisk {
   }
 }
 
-function openFile(file: FileNode, call: <T>(name: string, execute: () => T) => Promise<T>): OpenFile {
+function openFile(
+  file: FileNode,
+  damages: () => boolean,
+  call: <T>(name: string, execute: () => T) => Promise<T>,
+): OpenFile {
   return {
     read: (buffer, offset, length, position) =>
       call('read', () => ({ bytesRead: file.bytes.copy(buffer, offset, position, position + length) })),
     writev: (buffers) =>
       call('write', () => {
         const written = Buffer.concat(buffers);
+        const at = written.length >> 1;
+        if (damages()) written.writeUInt8(written.readUInt8(at) ^ 1, at);
         file.bytes = Buffer.concat([file.bytes, written]);
         return { bytesWritten: written.length };
       }),

@@ -204,4 +204,34 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     edits: [{ rule: 'batcher.discard', to: '' }],
     shows: UNFINISHED,
   },
+  {
+    name: 'a batcher whose folder another one removed ends, and does not start again',
+    edits: [{ rule: 'supervisor.folder-gone', to: '' }],
+    shows: /crash: .*spool|crash: .*segment file/,
+  },
+  {
+    name: 'housekeeping never tidies the spool',
+    edits: [{ rule: 'housekeeping.tidies', to: '' }],
+    shows: /leak: files/,
+  },
+  {
+    name: 'housekeeping never retires writers',
+    edits: [{ rule: 'housekeeping.retires-writers', to: 'const page = { cursor };' }],
+    shows: /leak: writers/,
+  },
+  {
+    name: 'a segment file that may be the only copy was never fsynced',
+    edits: [{ rule: 'spool.bytes-synced', to: '' }],
+    shows: /LOST|spilled segment/,
+  },
+  {
+    name: 'the mark of a spilled file is not fsynced',
+    edits: [{ rule: 'spool.state-synced', to: '' }],
+    shows: /LOST|spilled segment/,
+  },
+  {
+    name: 'a damaged file is taken for a sound one',
+    edits: [{ rule: 'spool.verified', to: '' }],
+    shows: /LOST|spilled segment/,
+  },
 ];

@@ -65,8 +65,9 @@ export class Oracle {
 
   /** What is still to be moved, or was left behind. */
   async leftovers(redis: RedisPort, keys: LaneKeys, parts: WorldParts): Promise<string[]> {
-    const { chunks, taken, records, spilled, backlog } = keys;
-    const answer = await redis.run(LEFTOVERS, [chunks, taken, keys.left, records, spilled, backlog], [GROUP]);
+    const { chunks, taken, records, spilled, backlog, writers } = keys;
+    const looked = [chunks, taken, keys.left, records, spilled, backlog, writers];
+    const answer = await redis.run(LEFTOVERS, looked, [GROUP]);
     const sizes = Array.isArray(answer) ? answer.map(Number) : [];
     const inRedis = ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog', 'pending'];
     const left: Record<string, number | undefined> = {
@@ -79,6 +80,7 @@ export class Oracle {
       const keysLeft = await redis.call('KEYS', [`${keys.unlisted.replaceAll(/[{}]/g, '?')}*`]);
       left['manifests'] = Array.isArray(keysLeft) ? keysLeft.length : undefined;
     }
+    if (parts.writerIdleMsMax < 0) left['writers'] = sizes[7];
     return Object.keys(left).filter((name) => left[name] !== 0);
   }
 

@@ -1,5 +1,5 @@
 import type { AppendOutcome } from '@sink/ingest';
-import { GROUP, laneKeys, leaseKey, type RedisPort } from '@sink/lane';
+import { GROUP, laneKeys, leaseKey, type RedisPort, spoolLease } from '@sink/lane';
 import { type Ingest, startIngest, type WorldParts } from './actors.ts';
 import { startBatcher } from './batcher-actor.ts';
 import { Jobs } from './jobs.ts';
@@ -26,6 +26,10 @@ export interface SeedOptions {
 }
 
 const FAULTS = { lostRequest: 0.03, lostReply: 0.05, late: 0.04, doubled: 0.03 };
+/** A writer is retired although it is in use: by Redis' clock, every writer is idle for longer than this. */
+const RETIRE_AT_ONCE_MS = -1;
+/** How often processes are harmed: a world with less harm gets further, for instance to segments that are spilled. */
+const HARM = [1, 0.3, 0.1];
 const QUIET_STEPS_MAX = 40_000;
 /** What Redis answers to a script that it can not compile, or that names a variable which is not there. */
 const NO_LUA = /compiling script|nonexistent global/;
@@ -95,7 +99,7 @@ interface Shared {
 
 async function rage(shared: Shared, sinks: readonly Sink[]): Promise<void> {
   const { random, scheduler, faults } = shared;
-  const steps = 500 + random.below(500);
+  const steps = 1_000 + random.below(1_000);
   const crashes = random.chance(0.5) ? 0.003 : 0;
   for (let step = 0; step < steps; step++) {
     await scheduler.step();
@@ -110,7 +114,7 @@ async function rage(shared: Shared, sinks: readonly Sink[]): Promise<void> {
 
 /** S3 is away for some fifty steps now and again. */
 function harmBucket({ random, scheduler, bucket }: Shared): void {
-  if (!random.chance(bucket.away ? 0.02 : 0.004)) return;
+  if (!random.chance(bucket.away ? 0.012 : 0.006)) return;
   bucket.away = !bucket.away;
   scheduler.note(`S3 is ${bucket.away ? 'away' : 'back'}`);
 }
@@ -163,6 +167,7 @@ class Sink {
   #submissions = 0;
   #submissionsMax: number;
   #ingestsStopped = false;
+  readonly #harm: number;
 
   constructor(shared: Shared, sinkName: string) {
     const { random, scheduler, oracle } = shared;
@@ -172,14 +177,17 @@ class Sink {
     this.#scheduler = scheduler;
     this.#oracle = oracle;
     this.#submissionsMax = 20 + random.below(25);
+    this.#harm = random.pick(HARM) ?? 1;
     this.#lagsAtStep = random.chance(0.3) ? 100 + random.below(300) : null;
     const hosts = 1 + random.below(3);
+    const damaging = random.chance(0.3);
+    const damages = (): boolean => damaging && random.chance(0.02);
     this.#parts = {
       ...{ scheduler, random, sinkName, bucket: shared.bucket, redis: this.#redis },
       jobs: new Jobs(),
-      disks: Array.from({ length: hosts }, (_, host) => new ModelDisk(`disk-${host}`)),
-      spillAtBytes: random.chance(0.4) ? 1 + random.below(6_000) : null,
-      writerIdleMsMax: 3_600_000,
+      disks: Array.from({ length: hosts }, (_, host) => new ModelDisk(`disk-${host}`, damages)),
+      spillAtBytes: random.chance(0.5) ? 1 + random.below(2_000) : null,
+      writerIdleMsMax: random.chance(0.2) ? RETIRE_AT_ONCE_MS : 3_600_000,
       consumers: new Map(),
       flushSize: 3 + random.below(5),
       dedupe: random.chance(0.3),
@@ -208,7 +216,7 @@ class Sink {
 
   /** What happens to it at one step of the world. */
   async live(step: number): Promise<void> {
-    if (this.#random.chance(0.08)) this.#submit();
+    if (this.#random.chance(0.04)) this.#submit();
     if (this.#parts.dedupe && this.#random.chance(0.05)) this.#sendAgain();
     await this.#disturb();
     if (this.#lagsAtStep !== null) await this.#failOver(step);
@@ -357,19 +365,29 @@ class Sink {
     const random = this.#random;
     const someone = random.pick(this.#actors);
     if (!someone) return;
-    if (random.chance(0.02)) someone.pausedSteps = 5 + random.below(40);
-    if (random.chance(0.012)) {
+    if (random.chance(0.02 * this.#harm)) someone.pausedSteps = 5 + random.below(40);
+    if (random.chance(0.012 * this.#harm)) {
       this.#kill(someone);
       this.#start(someone.kind, someone.host);
     }
     if (random.chance(0.004)) this.#start('batcher', random.below(this.#parts.disks.length));
     if (random.chance(0.004) && someone.kind === 'batcher') this.#stops.get(someone)?.abort();
-    if (random.chance(0.03)) await this.#dropLease();
+    if (random.chance(0.03 * this.#harm)) await this.#dropLease();
     if (random.chance(0.02)) for (const jobs of this.#allJobs) jobs.stall(() => random.chance(0.5));
     if (random.chance(0.1)) await this.#scheduler.deliverLate();
     if (random.chance(0.004)) await this.#forgetPending(); // rule: world.forget-pending
     if (random.chance(0.008)) this.#clearDisk();
+    if (random.chance(0.003)) this.#losePower(random.below(this.#parts.disks.length));
     if (random.chance(0.006)) await this.#redis.call('DEL', [this.#keys.writers]);
+  }
+
+  /** The machine loses power and starts again: its processes, and what is not durable on its disk, are gone. */
+  #losePower(host: number): void {
+    this.#scheduler.note(`host ${host} LOSES POWER`);
+    const here = this.#actors.filter((actor) => actor.host === host);
+    for (const actor of here) this.#kill(actor);
+    this.#parts.disks[host]?.losePower(this.#random);
+    for (const { kind } of here) this.#start(kind, host);
   }
 
   #clearDisk(): void {
@@ -395,9 +413,12 @@ class Sink {
   }
 
   async #expireDeadLeases(): Promise<void> {
-    const living = this.#actors.map((actor) => leaseKey(this.#keys, this.#parts.consumers.get(actor) ?? ''));
+    const consumers = this.#actors.map((actor) => this.#parts.consumers.get(actor) ?? '');
+    // Each host has an uploader in the end.
+    const spools = this.#parts.disks.map(({ spoolId }) => spoolLease(spoolId));
+    const living = [...consumers, ...spools].map((name) => leaseKey(this.#keys, name));
     const leases = leaseKey(this.#keys, '*').replaceAll(/[{}]/g, '?');
-    await this.#redis.run(EXPIRE_DEAD, [this.#keys.writers], [leases, ...living]);
+    await this.#redis.run(EXPIRE_DEAD, [], [leases, ...living]);
   }
 
   async #consumers(): Promise<string[]> {

@@ -219,7 +219,7 @@ export class SpoolDirectory {
     return attempting(`renaming segment file ${oldPath}`, async () => {
       const renamed = await nullIfMissing(this.#files.rename(oldPath, newPath).then(() => true));
       if (renamed === null) return false;
-      await this.#files.syncDirectory(instanceDirectory(this.path, instance));
+      await this.#files.syncDirectory(instanceDirectory(this.path, instance)); // rule: spool.state-synced
       return true;
     });
   }
@@ -254,7 +254,8 @@ function differenceOf(
 async function readVerified(file: SegmentFile, inMemoryBytesMax: number): Promise<SpooledObject | null> {
   const { objectBytes, crc32 } = file;
   if (objectBytes > inMemoryBytesMax) {
-    return (await file.verify()) ? { body: () => file.stream(), objectBytes, crc32 } : null;
+    if (!(await file.verify())) return null; // rule: spool.verified
+    return { body: () => file.stream(), objectBytes, crc32 };
   }
   const body = await file.read();
   return checksum(body) === crc32 ? { body, objectBytes, crc32 } : null;

@@ -41,7 +41,7 @@ export class Housekeeping {
   async round(): Promise<void> {
     const problems: Problems = new Map();
     for (const lane of this.#ports.lanes) await this.#chore(problems, () => this.#lookAfter(lane));
-    await this.#chore(problems, () => this.#tidy());
+    await this.#chore(problems, () => this.#tidy()); // rule: housekeeping.tidies
     await this.#chore(problems, () => this.#lookForLanes());
     for (const part of ['redis', 'spool'] as const) this.#ports.readiness.set(part, problems.get(part) ?? null);
   }
@@ -50,7 +50,7 @@ export class Housekeeping {
     const { metrics, clock } = this.#ports;
     await metrics.observe(lane, clock.wallMs());
     const cursor = this.#writerCursors.get(lane) ?? '0';
-    const page = await lane.retireWriters(cursor, this.#settings.writerIdleMsMax);
+    const page = await lane.retireWriters(cursor, this.#settings.writerIdleMsMax); // rule: housekeeping.retires-writers
     this.#writerCursors.set(lane, page.cursor);
   }
 

@@ -47,6 +47,6 @@ export class BatcherSupervisor {
  * the instance for dead and removed its files.
  */
 function endsInstanceOnly(error: unknown): boolean {
-  if (error instanceof SpoolError && error.code === 'spool_gone') return true;
+  if (error instanceof SpoolError && error.code === 'spool_gone') return true; // rule: supervisor.folder-gone
   return isRetryable(error);
 }
