@@ -79,8 +79,8 @@ export interface LaneEvents {
   readonly foreign: (id: string, problem: string) => void;
   readonly claimed: (from: string, chunks: number) => void;
   readonly restored: (chunks: number) => void;
-  /** A turn of the loop failed, and reading again mends it; called at every try. */
+  /** A turn of the loop failed and will be tried again; called for every failed turn. */
   readonly recovering: (reason: unknown) => void;
-  /** A turn of the loop succeeded; called at every turn. */
+  /** A turn of the loop succeeded; called for every one. */
   readonly working: () => void;
 }

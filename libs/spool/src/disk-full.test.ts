@@ -34,7 +34,7 @@ async function fill(writer: SegmentWriter): Promise<void> {
 
 describe.skipIf(tinyDisk === null)('on a disk that becomes full (skipped where no tmpfs may be mounted)', () => {
   test.each(['none', 'gzip', 'zstd'] as const)(
-    '%s: a write fails with disk_full, and goes on when there is room',
+    '%s: a write fails with disk_full, and another succeeds when there is room',
     async (compression) => {
       if (tinyDisk === null) return;
       const spool = await openSpool(join(tinyDisk, 'spool'), 'batcher-1');

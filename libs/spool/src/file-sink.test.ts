@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { FileSink } from './file-sink.ts';
 import type { WritableFile } from './file-sink.ts';
 
-/** A file that takes as much of each write as it is told, and shows what it took. */
+/** A file that takes the given part of each write, and shows what it took. */
 function fileThatTakes(bytesOfWrite: (write: number) => number): {
   file: WritableFile;
   content: () => Buffer;

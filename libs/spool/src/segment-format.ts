@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 /**
  * A segment file:
  *
- *     bytes 0 .. objectBytes     the object, exactly as it goes to S3
+ *     bytes 0 .. objectBytes     the object, exactly as it is put to S3
  *     footer                     JSON, UTF-8: `SegmentFooter` with `v`
  *     trailer, 16 bytes          footer's length (u32, little endian), footer's CRC32 (u32), MAGIC
  *

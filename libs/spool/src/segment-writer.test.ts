@@ -75,7 +75,7 @@ describe('a segment writer', () => {
     expect(decompress[compression](body).equals(content)).toBe(true);
     expect(Buffer.concat((await file.stream().toArray()) as Buffer[]).equals(body)).toBe(true);
     expect(await file.verify()).toBe(true);
-    // The object's bytes stand at the start of the file, as they are.
+    // The object's bytes are at the start of the file, unchanged.
     expect(
       readFileSync(join(directory, 'batcher-1', 'segment-1.segment'))
         .subarray(0, body.length)

@@ -15,7 +15,7 @@ async function sealedIn(directory: string): Promise<SpoolDirectory> {
 }
 
 describe('the state of a segment file', () => {
-  test('who removes it as what it was, does not remove it', async () => {
+  test('a removal in the state it had before does not remove it', async () => {
     const spool = await sealedIn(temporaryDirectory('spill'));
     expect(await spool.mark('b-1', 's-1')).toBe(true);
     await spool.remove('b-1', { segmentId: 's-1', state: 'sealed' });
@@ -55,7 +55,7 @@ describe('the id of a spool directory', () => {
     expect(await new SpoolDirectory(temporaryDirectory('other')).id()).not.toBe(ids[0]);
   });
 
-  test('that is damaged is said, and not made anew: what was spilled under it would be nobody’s', async () => {
+  test('that is damaged is an error, and no new one is made: files spilled under the old id would have no uploader', async () => {
     const directory = temporaryDirectory('spill');
     writeFileSync(join(directory, 'spool-id'), '');
     await expect(new SpoolDirectory(directory).id()).rejects.toMatchObject({ code: 'segment_damaged' });

@@ -12,7 +12,7 @@ import { BatcherWorld, SINK } from '../test/batcher-world.ts';
 
 const world = new BatcherWorld();
 
-test('what becomes of spool files is counted, and told where a person has to look', async () => {
+test('what happens to spool files is counted, and quarantined ones are logged for an operator', async () => {
   mkdirSync(join(world.spoolDir, 'b-dead'), { recursive: true });
   for (const name of ['s-1.open', 's-2.segment', 's-3.spilled']) {
     writeFileSync(join(world.spoolDir, 'b-dead', name), 'no segment');
@@ -32,7 +32,8 @@ test('what becomes of spool files is counted, and told where a person has to loo
       clock: world.clock,
       readiness: { set: () => undefined },
       log: createLogger({
-        ...{ service: 'batcher', level: 'error' },
+        service: 'batcher',
+        level: 'error',
         destination: { write: (line) => void errors.push(line) },
       }),
       moreLanes: () => undefined,

@@ -49,7 +49,7 @@ class LeaseLost extends Error {
 export class BatcherInstance {
   readonly #ports: BatcherInstancePorts;
   readonly #settings: Pick<BatcherSettings, 'leaseMs' | 'renewalsPerLease' | 'leaseRetryWaitMs'>;
-  /** Lanes with a lease of ours. A lane whose lease cannot be taken does not delay the others. */
+  /** Lanes on which this instance has its lease. A lane whose lease cannot be taken does not delay the others. */
   readonly #leased = new Set<LaneRuntime>();
 
   constructor(
@@ -63,7 +63,7 @@ export class BatcherInstance {
   /**
    * Runs until `stop` aborts, or another instance is to replace this one, and everything is sealed; or until a lease is lost.
    * To be called once.
-   * @throws the error of a lane if reading again does not mend it
+   * @throws the error of a lane, unless it is retryable
    */
   async run(stop: AbortSignal): Promise<'stopped' | 'lease_lost'> {
     const { chores, spool, replaced, closeReaders } = this.#ports;

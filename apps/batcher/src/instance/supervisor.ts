@@ -43,7 +43,7 @@ export class BatcherSupervisor {
 }
 
 /**
- * Another instance mends the failures of Redis and of the disk. It also mends a folder that is gone: another batcher took
+ * Retryable failures of Redis and of the disk end only the instance. So does a folder that is gone: another batcher took
  * the instance for dead and removed its files.
  */
 function endsInstanceOnly(error: unknown): boolean {

@@ -37,16 +37,16 @@ describe('a batcher that died', () => {
       expect((await world.lane.consumers()).toSorted()).toEqual([dead.consumer, heir.consumer].toSorted());
     });
     await eventually(() => expect(looks).toBeGreaterThan(3));
-    expect(heir.told.claimed).toEqual([]);
+    expect(heir.reported.claimed).toEqual([]);
     await world.redis.del(leaseKey(world.lane.keys, dead.consumer));
-    await eventually(() => expect(heir.told.claimed).toMatchObject([{ from: dead.consumer }]));
-    expect(heir.told.claimed[0]?.chunks).toBeGreaterThanOrEqual(3);
+    await eventually(() => expect(heir.reported.claimed).toMatchObject([{ from: dead.consumer }]));
+    expect(heir.reported.claimed[0]?.chunks).toBeGreaterThanOrEqual(3);
     await heir.stop();
     await everythingSealedOnce();
     expect(await world.lane.consumers(), 'the dead one is gone, and the heir has left in order').toEqual([]);
   });
 
-  test('left a chunk in two halves: the heir goes on where the first was sealed up to', async () => {
+  test('left a chunk in two halves: the heir continues where the first was sealed up to', async () => {
     await world.append(7);
     const dead = world.batcher({ flushSize: 5, leaseMs: 100_000 });
     await eventually(async () => expect(await world.counts()).toEqual([5]));
@@ -113,7 +113,7 @@ describe('a batcher that lost its lease', () => {
     const sentUntilThen = sent;
     await world.append(1);
     expect(sent).toBe(sentUntilThen);
-    expect(late.told.sealingFailed.length).toBeGreaterThan(0);
+    expect(late.reported.sealingFailed.length).toBeGreaterThan(0);
   });
 });
 
@@ -123,11 +123,11 @@ describe('recovery', () => {
     await world.append(4);
     const batcher = world.batcher();
     await holds(batcher, 2);
-    // Somebody else sealed half of the first chunk.
+    // Another batcher sealed half of the first chunk.
     const record = segment(first, 2);
     expect(await world.lane.seal(record, JSON.stringify(record))).toEqual({ kind: 'sealed' });
     await batcher.stop();
-    expect(batcher.told.recovering).toMatchObject([{ code: 'seal_refused' }]);
+    expect(batcher.reported.recovering).toMatchObject([{ code: 'seal_refused' }]);
     await everythingSealedOnce();
   });
 
@@ -153,7 +153,7 @@ describe('recovery', () => {
     await world.redis.xgroup('DELCONSUMER', world.lane.keys.chunks, GROUP, dead.consumer);
     const batcher = world.batcher({ flushSize: 5 });
     await everythingSealedOnce();
-    expect(batcher.told.restored).toBe(3);
+    expect(batcher.reported.restored).toBe(3);
     await batcher.stop();
   });
 
@@ -180,7 +180,7 @@ describe('recovery', () => {
     await batcher.stop();
   });
 
-  test('Redis comes back empty: the lane is opened again under a new uid, and goes on', async () => {
+  test('Redis comes back empty: the lane is opened again under a new uid, and the batcher continues', async () => {
     await world.append(3);
     const batcher = world.batcher({ flushSize: 5, leaseMs: 100_000 });
     await holds(batcher, 1);
@@ -193,16 +193,16 @@ describe('recovery', () => {
     await batcher.stop();
   });
 
-  test('Redis is away for a while: few tries, and everything goes on by itself', async () => {
+  test('Redis is away for a while: few tries, and the batcher continues by itself', async () => {
     const batcher = world.batcher({ flushSize: 5, leaseMs: 60_000 });
     await world.append(3);
     await holds(batcher, 1);
     await world.server.kill();
-    await eventually(() => expect(batcher.told.recovering.length).toBeGreaterThan(2));
-    const [before, startedAtMs] = [batcher.told.recovering.length, performance.now()];
+    await eventually(() => expect(batcher.reported.recovering.length).toBeGreaterThan(2));
+    const [before, startedAtMs] = [batcher.reported.recovering.length, performance.now()];
     await eventually(() => performance.now() - startedAtMs > 1_000);
     // Every try waits for longer than the one before, up to two seconds.
-    expect(batcher.told.recovering.length - before).toBeLessThanOrEqual(3);
+    expect(batcher.reported.recovering.length - before).toBeLessThanOrEqual(3);
     await world.server.restart();
     await eventually(() => world.redis.status === 'ready');
     await world.append(2);
@@ -235,15 +235,25 @@ describe('stopping', () => {
     await world.redis.rename(world.lane.keys.meta, 'elsewhere');
     await world.redis.set(world.lane.keys.meta, 'not ours');
     const batcher = world.batcher();
-    await eventually(() => expect(batcher.told.recovering).toMatchObject([{ code: 'WRONGTYPE' }]));
+    await eventually(() => expect(batcher.reported.recovering).toMatchObject([{ code: 'WRONGTYPE' }]));
     expect(await batcher.stop()).toBe('stopped');
   });
 });
 
-/** The first events of a chunk, as a segment of somebody else. */
+/** The first events of a chunk, as a segment of another batcher. */
 function segment(chunk: string, count: number): SegmentRecord {
   return {
-    ...{ v: 1, id: 's-other', key: 'other', partition: PARTITION, slices: [[chunk, 0, count]], count, bytes: 1 },
-    ...{ sha256: '', compression: 'none', spool: 'b-other', acceptedAtMs: 1, sealedAtMs: 2 },
+    v: 1,
+    id: 's-other',
+    key: 'other',
+    partition: PARTITION,
+    slices: [[chunk, 0, count]],
+    count,
+    bytes: 1,
+    sha256: '',
+    compression: 'none',
+    spool: 'b-other',
+    acceptedAtMs: 1,
+    sealedAtMs: 2,
   };
 }

@@ -5,7 +5,7 @@ import { BatcherWorld, NOW_MS, PARTITION } from '../test/batcher-world.ts';
 const world = new BatcherWorld();
 const HOUR_MS = 3_600_000;
 
-/** Resolves when everything appended stands in sealed segments. */
+/** Resolves when everything appended is in sealed segments. */
 async function allSealed(): Promise<void> {
   await eventually(async () => expect(await world.sealedEvents()).toEqual(world.everyEvent));
 }
@@ -171,28 +171,28 @@ describe('entries that can not be taken', () => {
     await world.append(3);
     const batcher = world.batcher({ flushSize: 5 });
     await allSealed();
-    await eventually(() => expect(batcher.told.foreign.map(({ id }) => id)).toEqual(strange));
-    expect(batcher.told.foreign.map(({ problem }) => problem)).toEqual([
+    await eventually(() => expect(batcher.reported.foreign.map(({ id }) => id)).toEqual(strange));
+    expect(batcher.reported.foreign.map(({ problem }) => problem)).toEqual([
       'version missing is not 1',
       'version 2 is not 1',
       'its partition is not a time slot',
       'it has no counter',
     ]);
     await batcher.stop();
-    expect(batcher.told.foreign).toHaveLength(4);
+    expect(batcher.reported.foreign).toHaveLength(4);
     expect(await redis.xlen(chunks)).toBe(6);
   });
 
-  test('a chunk whose lines end before its count keeps nobody waiting', async () => {
+  test('a chunk whose lines end before its count does not delay others', async () => {
     await world.append(2);
     await world.append(8, { lines: ['{"id":0.1}', '{"id":0.2}', '{"id":0.3}'] });
     await world.append(5);
     const batcher = world.batcher({ flushSize: 4 });
     await eventually(() =>
-      expect(batcher.told.foreign).toMatchObject([{ problem: expect.stringContaining('fewer lines') as string }]),
+      expect(batcher.reported.foreign).toMatchObject([{ problem: expect.stringContaining('fewer lines') as string }]),
     );
     await batcher.stop();
-    expect(batcher.told.recovering).toEqual([]);
+    expect(batcher.reported.recovering).toEqual([]);
     expect((await world.sealedEvents()).filter(Number.isInteger)).toEqual(world.everyEvent);
     expect(await world.pending()).toBe(1);
   });
@@ -207,6 +207,6 @@ describe('entries that can not be taken', () => {
     await eventually(async () => expect(await world.pending()).toBe(0));
     await batcher.stop();
     expect(await world.counts()).toEqual([]);
-    expect(batcher.told.foreign).toEqual([]);
+    expect(batcher.reported.foreign).toEqual([]);
   });
 });

@@ -124,7 +124,7 @@ export class LaneBatcher {
   }
 
   /**
-   * Runs one step; false if it failed in a way that reading again mends.
+   * Runs one step; false if it failed with a retryable error.
    * @throws any other error
    */
   async #guarded(ended: AbortSignal, step: () => Promise<void>): Promise<boolean> {

@@ -19,6 +19,6 @@ test('invariant 9: with maxmemory filled by foreign keys a batcher starts, seals
   await eventually(async () => expect(await world.counts()).toEqual([30, 30, 30]));
   expect(await batcher.stop()).toBe('stopped');
   expect(await world.counts()).toEqual([30, 30, 30, 10]);
-  expect(batcher.told.recovering).toEqual([]);
+  expect(batcher.reported.recovering).toEqual([]);
   await free();
 });

@@ -124,7 +124,7 @@ describe('a backlog above spill_at', () => {
     await eventually(async () => expect(await world.counts()).toEqual([3]));
   });
 
-  test('without an uploader on this spool nothing is released: nobody else could upload it', async () => {
+  test('without an uploader on this spool nothing is released, because no other uploader could upload it', async () => {
     const [record] = await sealed(1);
     const { spiller, queued } = spilling(1, { uploader: false });
     await spiller.round(never);
@@ -169,7 +169,7 @@ describe('a backlog above spill_at', () => {
     },
   );
 
-  test('a Redis that does not answer is told, and waited for', async () => {
+  test('a Redis that does not answer is reported, and the spiller waits for it', async () => {
     await sealed(1);
     const { spiller, queued, failures, working } = spilling(1, { lane: world.strictLane() });
     const ended = new AbortController();
@@ -211,7 +211,7 @@ describe('a marked file', () => {
     expect(await tidy()).toEqual({ removed: 0, adopted: 0, quarantined: 0 });
   });
 
-  test('whose chunks are in Redis, but no record, goes: they are sealed anew', async () => {
+  test('whose chunks are in Redis without a record is removed: the chunks are sealed again', async () => {
     const [record] = await sealed(1);
     if (!record) throw new Error('nothing was sealed');
     await rename(path(record, 'segment'), path(record, 'spilled'));
@@ -232,7 +232,7 @@ describe('a marked file', () => {
 });
 
 describe('without room on the disk', () => {
-  test('nothing more is read, what is open is sealed, and all goes on when there is room', async () => {
+  test('nothing more is read, what is open is sealed, and the batcher continues when there is room', async () => {
     await world.append(3);
     const batcher = world.batcher();
     await eventually(() => expect(batcher.openFiles()).toBe(1));

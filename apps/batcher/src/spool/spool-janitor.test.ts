@@ -27,7 +27,7 @@ async function leaveFile(instance: string, name: string): Promise<void> {
 }
 
 describe('tidying the spool', () => {
-  test('a dead neighbour: open files go, sealed ones without a record too, those with a record stay', async () => {
+  test('a dead neighbour: open files and sealed ones without a record are removed, those with a record stay', async () => {
     await world.append(7);
     const dead = world.batcher({ flushSize: 5, leaseMs: 200 });
     await eventually(async () => expect(await world.counts()).toEqual([5]));
@@ -71,7 +71,7 @@ describe('tidying the spool', () => {
     await spool.close();
   });
 
-  test('the empty folder of a dead neighbour goes, a spool that is not there is no problem', async () => {
+  test('the empty folder of a dead neighbour is removed, and a spool that does not exist is no problem', async () => {
     expect(await tidy('b-me')).toBe(0);
     await mkdir(join(world.spoolDir, 'b-dead'), { recursive: true });
     await tidy('b-me');
@@ -79,7 +79,7 @@ describe('tidying the spool', () => {
   });
 
   test('while Redis does not answer nothing is removed', async () => {
-    await leaveFile('b-somebody', 's-1.open');
+    await leaveFile('b-other', 's-1.open');
     await world.server.kill();
     const spool = new SpoolDirectory(world.spoolDir);
     const janitor = new SpoolJanitor({ spool, lanes: [world.strictLane()], isClosing: () => false }, BATCHER_LIMITS, {
@@ -88,6 +88,6 @@ describe('tidying the spool', () => {
     });
     await expect(janitor.tidy()).rejects.toMatchObject({ retryable: true });
     await world.server.restart();
-    expect(await files('b-somebody')).toHaveLength(1);
+    expect(await files('b-other')).toHaveLength(1);
   });
 });

@@ -64,14 +64,14 @@ function line(id: number, bytes: number): string {
 }
 
 describe.skipIf(tinyDisk === null)('a full disk (skipped where no tmpfs may be mounted)', () => {
-  test('nothing is lost, what was open is removed, and all goes on when there is room', async () => {
+  test('nothing is lost, what was open is removed, and the batcher continues when there is room', async () => {
     const spoolDir = join(tinyDisk ?? '', 'spool');
     await mkdir(spoolDir, { recursive: true });
     fillDisk();
     for (let n = 0; n < 3; n++) await world.append(5);
     const batcher = world.batcher({ spoolDir, flushSize: 5, leaseMs: 60_000 });
-    await eventually(() => expect(batcher.told.recovering.length).toBeGreaterThan(1));
-    expect(batcher.told.recovering).toMatchObject(batcher.told.recovering.map(() => ({ code: 'disk_full' })));
+    await eventually(() => expect(batcher.reported.recovering.length).toBeGreaterThan(1));
+    expect(batcher.reported.recovering).toMatchObject(batcher.reported.recovering.map(() => ({ code: 'disk_full' })));
     expect(await world.counts()).toEqual([]);
     await eventually(() => expect(filesIn(spoolDir)).toEqual([]));
     rmSync(filler());
@@ -100,7 +100,7 @@ describe.skipIf(tinyDisk === null)('a full disk (skipped where no tmpfs may be m
     await eventually(async () => expect(await sealed()).toBe(9));
     await stopped;
     expect(await world.sealedEvents()).toEqual(ids);
-    expect(batcher.told.recovering).toMatchObject(batcher.told.recovering.map(() => ({ code: 'disk_full' })));
+    expect(batcher.reported.recovering).toMatchObject(batcher.reported.recovering.map(() => ({ code: 'disk_full' })));
     rmSync(spoolDir, { recursive: true, force: true });
   });
 });

@@ -59,8 +59,8 @@ const SETTINGS: BatcherSettings = {
   housekeepingEveryMs: 3_600_000,
 };
 
-/** What a batcher told the operator. */
-export interface Told {
+/** What a batcher reported. */
+export interface Reported {
   readonly foreign: { id: string; problem: string }[];
   readonly claimed: { from: string; chunks: number }[];
   readonly recovering: unknown[];
@@ -71,7 +71,7 @@ export interface Told {
 /** One batcher instance on lane 0, in this process. */
 export interface RunningBatcher {
   readonly consumer: string;
-  readonly told: Told;
+  readonly reported: Reported;
   readonly uploads: string[];
   /** Its commands, but for the reads that wait. */
   readonly redis: HookedPort;
@@ -216,7 +216,7 @@ export class BatcherWorld {
     return spool;
   }
 
-  /** Event ids in all sealed segments by their slices, in order: what would stand in S3 if all were uploaded. */
+  /** Event ids in all sealed segments by their slices, in order: what would be in S3 if all were uploaded. */
   async sealedEvents(): Promise<number[]> {
     const ids: number[] = [];
     for (const { slices } of await this.records()) {
@@ -240,7 +240,7 @@ export class BatcherWorld {
     return count;
   }
 
-  /** Fills Redis with keys of somebody else until it refuses more; returns what gives the memory back. */
+  /** Fills Redis with foreign keys until it refuses more; the returned function deletes them. */
   async fillMemory(): Promise<() => Promise<void>> {
     const keys: string[] = [];
     for (const bytes of [100_000, 10_000, 100]) {
@@ -279,7 +279,7 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
   const connections = [strictConnection(world.server), strictConnection(world.server)] as const;
   const redis = new HookedPort(new IoredisPort(connections[0]));
   const consumer = options.consumer ?? `b-${randomUUID().slice(0, 8)}`;
-  const told: Told = { foreign: [], claimed: [], recovering: [], sealingFailed: [], restored: 0 };
+  const reported: Reported = { foreign: [], claimed: [], recovering: [], sealingFailed: [], restored: 0 };
   const uploads: string[] = [];
   const metrics = new BatcherMetrics(new Registry());
   const leaseMs = options.leaseMs ?? 2_000;
@@ -295,10 +295,10 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
     random: () => 0.999,
     ids: { consumer: () => consumer, segment: () => `s-${randomUUID()}`, laneUid: () => 'uid2' },
     metrics,
-    log: logInto(told),
+    log: logInto(reported),
     readiness: { set: () => undefined },
     reporter: (name) => ({
-      failed: ({ err }) => void (name.startsWith('sealing') ? told.sealingFailed : told.recovering).push(err),
+      failed: ({ err }) => void (name.startsWith('sealing') ? reported.sealingFailed : reported.recovering).push(err),
       succeeded: () => undefined,
     }),
   };
@@ -321,7 +321,7 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
   ended.catch(() => undefined);
   return {
     consumer,
-    told,
+    reported,
     uploads,
     redis,
     ended,
@@ -341,13 +341,13 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
 }
 
 /** Keeps of the log what the tests ask for. */
-function logInto(told: Told): BatcherPorts['log'] {
+function logInto(reported: Reported): BatcherPorts['log'] {
   const note = (fields: Record<string, unknown>): void => {
     if (typeof fields['problem'] === 'string' && typeof fields['id'] === 'string')
-      told.foreign.push({ id: fields['id'], problem: fields['problem'] });
+      reported.foreign.push({ id: fields['id'], problem: fields['problem'] });
     else if (typeof fields['from'] === 'string')
-      told.claimed.push({ from: fields['from'], chunks: Number(fields['chunks']) });
-    else if (typeof fields['chunks'] === 'number') told.restored += fields['chunks'];
+      reported.claimed.push({ from: fields['from'], chunks: Number(fields['chunks']) });
+    else if (typeof fields['chunks'] === 'number') reported.restored += fields['chunks'];
   };
   return { debug: () => undefined, info: note, warn: note, error: note } as never;
 }
@@ -358,8 +358,13 @@ async function ready(client: Redis): Promise<void> {
 
 function strictConnection({ host, port }: RedisServer): Redis {
   const connection = new Redis({
-    ...{ host, port, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 },
-    ...{ enableOfflineQueue: false, commandTimeout: 2_000, retryStrategy: () => 20 },
+    host,
+    port,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    commandTimeout: 2_000,
+    retryStrategy: () => 20,
   });
   return connection.on('error', () => undefined);
 }

@@ -22,13 +22,13 @@ export class TestClock implements Clock {
     return systemClock.sleep(ms, signal);
   }
 
-  /** Time goes by. */
+  /** Lets time pass on both clocks. */
   pass(ms: number): void {
     this.#wallMs += ms;
     this.#monotonicMs += ms;
   }
 
-  /** Somebody sets the clock of the machine. */
+  /** Sets the machine's wall clock. */
   setWall(byMs: number): void {
     this.#wallMs += byMs;
   }
