@@ -13,7 +13,7 @@ class ModelMetrics extends BatcherMetrics {
 }
 
 const METRICS = new ModelMetrics(new Registry());
-const RENEW_EVERY_MS = 100;
+const RENEW_EVERY_MS = 400;
 
 /** The shipped batcher. `stop` ends it in order. */
 export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal): Promise<void> {
@@ -43,7 +43,7 @@ export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal)
       auditEveryMs: 300,
       scrubEveryMs: 200,
       restartWaitMs: 20,
-      housekeepingEveryMs: 1_000,
+      housekeepingEveryMs: 2_000,
       writerIdleMsMax: parts.writerIdleMsMax,
       spillLookEveryMs: 40,
       roomLookEveryMs: 2_000,

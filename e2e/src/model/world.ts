@@ -30,6 +30,8 @@ const FAULTS = { lostRequest: 0.03, lostReply: 0.05, late: 0.04, doubled: 0.03 }
 const RETIRE_AT_ONCE_MS = -1;
 /** How often processes are harmed: a world with less harm gets further, for instance to segments that are spilled. */
 const HARM = [1, 0.3, 0.1];
+/** Of the steps in which a replica lags: long enough for a seal that it lacks to become an object. */
+const FAILS_OVER = 0.005;
 const QUIET_STEPS_MAX = 40_000;
 /** What Redis answers to a script that it can not compile, or that names a variable which is not there. */
 const NO_LUA = /compiling script|nonexistent global/;
@@ -178,7 +180,7 @@ class Sink {
     this.#oracle = oracle;
     this.#submissionsMax = 20 + random.below(25);
     this.#harm = random.pick(HARM) ?? 1;
-    this.#lagsAtStep = random.chance(0.3) ? 100 + random.below(300) : null;
+    this.#lagsAtStep = random.chance(0.4) ? 200 + random.below(600) : null;
     const hosts = 1 + random.below(3);
     const damaging = random.chance(0.3);
     const damages = (): boolean => damaging && random.chance(0.02);
@@ -268,7 +270,7 @@ class Sink {
       await replica.lag();
     }
     if (!replica.lags) return;
-    const due = barrier.replicas > 0 ? this.#random.chance(0.02) : stored > this.#storedBefore + 1;
+    const due = barrier.replicas > 0 ? this.#random.chance(FAILS_OVER) : stored > this.#storedBefore + 1;
     if (due && !this.#shared.full) return this.#switchOver();
     if (barrier.replicas === 0) for (const { actor } of this.#ingests) actor.pausedSteps = 2;
   }
