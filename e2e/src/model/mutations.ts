@@ -95,21 +95,6 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     shows: /DOUBLED/,
   },
   {
-    name: 'the sweep waits for durability without a write of its own',
-    edits: [{ rule: 'barrier.own-write', to: '' }],
-    shows: /DOUBLED/,
-  },
-  {
-    name: 'an upload of a released segment is queued before its seal is durable',
-    edits: [{ rule: 'spill.barrier', to: 'const durable = true;' }],
-    shows: /DOUBLED/,
-  },
-  {
-    name: 'a manifest is written before the decision on it is durable',
-    edits: [{ rule: 'manifest.barrier', to: '' }],
-    shows: /LISTED TWICE/,
-  },
-  {
     name: 'commit removes a chunk of which events are left',
     edits: [{ rule: 'commit.nothing-left', to: 'if true then' }],
     shows: /LOST|crash|leak/,

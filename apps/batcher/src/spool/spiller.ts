@@ -116,7 +116,7 @@ export class Spiller {
       released(lane.number);
       // Another batcher on this disk may have sealed the segment and not know yet whether the seal is durable. An upload
       // starts only after that (invariant 4): here, or by the uploaders' sweep.
-      const durable = await lane.reached(this.#options.barrier); // rule: spill.barrier
+      const durable = await lane.reached(this.#options.barrier);
       if (durable) await uploads.add(lane.number, segmentId).catch(() => undefined);
       return true;
     }

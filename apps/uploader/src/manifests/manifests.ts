@@ -158,7 +158,7 @@ export class Manifests {
     const { store, metrics, log, timeout } = this.#ports;
     const { barrier, prefix, uploadTimeoutMs } = this.#settings;
     // As with seals (invariant 4): a decision that Redis could still lose is not written to the bucket.
-    assertReached(await lane.reachedAfterWrite(barrier), 'writing a manifest'); // rule: manifest.barrier
+    assertReached(await lane.reachedAfterWrite(barrier), 'writing a manifest');
     const laneUid = await lane.uid();
     // A key without the uid could be another sink's.
     if (laneUid === null) throw new UnexpectedAnswer(`writing a manifest: the uid of lane ${lane.number}`, laneUid);
