@@ -8,7 +8,7 @@
  *   node tools/test.mjs proof                the rest of the suite
  *   node tools/test.mjs test proof           the whole suite
  *
- * Environment: NX_SKIP_NX_CACHE=true runs all anew; SINK_TALLY names a file from which the count goes on, if it is
+ * Environment: NX_SKIP_NX_CACHE=true runs all anew; SUITE_TALLY names a file from which the count goes on, if it is
  * there, and to which it goes (.ci/run). On SIGTERM, or when the shell above is gone, everything that runs here ends.
  */
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -109,7 +109,7 @@ function runModule(file, args, { show = true } = {}) {
 }
 
 endWithParent();
-const earlier = process.env.SINK_TALLY;
+const earlier = process.env.SUITE_TALLY;
 if (earlier && existsSync(earlier)) {
   const { passed, failed } = JSON.parse(readFileSync(earlier, 'utf8'));
   tally.add('what ran before', passed, failed);
