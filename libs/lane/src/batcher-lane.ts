@@ -3,7 +3,7 @@ import { GROUP } from './keys.ts';
 import { LaneView } from './lane-view.ts';
 import { asFields, asInteger, asList, asText, entriesRead, parseEntry, type StreamEntry } from './reply.ts';
 import { adopt, type AdoptAnswer } from './steps/adopt.ts';
-import { type DurabilityBarrier, reached } from './steps/barrier.ts';
+import { type DurabilityBarrier, reached, reachedAfterWrite } from './steps/barrier.ts';
 import { claim, type ClaimAnswer } from './steps/claim.ts';
 import { leave, renewLease, takeLease } from './steps/lease.ts';
 import { openLane } from './steps/open.ts';
@@ -56,6 +56,11 @@ export class BatcherLane extends LaneView {
   /** Whether everything that this connection wrote so far is as durable as asked for. Call it after the write's answer. */
   reached(barrier: DurabilityBarrier): Promise<boolean> {
     return reached(this.redis, this.keys, barrier);
+  }
+
+  /** The same of everything that is in the lane now, written by any process: it writes a value of its own first. */
+  reachedAfterWrite(barrier: DurabilityBarrier): Promise<boolean> {
+    return reachedAfterWrite(this.redis, this.keys, barrier);
   }
 
   /**

@@ -90,11 +90,13 @@ describe('a backlog above spill_at', () => {
     expect(queued).toHaveLength(3);
   });
 
-  test('a released segment gets no upload job while its seal is not as durable as configured (invariant 4)', async () => {
+  test('a segment is neither marked nor released while its seal is not as durable as configured (invariant 4)', async () => {
     const [record] = await sealed(1);
+    if (!record) throw new Error('nothing was sealed');
     const { spiller, queued } = spilling(1, { replicas: 1 });
-    await spiller.round(never);
-    expect(await world.lane.spilledRecord(record?.id ?? '')).toMatchObject({ spoolId: SPOOL_ID });
+    await expect(spiller.round(never)).rejects.toMatchObject({ code: 'NOTDURABLE' });
+    expect([existsSync(path(record, 'segment')), existsSync(path(record, 'spilled'))]).toEqual([true, false]);
+    expect(await world.lane.spilledRecord(record.id)).toBeNull();
     expect(queued).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-import type { BatcherLane } from '@sink/lane';
+import { assertReached, type BatcherLane } from '@sink/lane';
 import type { BatcherPorts, BatcherSpool, Reporter, UploadHandover } from '../ports.ts';
 import type { BatcherSettings } from '../settings.ts';
 
@@ -64,7 +64,10 @@ export class Spiller {
     }
   }
 
-  /** Releases segments until every lane is below the limit or has none left here; then has open ones sealed. */
+  /**
+   * Releases segments until every lane is below the limit or has none left here; then has open ones sealed.
+   * @throws RedisFailure, also when a seal is not durable yet: the next round tries again
+   */
   async round(ended: AbortSignal): Promise<void> {
     let over = await this.#over(this.#ports.lanes);
     if (over.length === 0 || !(await this.#ports.uploaderIsHere())) return;
@@ -108,16 +111,16 @@ export class Spiller {
         if (this.#unsound.size < this.#options.unsoundMax) this.#unsound.add(segmentId);
         return false;
       }
+      // Another batcher on this disk may have sealed the segment and not know yet whether the seal is durable. If a failover
+      // lost the seal, its chunks would be sealed again, and the marked file would be adopted later and stored as well.
+      assertReached(await lane.reachedAfterWrite(this.#options.barrier), `releasing segment ${segmentId}`);
       if (!(await spool.mark(instance, segmentId))) return false; // rule: spill.marked
       const answer = await lane.release(record, this.#options.spoolId);
       // An uploader that did not see the mark committed the segment meanwhile.
       if (answer === 'gone') await spool.remove(instance, { segmentId, state: 'spilled' });
       if (answer !== 'released') return false;
       released(lane.number);
-      // Another batcher on this disk may have sealed the segment and not know yet whether the seal is durable. An upload
-      // starts only after that (invariant 4): here, or by the uploaders' sweep.
-      const durable = await lane.reached(this.#options.barrier);
-      if (durable) await uploads.add(lane.number, segmentId).catch(() => undefined);
+      await uploads.add(lane.number, segmentId).catch(() => undefined);
       return true;
     }
     return false;
