@@ -38,11 +38,12 @@ export class LaneAccess {
     this.#writers = lanes.map((lane, index) => ({ lane, id: ids[index] ?? '', sequence: 0 }));
   }
 
-  /** The services must have opened the lane before. */
   static async connect(redisUrl: string): Promise<LaneAccess> {
     const connections = Array.from({ length: WRITERS }, () => new Redis(redisUrl));
     const lanes = connections.map((redis) => new IngestLane(new IoredisPort(redis), SINK_NAME, 0));
-    return new LaneAccess(connections, lanes, await Promise.all(lanes.map((lane) => lane.registerWriter('n'))));
+    // A batcher that is ready may not have opened the lane yet.
+    await Promise.all(lanes.map((lane) => lane.open('bench')));
+    return new LaneAccess(connections, lanes, await Promise.all(lanes.map((lane) => lane.registerWriter('bench'))));
   }
 
   /**
