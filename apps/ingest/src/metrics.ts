@@ -11,6 +11,7 @@ export type RefusalReason =
   | 'header_too_large'
   | 'content_encoding'
   | 'compressed_data'
+  | 'transfer_encoding'
   | 'method'
   | 'malformed_http'
   | 'too_slow'
@@ -39,6 +40,7 @@ const ACK_SECONDS_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 export class IngestMetrics {
   #acceptedEvents = 0;
   #duplicateEvents = 0;
+  #droppedConnections = 0;
   readonly #requests = new Map<number, number>();
   readonly #refused = new Map<RefusalReason, number>();
   readonly #ackSeconds: Histogram;
@@ -83,6 +85,15 @@ export class IngestMetrics {
         for (const [reason, count] of this.#refused) refused.inc({ reason }, count);
       },
     });
+    const dropped: Counter = new Counter({
+      name: 'sink_ingest_connections_dropped_total',
+      help: 'Connections that were closed unheard, because the limit of open files is reached (ulimit -n).',
+      registers,
+      collect: () => {
+        dropped.reset();
+        dropped.inc(this.#droppedConnections);
+      },
+    });
     const inFlight: Gauge = new Gauge({
       name: 'sink_ingest_in_flight_bytes',
       help: 'Bytes of request bodies that ingest is reading or that wait for Redis.',
@@ -121,6 +132,10 @@ export class IngestMetrics {
   /** Events among the accepted ones that had been stored before. */
   duplicates(events: number): void {
     this.#duplicateEvents += events;
+  }
+
+  connectionDropped(): void {
+    this.#droppedConnections += 1;
   }
 
   answered(status: number): void {

@@ -2,6 +2,7 @@ import type { SinkConfig } from '@sink/config';
 import type { TimeInterval } from '@sink/domain';
 import type { ServiceRedis } from '@sink/redis';
 import type { AdmissionSettings } from './http/admission.ts';
+import { openFilesMax } from './http/connection-limit.ts';
 import type { HttpSettings } from './http/server.ts';
 import type { GroupCommitSettings } from './commit/group-commit.ts';
 import type { WriterSettings } from './commit/lane-writer.ts';
@@ -35,8 +36,6 @@ export const FIXED_SETTINGS = {
   readinessEveryMs: 2_000,
   headersTimeoutMs: 15_000,
   requestTimeoutMs: 60_000,
-  /** Go's clients keep idle connections for 90 s: a server that closes later loses no request of theirs. */
-  keepAliveTimeoutMs: 100_000,
   checkIntervalMs: 2_000,
   drainMaxMs: 12_000,
 } satisfies Partial<IngestSettings>;
@@ -61,5 +60,7 @@ export function ingestSettings(
     port: config.port,
     maxBodyBytes: config.maxBodyBytes,
     maxHeaderBytes: config.maxHeaderBytes,
+    keepAliveTimeoutMs: config.keepAliveTimeoutMs,
+    openFilesMax: openFilesMax(),
   };
 }

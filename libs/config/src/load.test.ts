@@ -228,6 +228,12 @@ test('a key that depends on no other is a member of the configuration in camelCa
   for (const name of resolved) expect(plain).not.toHaveProperty(name);
 });
 
+test('keep_alive_timeout is above the 90 s of Go clients, and may be above the 600 s of Google, or an hour', () => {
+  expect(load({}).keepAliveTimeoutMs).toBeGreaterThan(90_000);
+  expect(loadText('keep_alive_timeout: 1h').keepAliveTimeoutMs).toBe(3_600_000);
+  expect(keysOf('keep_alive_timeout: 0')).toEqual(['keep_alive_timeout']);
+});
+
 test('a broken file is reported by line, without its content', () => {
   for (const text of ['password: hunter2\n  bad: [hunter2', '{"password": "hunter2" "x": 1}', '- hunter2', 'hunter2']) {
     const [problem, ...more] = problemsOf(text);

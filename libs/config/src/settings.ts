@@ -44,6 +44,12 @@ const intake = {
     '64MiB',
     'The size limit of all request bodies that ingest is reading or that wait for Redis. Further requests wait.',
   ),
+  keep_alive_timeout: duration(
+    1_000,
+    86_400_000,
+    '100s',
+    'How long ingest keeps an idle connection. Set it above the idle timeout of the load balancer in front of ingest, because a request that arrives while the connection is being closed is lost. The default is above the 90 s of Go clients.',
+  ),
   hold_max: duration(
     0,
     60_000,

@@ -6,7 +6,7 @@ import type { RefusalReason } from '../metrics.ts';
 
 /** The answer of a request that gets no 2xx. `message` is one short line: brokers keep it beside a dead-lettered event. */
 export interface Refusal {
-  status: 400 | 405 | 413 | 415 | 431 | 500 | 503;
+  status: 400 | 405 | 413 | 415 | 431 | 500 | 501 | 503;
   reason: RefusalReason;
   message: string;
   headers?: Record<string, string>;
@@ -41,6 +41,15 @@ export function unknownEncoding(header: string): Refusal {
     reason: 'content_encoding',
     message: `Content-Encoding ${JSON.stringify(header.slice(0, 60))}: only gzip and identity are taken`,
     headers: { 'Accept-Encoding': 'gzip, identity' },
+  };
+}
+
+/** RFC 9112, section 6.1: a coding that the server does not know. Its bytes must not be stored as if they were the event's. */
+export function unknownTransferCoding(header: string): Refusal {
+  return {
+    status: 501,
+    reason: 'transfer_encoding',
+    message: `Transfer-Encoding ${JSON.stringify(header.slice(0, 60))}: only chunked is taken`,
   };
 }
 

@@ -19,9 +19,9 @@ export interface AnswerPorts {
 /**
  * Node's listener for the routes of `app`: the one adapter between node:http and Hono.
  *
- * A POST takes a shorter way than through the listener of @hono/node-server, which handles all other requests, and a POST
+ * A POST or PUT takes a shorter way than through the listener of @hono/node-server, which handles all other requests, and one
  * whose target or Host needs a URL parser. Compared with that listener the short way skips
- * - the whole Fetch request: it makes one of three properties (PostRequest), and no AbortSignal for it;
+ * - the whole Fetch request: it makes one of three properties (EventRequest), and no AbortSignal for it;
  * - the `close` listener on the response that would abort that signal;
  * - the promise of the answer, and the copy of its header fields, for a route that answers on Node's response by itself.
  *
@@ -33,33 +33,40 @@ export function nodeListener(app: IngestApp, ports: AnswerPorts): RequestListene
     hostname: 'localhost',
     overrideGlobalObjects: false,
     autoCleanupIncoming: false,
-    // The request target or the Host header is no URL.
-    errorHandler: () => new Response('the request target or the Host header is malformed\n', { status: 400 }),
+    // The request target or the Host header is no URL, or there are two Host headers.
+    errorHandler: () => {
+      ports.answered(400);
+      return new Response('the request target or the Host header is malformed\n', { status: 400 });
+    },
   });
   return (incoming, outgoing) => {
     const { method, url = '', headers } = incoming;
-    if (method !== 'POST' || !url.startsWith('/') || !PLAIN_HOST.test(headers.host ?? 'localhost')) {
+    const isEvent = method === 'POST' || method === 'PUT';
+    if (!isEvent || !url.startsWith('/') || !PLAIN_HOST.test(headers.host ?? 'localhost')) {
+      // It asks about the server as a whole (RFC 9110, section 9.3.7), and all paths are alike here.
+      if (method === 'OPTIONS' && url === '*') incoming.url = '/';
       void general(incoming, outgoing);
       return;
     }
-    const request = new PostRequest(incoming, url);
-    if (!(request instanceof Request)) throw new Error('handling a POST: the request has lost its prototype');
+    const request = new EventRequest(incoming, method, url);
+    if (!(request instanceof Request)) throw new Error('handling an event: the request has lost its prototype');
     const answer = app.fetch(request, { incoming, outgoing });
     if (answer !== RESPONSE_ALREADY_SENT) void write(answer, incoming, outgoing, ports);
   };
 }
 
 /**
- * A POST as Hono and its middleware see it: method, URL and header fields. The body is not among them, because only
+ * A POST or PUT as Hono and its middleware see it: method, URL and header fields. The body is not among them, because only
  * receive.ts reads it, within the limits of Admission: reading it here, or asking for `signal`, is a TypeError.
  */
-class PostRequest {
-  readonly method = 'POST';
+class EventRequest {
+  readonly method: 'POST' | 'PUT';
   readonly url: string;
   readonly #incoming: IncomingMessage;
   #headers: LazyHeaders | null = null;
 
-  constructor(incoming: IncomingMessage, path: string) {
+  constructor(incoming: IncomingMessage, method: 'POST' | 'PUT', path: string) {
+    this.method = method;
     this.url = `http://localhost${path}`;
     this.#incoming = incoming;
   }
@@ -68,7 +75,7 @@ class PostRequest {
     return (this.#headers ??= new LazyHeaders(this.#incoming));
   }
 }
-Object.setPrototypeOf(PostRequest.prototype, Request.prototype);
+Object.setPrototypeOf(EventRequest.prototype, Request.prototype);
 
 /**
  * The header fields of a request, to be read. `get` and `has` look into the fields that Node has parsed; any other method

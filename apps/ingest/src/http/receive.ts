@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip as gunzipCallback } from 'node:zlib';
 import type { Admission, Reader } from './admission.ts';
-import { badGzip, bodyTooLarge, NO_ROOM, TOO_SLOW, unknownEncoding } from './answers.ts';
+import { badGzip, bodyTooLarge, NO_ROOM, TOO_SLOW, unknownEncoding, unknownTransferCoding } from './answers.ts';
 import type { Refusal } from './answers.ts';
 
 const gunzip = promisify(gunzipCallback);
@@ -47,6 +47,11 @@ export function receiveBody(
   const encoding = contentEncoding(req.headers['content-encoding']);
   if (encoding === null) {
     done({ kind: 'refused', refusal: unknownEncoding(req.headers['content-encoding'] ?? '') });
+    return;
+  }
+  const coding = req.headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    done({ kind: 'refused', refusal: unknownTransferCoding(coding) });
     return;
   }
   const length = req.headers['content-length'];

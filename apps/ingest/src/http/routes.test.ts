@@ -23,6 +23,17 @@ const TABLE: Row[] = [
   { what: 'any path and query', status: 202, path: '/a/b?c=%zz', headers: binary(), stored: ['"id":"1"'] },
   { what: 'POST on a health path', status: 202, path: '/healthz', headers: binary(), stored: ['"id":"1"'] },
   { what: 'structured mode', status: 202, headers: STRUCTURED, body: EVENT, stored: [EVENT] },
+  { what: 'PUT', status: 202, method: 'PUT', headers: STRUCTURED, body: EVENT, stored: [EVENT] },
+  { what: 'PUT of an invalid event', status: 400, method: 'PUT', headers: STRUCTURED, body: '{"id":"1"}' },
+  {
+    what: 'PUT with an absolute target',
+    status: 202,
+    method: 'PUT',
+    path: 'http://h/events',
+    headers: STRUCTURED,
+    body: EVENT,
+    stored: [EVENT],
+  },
   { what: 'batched mode', status: 202, headers: BATCHED, body: `[${EVENT}, ${EVENT}]`, stored: [EVENT, EVENT] },
   { what: 'an empty batch', status: 202, headers: BATCHED, body: '[]', stored: [] },
   {
@@ -83,7 +94,7 @@ const TABLE: Row[] = [
   },
   { what: 'an unknown encoding', status: 415, headers: binary({ 'Content-Encoding': 'br' }), body: 'x', says: /"br"/ },
   { what: 'two encodings', status: 415, headers: binary({ 'Content-Encoding': 'gzip, gzip' }), body: 'x' },
-  { what: 'PUT', status: 405, method: 'PUT', headers: binary(), says: /POST, not PUT/ },
+  { what: 'PATCH', status: 405, method: 'PATCH', headers: binary(), says: /POST or PUT, not PATCH/ },
   { what: 'GET', status: 405, method: 'GET' },
   { what: 'HEAD', status: 405, method: 'HEAD' },
   { what: 'DELETE on a health path', status: 405, method: 'DELETE', path: '/readyz' },
@@ -101,7 +112,7 @@ for (const { what, status, says, stored = [], ...message } of TABLE) {
       expect(answer.body).toMatch(/^[^\n]{5,400}\n$/);
     }
     if (says !== undefined) expect(answer.body).toMatch(says);
-    if (status === 405) expect(answer.headers['allow']).toBe('POST, OPTIONS');
+    if (status === 405) expect(answer.headers['allow']).toBe('POST, PUT, OPTIONS');
     expect(appender.lines).toHaveLength(stored.length);
     for (const [index, part] of stored.entries()) expect(appender.lines[index]).toContain(part);
     expect(await metric(`sink_ingest_requests_total{status="${status}"}`)).toBe(1);
@@ -156,8 +167,10 @@ test('the webhook handshake allows any origin at any rate', async () => {
     body: '',
     headers: { 'webhook-allowed-origin': 'eventemitter.example.com', 'webhook-allowed-rate': '*', allow: 'POST' },
   });
-  const plain = await send(port, { method: 'OPTIONS' });
-  expect(plain).toMatchObject({ status: 200, body: '', headers: { allow: 'POST, OPTIONS' } });
+  for (const path of ['/', '*']) {
+    const plain = await send(port, { method: 'OPTIONS', path });
+    expect(plain).toMatchObject({ status: 200, body: '', headers: { allow: 'POST, PUT, OPTIONS' } });
+  }
 });
 
 test('health is answered on the main port too', async () => {
@@ -171,8 +184,11 @@ test('health is answered on the main port too', async () => {
 });
 
 test('a Host header that is no host, or a target that is no path, is 400 and not a crash', async () => {
-  const { port } = await startIngest();
+  const { port, metric } = await startIngest();
   expect((await send(port, { headers: binary({ Host: 'a b/c' }) })).status).toBe(400);
-  expect((await send(port, { path: '*', method: 'OPTIONS' })).status).toBe(400);
+  for (const method of ['GET', 'POST', 'PUT']) {
+    expect((await send(port, { path: '*', method, headers: binary() })).status).toBe(400);
+  }
+  expect(await metric('sink_ingest_requests_total{status="400"}')).toBe(4);
   expect((await send(port, { headers: binary() })).status).toBe(202);
 });

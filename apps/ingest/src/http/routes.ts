@@ -34,9 +34,9 @@ interface IngestEnv {
 export type IngestApp = Hono<IngestEnv>;
 export type IngestMiddleware = MiddlewareHandler<IngestEnv>;
 
-const ALLOW = 'POST, OPTIONS';
+const ALLOW = 'POST, PUT, OPTIONS';
 
-/** All routes of ingest's main port: events by POST on any path, the webhook handshake by OPTIONS, health by GET. */
+/** All routes of ingest's main port: events by POST or PUT on any path, the webhook handshake by OPTIONS, health by GET. */
 export function createRoutes(options: RoutesOptions): IngestApp {
   const { metrics, readiness, log } = options;
   const events = new EventRoute(options);
@@ -44,7 +44,7 @@ export function createRoutes(options: RoutesOptions): IngestApp {
 
   for (const middleware of options.middleware) app.use(middleware);
 
-  app.post('*', ({ env }) => events.take(env.incoming, env.outgoing));
+  app.on(['POST', 'PUT'], '*', ({ env }) => events.take(env.incoming, env.outgoing));
 
   app.options('*', (c) => {
     metrics.answered(200);
@@ -58,12 +58,12 @@ export function createRoutes(options: RoutesOptions): IngestApp {
     return c.json({ ready, problems }, ready ? 200 : 503);
   });
 
-  // POST is allowed on every path, so a request without a route has another method.
+  // POST and PUT are allowed on every path, so a request without a route has another method.
   app.notFound(({ env, req }) =>
     events.refuse(env.incoming, env.outgoing, {
       status: 405,
       reason: 'method',
-      message: `events are taken by POST, not ${req.method}`,
+      message: `events are taken by POST or PUT, not ${req.method}`,
       headers: { Allow: ALLOW },
     }),
   );
@@ -82,7 +82,7 @@ export function createRoutes(options: RoutesOptions): IngestApp {
 }
 
 /**
- * Takes the events of a POST. It reads from Node's request and answers on Node's response, without a promise for each
+ * Takes the events of a POST or PUT. It reads from Node's request and answers on Node's response, without a promise for each
  * request: with one event a request, the Fetch objects would cost as much as all the rest.
  */
 class EventRoute {

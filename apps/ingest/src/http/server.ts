@@ -1,12 +1,12 @@
-import { createServer, STATUS_CODES } from 'node:http';
+import { createServer } from 'node:http';
 import type { RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { listen } from '@sink/runtime';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
 import type { Admission } from './admission.ts';
-import { rawRefusal, unavailable } from './answers.ts';
-import type { Refusal } from './answers.ts';
+import { refuseBrokenClients } from './broken-clients.ts';
+import { limitConnections } from './connection-limit.ts';
 import type { EventAppender } from '../commit/appender.ts';
 import { JointReadiness } from './joint-readiness.ts';
 import type { IngestMetrics } from '../metrics.ts';
@@ -29,6 +29,8 @@ export interface HttpSettings {
   readonly checkIntervalMs: number;
   /** How long stopping waits for requests in flight. */
   readonly drainMaxMs: number;
+  /** How many files this process may have open, connections included; null: not known, or no limit. */
+  readonly openFilesMax: number | null;
 }
 
 export interface IngestServerParts {
@@ -51,9 +53,6 @@ export interface IngestServerParts {
  * them, and a client tries again after one, three and seven seconds: longer than it waits for an answer.
  */
 const ACCEPT_BACKLOG = 16_384;
-
-/** How long a client that sent no HTTP may take to read its answer; what it still sends is dropped. */
-const LINGER_MAX_MS = 1000;
 
 export interface IngestServer {
   port: number;
@@ -89,6 +88,8 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
       requestTimeout: settings.requestTimeoutMs,
       keepAliveTimeout: settings.keepAliveTimeoutMs,
       connectionsCheckingInterval: settings.checkIntervalMs,
+      // Two Host headers become one that is no host: 400 (RFC 9112, section 3.2). Node would drop the second one.
+      joinDuplicateHeaders: true,
       // Node may read this much of a body by itself, before there is room for it.
       highWaterMark: 16_384,
     },
@@ -96,6 +97,9 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
   );
   // Node's default silently drops header fields beyond the 2,000th; their bytes are limited above.
   server.maxHeadersCount = 0;
+  // A client that ends its side after the request still reads its answer. Not in Node's documentation, nor in its types.
+  Object.assign(server, { httpAllowHalfOpen: true });
+  limitConnections(server, settings.openFilesMax, parts);
   // A client that asks first gets its "100 Continue" from receive.ts, when there is room for the body.
   server.on('checkContinue', onRequest);
   refuseBrokenClients(server, responses, settings.maxHeaderBytes, metrics);
@@ -118,64 +122,4 @@ function closeWithin(server: Server, drainMaxMs: number): Promise<void> {
       resolve();
     });
   });
-}
-
-/**
- * Answers what never became a request, or stopped being one: header fields too large, no HTTP, too slow.
- *
- * @param responses the last response of each connection
- */
-function refuseBrokenClients(
-  server: Server,
-  responses: WeakMap<Duplex, ServerResponse>,
-  maxHeaderBytes: number,
-  metrics: IngestMetrics,
-): void {
-  const refused = new WeakSet<Duplex>();
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-    // Further bytes of the same client fail to parse again.
-    if (refused.has(socket)) return;
-    refused.add(socket);
-    const last = responses.get(socket) ?? null;
-    const pending = last?.writableFinished === true ? null : last;
-    const refusal = refusalOfClientError(error, maxHeaderBytes, pending !== null);
-    if (refusal === null || !socket.writable || pending?.headersSent === true) {
-      socket.destroy();
-      return;
-    }
-    if (pending?.req.complete === true) {
-      // The broken bytes follow a sound request, which still gets its answer.
-      pending.once('finish', () => socket.destroy());
-      return;
-    }
-    metrics.refused(refusal.reason);
-    metrics.answered(refusal.status);
-    socket.end(rawRefusal(refusal, STATUS_CODES[refusal.status] ?? ''));
-    const timer = setTimeout(() => socket.destroy(), LINGER_MAX_MS);
-    socket.once('close', () => clearTimeout(timer));
-  });
-}
-
-/** Null: no answer. A connection that was opened for later, or broke, is just closed. */
-function refusalOfClientError(
-  error: NodeJS.ErrnoException,
-  maxHeaderBytes: number,
-  inRequest: boolean,
-): Refusal | null {
-  switch (error.code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return {
-        status: 431,
-        reason: 'header_too_large',
-        message: `the header fields are larger than ${maxHeaderBytes} bytes`,
-      };
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      // Brokers take a 4xx such as 408 for the fault of the event.
-      return inRequest ? unavailable('too_slow', 'the request did not arrive in time') : null;
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return null;
-    default:
-      return { status: 400, reason: 'malformed_http', message: `malformed HTTP: ${error.message}` };
-  }
 }

@@ -76,6 +76,8 @@ export async function startIngest({
     holdMaxMs: 4000,
     drainMaxMs: 500,
     checkIntervalMs: 20,
+    keepAliveTimeoutMs: 100_000,
+    openFilesMax: null,
     ...config,
     ...timeouts,
   };
