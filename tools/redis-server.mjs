@@ -12,16 +12,19 @@ const HOW_TO_INSTALL =
   `install redis-server ${VERSION_MIN}.0 or newer (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis; ` +
   'Fedora: dnf install valkey), or name one in SINK_REDIS_SERVER';
 
+/** Path of a redis-server that is there already and runs; null when there is none, or SINK_REDIS_SERVER names an unfit one. */
+export function findRedisServer(cache) {
+  const given = process.env.SINK_REDIS_SERVER;
+  return firstFit(given ? [given] : [...installed(), cachedRedisServer(join(cache, 'redis'))]);
+}
+
 /** Path of a redis-server that was seen to run. Throws SetupError with the line that says what to install. */
 export async function provideRedisServer(cache) {
-  const given = process.env.SINK_REDIS_SERVER;
-  if (given) {
-    if (await isFit(given)) return given;
-    throw new SetupError(`SINK_REDIS_SERVER=${given} is no redis-server ${VERSION_MIN}.0 or newer`);
-  }
-  const directory = join(cache, 'redis');
-  const found = await firstFit([...installed(), cachedRedisServer(directory)]);
+  const found = await findRedisServer(cache);
   if (found !== null) return found;
+  const given = process.env.SINK_REDIS_SERVER;
+  if (given) throw new SetupError(`SINK_REDIS_SERVER=${given} is no redis-server ${VERSION_MIN}.0 or newer`);
+  const directory = join(cache, 'redis');
 
   for (const [manager, install] of [
     ['apt-get', () => downloadDebianRedis(directory)],
