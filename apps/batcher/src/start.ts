@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { IoredisPort } from '@sink/lane';
 import { openRedis } from '@sink/redis';
-import { FailureReporter, type ServiceContext } from '@sink/runtime';
+import { FailureReporter, makePrivateDirectory, type ServiceContext, tightenDirectory } from '@sink/runtime';
 import { SpoolDirectory, SpoolError } from '@sink/spool';
 import { UploadQueue } from '@sink/uploads';
 import { composeBatcher } from './compose.ts';
@@ -70,6 +70,12 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
  * @throws SpoolError that needs an operator
  */
 async function tryWriting(spool: SpoolDirectory): Promise<void> {
+  try {
+    makePrivateDirectory(spool.path);
+    await tightenDirectory(spool.path);
+  } catch {
+    // The next lines say why it cannot be made.
+  }
   try {
     await spool.tryWriting();
   } catch (error) {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { IoredisPort } from '@sink/lane';
 import { createObjectStore } from '@sink/objects';
 import { openRedis } from '@sink/redis';
-import type { ServiceContext } from '@sink/runtime';
+import { type ServiceContext, tightenDirectory } from '@sink/runtime';
 import { SpoolDirectory } from '@sink/spool';
 import { UploadQueue, UploadWorker } from '@sink/uploads';
 import { composeUploader } from './compose.ts';
@@ -32,7 +32,9 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
   const spilled = await spilledJobs();
   const store = createObjectStore(config.bucket, { ifNoneMatch: config.ifNoneMatch });
   shutdown.add('object store', async () => store.close());
-  const builder = new ObjectBuilder({ directory: join(config.dataDir, 'rebuilt') });
+  const rebuilt = join(config.dataDir, 'rebuilt');
+  await tightenDirectory(rebuilt);
+  const builder = new ObjectBuilder({ directory: rebuilt });
   shutdown.add('rebuilt segments', () => builder.close());
 
   const uploader = composeUploader(

@@ -7,6 +7,8 @@ export { contentType, objectKey, parseObjectKey } from './object-key.ts';
 export type { Compression } from './object-key.ts';
 export { partitionAt, partitionSpan } from './partition.ts';
 export type { PartitionSpan, TimeInterval } from './partition.ts';
+export { privateModes } from './private-modes.ts';
+export type { PrivateModes } from './private-modes.ts';
 export { parseReceipt, RECEIPT_VERSION, ReceiptUnreadable } from './receipt.ts';
 export type { Receipt } from './receipt.ts';
 export { backoffMs, isRetryable } from './retry.ts';

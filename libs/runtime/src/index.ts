@@ -13,5 +13,6 @@ export { askReadiness, Readiness } from './health.ts';
 export { EXIT_CONFIG, EXIT_FAILED, EXIT_OK, runService } from './service.ts';
 export type { ServiceArguments, ServiceContext } from './service.ts';
 export { Shutdown } from './shutdown.ts';
+export { makePrivateDirectory, privateUmask, tightenDirectory, writePrivateFile } from './private-directory.ts';
 export { childStopGrace, usableMemoryBytes } from './process.ts';
 export { WorkerReports } from './worker-reports.ts';

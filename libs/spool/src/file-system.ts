@@ -1,4 +1,6 @@
-import { link, mkdir, open, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { privateModes, type PrivateModes } from '@sink/domain';
+import { chmod, link, mkdir, open, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** An open file, as a FileHandle of Node is one. */
 export interface OpenFile {
@@ -39,14 +41,25 @@ export interface FileSystem {
   disk(path: string): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
 }
 
-const FILE_MODE = 0o640;
+/** What a new file or directory has until it is known whether the group has access: no access for anyone else. */
+const USER_FILE = 0o600;
+const USER_DIRECTORY = 0o700;
 
 /** The file system of this machine. */
 export const NODE_FILE_SYSTEM: FileSystem = {
   mkdir: async (path) => {
-    await mkdir(path, { recursive: true });
+    await mkdir(dirname(path), { recursive: true });
+    if ((await nullIfExists(mkdir(path, USER_DIRECTORY))) === null) return;
+    const { directory } = await modesIn(path);
+    if (directory !== USER_DIRECTORY) await chmod(path, directory);
   },
-  open: (path, purpose) => (purpose === 'read' ? open(path, 'r') : open(path, 'wx', FILE_MODE)),
+  open: async (path, purpose) => {
+    if (purpose === 'read') return open(path, 'r');
+    const file = await open(path, 'wx', USER_FILE);
+    const { file: mode } = await modesIn(dirname(path));
+    if (mode !== USER_FILE) await file.chmod(mode);
+    return file;
+  },
   syncDirectory: async (path) => {
     const directory = await open(path, 'r');
     try {
@@ -81,4 +94,18 @@ export async function nullIfMissing<T>(call: Promise<T>): Promise<T | null> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw error;
   }
+}
+
+async function nullIfExists(call: Promise<void>): Promise<true | null> {
+  try {
+    await call;
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return null;
+    throw error;
+  }
+}
+
+async function modesIn(directory: string): Promise<PrivateModes> {
+  return privateModes((await stat(directory)).mode);
 }

@@ -1,5 +1,5 @@
 import { temporaryDirectory } from '@sink/testing';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { SpoolFile } from './paths.ts';
@@ -37,6 +37,21 @@ describe('a spool', () => {
     expect(await listInstance(directory, 'batcher-2')).toEqual([]);
     expect(await listInstance(directory, 'nobody')).toEqual([]);
     await open.discard();
+  });
+
+  test('is private, with its folders and files, unless its parent hands on its group', async () => {
+    const parent = temporaryDirectory('spool');
+    const modesIn = async (directory: string): Promise<readonly string[]> => {
+      await new SpoolDirectory(directory).id();
+      const writer = await (await openSpool(directory, 'b-1')).createSegment({ segmentId: 's-1', ...none });
+      await writer.finish();
+      await writer.seal('{}');
+      const paths = ['', 'spool-id', 'b-1', 'b-1/s-1.segment'].map((name) => join(directory, name));
+      return paths.map((path) => (statSync(path).mode & 0o7777).toString(8));
+    };
+    expect(await modesIn(join(parent, 'spool'))).toEqual(['700', '600', '700', '600']);
+    chmodSync(parent, 0o2775);
+    expect(await modesIn(join(parent, 'shared'))).toEqual(['2770', '660', '2770', '660']);
   });
 
   test("close discards what is open, and nothing that is sealed or another instance's", async () => {

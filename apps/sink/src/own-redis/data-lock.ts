@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { makePrivateDirectory, writePrivateFile } from '@sink/runtime';
 import { processIdentity } from './process-identity.ts';
 import { StartError } from '../start-error.ts';
 
@@ -56,12 +57,12 @@ export function lockDataDirectory(file: string): DataLock {
 /** False when the file exists. */
 function create(file: string, text: string): boolean {
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makePrivateDirectory(dirname(file));
   } catch (cause) {
     throw cannotWrite(cause);
   }
   try {
-    writeFileSync(file, text, { flag: 'wx' });
+    writePrivateFile(file, text);
     return true;
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false;

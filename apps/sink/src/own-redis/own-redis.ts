@@ -3,7 +3,15 @@ import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { Environment } from '@sink/config';
-import { type Clock, findFreePort, KeptProcess, type Logger, usableMemoryBytes } from '@sink/runtime';
+import {
+  type Clock,
+  findFreePort,
+  KeptProcess,
+  type Logger,
+  privateUmask,
+  tightenDirectory,
+  usableMemoryBytes,
+} from '@sink/runtime';
 import { StartError } from '../start-error.ts';
 import { newRedisSettings, type OwnRedisSettings, writeRedisConf } from './redis-conf.ts';
 import { startLifeline } from './redis-orphan.ts';
@@ -63,6 +71,7 @@ export function redisServerVersion(server: string): string | null {
  * @throws StartError `no_redis_server`, `redis_failed`, `port_taken`
  */
 export async function startOwnRedis(options: OwnRedisOptions): Promise<OwnRedis | null> {
+  await tightenDirectory(options.directory);
   for (let attempt = 1; ; attempt++) {
     const port = options.port === 0 ? await findFreePort('127.0.0.1', 0) : options.port;
     const settings = newRedisSettings(options.directory, port, usableMemoryBytes());
@@ -86,7 +95,9 @@ function launch(
   const { promise: started, resolve } = Promise.withResolvers<Start>();
   let wasReady = false;
   const spawnRedis = (): ChildProcess => {
-    const child = spawn(redisServer(env), [conf], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = withUmask(privateUmask(settings.directory), () =>
+      spawn(redisServer(env), [conf], { stdio: ['ignore', 'pipe', 'pipe'], detached: true }),
+    );
     const output = new RedisLog(child.stdout, log, () => {
       wasReady = true;
       resolve({ kind: 'ready' });
@@ -108,6 +119,16 @@ function launch(
   if (signal.aborted) resolve({ kind: 'stopped' });
   else signal.addEventListener('abort', () => resolve({ kind: 'stopped' }), { once: true });
   return { kept, started };
+}
+
+/** Starts a process with this umask, which redis-server has no setting for: its file would be readable by every user. */
+function withUmask<T>(umask: number, start: () => T): T {
+  const before = process.umask(umask);
+  try {
+    return start();
+  } finally {
+    process.umask(before);
+  }
 }
 
 /** Loading a large append-only file takes a while; the log says so. */

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { makePrivateDirectory, writePrivateFile } from '@sink/runtime';
 
 const MIB = 1024 * 1024;
 const MAXMEMORY_LEAST_BYTES = 256 * MIB;
 const MAXMEMORY_MOST_BYTES = 1024 * MIB;
+/** The name that Redis gives it by default. */
+const AOF_FOLDER = 'appendonlydir';
 
 /** Where the sink's own Redis listens (on 127.0.0.1) and stores its files. */
 export interface OwnRedisSettings {
@@ -53,6 +56,7 @@ dir ${quote(settings.directory)}
 pidfile ${quote(settings.pidFile)}
 daemonize no
 appendonly yes
+appenddirname ${AOF_FOLDER}
 appendfsync always
 no-appendfsync-on-rewrite no
 ${REWRITE_SELDOM.join('\n')}
@@ -62,12 +66,14 @@ maxmemory-policy noeviction
 `;
 }
 
-/** Writes redis.conf. Returns its path. */
+/** Writes redis.conf, and makes the folder of the append-only file, both private. Returns the path of redis.conf. */
 export function writeRedisConf(settings: OwnRedisSettings): string {
-  mkdirSync(settings.directory, { recursive: true, mode: 0o700 });
+  makePrivateDirectory(settings.directory);
+  makePrivateDirectory(join(settings.directory, AOF_FOLDER));
   const file = confFile(settings.directory);
-  writeFileSync(file, redisConf(settings), { mode: 0o600 });
-  chmodSync(file, 0o600);
+  // Another user of the group may have written it, and only its owner may change its mode.
+  rmSync(file, { force: true });
+  writePrivateFile(file, redisConf(settings));
   return file;
 }
 

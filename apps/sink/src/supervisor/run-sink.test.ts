@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -189,6 +189,31 @@ describe('the sink as one', () => {
     await allGone([...everyPid(first), ...everyPid(second)]);
   });
 
+  test('lets no other user read its Redis, not even what an earlier release left open; a group given by setgid keeps its access', async () => {
+    const given = await setup();
+    const first = await startReady(given);
+    await first.kill('SIGTERM');
+    const directory = join(given.dataDir, 'redis');
+    expect(modesBelow(directory)).toEqual(['600', '700']);
+
+    for (const path of [directory, ...pathsBelow(directory)]) chmodSync(path, statSync(path).isFile() ? 0o644 : 0o755);
+    const second = await startReady(given);
+    expect(pathsBelow(directory).join()).toMatch(/sink\.lock.*incr\.aof|incr\.aof.*sink\.lock/);
+    expect(modesBelow(directory)).toEqual(['600', '700']);
+    await second.kill('SIGTERM');
+
+    const shared = await setup();
+    chmodSync(shared.dataDir, 0o2770);
+    for (const modes of [
+      ['2770', '640', '660'], // redis-server makes its file without write access for the group
+      ['2770', '660'],
+    ]) {
+      const third = await startReady(shared);
+      expect(modesBelow(join(shared.dataDir, 'redis'))).toEqual(modes);
+      await third.kill('SIGTERM');
+    }
+  });
+
   test('refuses a data directory that another sink uses', async () => {
     const given = await setup();
     const first = await startReady(given);
@@ -223,6 +248,16 @@ describe('the sink as one', () => {
     await allGone(everyPid(sink));
   });
 });
+
+function pathsBelow(directory: string): readonly string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name));
+}
+
+/** The different modes of a directory and all that is in it; redis-server's pid file, a number, does not count. */
+function modesBelow(directory: string): readonly string[] {
+  const paths = [directory, ...pathsBelow(directory)].filter((path) => !path.endsWith('.pid'));
+  return [...new Set(paths.map((path) => (statSync(path).mode & 0o7777).toString(8)))].sort();
+}
 
 function redisPidOrZero(given: Setup): number {
   try {
