@@ -22,6 +22,7 @@ const CLOSE_MS = 3_000;
  */
 export async function startUploader(context: ServiceContext, overrides: Partial<UploaderSettings> = {}): Promise<void> {
   const { config, log, clock, readiness, registry, shutdown, signal } = context;
+  for (const warning of config.warnings) log.warn(`configuration: ${warning}`);
   const { commands, connect, barrier } = await openRedis(context);
   const settings = { ...uploaderSettings(config, barrier), ...overrides };
   const sweepConnection = connect('commands');

@@ -75,7 +75,7 @@ it('uploads lists an upload that needs an operator with its reason, and retries 
   await sink.s3.control.setPermissions('all');
   const retried = await runCommand(sink, ['uploads', 'retry', waiting.segmentId]);
   expect(retried.output).toBe(`${waiting.segmentId}: retrying now\n`);
-  // Without `uploads retry`, a refused upload is retried after 30 to 60 seconds.
+  // Without `uploads retry`, a refused upload is retried after 20 to 40 seconds.
   await sink.drained(10_000);
   expect([...(await sink.objects()).values()].flat()).toHaveLength(3);
   expect(await runCommand(sink, ['uploads', 'retry'])).toEqual({ code: 0, output: 'retrying 0 uploads now\n' });

@@ -153,6 +153,11 @@ export function secretText(description: string, allowed = 'text without line bre
   );
 }
 
+/** An address that may contain a password. */
+export function secretAddress(pattern: RegExp, allowed: string, description: string) {
+  return field(z.string().trim().regex(pattern).optional(), allowed, description, true);
+}
+
 /** The path of a file. */
 export function filePath(description: string) {
   return field(z.string().min(1).optional(), 'the path of a readable file', description);

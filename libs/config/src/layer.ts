@@ -2,6 +2,7 @@ import type { Environment } from './environment.ts';
 import { environmentName, findSection, findSetting, nearestSetting } from './keys.ts';
 import type { ConfigProblem, Given, GivenSettings } from './problems.ts';
 import { isSettingPath, settingPaths, type SettingPath } from './settings.ts';
+import { replaceVariables } from './variables.ts';
 
 /** All values of one source by key, and the mistakes in its keys. */
 export interface Layer {
@@ -18,7 +19,16 @@ class LayerBuilder implements Layer {
   readonly problems: ConfigProblem[] = [];
   readonly #spelling = new Map<SettingPath, string>();
 
-  add(path: SettingPath, spelling: string, value: unknown, origin: string): void {
+  add(path: SettingPath, spelling: string, given: unknown, origin: string, env?: Environment): void {
+    const { value, unset, replaced } = env === undefined ? { value: given } : replaceVariables(given, env);
+    if (unset !== undefined) {
+      this.problems.push({
+        key: path,
+        given: `the variable ${unset}, which is not set (${origin})`,
+        allowed: 'a variable of the environment that is set, or $${ for a literal ${',
+      });
+      return;
+    }
     // A key without a value (`region:` in YAML) counts as not given.
     if (value === null || value === undefined) return;
     const other = this.#spelling.get(path);
@@ -31,7 +41,7 @@ class LayerBuilder implements Layer {
       return;
     }
     this.#spelling.set(path, spelling);
-    this.given.set(path, { value, origin });
+    this.given.set(path, { value, origin, ...(replaced === true ? { shown: given } : {}) });
   }
 
   unknown(key: string, origin: string, nearest: string): void {
@@ -70,8 +80,11 @@ export function valueKeyOf(path: SettingPath): SettingPath | undefined {
   return value !== path && isSettingPath(value) ? value : undefined;
 }
 
-/** The settings of a parsed file, or of the caller. */
-export function treeLayer(tree: Readonly<Record<string, unknown>>, origin: string): Layer {
+/**
+ * The settings of a parsed file, or of the caller.
+ * @param env replaces the variables in values, if given
+ */
+export function treeLayer(tree: Readonly<Record<string, unknown>>, origin: string, env?: Environment): Layer {
   const layer = new LayerBuilder();
   for (const [key, value] of Object.entries(tree)) {
     const section = findSection(key);
@@ -80,7 +93,7 @@ export function treeLayer(tree: Readonly<Record<string, unknown>>, origin: strin
       for (const [inner, innerValue] of Object.entries(value)) {
         const spelling = `${key}.${inner}`;
         const innerPath = findSetting(inner, section);
-        if (innerPath) layer.add(innerPath, spelling, innerValue, origin);
+        if (innerPath) layer.add(innerPath, spelling, innerValue, origin, env);
         else layer.unknown(spelling, origin, nearestSetting(spelling));
       }
     } else if (section !== undefined) {
@@ -93,7 +106,7 @@ export function treeLayer(tree: Readonly<Record<string, unknown>>, origin: strin
         });
       }
     } else if (path !== undefined) {
-      layer.add(path, key, value, origin);
+      layer.add(path, key, value, origin, env);
     } else if (key !== '$schema') {
       layer.unknown(key, origin, nearestSetting(key));
     }

@@ -277,7 +277,10 @@ test('a region is only asked for where neither endpoint, environment nor profile
     name: 'mybucket',
     region: 'us-east-1',
     endpoint: 'http://s3:8333',
+    endpointFrom: 'endpoint',
     forcePathStyle: true,
+    credentialsFrom:
+      'the AWS default chain: the profile default of /nowhere/.aws/config and /nowhere/.aws/credentials, or a role',
   });
   expect(loadText('bucket: mybucket', { env: { AWS_DEFAULT_REGION: 'eu-west-1' } }).bucket).toMatchObject({
     region: 'eu-west-1',
@@ -286,7 +289,10 @@ test('a region is only asked for where neither endpoint, environment nor profile
   expect(loadText('bucket: mybucket', { env: { AWS_PROFILE: 'work' }, files }).bucket).toEqual({
     kind: 's3',
     name: 'mybucket',
+    region: 'eu-west-1',
     forcePathStyle: false,
+    credentialsFrom:
+      'the AWS default chain: the profile work of /nowhere/.aws/config and /nowhere/.aws/credentials, or a role',
   });
   expect(keysOf({ file: AT, files: { ...files, [AT]: 'bucket: mybucket' } })).toEqual(['region']);
 });

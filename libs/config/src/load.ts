@@ -4,11 +4,12 @@ import { readConfigFile, type ReadText } from './config-file.ts';
 import type { Environment } from './environment.ts';
 import { environmentLayer, type Layer, mergeLayers, treeLayer, valueKeyOf } from './layer.ts';
 import { ConfigError, type Given, type GivenSettings, Problems } from './problems.ts';
-import { findAwsRegion, resolveBucket } from './resolve-bucket.ts';
+import { resolveBucket } from './resolve-bucket.ts';
 import { resolveRedis } from './resolve-redis.ts';
 import { resolveConfig } from './resolve.ts';
+import { SecretFiles, secretOfText } from './secret-file.ts';
 import { readSettings, settingPaths, settings, type SettingPath } from './settings.ts';
-import type { RedisSettings, SinkConfig } from './sink-config.ts';
+import type { BucketSettings, RedisSettings, SinkConfig } from './sink-config.ts';
 
 const FILE_BYTES_MAX = 1024 * 1024;
 
@@ -32,7 +33,7 @@ export function loadConfig(sources: ConfigSources): SinkConfig {
   const readText = sources.readText ?? readTextFile;
   const file = readConfigFile(sources.file, sources.env, readText);
   const layers: readonly Layer[] = [
-    ...(file.kind === 'read' ? [treeLayer(file.tree, file.path)] : []),
+    ...(file.kind === 'read' ? [treeLayer(file.tree, file.path, sources.env)] : []),
     environmentLayer(sources.env),
     treeLayer(sources.overrides ?? {}, 'command line'),
   ];
@@ -52,9 +53,12 @@ export function loadConfig(sources: ConfigSources): SinkConfig {
 
   const read = readSettings(Object.fromEntries([...given].map(([path, { value }]) => [path, value])));
   const dataDir = resolve(read.data_dir);
-  const bucket = resolveBucket(read, dataDir, () => findAwsRegion(sources.env, readText), problems);
+  const secretFiles = new SecretFiles(readText);
+  const warnings: string[] = [];
+  const bucket = resolveBucket(read, { dataDir, env: sources.env, readText, secretFiles }, problems, warnings);
   const redis = resolveRedis(read, readNamedFile, problems);
-  const config = resolveConfig(read, { dataDir, bucket, redis, secrets: secretsIn(given, redis) }, problems);
+  const secrets = { secrets: secretsIn(given, bucket, redis), secretsReadAgain: secretFiles.values };
+  const config = resolveConfig(read, { dataDir, bucket, redis, ...secrets, warnings }, problems);
   if (problems.all().length > 0) throw new ConfigError(problems.all());
   return deepFreeze(config);
 }
@@ -68,20 +72,35 @@ function readSecretFiles(
     const target = valueKeyOf(path);
     if (target === undefined || typeof value !== 'string') continue;
     const text = readNamedFile(path, value);
-    if (text !== undefined) given.set(target, { value: text.replace(/[\r\n]+$/, ''), origin: `${path}, ${origin}` });
+    if (text !== undefined) given.set(target, { value: secretOfText(text), origin: `${path}, ${origin}` });
   }
 }
 
 /**
  * The values of secret keys, the password of an address (as it is written, and decoded), and the text of the TLS key.
  */
-function secretsIn(given: GivenSettings, redis: RedisSettings | null): string[] {
+function secretsIn(given: GivenSettings, bucket: BucketSettings, redis: RedisSettings | null): string[] {
   const values = [...given].flatMap(([path, { value }]) => {
-    if (!settings[path].secret || typeof value !== 'string') return [];
+    // The address of a proxy is no secret; its password is added below.
+    if (!settings[path].secret || typeof value !== 'string' || path === 'proxy_url') return [];
     return URL.canParse(value) ? [value, new URL(value).password] : [value];
   });
-  const secrets = [...values, redis?.password, redis?.tls?.key].filter((secret) => secret !== undefined);
+  const proxy = bucket.kind === 's3' ? bucket.proxy : undefined;
+  const proxyPasswords = [proxy?.http, proxy?.https].flatMap((url) => (url ? passwordsIn(url) : []));
+  const secrets = [...values, ...proxyPasswords, redis?.password, redis?.tls?.key].filter(
+    (secret) => secret !== undefined,
+  );
   return [...new Set(secrets)].filter((secret) => secret !== '');
+}
+
+/** The password of an address as it is written and decoded. */
+function passwordsIn(url: string): string[] {
+  const password = URL.parse(url)?.password ?? '';
+  try {
+    return [password, decodeURIComponent(password)];
+  } catch {
+    return [password];
+  }
 }
 
 /** Checks each value by itself, and removes invalid ones so that the rest can be checked. */

@@ -30,6 +30,8 @@ export interface Given {
   readonly value: unknown;
   /** For error messages: a file's path, or `environment SINK_PORT`. */
   readonly origin: string;
+  /** The value as it is in the file, for error messages; only if variables were replaced in it. */
+  readonly shown?: unknown;
 }
 
 /** The given values, by key. */
@@ -41,7 +43,7 @@ const SHOWN_CHARACTERS_MAX = 100;
 function describeGiven(path: SettingPath, given: Given | undefined): string {
   if (given === undefined) return 'nothing';
   if (settings[path].secret) return `a value that is not shown (${given.origin})`;
-  const text = JSON.stringify(given.value).replace(/\/\/[^\s]*@/g, '//…@');
+  const text = JSON.stringify(given.shown ?? given.value).replace(/\/\/[^\s]*@/g, '//…@');
   const shown = text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
   return `${shown} (${given.origin})`;
 }

@@ -103,8 +103,12 @@ Kubernetes sets for a service named \`sink…\` are ignored. A key without a val
 **Values.** Numbers may be written as text. A duration is a number of seconds, or text with a unit: \`500ms\`, \`4s\`, \`2m\`,
 \`1h\`. A size is a number of bytes, or text with a unit: \`128MiB\` (1024²), \`128MB\` (1000²).
 
+**Variables.** In the values of the file, \`\${NAME}\` is replaced by the variable of the environment; it is a mistake if the
+variable is not set. \`$$\{\` is a literal \`\${\`, and every other \`$\` stays as it is.
+
 **Secrets** can be read from files: the key with \`_file\` contains the path. Within one source, give either the secret or
-its file; a later source overrides both. Line breaks at the end of the file are ignored. Secrets are never printed.
+its file; a later source overrides both. Line breaks at the end of the file are ignored. Secrets are never printed. The
+files of \`aws\` are read again when the store refuses the credentials, and every three minutes.
 
 **Editors** complete the keys with [config.schema.json](config.schema.json): put
 \`# yaml-language-server: $schema=<path>/config.schema.json\` at the top of a YAML file, or \`"$schema"\` into a JSON file.

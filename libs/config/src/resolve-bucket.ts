@@ -1,53 +1,120 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ReadText } from './config-file.ts';
-import type { Environment } from './environment.ts';
+import { readAwsProfile } from './aws-profile.ts';
 import type { Problems } from './problems.ts';
+import { resolveCa, resolveEndpoint, resolveProxy, type Surroundings } from './resolve-network.ts';
+import type { SecretFiles } from './secret-file.ts';
 import type { Settings } from './settings.ts';
-import type { AwsCredentials, BucketSettings } from './sink-config.ts';
+import type { AwsCredentials, BucketSettings, Endpoint } from './sink-config.ts';
 
 const SERVER_REGION = 'us-east-1';
+
+/** What the bucket is resolved from, beside the settings. */
+export interface BucketSources extends Omit<Surroundings, 'profile'> {
+  readonly dataDir: string;
+  readonly secretFiles: SecretFiles;
+}
 
 /** The bucket of the configuration. Adds mistakes to `problems`; the result is then invalid. */
 export function resolveBucket(
   settings: Settings,
-  dataDir: string,
-  awsRegion: () => AwsRegion,
+  sources: BucketSources,
   problems: Problems,
+  warnings: string[],
 ): BucketSettings {
-  const { bucket: name, endpoint } = settings;
+  const { bucket: name } = settings;
+  warnOfPrefix(settings.prefix, warnings);
   const credentials = resolveCredentials(settings, problems);
   if (name === undefined) {
     const orphan = (['region', 'endpoint', 'aws.access_key_id'] as const).find((path) => settings[path] !== undefined);
     if (orphan) problems.add('bucket', `the name of the bucket that ${orphan} is for`, [orphan]);
-    return { kind: 'file', directory: join(dataDir, 'objects') };
+    return { kind: 'file', directory: join(sources.dataDir, 'objects') };
   }
   if (/^file:/i.test(name)) return { kind: 'file', directory: resolveDirectory(name, problems) };
 
+  const surroundings = { ...sources, profile: readAwsProfile(sources.env, sources.readText) };
+  const endpoint = resolveEndpoint(settings, surroundings, problems);
   const forcePathStyle = settings.force_path_style ?? endpoint !== undefined;
   const wrong = bucketNameMistake(name, forcePathStyle);
   if (wrong !== undefined) problems.add('bucket', wrong, ['force_path_style']);
-
-  let region = settings.region;
-  if (region === undefined && endpoint !== undefined) region = SERVER_REGION;
+  const region = resolveRegion(settings, surroundings, endpoint);
   if (region === undefined) {
-    const found = awsRegion();
-    if (found?.kind === 'named') region = found.region;
-    if (found === undefined) {
-      problems.add('region', 'the region of the bucket, such as us-west-2 (or AWS_REGION, or one in the AWS profile)', [
-        'bucket',
-        'endpoint',
-      ]);
-    }
+    problems.add('region', 'the region of the bucket, such as us-west-2 (or AWS_REGION, or one in the AWS profile)', [
+      'bucket',
+      'endpoint',
+    ]);
   }
+  const proxy = resolveProxy(settings, surroundings, problems, warnings);
+  const readCa = resolveCa(settings, surroundings, problems, warnings);
   return {
     kind: 's3',
     name,
     ...(region === undefined ? {} : { region }),
-    ...(endpoint === undefined ? {} : { endpoint: endpoint.replace(/\/$/, '') }),
+    ...(endpoint === undefined ? {} : { endpoint: endpoint.url, endpointFrom: endpoint.from }),
     forcePathStyle,
-    ...(credentials === undefined ? {} : { credentials }),
+    ...(proxy === undefined ? {} : { proxy }),
+    ...(readCa === undefined ? {} : { readCa }),
+    ...(credentials === undefined ? {} : { credentials, ...rereading(settings, credentials, sources.secretFiles) }),
+    credentialsFrom: credentialsFrom(settings, surroundings),
+  };
+}
+
+/**
+ * The region where the AWS SDK finds it: AWS_REGION, then the profile. AWS_DEFAULT_REGION, which only other SDKs read,
+ * counts too. With the key `endpoint`, only the key counts.
+ */
+function resolveRegion(
+  { region, endpoint: key }: Settings,
+  { env, profile }: Surroundings,
+  endpoint: Endpoint | undefined,
+): string | undefined {
+  if (region !== undefined) return region;
+  if (key !== undefined) return SERVER_REGION;
+  return (
+    env['AWS_REGION'] ||
+    env['AWS_DEFAULT_REGION'] ||
+    (profile.region ?? (endpoint === undefined ? undefined : SERVER_REGION))
+  );
+}
+
+function credentialsFrom(settings: Settings, { env, profile }: Surroundings): string {
+  if (settings['aws.access_key_id'] !== undefined) {
+    const parts = ['aws.access_key_id', 'aws.secret_access_key'] as const;
+    return parts.map((part) => (settings[`${part}_file`] === undefined ? part : `${part}_file`)).join(' and ');
+  }
+  if (!env['AWS_PROFILE'] && env['AWS_ACCESS_KEY_ID'])
+    return 'the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY';
+  return `the AWS default chain: the profile ${profile.name} of ${profile.files.join(' and ')}, or a role`;
+}
+
+/** Placeholders of other programs are literal parts of keys here. */
+function warnOfPrefix(prefix: string, warnings: string[]): void {
+  const placeholder = /%[A-Za-z]|\{\{?[^{}/]+\}\}?|!\{[^{}/]+\}|\$\{?[A-Za-z_]/.exec(prefix)?.[0];
+  if (placeholder === undefined) return;
+  warnings.push(
+    `prefix contains ${placeholder}, which the sink does not replace: keys begin with exactly this text, and the folders of date and hour follow it`,
+  );
+}
+
+const CREDENTIAL_FILES = [
+  ['accessKeyId', 'aws.access_key_id_file'],
+  ['secretAccessKey', 'aws.secret_access_key_file'],
+  ['sessionToken', 'aws.session_token_file'],
+] as const;
+
+/** How credentials of which a part is in files are read again. */
+function rereading(
+  settings: Settings,
+  credentials: AwsCredentials,
+  files: SecretFiles,
+): { readCredentials?: () => AwsCredentials } {
+  const readers = CREDENTIAL_FILES.flatMap(([part, key]) => {
+    const file = settings[key];
+    return file === undefined ? [] : [[part, files.reader(key, file)] as const];
+  });
+  if (readers.length === 0) return {};
+  return {
+    readCredentials: () => ({ ...credentials, ...Object.fromEntries(readers.map(([k, read]) => [k, read()])) }),
   };
 }
 
@@ -96,33 +163,4 @@ function bucketNameMistake(name: string, forcePathStyle: boolean): string | unde
   if (name.includes('..')) return 'a name without two dots in a row';
   if (/^\d+\.\d+\.\d+\.\d+$/.test(name)) return 'a name that does not look like an IP address';
   return undefined;
-}
-
-/** The region in the AWS default chain: a name, `profile` (the SDK reads the profile itself), or none. */
-export type AwsRegion = { readonly kind: 'named'; readonly region: string } | { readonly kind: 'profile' } | undefined;
-
-/**
- * Finds the region where the AWS SDK does: in AWS_REGION, then in the shared configuration files. AWS_DEFAULT_REGION,
- * which only other SDKs read, counts too.
- */
-export function findAwsRegion(env: Environment, readText: ReadText): AwsRegion {
-  const region = env['AWS_REGION'] || env['AWS_DEFAULT_REGION'];
-  if (region) return { kind: 'named', region };
-  const profile = env['AWS_PROFILE'] || 'default';
-  const files = [
-    env['AWS_CONFIG_FILE'] || join(env['HOME'] || homedir(), '.aws', 'config'),
-    env['AWS_SHARED_CREDENTIALS_FILE'] || join(env['HOME'] || homedir(), '.aws', 'credentials'),
-  ];
-  return files.some((file) => profileHasRegion(readText(file), profile)) ? { kind: 'profile' } : undefined;
-}
-
-function profileHasRegion(content: ReturnType<ReadText>, profile: string): boolean {
-  if (content === 'missing' || 'failure' in content) return false;
-  let inside = false;
-  for (const line of content.text.split(/\r?\n/)) {
-    const heading = /^\s*\[\s*(?:profile\s+)?([^\]]+?)\s*\]/.exec(line);
-    if (heading) inside = heading[1] === profile;
-    else if (inside && /^region\s*=\s*\S/.test(line)) return true;
-  }
-  return false;
 }

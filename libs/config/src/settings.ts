@@ -13,6 +13,7 @@ import {
   optionalInteger,
   optionalText,
   port,
+  secretAddress,
   secretText,
   text,
 } from './field.ts';
@@ -72,7 +73,15 @@ const objects = {
   endpoint: optionalText(
     /^https?:\/\/[^\s/@?#]+\/?$/,
     'an http:// or https:// address without path or credentials, such as http://seaweedfs:8333',
-    'The address of an S3-compatible server. Default: AWS.',
+    'The address of an S3-compatible server. Default: that of `AWS_ENDPOINT_URL_S3`, of `AWS_ENDPOINT_URL` or of the AWS profile (`endpoint_url`), unless `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is true; otherwise AWS.',
+  ),
+  endpoint_ca_file: filePath(
+    'The path of a file with certificates (PEM) of authorities that the sink trusts for S3 and STS, beside the usual ones. Default: that of `AWS_CA_BUNDLE` or of the AWS profile (`ca_bundle`).',
+  ),
+  proxy_url: secretAddress(
+    /^(none|https?:\/\/[^\s/?#]+\/?)$/i,
+    'an http:// or https:// address of a proxy, with credentials if it wants some, or none',
+    'The proxy through which the sink reaches S3 and STS; `none`: no proxy. Default: `HTTPS_PROXY` for https:// addresses and `HTTP_PROXY` for http:// addresses, but not for hosts that `NO_PROXY` lists, nor for this machine. Redis and instance metadata are never reached through a proxy.',
   ),
   force_path_style: optionalBoolean(
     'Whether the name of the bucket is part of the path (`endpoint/bucket`) instead of the host name. Default: true with an `endpoint`, otherwise false.',
@@ -296,6 +305,8 @@ const RESOLVED = [
   'bucket',
   'region',
   'endpoint',
+  'endpoint_ca_file',
+  'proxy_url',
   'force_path_style',
   'compression_level',
   'manifests',

@@ -8,16 +8,44 @@ export interface AwsCredentials {
   readonly sessionToken?: string;
 }
 
+/** The address of an S3-compatible server. */
+export interface Endpoint {
+  readonly url: string;
+  /** The key or variable that gives it, for messages. */
+  readonly from: string;
+}
+
+/** Proxies for S3 and STS, with their credentials. */
+export interface Proxy {
+  readonly http?: string;
+  readonly https?: string;
+  /** Hosts that are reached directly, as Node's agents read them. */
+  readonly noProxy: string;
+  /** For messages: without credentials, with the key or variable that gives it. */
+  readonly shown: string;
+}
+
 /** Objects are stored in a bucket of S3 or of a server with its protocol. */
 interface S3Bucket {
   readonly kind: 's3';
   readonly name: string;
-  /** Absent: the AWS default chain finds it in the profile. */
   readonly region?: string;
   /** Absent: AWS itself. */
   readonly endpoint?: string;
+  /** The key or variable that gives `endpoint`, for messages. */
+  readonly endpointFrom?: string;
   readonly forcePathStyle: boolean;
+  readonly proxy?: Proxy;
+  /** Reads the certificates (PEM) of authorities that are trusted beside the usual ones. */
+  readonly readCa?: () => string;
   readonly credentials?: AwsCredentials;
+  /**
+   * If files hold a part of `credentials`: reads these again, as they may have been replaced.
+   * @throws SecretFileError
+   */
+  readonly readCredentials?: () => AwsCredentials;
+  /** Where credentials come from, for messages: keys, or the AWS default chain. */
+  readonly credentialsFrom: string;
 }
 
 /** Objects are stored as plain files in an absolute directory. */
@@ -84,6 +112,10 @@ export interface SinkConfig extends PlainConfig {
   readonly spillAtBytes: number | 'never' | null;
   /** Values of secret keys, which no log line may contain. */
   readonly secrets: readonly string[];
+  /** The values that files of secrets had when they were read again; grows while the sink runs. */
+  readonly secretsReadAgain: ReadonlySet<string>;
+  /** What is allowed and probably not meant; one sentence each, without a full stop. */
+  readonly warnings: readonly string[];
 }
 
 export type Durability = SinkConfig['durability'];

@@ -1,9 +1,22 @@
 import { S3Client } from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { defaultProvider } from '@aws-sdk/credential-provider-node';
+import { classifyUnavailable, namingSource, refusesCredentials } from './credentials-failure.ts';
+import { CredentialsSource, CredentialsUnavailable } from './credentials-source.ts';
+import type { CredentialsTimes } from './credentials-source.ts';
+import type { Failure } from './object-store-error.ts';
+import { classifyS3Failure } from './s3-failure.ts';
 import type { S3Place } from './s3-failure.ts';
+import { S3RequestHandler } from './s3-request-handler.ts';
+import type { S3Network } from './s3-request-handler.ts';
+
+interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+}
 
 /** A bucket of S3, or of a server with its protocol. */
-export interface S3BucketSettings {
+export interface S3BucketSettings extends S3Network {
   readonly kind: 's3';
   readonly name: string;
   /** Absent: the region of the AWS profile; with an endpoint us-east-1, which most other servers accept. */
@@ -12,49 +25,86 @@ export interface S3BucketSettings {
   readonly endpoint?: string | undefined;
   readonly forcePathStyle: boolean;
   /** Absent: the AWS default chain (environment, profile, web identity, instance role). */
-  readonly credentials?:
-    | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string | undefined }
-    | undefined;
+  readonly credentials?: Credentials | undefined;
+  /** Reads `credentials` again, if files hold a part of them. */
+  readonly readCredentials?: (() => Credentials) | undefined;
+  /** Where credentials come from, for remedies; absent: not said. */
+  readonly credentialsFrom?: string | undefined;
 }
 
-const connectTimeoutMs = 10_000;
-const idleTimeoutDefaultMs = 60_000;
-/** Above every reasonable upload concurrency. Further requests wait for a connection. */
-const socketsMax = 64;
-
-/** A client for the bucket. Opens no connection until the first request. */
-export function openS3Client(
-  bucket: S3BucketSettings,
-  options: { readonly attemptsMax: number; readonly idleTimeoutMs?: number | undefined },
-): S3Client {
-  const region = regionOf(bucket);
-  const agent = { keepAlive: true, maxSockets: socketsMax };
-  return new S3Client({
-    ...(region === undefined ? {} : { region }),
-    ...(bucket.endpoint === undefined ? {} : { endpoint: bucket.endpoint }),
-    ...(bucket.credentials === undefined ? {} : { credentials: staticCredentials(bucket.credentials) }),
-    forcePathStyle: bucket.forcePathStyle,
-    maxAttempts: options.attemptsMax,
-    // The sink sends the CRC-32 itself. Checksums of the SDK would turn streams into aws-chunked bodies.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    customUserAgent: 'sink-aws-s3',
-    // The errors contain what the SDK would log, and the sink logs JSON only.
-    logger: silent,
-    // Agents as options, not as instances: only then does the SDK wait for 100 Continue before it sends a large body,
-    // so that an early 403 or 503 is read instead of lost with a reset connection.
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: connectTimeoutMs,
-      socketTimeout: options.idleTimeoutMs ?? idleTimeoutDefaultMs,
-      httpAgent: agent,
-      httpsAgent: agent,
-    }),
-  });
+export interface S3ClientOptions {
+  /** The attempts of the SDK for one request. */
+  readonly attemptsMax: number;
+  /** Ends an attempt without progress for so long; default 60 s. */
+  readonly idleTimeoutMs?: number | undefined;
+  readonly credentialsTimes?: Partial<CredentialsTimes> | undefined;
 }
 
-/** The data that remedies for failures with this bucket name. */
-export function placeOf(bucket: S3BucketSettings, prefix: string): S3Place {
-  return { bucket: bucket.name, prefix, endpoint: bucket.endpoint, region: regionOf(bucket) };
+type Provider = ReturnType<typeof defaultProvider>;
+type Properties = Parameters<Provider>[0];
+
+/** A client for one bucket, with the meaning of its failures. Opens no connection until the first request. */
+export class S3Connection {
+  readonly client: S3Client;
+  readonly place: S3Place;
+  readonly #credentials: CredentialsSource<Properties> | null;
+  readonly #credentialsFrom: string | undefined;
+
+  /** @param prefix the start of all keys, for remedies */
+  constructor(bucket: S3BucketSettings, prefix: string, options: S3ClientOptions) {
+    const region = regionOf(bucket);
+    const requestHandler = new S3RequestHandler(bucket, options.idleTimeoutMs);
+    this.#credentials = sourceOf(bucket, requestHandler, options.credentialsTimes);
+    this.#credentialsFrom = bucket.credentialsFrom;
+    this.place = { bucket: bucket.name, prefix, endpoint: bucket.endpoint, region };
+    this.client = new S3Client({
+      ...(region === undefined ? {} : { region }),
+      ...(bucket.endpoint === undefined ? {} : { endpoint: bucket.endpoint }),
+      credentials: this.#credentials?.provide ?? staticCredentials(bucket.credentials),
+      forcePathStyle: bucket.forcePathStyle,
+      maxAttempts: options.attemptsMax,
+      // The configuration has decided on the endpoint, AWS_ENDPOINT_URL included.
+      ignoreConfiguredEndpointUrls: true,
+      // The sink sends the CRC-32 itself. Checksums of the SDK would turn streams into aws-chunked bodies.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      customUserAgent: 'sink-aws-s3',
+      // The errors contain what the SDK would log, and the sink logs JSON only.
+      logger: silent,
+      requestHandler,
+    });
+  }
+
+  /** Classifies the error of a request. If the credentials may be at fault, the next request reads them again. */
+  classify(error: unknown): Failure {
+    const from = this.#credentialsFrom ?? 'the AWS default chain';
+    if (error instanceof CredentialsUnavailable) return classifyUnavailable(error, from, this.place);
+    const failure = classifyS3Failure(error, this.place);
+    if (refusesCredentials(failure)) this.#credentials?.refused();
+    return this.#credentialsFrom === undefined ? failure : namingSource(failure, from);
+  }
+
+  close(): void {
+    this.client.destroy();
+  }
+}
+
+/** The credentials that can change; null if they are given in the configuration itself. */
+function sourceOf(
+  { credentials, readCredentials }: S3BucketSettings,
+  requestHandler: S3RequestHandler,
+  times: Partial<CredentialsTimes> | undefined,
+): CredentialsSource<Properties> | null {
+  if (readCredentials !== undefined) {
+    return new CredentialsSource(async () => staticCredentials(readCredentials()), times);
+  }
+  if (credentials !== undefined) return null;
+  // Each reading makes a new chain, because a chain keeps what it found. STS and SSO are reached as S3 is.
+  return new CredentialsSource<Properties>(
+    (properties) =>
+      defaultProvider({ ignoreCache: true, clientConfig: { requestHandler }, logger: silent })(properties),
+    times,
+  );
 }
 
 function regionOf({ region, endpoint }: S3BucketSettings): string | undefined {
@@ -67,6 +117,7 @@ function ignore(): void {
   // Nothing.
 }
 
-function staticCredentials({ sessionToken, ...keys }: NonNullable<S3BucketSettings['credentials']>) {
+function staticCredentials(credentials: Credentials | undefined) {
+  const { sessionToken, ...keys } = credentials ?? { accessKeyId: '', secretAccessKey: '' };
   return sessionToken === undefined ? keys : { ...keys, sessionToken };
 }

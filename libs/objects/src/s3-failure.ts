@@ -90,6 +90,7 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
     case 'InvalidBucketName':
       return noSuchBucket(place);
     case 'InvalidAccessKeyId':
+    case 'InvalidClientTokenId':
     case 'UnrecognizedClientException':
       return operator('unknown_access_key', 'The store does not know this access key id: correct `access_key_id`.');
     case 'SignatureDoesNotMatch':
@@ -178,7 +179,7 @@ function bySystemCode({ systemCode }: Symptoms, { endpoint }: S3Place): Failure 
   if (!certificate.test(systemCode)) return null;
   return operator(
     'tls',
-    'The TLS connection fails or is not trusted: check the certificate (NODE_EXTRA_CA_CERTS adds an authority) and http/https in `endpoint`.',
+    'The TLS connection fails or is not trusted: check the certificate (`endpoint_ca_file` adds an authority) and http/https in `endpoint`.',
   );
 }
 

@@ -1,22 +1,22 @@
 import { Readable } from 'node:stream';
-import { GetObjectCommand, ListObjectsV2Command, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListObjectsV2Command, NoSuchKey } from '@aws-sdk/client-s3';
 import type { ListedObject, ObjectReader } from './object-store.ts';
 import { abortedError, ObjectStoreError } from './object-store-error.ts';
-import { openS3Client, placeOf } from './s3-client.ts';
+import { S3Connection } from './s3-client.ts';
 import type { S3BucketSettings } from './s3-client.ts';
-import { classifyS3Failure, describeS3Failure } from './s3-failure.ts';
+import { describeS3Failure } from './s3-failure.ts';
 
 /** The attempts of the SDK for one request. Nothing else repeats it. */
 const attemptsMax = 5;
 
 /** Lists and reads a bucket of S3; needs s3:ListBucket on the bucket, and s3:GetObject on its objects to read them. */
 export class S3ObjectReader implements ObjectReader {
-  readonly #client: S3Client;
+  readonly #connection: S3Connection;
   readonly #bucket: S3BucketSettings;
 
   constructor(bucket: S3BucketSettings) {
     this.#bucket = bucket;
-    this.#client = openS3Client(bucket, { attemptsMax });
+    this.#connection = new S3Connection(bucket, '', { attemptsMax });
   }
 
   async list(prefix: string, after: string, signal: AbortSignal): Promise<readonly ListedObject[]> {
@@ -27,7 +27,7 @@ export class S3ObjectReader implements ObjectReader {
       ...(after === '' ? {} : { StartAfter: after }),
     });
     try {
-      const { Contents: found = [] } = await this.#client.send(command, { abortSignal: signal });
+      const { Contents: found = [] } = await this.#connection.client.send(command, { abortSignal: signal });
       return found.map(({ Key = '', Size = 0, ETag, LastModified }) => ({
         key: Key,
         objectBytes: Size,
@@ -43,7 +43,7 @@ export class S3ObjectReader implements ObjectReader {
     const where = `reading object [bucket=${this.#bucket.name}, key=${key}]`;
     try {
       const command = new GetObjectCommand({ Bucket: this.#bucket.name, Key: key });
-      const { Body: body } = await this.#client.send(command, { abortSignal: signal });
+      const { Body: body } = await this.#connection.client.send(command, { abortSignal: signal });
       if (body instanceof Readable) return body;
       throw new Error('the answer has no body');
     } catch (error) {
@@ -53,12 +53,12 @@ export class S3ObjectReader implements ObjectReader {
   }
 
   close(): void {
-    this.#client.destroy();
+    this.#connection.close();
   }
 
   #failure(where: string, error: unknown, signal: AbortSignal, permission: string): ObjectStoreError {
     if (signal.aborted) return abortedError(where, signal);
-    const failure = classifyS3Failure(error, placeOf(this.#bucket, ''));
+    const failure = this.#connection.classify(error);
     const remedy = `Allow ${permission} for these credentials. An audit needs it; the sink itself does not.`;
     return new ObjectStoreError(
       `${where}: ${describeS3Failure(error)}`,

@@ -1,12 +1,11 @@
-import { HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { BodyDamaged, BodyUnreadable, openBody } from './checked-body.ts';
 import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut, StoredObject } from './object-store.ts';
 import { abortedError, keyTaken, ObjectStoreError } from './object-store-error.ts';
 import type { Failure } from './object-store-error.ts';
-import { openS3Client, placeOf } from './s3-client.ts';
-import type { S3BucketSettings } from './s3-client.ts';
-import { classifyS3Failure, describeS3Failure, statusOf } from './s3-failure.ts';
-import type { S3Place } from './s3-failure.ts';
+import { S3Connection } from './s3-client.ts';
+import type { S3BucketSettings, S3ClientOptions } from './s3-client.ts';
+import { describeS3Failure, statusOf } from './s3-failure.ts';
 
 export interface S3StoreOptions {
   /**
@@ -17,6 +16,8 @@ export interface S3StoreOptions {
   readonly prefix?: string | undefined;
   /** Ends an attempt without progress for so long; default 60 s. The caller sets the deadline of the whole attempt. */
   readonly idleTimeoutMs?: number | undefined;
+  /** When credentials are read again; for tests. */
+  readonly credentialsTimes?: S3ClientOptions['credentialsTimes'];
 }
 
 /** Not the key of an object with events. Query engines skip names that begin with an underscore. */
@@ -24,17 +25,15 @@ const probeName = '_sink-aws-s3-check';
 
 /** Objects in a bucket of S3. Opens no connection until the first request. */
 export class S3ObjectStore implements ObjectStore {
-  readonly #client: S3Client;
+  readonly #connection: S3Connection;
   readonly #bucket: string;
   readonly #condition: { IfNoneMatch?: string };
-  readonly #place: S3Place;
 
   constructor(bucket: S3BucketSettings, options: S3StoreOptions) {
     this.#bucket = bucket.name;
     this.#condition = options.ifNoneMatch === 'off' ? {} : { IfNoneMatch: '*' };
-    this.#place = placeOf(bucket, options.prefix ?? '');
     // Only the queue retries, because attempts would multiply.
-    this.#client = openS3Client(bucket, { attemptsMax: 1, idleTimeoutMs: options.idleTimeoutMs });
+    this.#connection = new S3Connection(bucket, options.prefix ?? '', { ...options, attemptsMax: 1 });
   }
 
   async put(object: ObjectToPut, signal: AbortSignal): Promise<ObjectPut> {
@@ -73,7 +72,7 @@ export class S3ObjectStore implements ObjectStore {
         ...this.#condition,
       });
       const abortSignal = AbortSignal.any([signal, body.failed]);
-      return (await this.#client.send(command, { abortSignal })).ETag;
+      return (await this.#connection.client.send(command, { abortSignal })).ETag;
     } catch (error) {
       // The SDK then throws a plain AbortError, or the store's refusal of a partial body.
       throw body.failed.aborted ? body.failed.reason : error;
@@ -91,7 +90,7 @@ export class S3ObjectStore implements ObjectStore {
   ): Promise<ObjectPut> {
     try {
       const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: object.key });
-      const found = await this.#client.send(command, { abortSignal: signal });
+      const found = await this.#connection.client.send(command, { abortSignal: signal });
       if (found.Metadata?.['content-sha256'] === object.contentHash) return { etag: found.ETag ?? '', existed: true };
     } catch (error) {
       const status = statusOf(error);
@@ -109,7 +108,7 @@ export class S3ObjectStore implements ObjectStore {
     const where = `looking for object [bucket=${this.#bucket}, key=${key}]`;
     try {
       const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: key });
-      const found = await this.#client.send(command, { abortSignal: signal });
+      const found = await this.#connection.client.send(command, { abortSignal: signal });
       if (found.Metadata?.['content-sha256'] !== contentHash) return null;
       return { etag: found.ETag ?? '', objectBytes: found.ContentLength ?? 0 };
     } catch (error) {
@@ -126,7 +125,7 @@ export class S3ObjectStore implements ObjectStore {
    * overwritten), and the check warns about it. The permission for a KMS key is not checked.
    */
   async check(signal: AbortSignal): Promise<ObjectStoreCheck> {
-    const { bucket, prefix } = this.#place;
+    const { bucket, prefix } = this.#connection.place;
     const key = `${prefix}${probeName}`;
     const location = `s3://${bucket}/${prefix}`;
     const body = Buffer.from('{}\n');
@@ -140,9 +139,9 @@ export class S3ObjectStore implements ObjectStore {
       ...this.#condition,
     });
     try {
-      await this.#client.send(command, { abortSignal: signal });
+      await this.#connection.client.send(command, { abortSignal: signal });
     } catch (error) {
-      const failure = classifyS3Failure(error, this.#place);
+      const failure = this.#connection.classify(error);
       if (failure.code === 'bad_digest') return { location, warnings: [] };
       if (statusOf(error) !== 412)
         throw this.#failure(`trying the bucket [bucket=${bucket}, key=${key}]`, error, signal);
@@ -152,7 +151,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   close(): void {
-    this.#client.destroy();
+    this.#connection.close();
   }
 
   #failure(where: string, error: unknown, signal: AbortSignal): ObjectStoreError {
@@ -161,7 +160,7 @@ export class S3ObjectStore implements ObjectStore {
       return new ObjectStoreError(`${where}: ${error.message}`, { code, kind: 'damaged' }, error);
     }
     if (signal.aborted) return abortedError(where, signal);
-    const failure = classifyS3Failure(error, this.#place);
+    const failure = this.#connection.classify(error);
     return new ObjectStoreError(`${where}: ${describeS3Failure(error)}`, failure, error);
   }
 }

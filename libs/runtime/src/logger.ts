@@ -12,6 +12,8 @@ export interface LoggerOptions {
   level: string;
   /** Values that no line may contain, wherever they come from (`SinkConfig.secrets`). */
   secrets?: readonly string[];
+  /** The same for values that come later (`SinkConfig.secretsReadAgain`). */
+  secretsReadAgain?: ReadonlySet<string>;
   /** Where lines go; stdout by default. For tests. */
   destination?: DestinationStream;
 }
@@ -25,7 +27,8 @@ const CAUSE_DEPTH_MAX = 5;
  *
  * Lines are written synchronously, so that the last line of a process that ends is not lost.
  */
-export function createLogger({ service, level, secrets = [], destination }: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): Logger {
+  const { service, level, secrets = [], secretsReadAgain = new Set<string>(), destination } = options;
   return pino(
     {
       level,
@@ -36,7 +39,7 @@ export function createLogger({ service, level, secrets = [], destination }: Logg
         level: (label) => ({ level: label }),
         log: redactObject,
       },
-      hooks: { streamWrite: (line) => redactLine(line, secrets) },
+      hooks: { streamWrite: (line) => redactLine(redactLine(line, secrets), secretsReadAgain) },
     },
     destination ?? standardOutput(),
   );

@@ -27,7 +27,7 @@ export function redactByName(value: unknown, depth = 0): unknown {
 }
 
 /** Removes credentials in URLs (`redis://:secret@host`) and known secrets from a line of JSON. */
-export function redactLine(line: string, secrets: readonly string[]): string {
+export function redactLine(line: string, secrets: Iterable<string>): string {
   let redacted = line.includes('@') ? line.replace(URL_CREDENTIALS, `$1${REDACTED}@`) : line;
   for (const secret of secrets) {
     if (secret.length < SECRET_LENGTH_MIN) continue;

@@ -67,7 +67,8 @@ export async function runService(
 ): Promise<void> {
   const loaded = loadOrExit();
   const { args, config } = loaded;
-  const log = createLogger({ service, level: config.logLevel, secrets: config.secrets });
+  const { logLevel: level, secrets, secretsReadAgain } = config;
+  const log = createLogger({ service, level, secrets, secretsReadAgain });
   const stopping = new AbortController();
   const readiness = new Readiness();
   const registry = new Registry();

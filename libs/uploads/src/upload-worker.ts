@@ -32,7 +32,7 @@ export interface RetryTimes {
   readonly slowMs: number;
 }
 
-export const RETRY_TIMES: RetryTimes = { baseMs: 500, capMs: 30_000, slowMs: 30_000 };
+export const RETRY_TIMES: RetryTimes = { baseMs: 500, capMs: 30_000, slowMs: 20_000 };
 
 type UploadLost = 'lock_lost' | 'stopping';
 

@@ -17,6 +17,16 @@ describe('how check explains a configuration', () => {
     expect(meaning['data']).toBe('/var/sink (spool, Redis)');
   });
 
+  test('where S3 is and how it is reached, and what names it', () => {
+    const env = { AWS_ENDPOINT_URL_S3: 'http://localhost:18150', HTTPS_PROXY: 'http://u:hunter22@proxy:3128' };
+    const overrides = { bucket: 'mine', data_dir: '/d' };
+    const meaning = Object.fromEntries(meanings(loadConfig({ env, overrides, readText: () => 'missing' })));
+    expect(meaning['objects']).toContain(
+      ', at http://localhost:18150 (AWS_ENDPOINT_URL_S3), through the proxy http://proxy:3128 (HTTPS_PROXY), credentials from the AWS default chain: the profile default of ',
+    );
+    expect(JSON.stringify(meaning)).not.toContain('hunter22');
+  });
+
   test('a full one, without its secrets', () => {
     const meaning = said({
       'redis.url': 'rediss://user:hunter22@redis.example:6380/3',

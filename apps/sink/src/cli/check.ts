@@ -30,6 +30,7 @@ type Finding =
 export async function check({ config, env, write }: CheckOptions): Promise<number> {
   write('The configuration is valid. It means:');
   for (const [name, meaning] of meanings(config)) write(`  ${name.padEnd(12)} ${meaning}`);
+  for (const warning of config.warnings) write(`warning: ${warning}`);
   write('');
   const redis = config.redis === null ? checkOwnRedis(env) : await checkRedis(config.redis, config);
   report('Redis', redis, write);
@@ -92,8 +93,12 @@ function placeOf({ target }: RedisSettings): string {
 
 function bucketInWords({ bucket }: SinkConfig): string {
   if (bucket.kind === 'file') return ', as plain files';
-  const credentials = bucket.credentials === undefined ? 'the AWS default chain' : 'the configured key';
-  return `, at ${bucket.endpoint ?? `AWS ${bucket.region ?? ''}`.trim()}, credentials from ${credentials}`;
+  const { endpoint, endpointFrom = 'endpoint', region, proxy } = bucket;
+  const credentials = bucket.credentials === undefined ? bucket.credentialsFrom : 'the configured key';
+  const from = endpointFrom === 'endpoint' ? '' : ` (${endpointFrom})`;
+  const place = endpoint === undefined ? `AWS ${region ?? ''}`.trim() : `${endpoint}${from}`;
+  const through = proxy === undefined ? '' : `, through the proxy ${proxy.shown}`;
+  return `, at ${place}${through}, credentials from ${credentials}`;
 }
 
 function checkOwnRedis(env: Environment): Finding {
