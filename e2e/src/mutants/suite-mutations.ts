@@ -28,4 +28,18 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
     ],
     ...DURABLE,
   },
+  {
+    name: 'a chunk is stored before the one with the earlier events of its request',
+    edits: [{ rule: 'request.in-order', to: 'const index = this.#full.length - 1;' }],
+    project: 'apps/ingest',
+    file: 'src/commit/request-order.test.ts',
+    fails: /× .*a chunk waits until the one with the earlier events of its request is stored/,
+  },
+  {
+    name: 'a file goes on with chunks that are older than its last one',
+    edits: [{ rule: 'segment.in-order', to: '' }],
+    project: 'apps/batcher',
+    file: 'src/lane/order.test.ts',
+    fails: /× .*after a takeover: the file is closed before older chunks come/,
+  },
 ];

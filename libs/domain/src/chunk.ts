@@ -32,6 +32,14 @@ export interface LineRun {
   readonly endByte: number;
 }
 
+/** Whether the chunk `id` was appended before `other`: `milliseconds-number`, each of up to 64 bits. */
+export function isOlderChunk(id: string, other: string): boolean {
+  const [ms = '0', number = '0'] = id.split('-');
+  const [otherMs = '0', otherNumber = '0'] = other.split('-');
+  if (ms !== otherMs) return BigInt(ms) < BigInt(otherMs);
+  return BigInt(number) < BigInt(otherNumber);
+}
+
 /** The byte at which line `index` starts, counted from line `fromLine` at `fromByte`; -1 if the body ends before it. */
 export function byteOfLine(body: Buffer, index: number, fromLine = 0, fromByte = 0): number {
   let byte = fromByte;

@@ -1,5 +1,5 @@
 export { assertNever } from './assert-never.ts';
-export { byteOfLine, CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX, CHUNK_VERSION, lineRun } from './chunk.ts';
+export { byteOfLine, CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX, CHUNK_VERSION, isOlderChunk, lineRun } from './chunk.ts';
 export type { Chunk } from './chunk.ts';
 export { manifestContent, manifestKey, parseManifestKey, UNLISTED_MAX } from './manifest.ts';
 export type { Manifest } from './manifest.ts';

@@ -1,4 +1,4 @@
-import { backoffMs, byteOfLine, type Chunk, isRetryable } from '@sink/domain';
+import { backoffMs, byteOfLine, type Chunk, isOlderChunk, isRetryable } from '@sink/domain';
 import { type BatcherLane, RedisFailure, RedisRefused, type StreamEntry } from '@sink/lane';
 import type { BatcherPorts, LaneEvents, LaneSpool, Reporter, Room, UploadHandover } from '../ports.ts';
 import type { BatcherSettings } from '../settings.ts';
@@ -184,6 +184,9 @@ export class LaneBatcher {
     this.#held.add(chunk.id);
     this.#ports.room.took(chunk.body.length - byte);
     const cursor: ChunkCursor = { chunk, line: taken, byte };
+    const open = this.#open.of(chunk.partition);
+    // The events of one request may be in both chunks, the earlier ones in this.
+    if (open?.isAfter(chunk.id) === true) await this.#close(open); // rule: segment.in-order
     while (cursor.line < chunk.count) {
       const segment = this.#open.of(chunk.partition) ?? (await this.#openSegment(chunk));
       const full = await segment.fill(cursor);
@@ -267,7 +270,7 @@ export class LaneBatcher {
     for (let more = true; more;) {
       const newest = (await this.#read(0)).at(-1);
       this.#sealer.failed.throwIfAborted();
-      more = newest !== undefined && isOlder(newest.id, last);
+      more = newest !== undefined && isOlderChunk(newest.id, last);
     }
     for (const segment of this.#open.all) await this.#close(segment);
     await this.#sealer.settle();
@@ -304,12 +307,4 @@ function isDiskFull(error: unknown): boolean {
 /** NOGROUP, or from a command that names the stream itself: ERR no such key. */
 function isGroupGone(error: unknown): boolean {
   return error instanceof RedisRefused && (error.code === 'NOGROUP' || error.message.includes('no such key'));
-}
-
-/** Whether the stream's entry `id` comes before `other`: `milliseconds-number`, each of up to 64 bits. */
-function isOlder(id: string, other: string): boolean {
-  const [ms = '0', number = '0'] = id.split('-');
-  const [otherMs = '0', otherNumber = '0'] = other.split('-');
-  if (ms !== otherMs) return BigInt(ms) < BigInt(otherMs);
-  return BigInt(number) < BigInt(otherNumber);
 }

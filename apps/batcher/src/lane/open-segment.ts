@@ -1,4 +1,4 @@
-import { type Chunk, lineRun, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
+import { type Chunk, isOlderChunk, lineRun, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
 import type { SegmentWriter } from '@sink/spool';
 
 export interface SegmentLimits {
@@ -47,6 +47,12 @@ export class OpenSegment {
     this.openedAtMs = segment.openedAtMs;
     this.deadlineMs = segment.deadlineMs;
     this.#limits = limits;
+  }
+
+  /** Whether it holds events that were appended after this chunk. */
+  isAfter(chunkId: string): boolean {
+    const last = this.slices.at(-1);
+    return last !== undefined && isOlderChunk(chunkId, last[0]);
   }
 
   /** Takes as much of the chunk as fits, and moves the cursor behind it; true if the segment is full then. */

@@ -12,9 +12,16 @@ function build(): { builder: ChunkBuilder; told: AppendOutcome[]; settle: (outco
   return { builder: new ChunkBuilder(), told, settle: (outcome) => told.push(outcome) };
 }
 
+/** Takes the next chunk, as if it were stored at once. */
+function takeStored(builder: ChunkBuilder): PendingChunk | null {
+  const chunk = builder.take();
+  if (chunk) builder.stored(chunk);
+  return chunk;
+}
+
 function takeAll(builder: ChunkBuilder): PendingChunk[] {
   const chunks: PendingChunk[] = [];
-  for (let chunk = builder.take(); chunk; chunk = builder.take()) chunks.push(chunk);
+  for (let chunk = takeStored(builder); chunk; chunk = takeStored(builder)) chunks.push(chunk);
   return chunks;
 }
 
@@ -157,7 +164,7 @@ describe('gathering submissions into chunks', () => {
           const chunks: PendingChunk[] = [];
           for (const [index, lines] of submissions.entries()) {
             builder.add(lines, settle, times);
-            const chunk = takes[index] === true ? builder.take() : null;
+            const chunk = takes[index] === true ? takeStored(builder) : null;
             if (chunk) chunks.push(chunk);
           }
           chunks.push(...takeAll(builder));

@@ -15,48 +15,48 @@ export interface PendingChunk {
   readonly waiting: Settle[];
   /** Bytes of the body, with each line's LF. */
   bytes: number;
-  /** Bytes of its requests in the chunks after it: the append asks for their room before the first chunk is stored. */
+  /** Bytes of its request in the chunks after it: the append asks for their room before the first chunk is stored. */
   furtherBytes: number;
   /** Unix time of acceptance of its first submission. */
   readonly acceptedAtMs: number;
   /** Monotonic time at which its submissions are refused. */
   deadlineMs: number;
+  /** The chunk with the earlier events of its request, until that is stored; null: there is none to wait for. */
+  after: PendingChunk | null;
+}
+
+interface Times {
+  readonly partition: string;
+  readonly acceptedAtMs: number;
+  readonly deadlineMs: number;
 }
 
 /**
  * Gathers submissions into chunks of one partition: submissions that arrive while the last chunk is on its way form the
  * next one (group commit). A line that is larger than a chunk may be is a chunk of its own.
+ *
+ * A submission that is larger than a chunk gets chunks of its own, and each of them waits for the one before: so its events
+ * are in the lane in their order, and what is refused of it is its end. No other submission waits with them.
  */
 export class ChunkBuilder {
   #full: PendingChunk[] = [];
   #last: PendingChunk | null = null;
 
-  add(
-    lines: readonly string[],
-    settle: Settle,
-    times: { partition: string; acceptedAtMs: number; deadlineMs: number },
-  ): void {
-    const parts: PendingChunk[] = [];
-    const partBytes: number[] = [];
-    for (const line of lines) {
-      const bytes = Buffer.byteLength(line) + 1;
-      const chunk = this.#chunkFor(times, bytes);
-      if (parts.at(-1) !== chunk) {
-        parts.push(chunk);
-        partBytes.push(0);
-      }
-      chunk.lines.push(line);
-      chunk.bytes += bytes;
-      partBytes[partBytes.length - 1] = (partBytes.at(-1) ?? 0) + bytes;
+  add(lines: readonly string[], settle: Settle, times: Times): void {
+    if (lines.length === 0) return settle('stored');
+    let bytes = lines.length;
+    for (const line of lines) bytes += Buffer.byteLength(line);
+    if (lines.length > CHUNK_EVENTS_MAX || (bytes > CHUNK_BYTES_MAX && lines.length > 1)) {
+      this.#addLarge(lines, settle, times);
+      return;
     }
-    const [first] = parts;
-    if (!first) return settle('stored');
-    first.furtherBytes += partBytes.slice(1).reduce((sum, bytes) => sum + bytes, 0);
-    const settlePart = parts.length === 1 ? settle : settleTogether(parts.length, settle);
-    for (const part of parts) part.waiting.push(settlePart);
+    const chunk = this.#chunkFor(times, lines.length, bytes);
+    for (const line of lines) chunk.lines.push(line);
+    chunk.bytes += bytes;
+    chunk.waiting.push(settle);
   }
 
-  /** Takes the oldest chunk, full or not. Nothing is added to it any more. */
+  /** Takes the oldest chunk that may be stored now, full or not. Nothing is added to it any more. */
   take(): PendingChunk | null {
     const full = this.takeFull();
     if (full) return full;
@@ -65,9 +65,23 @@ export class ChunkBuilder {
     return last;
   }
 
-  /** Takes the oldest chunk to which nothing can be added. */
+  /** Takes the oldest chunk that may be stored now and to which nothing can be added. */
   takeFull(): PendingChunk | null {
-    return this.#full.shift() ?? null;
+    const index = this.#full.findIndex((chunk) => chunk.after === null); // rule: request.in-order
+    return index === -1 ? null : (this.#full.splice(index, 1)[0] ?? null);
+  }
+
+  /** The next chunk of its request may be stored now. */
+  stored(chunk: PendingChunk): void {
+    for (const next of this.#full) if (next.after === chunk) next.after = null;
+  }
+
+  /** Takes the chunks that continue the request of one that was not stored: they are refused with it. */
+  takeContinuing(chunk: PendingChunk): PendingChunk[] {
+    const refused = [chunk];
+    for (const next of this.#full) if (next.after !== null && refused.includes(next.after)) refused.push(next);
+    this.#full = this.#full.filter((next) => !refused.includes(next));
+    return refused.slice(1);
   }
 
   /** Events in the chunk to which the next submission is added. */
@@ -94,19 +108,53 @@ export class ChunkBuilder {
     return due;
   }
 
-  #chunkFor(times: { partition: string; acceptedAtMs: number; deadlineMs: number }, bytes: number): PendingChunk {
+  #addLarge(lines: readonly string[], settle: Settle, times: Times): void {
+    this.#closeLast();
+    const chunks: PendingChunk[] = [];
+    let chunk = emptyChunk(times, null);
+    for (const line of lines) {
+      const bytes = Buffer.byteLength(line) + 1;
+      if (chunk.lines.length > 0 && !hasRoom(chunk, 1, bytes)) {
+        chunks.push(chunk);
+        chunk = emptyChunk(times, chunk);
+      }
+      chunk.lines.push(line);
+      chunk.bytes += bytes;
+    }
+    chunks.push(chunk);
+    const [first, ...further] = chunks;
+    if (first) first.furtherBytes = further.reduce((sum, { bytes }) => sum + bytes, 0);
+    const settlePart = settleTogether(chunks.length, settle);
+    for (const part of chunks) part.waiting.push(settlePart);
+    this.#full.push(...chunks);
+  }
+
+  /** The chunk that grows, if a submission of this size may join it; else a new one. */
+  #chunkFor(times: Times, events: number, bytes: number): PendingChunk {
     const last = this.#last;
     const fits =
       last?.partition === times.partition &&
       Math.abs(times.deadlineMs - last.deadlineMs) <= DEADLINE_SPREAD_MS_MAX &&
-      last.lines.length < CHUNK_EVENTS_MAX &&
-      last.bytes + bytes <= CHUNK_BYTES_MAX;
+      hasRoom(last, events, bytes);
     if (fits) {
       last.deadlineMs = Math.min(last.deadlineMs, times.deadlineMs);
       return last;
     }
-    if (last) this.#full.push(last);
-    this.#last = { ...times, lines: [], waiting: [], bytes: 0, furtherBytes: 0 };
+    this.#closeLast();
+    this.#last = emptyChunk(times, null);
     return this.#last;
   }
+
+  #closeLast(): void {
+    if (this.#last) this.#full.push(this.#last);
+    this.#last = null;
+  }
+}
+
+function emptyChunk(times: Times, after: PendingChunk | null): PendingChunk {
+  return { ...times, lines: [], waiting: [], bytes: 0, furtherBytes: 0, after };
+}
+
+function hasRoom(chunk: PendingChunk, events: number, bytes: number): boolean {
+  return chunk.lines.length + events <= CHUNK_EVENTS_MAX && chunk.bytes + bytes <= CHUNK_BYTES_MAX;
 }

@@ -107,13 +107,52 @@ describe('group commit', () => {
     expect((await world.chunks()).map((chunk) => chunk.length)).toEqual([1, 1, 1, 1, 1]);
   });
 
+  test('the events of a large request are in the lane in their order, though several writers store it', async () => {
+    const world = await commitWorld({ writers: 3 });
+    const large = (prefix: string): string[] =>
+      numbered(8, prefix).map((line) => line.replace('}', `,"x":"${'x'.repeat(600_000)}"}`));
+    const idOf = (line: string): string => (JSON.parse(line) as { id: string }).id;
+    for (let round = 0; round < 2; round++) {
+      await Promise.all([
+        world.submit(...large(`a${round}-`)),
+        world.submit('{"id":"small"}'),
+        world.submit(...large(`b${round}-`)),
+      ]);
+    }
+    const ids = (await world.chunks()).flat().map(idOf);
+    for (const request of ['a0-', 'a1-', 'b0-', 'b1-']) {
+      const own = ids.filter((id) => id.includes(request));
+      expect(own).toEqual(numbered(8, request).map(idOf));
+    }
+  });
+
+  test('what is not stored of a large request is its end, also when connections are cut', async () => {
+    const world = await commitWorld({ writers: 2, holdMaxMs: 600, backlogBytesMax: 40_000_000 });
+    await warmUp(world);
+    for (let round = 0; round < 4; round++) {
+      const lines = numbered(6, `${round}-`).map((line) => line.replace('}', `,"x":"${'x'.repeat(900_000)}"}`));
+      const told = world.submit(...lines);
+      await sleep(round * 4);
+      world.proxy.cut();
+      await told;
+    }
+    const ids = (await world.chunks())
+      .flat()
+      .slice(1)
+      .map((line) => /"id":"([^"]*)"/.exec(line)?.[1] ?? '');
+    const places = new Map<string, number>();
+    for (const id of ids) {
+      const [round = '', place = ''] = id.split('-');
+      expect(Number(place)).toBe(places.get(round) ?? 0);
+      places.set(round, Number(place) + 1);
+    }
+  });
+
   test('a request for which there is no room is refused whole, before its first chunk', async () => {
     const world = await commitWorld({ backlogBytesMax: 2_000_000, holdMaxMs: 200 });
     const lines = numbered(4).map((line) => line.replace('}', `,"x":"${'x'.repeat(600_000)}"}`));
-    expect((await world.submit(...lines)).outcome).not.toBe('stored');
-    expect((await world.chunks()).length).toBeLessThan(4);
-    const [first] = await world.chunks();
-    expect(first?.[0]?.startsWith('{"id":"e0"')).not.toBe(true);
+    expect((await world.submit(...lines)).outcome).toBe('backlog_full');
+    expect(await world.chunks()).toEqual([]);
   });
 
   test('the turn of the hour is a turn of the chunk, though both are submitted in one tick', async () => {

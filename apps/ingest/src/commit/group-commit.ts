@@ -163,7 +163,7 @@ export class GroupCommit implements EventAppender {
   async #store(writer: LaneWriter, chunk: PendingChunk): Promise<void> {
     // next: lane-writer.ts, whose outcome settles every request of the chunk
     const { outcome, idle } = writer.store(chunk, (reason) => this.#holdUps.set(writer, reason));
-    outcome.then((settled) => settleAll(chunk, settled)).catch(this.#crash);
+    outcome.then((settled) => this.#settle(chunk, settled)).catch(this.#crash);
     try {
       await idle;
     } catch (error) {
@@ -172,6 +172,13 @@ export class GroupCommit implements EventAppender {
       this.#idle.push(writer);
       this.#hand();
     }
+  }
+
+  /** A chunk lets the next one of its request go when it is stored, and takes it along when it is not. */
+  #settle(chunk: PendingChunk, outcome: AppendOutcome): void {
+    if (outcome === 'stored') this.#builder.stored(chunk);
+    else for (const next of this.#builder.takeContinuing(chunk)) settleAll(next, outcome);
+    settleAll(chunk, outcome);
   }
 
   /** What holds up the chunks that no writer has taken yet. */

@@ -86,6 +86,7 @@ function chunk(letter: string, lines: number): PendingChunk {
     furtherBytes: 0,
     acceptedAtMs: Date.UTC(2026, 10, 26, 20),
     deadlineMs: performance.now() + 60_000,
+    after: null,
   };
 }
 
