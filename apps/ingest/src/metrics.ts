@@ -41,6 +41,7 @@ export class IngestMetrics {
   #acceptedEvents = 0;
   #duplicateEvents = 0;
   #droppedConnections = 0;
+  #opaqueEvents = 0;
   readonly #requests = new Map<number, number>();
   readonly #refused = new Map<RefusalReason, number>();
   readonly #ackSeconds: Histogram;
@@ -63,6 +64,15 @@ export class IngestMetrics {
       collect: () => {
         duplicates.reset();
         duplicates.inc(this.#duplicateEvents);
+      },
+    });
+    const opaque: Counter = new Counter({
+      name: 'sink_ingest_events_opaque_total',
+      help: 'Accepted events whose data was declared as JSON and is not, or has an unpaired surrogate. Its bytes are stored as data_base64.',
+      registers,
+      collect: () => {
+        opaque.reset();
+        opaque.inc(this.#opaqueEvents);
       },
     });
     const requests: Counter = new Counter({
@@ -136,6 +146,11 @@ export class IngestMetrics {
 
   connectionDropped(): void {
     this.#droppedConnections += 1;
+  }
+
+  /** Events among the accepted ones whose data is kept as bytes because it is not sound JSON. */
+  opaque(events: number): void {
+    this.#opaqueEvents += events;
   }
 
   answered(status: number): void {

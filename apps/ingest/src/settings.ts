@@ -62,5 +62,7 @@ export function ingestSettings(
     maxHeaderBytes: config.maxHeaderBytes,
     keepAliveTimeoutMs: config.keepAliveTimeoutMs,
     openFilesMax: openFilesMax(),
+    attributeEncoding: config.attributeEncoding,
+    malformedJson: config.malformedJson,
   };
 }

@@ -31,13 +31,18 @@ export function checkName(name: string): void {
   }
 }
 
+/** Whether a String attribute may hold the text, apart from unpaired surrogates. */
+export function isAllowedText(value: string): boolean {
+  return !BEYOND_PRINTABLE_ASCII.test(value) || !FORBIDDEN.test(value);
+}
+
 /**
  * Checks an attribute whose value is a string.
  *
  * @throws MessageError `attribute_value`, `specversion` or `content_type`
  */
 export function checkString(name: string, value: string): void {
-  if (BEYOND_PRINTABLE_ASCII.test(value) && FORBIDDEN.test(value)) {
+  if (!isAllowedText(value)) {
     throw invalidValue(name, `${shown(value)} has a control character or noncharacter`);
   }
   checkValue(name, value);

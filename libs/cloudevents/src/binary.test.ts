@@ -3,6 +3,7 @@ import {
   decode,
   decodeBinaryWith,
   onTheWire,
+  REFUSE_MALFORMED,
   REQUIRED_HEADERS as REQUIRED,
   REQUIRED_LINE as LINE,
 } from './messages.fixture.ts';
@@ -157,10 +158,10 @@ describe('binary mode, data', () => {
       `${LINE},"data_base64":"Iv8i"}`,
     ],
     [
-      'without Content-Type, an unpaired surrogate is kept as bytes',
+      'without Content-Type, JSON with an unpaired surrogate is kept as bytes, with its type',
       [],
       '"\\ud800"',
-      `${LINE},"data_base64":"Ilx1ZDgwMCI="}`,
+      `${LINE},"datacontenttype":"application/json","data_base64":"Ilx1ZDgwMCI="}`,
     ],
     ['an empty Content-Type is none', [['Content-Type', '']], '1', `${LINE},"data":1}`],
   ];
@@ -200,7 +201,7 @@ describe('binary mode, data', () => {
     ],
   ];
   it.each(refused)('refuses %s', (_name, headers, body, code) => {
-    expect(decodeBinaryWith(headers, body)).toMatchObject({ status: 400, code });
+    expect(decodeBinaryWith(headers, body, REFUSE_MALFORMED)).toMatchObject({ status: 400, code });
   });
 
   it('takes an escaped backslash before "ud800" for what it is', () => {
@@ -219,7 +220,7 @@ describe('binary mode, attributes', () => {
       'héllo € \\"q\\" % 😀 a b',
     ],
     ['percent-encoding, once, in either case', 'Euro%20%E2%82%aC%20%F0%9F%98%80%2541', 'Euro € 😀%41'],
-    ['percent-encoding beside raw UTF-8', onTheWire('é%C3%A9'), 'éé'],
+    ['what looks like percent-encoding beside raw UTF-8, as it is', onTheWire('é%C3%A9'), 'é%C3%A9'],
     ['malformed percent-encoding as it is', '100%, %4, %zz, %', '100%, %4, %zz, %'],
     ['a quoted string', '"a \\"b\\" \\c"', 'a \\"b\\" c'],
     ['percent-encoding inside of a quoted string', '"a%20b"', 'a b'],

@@ -1,11 +1,14 @@
 /** Binary mode (HTTP binding 1.0.2, section 3.1). */
 import { isUtf8 } from 'node:buffer';
+import { valueReader, type ValueReader } from './attribute-encoding.ts';
 import { checkName, checkRequired, checkString, checkValue, invalidValue, isBase64 } from './attributes.ts';
-import { decodeHeaderValue, isPlain } from './header-value.ts';
+import type { Decoding } from './decoding.ts';
+import { isPlain } from './header-value.ts';
 import { compactJson, hasLoneSurrogate, loneSurrogate, parseJson } from './json.ts';
 import { dataKind, parseMediaType } from './media-type.ts';
 import type { DataKind } from './media-type.ts';
 import { MessageError, shown } from './message-error.ts';
+import { bytesMember, IMPLIED_TYPE, keepOpaque } from './opaque.ts';
 import { plainJson } from './plain-json.ts';
 
 const LETTER_C = 0x63;
@@ -29,18 +32,25 @@ interface HeaderAttributes {
  * @param contentType the Content-Type header as received, null without one
  * @throws MessageError
  */
-export function decodeBinary(rawHeaders: readonly string[], contentType: string | null, body: Buffer): string {
-  const attributes = readAttributes(rawHeaders);
-  if (contentType === null) return `{${attributes.members}${data(attributes, 'unknown', body)}}`;
+export function decodeBinary(
+  rawHeaders: readonly string[],
+  contentType: string | null,
+  body: Buffer,
+  decoding: Decoding,
+): string {
+  const attributes = readAttributes(rawHeaders, decoding);
+  if (contentType === null) return `{${attributes.members}${data(attributes, 'unknown', body, decoding)}}`;
   const { value, kind } = readContentType(contentType);
-  return `{${attributes.members},"datacontenttype":${JSON.stringify(value)}${data(attributes, kind, body)}}`;
+  const dataMember = data(attributes, kind, body, decoding);
+  return `{${attributes.members},"datacontenttype":${JSON.stringify(value)}${dataMember}}`;
 }
 
-function readAttributes(rawHeaders: readonly string[]): HeaderAttributes {
+function readAttributes(rawHeaders: readonly string[], { attributeEncoding }: Decoding): HeaderAttributes {
   const names = new Set<string>();
   let members = '';
   let isLegacy = false;
   let contentEncoding: string | null = null;
+  let read: ValueReader | null = null;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const header = rawHeaders[at] ?? '';
     if (!isAttributeHeader(header)) continue;
@@ -55,7 +65,8 @@ function readAttributes(rawHeaders: readonly string[]): HeaderAttributes {
       checkValue(name, raw);
       members += `,"${name}":"${raw}"`;
     } else {
-      value = decodeAttribute(name, raw);
+      read ??= valueReader(rawHeaders, attributeEncoding);
+      value = readAttribute(name, raw, read);
       members += `,"${name}":${JSON.stringify(value)}`;
     }
     if (name === 'specversion') isLegacy = value === '0.3';
@@ -81,8 +92,8 @@ function checkHeaderName(name: string): void {
   if (name === 'data') throw new MessageError('attribute_name', 'ce-data must not be sent: data is the body');
 }
 
-function decodeAttribute(name: string, raw: string): string {
-  const value = decodeHeaderValue(raw);
+function readAttribute(name: string, raw: string, read: ValueReader): string {
+  const value = read(raw);
   if (value === null) throw new MessageError('utf8', `attribute ${shown(name)}: not valid UTF-8`);
   checkString(name, value);
   return value;
@@ -103,52 +114,62 @@ function readContentType(raw: string): { value: string; kind: DataKind } {
 }
 
 /** The last member of the event, with the comma before it; empty for an empty body, which means no data. */
-function data(attributes: HeaderAttributes, kind: DataKind | 'unknown', body: Buffer): string {
+function data(attributes: HeaderAttributes, kind: DataKind | 'unknown', body: Buffer, decoding: Decoding): string {
   if (attributes.contentEncoding !== null) return encodedData(attributes.contentEncoding, body);
   if (body.length === 0) return '';
   switch (kind) {
     case 'json':
-      return `,"data":${declaredJson(body)}`;
+      return declaredJson(attributes, body, decoding);
     case 'text':
       return isUtf8(body) ? `,"data":${JSON.stringify(body.toString('utf8'))}` : bytes(attributes, body);
-    case 'unknown': {
-      const json = undeclaredJson(body);
-      return json === null ? bytes(attributes, body) : `,"data":${json}`;
-    }
+    case 'unknown':
+      return undeclaredData(attributes, body, decoding);
     case 'binary':
       return bytes(attributes, body);
   }
 }
 
 function bytes({ isLegacy }: HeaderAttributes, body: Buffer): string {
-  const base64 = body.toString('base64');
-  return isLegacy ? `,"datacontentencoding":"base64","data":"${base64}"` : `,"data_base64":"${base64}"`;
+  return `,${bytesMember(isLegacy, body)}`;
 }
 
-function declaredJson(body: Buffer): string {
+function declaredJson(attributes: HeaderAttributes, body: Buffer, decoding: Decoding): string {
   const plain = plainJson(body);
-  if (plain !== null) return plain;
-  const { text } = parseJson(body, 'the body, declared as JSON,');
-  if (hasLoneSurrogate(text)) throw loneSurrogate('the body');
-  return compactJson(text);
+  if (plain !== null) return `,"data":${plain}`;
+  try {
+    const { text } = parseJson(body, 'the body, declared as JSON,');
+    if (hasLoneSurrogate(text)) throw loneSurrogate('the body');
+    return `,"data":${compactJson(text)}`;
+  } catch (error) {
+    keepOpaque(decoding, error);
+    return bytes(attributes, body);
+  }
 }
 
 /**
  * Data without a Content-Type. In the JSON format, `data` of an event without datacontenttype is JSON (section 3.1.1),
- * so JSON is stored there; real brokers send such events. Anything else violates no declaration: the result is null,
- * and the caller keeps the bytes (as a JSON string they would be other bytes).
+ * so JSON is stored there; real brokers send such events. Anything else violates no declaration: its bytes are kept (as a
+ * JSON string they would be other bytes).
  */
-function undeclaredJson(body: Buffer): string | null {
+function undeclaredData(attributes: HeaderAttributes, body: Buffer, decoding: Decoding): string {
   const plain = plainJson(body);
-  if (plain !== null) return plain;
+  if (plain !== null) return `,"data":${plain}`;
+  const text = jsonText(body);
+  if (text === null) return bytes(attributes, body);
+  if (!hasLoneSurrogate(text)) return `,"data":${compactJson(text)}`;
+  keepOpaque(decoding, loneSurrogate('the body'));
+  return `,"datacontenttype":"${IMPLIED_TYPE}"${bytes(attributes, body)}`;
+}
+
+function jsonText(body: Buffer): string | null {
   if (!isUtf8(body)) return null;
   const text = body.toString('utf8');
   try {
     JSON.parse(text);
+    return text;
   } catch {
     return null;
   }
-  return hasLoneSurrogate(text) ? null : compactJson(text);
 }
 
 /** CloudEvents 0.3: the body is already Base64 text. */

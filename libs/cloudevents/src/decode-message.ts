@@ -1,4 +1,5 @@
 import { decodeBinary } from './binary.ts';
+import { DEFAULT_DECODING, type Decoding } from './decoding.ts';
 import { isUtf8Charset, parseMediaType } from './media-type.ts';
 import { MessageError, shown } from './message-error.ts';
 import { decodeBatch, decodeStructured } from './structured.ts';
@@ -17,9 +18,15 @@ const CONTENT_TYPE_CHARACTERS = 'content-type'.length;
  * @param body without Content-Encoding; the caller limits its size
  * @throws MessageError if the message is not a valid CloudEvent (400) or has an unsupported format (415)
  */
-export function decodeMessage(rawHeaders: readonly string[], body: Buffer): string[] {
+export function decodeMessage(
+  rawHeaders: readonly string[],
+  body: Buffer,
+  decoding: Decoding = DEFAULT_DECODING,
+): string[] {
   const contentType = findContentType(rawHeaders);
-  if (contentType === null || !hasCloudEventsPrefix(contentType)) return [decodeBinary(rawHeaders, contentType, body)];
+  if (contentType === null || !hasCloudEventsPrefix(contentType)) {
+    return [decodeBinary(rawHeaders, contentType, body, decoding)];
+  }
 
   const mediaType = parseMediaType(contentType);
   const essence = mediaType?.essence;
@@ -29,7 +36,7 @@ export function decodeMessage(rawHeaders: readonly string[], body: Buffer): stri
   if (!isUtf8Charset(mediaType.charset)) {
     throw new MessageError('charset', `Content-Type ${shown(contentType)}: CloudEvents in JSON must be UTF-8`);
   }
-  return essence === BATCHED_JSON ? decodeBatch(body) : decodeStructured(body);
+  return essence === BATCHED_JSON ? decodeBatch(body, decoding) : decodeStructured(body, decoding);
 }
 
 /** Null if there is none or it is empty. */

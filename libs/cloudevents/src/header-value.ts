@@ -5,25 +5,31 @@ const PLAIN = /^[\x20\x21\x23\x24\x26-\x5b\x5d-\x7e]*$/;
 const QUOTED_STRING = /^"((?:[^"\\]|\\.)*)"$/s;
 const PERCENT = 0x25;
 
-/** Whether decoding the value as a header and encoding it as a JSON string both leave it unchanged. */
+/** Whether reading the value as a header, in any way, and encoding it as a JSON string both leave it unchanged. */
 export function isPlain(raw: string): boolean {
   return PLAIN.test(raw);
 }
 
-/**
- * The text of a `ce-` header's value (HTTP binding 1.0.2, section 3.1.3.2); null if its bytes are not UTF-8.
- *
- * If the whole value is a quoted string, it is unquoted. Quotes inside a value are part of it, because real brokers
- * send such values. Then percent-encoding is decoded once; a `%` without two hex digits is kept, for the same reason.
- * Bytes outside ASCII are read as UTF-8, which Go's SDK sends.
- *
- * @param raw from node:http: one character (latin1) per byte
+/*
+ * The steps from the value of a header to its text. Values have one character (latin1) per byte, as node:http delivers
+ * them; bytes outside ASCII are read as UTF-8, which Go's SDK sends.
  */
-export function decodeHeaderValue(raw: string): string | null {
-  const value = QUOTED_STRING.exec(raw)?.[1]?.replace(/\\(.)/gs, '$1') ?? raw;
+
+/** The content of a value that is one quoted string. Quotes inside a value are part of it, because brokers send such. */
+export function unquoted(value: string): string {
+  return QUOTED_STRING.exec(value)?.[1]?.replace(/\\(.)/gs, '$1') ?? value;
+}
+
+/** Decodes once. A `%` without two hex digits is kept. */
+export function percentDecoded(value: string): string {
+  if (!value.includes('%')) return value;
+  return percentDecode(Buffer.from(value, 'latin1')).toString('latin1');
+}
+
+/** Null if the bytes are not UTF-8. */
+export function utf8Text(value: string): string | null {
   const bytes = Buffer.from(value, 'latin1');
-  const decoded = value.includes('%') ? percentDecode(bytes) : bytes;
-  return isUtf8(decoded) ? decoded.toString('utf8') : null;
+  return isUtf8(bytes) ? bytes.toString('utf8') : null;
 }
 
 /** Decodes in place. */

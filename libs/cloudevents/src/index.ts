@@ -1,4 +1,6 @@
+export type { AttributeEncoding } from './attribute-encoding.ts';
 export { decodeMessage } from './decode-message.ts';
+export type { Decoding } from './decoding.ts';
 export { fingerprint } from './fingerprint.ts';
 export { MessageError } from './message-error.ts';
 export type { MessageErrorCode } from './message-error.ts';

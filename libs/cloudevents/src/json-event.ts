@@ -10,8 +10,10 @@ import {
   notAnInteger,
 } from './attributes.ts';
 import type { SpecVersion } from './attributes.ts';
-import { isNonInteger, membersOf, scanObject, type ScannedObject } from './json.ts';
+import type { Decoding } from './decoding.ts';
+import { hasLoneSurrogate, isNonInteger, loneSurrogate, membersOf, scanObject, type ScannedObject } from './json.ts';
 import { MessageError, shown } from './message-error.ts';
+import { checkLoneSurrogates, keepOpaque, opaqueLine } from './opaque.ts';
 
 export interface JsonEvent {
   readonly line: string;
@@ -25,14 +27,19 @@ export interface JsonEvent {
  *
  * @throws MessageError for every mistake in one event
  */
-export function readJsonEvent(text: string, start: number, value: unknown): JsonEvent {
+export function readJsonEvent(text: string, start: number, value: unknown, decoding: Decoding): JsonEvent {
   if (!isObject(value)) throw new MessageError('json', 'a CloudEvent must be a JSON object');
   const scanned = scanObject(text, start);
+  const { line, end } = scanned;
   const names = Object.keys(value);
-  if (names.length !== scanned.memberCount) throw duplicateName(scanned.line);
+  if (names.length !== scanned.memberCount) throw duplicateName(line);
+  const isOpaque = hasLoneSurrogate(line);
+  if (isOpaque) checkLoneSurrogates(text, start, value);
   const version = checkMembers(value, names);
   if (scanned.hasNonInteger) checkNumbers(scanned);
-  return { line: scanned.line, end: scanned.end, version };
+  if (!isOpaque) return { line, end, version };
+  keepOpaque(decoding, loneSurrogate('data'));
+  return { line: opaqueLine(text, start, value), end, version };
 }
 
 function checkMembers(event: Record<string, unknown>, names: readonly string[]): SpecVersion {
@@ -59,8 +66,7 @@ function checkMembers(event: Record<string, unknown>, names: readonly string[]):
         checkString(name, value);
         break;
       case 'data_base64':
-        if (version === '1.0') checkDataBase64(event, value);
-        else checkExtension(name, value, version); // Not a name that 0.3 knows.
+        checkDataBase64(event, value); // 0.3 does not know it, and senders of 0.3 use it.
         break;
       case 'datacontentencoding':
         if (version === '0.3') checkContentEncoding(event, value);

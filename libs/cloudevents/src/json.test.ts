@@ -32,7 +32,14 @@ it('finds the end, the members and the line of an object in a longer text', () =
       expect(scanned.end).toBe(before.length + text.length);
       expect(scanned.memberCount).toBe(Object.keys(object).length);
       expect(membersOf(scanned.line)).toEqual(
-        Object.entries(object).map(([name, value]) => ({ name, text: JSON.stringify(value) })),
+        Object.entries(object).map(([name, value]) => ({
+          name,
+          nameText: JSON.stringify(name),
+          text: JSON.stringify(value),
+        })),
+      );
+      expect(membersOf(before + text + after, before.length).map(({ text: value }) => compactJson(value))).toEqual(
+        Object.values(object).map((value) => JSON.stringify(value)),
       );
     }),
   );

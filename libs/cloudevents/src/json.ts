@@ -65,7 +65,9 @@ export interface ScannedObject {
 
 export interface Member {
   readonly name: string;
-  /** The value's text, from its first character to the end of the member. */
+  /** The name as it is written, with its quotes. */
+  readonly nameText: string;
+  /** The value as it is written. */
   readonly text: string;
 }
 
@@ -154,27 +156,30 @@ export function isNonInteger(valueText: string): boolean {
   return startsNonInteger(valueText, 0);
 }
 
-/** The members of an object from its line, including duplicates. For error messages; not fast. */
-export function membersOf(line: string): Member[] {
+/** The members of the object at `start`, including duplicates. For errors and rare events; not fast. */
+export function membersOf(text: string, start = 0): Member[] {
   const members: Member[] = [];
-  let at = 1;
-  while (line.charCodeAt(at) === QUOTE) {
-    const nameEnd = stringEnd(line, at);
-    const valueEnd = memberEnd(line, nameEnd + 1);
-    members.push({ name: String(JSON.parse(line.slice(at, nameEnd))), text: line.slice(nameEnd + 1, valueEnd) });
-    at = valueEnd + 1;
+  let at = skipWhitespace(text, start + 1);
+  while (text.charCodeAt(at) === QUOTE) {
+    const nameEnd = stringEnd(text, at);
+    const valueAt = skipWhitespace(text, skipWhitespace(text, nameEnd) + 1);
+    const end = memberEnd(text, valueAt);
+    const nameText = text.slice(at, nameEnd);
+    members.push({ name: String(JSON.parse(nameText)), nameText, text: text.slice(valueAt, end).trimEnd() });
+    if (text.charCodeAt(end) === CLOSE_BRACE) break;
+    at = skipWhitespace(text, end + 1);
   }
   return members;
 }
 
 /** Index of the comma or brace that ends the member whose value starts at `at`. */
-function memberEnd(line: string, at: number): number {
+function memberEnd(text: string, at: number): number {
   let depth = 0;
   let next = at;
-  while (next < line.length) {
-    const character = line.charCodeAt(next);
+  while (next < text.length) {
+    const character = text.charCodeAt(next);
     if (character === QUOTE) {
-      next = stringEnd(line, next);
+      next = stringEnd(text, next);
       continue;
     }
     if (depth === 0 && (character === COMMA || character === CLOSE_BRACE)) return next;

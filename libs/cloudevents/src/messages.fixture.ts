@@ -1,5 +1,6 @@
 /** Messages for the tests, as node:http delivers them. */
 import { decodeMessage } from './decode-message.ts';
+import { DEFAULT_DECODING, type Decoding } from './decoding.ts';
 import { MessageError } from './message-error.ts';
 
 export type Outcome = readonly string[] | { readonly status: number; readonly code: string; readonly message: string };
@@ -9,9 +10,12 @@ export function onTheWire(value: string): string {
   return Buffer.from(value, 'utf8').toString('latin1');
 }
 
-export function decode(headers: readonly (readonly [string, string])[], body: string | Buffer): Outcome {
+type Headers = readonly (readonly [string, string])[];
+
+export function decode(headers: Headers, body: string | Buffer, decoding: Partial<Decoding> = {}): Outcome {
   try {
-    return decodeMessage(headers.flat(), typeof body === 'string' ? Buffer.from(body) : body);
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    return decodeMessage(headers.flat(), bytes, { ...DEFAULT_DECODING, ...decoding });
   } catch (error) {
     if (!(error instanceof MessageError)) throw error;
     return { status: error.status, code: error.code, message: error.message };
@@ -28,9 +32,11 @@ export const REQUIRED_HEADERS = [
 /** The members for the required headers. */
 export const REQUIRED_LINE = '{"specversion":"1.0","id":"1","source":"/s","type":"t"';
 
-export function decodeBinaryWith(headers: readonly (readonly [string, string])[], body: string | Buffer = ''): Outcome {
-  return decode([...REQUIRED_HEADERS, ...headers], body);
+export function decodeBinaryWith(headers: Headers, body: string | Buffer = '', decoding?: Partial<Decoding>): Outcome {
+  return decode([...REQUIRED_HEADERS, ...headers], body, decoding);
 }
+
+export const REFUSE_MALFORMED: Partial<Decoding> = { malformedJson: 'refuse' };
 
 export function decodeStructuredText(body: string | Buffer, contentType = 'application/cloudevents+json'): Outcome {
   return decode([['Content-Type', contentType]], body);

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { decode, decodeBatchText, decodeStructuredText, REQUIRED_LINE as LINE } from './messages.fixture.ts';
+import {
+  decode,
+  decodeBatchText,
+  decodeStructuredText,
+  REFUSE_MALFORMED,
+  REQUIRED_LINE as LINE,
+} from './messages.fixture.ts';
 
 /** An event with these further members. */
 function event(members: string): string {
@@ -131,7 +137,7 @@ describe('structured mode refuses', () => {
     ['data_base64 of padding', '"data_base64":"===="', 'data', 'data_base64'],
     ['data_base64 with padding inside', '"data_base64":"AA==AAAA"', 'data', 'data_base64'],
   ])('%s', (_name, members, code, where) => {
-    const outcome = decodeStructuredText(event(members));
+    const outcome = decode([['Content-Type', 'application/cloudevents+json']], event(members), REFUSE_MALFORMED);
     expect(outcome).toMatchObject({ status: 400, code, message: expect.stringContaining(where) as string });
   });
 
@@ -244,7 +250,7 @@ describe('batched mode', () => {
     ],
     ['a trailing comma', `[${event('')},]`, 'json', /^the batch/],
   ])('refuses %s', (_name, body, code, message) => {
-    expect(decodeBatchText(body)).toMatchObject({
+    expect(decode([['Content-Type', 'application/cloudevents-batch+json']], body, REFUSE_MALFORMED)).toMatchObject({
       status: 400,
       code,
       message: expect.stringMatching(message) as string,
@@ -265,12 +271,15 @@ describe('structured mode, specversion 0.3', () => {
     ['an extension that is a map', '"ext":{"a":1.0}'],
     ['an encoding without data', '"datacontentencoding":"base64"'],
     ['an encoding that is null', '"datacontentencoding":null,"data":1'],
+    ['data_base64, which 1.0 has', '"datacontenttype":"application/octet-stream","data_base64":"AP8Q"'],
+    ['data_base64 beside the encoding', '"datacontentencoding":"base64","data_base64":"AP8Q"'],
   ])('keeps %s', (_name, members) => {
     expect(decodeStructuredText(legacy(members))).toEqual([legacy(members)]);
   });
 
   it.each([
-    ['data_base64', '"data_base64":"AAE="', 'attribute_name'],
+    ['data_base64 that is no Base64', '"data_base64":"AAE"', 'data'],
+    ['data and data_base64', '"data_base64":"AAE=","data":"x"', 'data'],
     ['an extension that is an array', '"ext":[]', 'attribute_value'],
     ['another encoding', '"datacontentencoding":"gzip","data":"x"', 'attribute_value'],
     ['data that is not in the encoding', '"datacontentencoding":"base64","data":"x"', 'data'],

@@ -1,21 +1,21 @@
 /** Structured and batched mode (HTTP binding 1.0.2, sections 3.2 and 3.3) in the JSON format. */
+import { DEFAULT_DECODING, type Decoding } from './decoding.ts';
 import { readJsonEvent } from './json-event.ts';
 import type { JsonEvent } from './json-event.ts';
-import { hasLoneSurrogate, skipWhitespace, loneSurrogate, parseJson } from './json.ts';
+import { skipWhitespace, parseJson } from './json.ts';
 import { MessageError } from './message-error.ts';
 import { plainBatch, plainEvent } from './plain-event.ts';
 
 /** @throws MessageError */
-export function decodeStructured(body: Buffer): string[] {
+export function decodeStructured(body: Buffer, decoding: Decoding): string[] {
   const line = plainEvent(body);
-  return line === null ? decodeAnyStructured(body) : [line];
+  return line === null ? decodeAnyStructured(body, decoding) : [line];
 }
 
 /** The same, slower, for events that need not be plain. @throws MessageError */
-export function decodeAnyStructured(body: Buffer): string[] {
+export function decodeAnyStructured(body: Buffer, decoding: Decoding = DEFAULT_DECODING): string[] {
   const { text, value } = parseJson(body, 'the event');
-  if (hasLoneSurrogate(text)) throw loneSurrogate('the event');
-  return [readJsonEvent(text, skipWhitespace(text, 0), value).line];
+  return [readJsonEvent(text, skipWhitespace(text, 0), value, decoding).line];
 }
 
 /**
@@ -23,22 +23,20 @@ export function decodeAnyStructured(body: Buffer): string[] {
  *
  * @throws MessageError whose message names the first invalid element by its index, from 0
  */
-export function decodeBatch(body: Buffer): string[] {
-  return plainBatch(body) ?? decodeAnyBatch(body);
+export function decodeBatch(body: Buffer, decoding: Decoding): string[] {
+  return plainBatch(body) ?? decodeAnyBatch(body, decoding);
 }
 
 /** The same, slower, for events that need not be plain. @throws MessageError */
-export function decodeAnyBatch(body: Buffer): string[] {
+export function decodeAnyBatch(body: Buffer, decoding: Decoding = DEFAULT_DECODING): string[] {
   const { text, value } = parseJson(body, 'the batch');
   if (!Array.isArray(value)) throw new MessageError('json', 'a batch must be a JSON array');
   const elements: readonly unknown[] = value;
   const events: JsonEvent[] = [];
-  const someLoneSurrogate = hasLoneSurrogate(text);
   let at = skipWhitespace(text, 0) + 1;
   for (const element of elements) {
     try {
-      const event = readJsonEvent(text, skipWhitespace(text, at), element);
-      if (someLoneSurrogate && hasLoneSurrogate(event.line)) throw loneSurrogate('the event');
+      const event = readJsonEvent(text, skipWhitespace(text, at), element, decoding);
       if (event.version !== (events[0] ?? event).version) {
         throw new MessageError('batch', 'specversion must be the same in all events of a batch');
       }

@@ -234,6 +234,13 @@ test('keep_alive_timeout is above the 90 s of Go clients, and may be above the 6
   expect(keysOf('keep_alive_timeout: 0')).toEqual(['keep_alive_timeout']);
 });
 
+test('what a sender did with header values and JSON is found out, unless it is configured', () => {
+  expect(load({})).toMatchObject({ attributeEncoding: 'auto', malformedJson: 'store' });
+  const given = loadText('attribute_encoding: raw\nmalformed_json: refuse');
+  expect(given).toMatchObject({ attributeEncoding: 'raw', malformedJson: 'refuse' });
+  expect(keysOf('attribute_encoding: utf8\nmalformed_json: drop')).toEqual(['attribute_encoding', 'malformed_json']);
+});
+
 test('a broken file is reported by line, without its content', () => {
   for (const text of ['password: hunter2\n  bad: [hunter2', '{"password": "hunter2" "x": 1}', '- hunter2', 'hunter2']) {
     const [problem, ...more] = problemsOf(text);

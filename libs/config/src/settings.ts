@@ -51,6 +51,16 @@ const intake = {
     '100s',
     'How long ingest keeps an idle connection. Set it above the idle timeout of the load balancer in front of ingest, because a request that arrives while the connection is being closed is lost. The default is above the 90 s of Go clients.',
   ),
+  attribute_encoding: choice(
+    ['auto', 'percent', 'raw'],
+    'auto',
+    'Whether the values of `ce-…` headers are percent-encoded. `percent`: always, as the specification says. `raw`: never, as most SDKs send them. `auto` decides for each message by its id, source, subject, type and dataschema; messages of Vanus and Knative are `raw`.',
+  ),
+  malformed_json: choice(
+    ['store', 'refuse'],
+    'store',
+    'What happens to an event whose data is declared as JSON and is not, or has an unpaired surrogate: its exact bytes are stored as `data_base64`, or it is refused with 400.',
+  ),
   hold_max: duration(
     0,
     60_000,

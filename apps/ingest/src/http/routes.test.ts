@@ -59,7 +59,13 @@ const TABLE: Row[] = [
   },
   { what: 'a missing attribute', status: 400, headers: { 'Ce-Id': '1' }, says: /source|specversion|type/ },
   { what: 'no CloudEvent at all', status: 400, headers: JSON_DATA, body: '{}', says: /^[^\n]+\n$/ },
-  { what: 'broken JSON data', status: 400, headers: binary(JSON_DATA), body: '{"a":', says: /JSON/ },
+  {
+    what: 'broken JSON data',
+    status: 202,
+    headers: binary(JSON_DATA),
+    body: '{"a":',
+    stored: ['"datacontenttype":"application/json","data_base64":"eyJhIjo="'],
+  },
   { what: 'an attribute given twice', status: 400, headers: binary({ 'Ce-X': ['1', '2'] }), says: /x/i },
   { what: 'an invalid structured event', status: 400, headers: STRUCTURED, body: '{"id":"1"}' },
   { what: 'one bad element in a batch', status: 400, headers: BATCHED, body: `[${EVENT},{}]`, says: /element 1/ },
@@ -153,6 +159,32 @@ test('all header fields of a request count, also beyond the two thousand that No
   const many = Object.fromEntries(Array.from({ length: 3000 }, (_, index) => [`Ce-X${index}`, 'v']));
   expect((await send(port, { headers: binary(many) })).status).toBe(202);
   expect(appender.lines[0]).toContain('"x2999":"v"');
+});
+
+test('data that is no JSON is counted when it is stored, or refused if so configured', async () => {
+  const { port, appender, metric } = await startIngest();
+  appender.outcome = 'backlog_full';
+  const broken = { headers: binary(JSON_DATA), body: 'plain' };
+  expect((await send(port, broken)).status).toBe(503);
+  expect(await metric('sink_ingest_events_opaque_total')).toBe(0);
+  appender.outcome = 'stored';
+  expect((await send(port, broken)).status).toBe(202);
+  expect((await send(port, { headers: binary(JSON_DATA), body: '{}' })).status).toBe(202);
+  expect(await metric('sink_ingest_events_opaque_total')).toBe(1);
+
+  const strict = await startIngest({ config: { malformedJson: 'refuse' } });
+  expect(await send(strict.port, broken)).toMatchObject({ status: 400, body: expect.stringMatching(/JSON/) as string });
+  expect(await strict.metric('sink_ingest_events_opaque_total')).toBe(0);
+});
+
+test.each([
+  ['auto', '/s/a%2Fb'],
+  ['raw', '/s/a%2Fb'],
+  ['percent', '/s/a/b'],
+] as const)('with attribute_encoding %s the source /s/a%%2Fb is stored as %s', async (attributeEncoding, source) => {
+  const { port, appender } = await startIngest({ config: { attributeEncoding } });
+  expect((await send(port, { headers: binary({ 'Ce-Source': '/s/a%2Fb' }) })).status).toBe(202);
+  expect(appender.lines).toEqual([expect.stringContaining(`"source":"${source}"`)]);
 });
 
 test('the webhook handshake allows any origin at any rate', async () => {

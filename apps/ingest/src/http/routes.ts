@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { decodeMessage } from '@sink/cloudevents';
+import { decodeMessage, type Decoding } from '@sink/cloudevents';
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Clock, Logger } from '@sink/runtime';
@@ -13,10 +13,13 @@ import type { JointReadiness } from './joint-readiness.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { receiveBody, type ReceivedBody } from './receive.ts';
 
+export type DecodingSettings = Pick<Decoding, 'attributeEncoding' | 'malformedJson'>;
+
 export interface RoutesOptions {
   appender: EventAppender;
   admission: Admission;
   maxBodyBytes: number;
+  decoding: DecodingSettings;
   metrics: IngestMetrics;
   readiness: JointReadiness;
   /** Runs before every route, in this order, and before the body of a request is read. */
@@ -87,9 +90,14 @@ export function createRoutes(options: RoutesOptions): IngestApp {
  */
 class EventRoute {
   readonly #options: RoutesOptions;
+  readonly #decoding: Decoding;
+  /** Of the message that was decoded last: events whose data is kept as bytes. */
+  #opaqueEvents = 0;
 
   constructor(options: RoutesOptions) {
     this.#options = options;
+    const { attributeEncoding, malformedJson } = options.decoding;
+    this.#decoding = { attributeEncoding, malformedJson, opaque: () => void (this.#opaqueEvents += 1) };
   }
 
   take(req: IncomingMessage, res: ServerResponse): Response {
@@ -123,8 +131,9 @@ class EventRoute {
   #store(req: IncomingMessage, res: ServerResponse, { body, heldMs, release }: ReceivedBody, startMs: number): void {
     const { appender, metrics, clock, log, closing } = this.#options;
     let lines: readonly string[];
+    this.#opaqueEvents = 0;
     try {
-      lines = decodeMessage(req.rawHeaders, body);
+      lines = decodeMessage(req.rawHeaders, body, this.#decoding);
     } catch (error) {
       release();
       const refusal = refusalOfDecoding(error);
@@ -132,8 +141,10 @@ class EventRoute {
       this.refuse(req, res, refusal);
       return;
     }
+    const opaqueEvents = this.#opaqueEvents;
     const accept = (): void => {
       metrics.accepted(lines.length, clock.monotonicMs() - startMs);
+      metrics.opaque(opaqueEvents);
       metrics.answered(202);
       sendEmpty(res, 202, closing() ? NO_BODY_AND_CLOSE : NO_BODY);
     };

@@ -11,10 +11,10 @@ import type { EventAppender } from '../commit/appender.ts';
 import { JointReadiness } from './joint-readiness.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { nodeListener } from './node-adapter.ts';
-import { createRoutes, type IngestMiddleware } from './routes.ts';
+import { createRoutes, type DecodingSettings, type IngestMiddleware } from './routes.ts';
 
 /** Times in milliseconds. */
-export interface HttpSettings {
+export interface HttpSettings extends DecodingSettings {
   readonly host: string;
   readonly port: number;
   readonly maxBodyBytes: number;
@@ -71,6 +71,7 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
   const app = createRoutes({
     ...parts,
     maxBodyBytes: settings.maxBodyBytes,
+    decoding: settings,
     readiness: new JointReadiness(parts.readiness, parts.alsoReady, parts.clock),
     closing,
   });

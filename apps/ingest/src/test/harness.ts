@@ -72,6 +72,8 @@ export async function startIngest({
     port: 0,
     maxBodyBytes: 16 * 1024 * 1024,
     maxHeaderBytes: 65_536,
+    attributeEncoding: 'auto' as const,
+    malformedJson: 'store' as const,
     maxInFlightBytes: 64 * 1024 * 1024,
     holdMaxMs: 4000,
     drainMaxMs: 500,
