@@ -135,9 +135,15 @@ export function text(pattern: RegExp, initial: string, allowed: string, descript
   return field(z.string().regex(pattern).prefault(initial), allowed, description);
 }
 
-/** Text that may be absent. */
-export function optionalText(pattern: RegExp, allowed: string, description: string) {
-  return field(z.string().regex(pattern).optional(), allowed, description);
+/** Text that may be absent. `tidy` removes what has no meaning, such as the blanks that a copied value brings along. */
+export function optionalText(
+  pattern: RegExp,
+  allowed: string,
+  description: string,
+  tidy: (given: string) => string = (given) => given,
+) {
+  const tidied = (given: unknown): unknown => (typeof given === 'string' ? tidy(given) : given);
+  return field(z.preprocess(tidied, z.string().regex(pattern)).optional(), allowed, description);
 }
 
 /** Text that is never printed, and may be absent. */

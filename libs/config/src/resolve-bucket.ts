@@ -1,6 +1,7 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readAwsProfile } from './aws-profile.ts';
+import { bucketHint } from './bucket-hint.ts';
 import type { Problems } from './problems.ts';
 import { resolveCa, resolveEndpoint, resolveProxy, type Surroundings } from './resolve-network.ts';
 import type { SecretFiles } from './secret-file.ts';
@@ -30,12 +31,13 @@ export function resolveBucket(
     if (orphan) problems.add('bucket', `the name of the bucket that ${orphan} is for`, [orphan]);
     return { kind: 'file', directory: join(sources.dataDir, 'objects') };
   }
-  if (/^file:/i.test(name)) return { kind: 'file', directory: resolveDirectory(name, problems) };
+  const directory = directoryOf(name);
+  if (directory !== undefined) return { kind: 'file', directory };
 
   const surroundings = { ...sources, profile: readAwsProfile(sources.env, sources.readText) };
   const endpoint = resolveEndpoint(settings, surroundings, problems);
   const forcePathStyle = settings.force_path_style ?? endpoint !== undefined;
-  const wrong = bucketNameMistake(name, forcePathStyle);
+  const wrong = bucketHint(name) ?? bucketNameMistake(name, forcePathStyle);
   if (wrong !== undefined) problems.add('bucket', wrong, ['force_path_style']);
   const region = resolveRegion(settings, surroundings, endpoint);
   if (region === undefined) {
@@ -133,16 +135,15 @@ function resolveCredentials(settings: Settings, problems: Problems): AwsCredenti
   return undefined;
 }
 
-function resolveDirectory(url: string, problems: Problems): string {
-  if (/^file:\/\/\/[^?#]+$/i.test(url)) {
-    try {
-      return fileURLToPath(url);
-    } catch {
-      // An encoded slash or a malformed percent sign is reported below.
-    }
+/** The directory of a file:/// address; undefined for everything else, and for one that is broken. */
+function directoryOf(url: string): string | undefined {
+  if (!/^file:\/\/\/[^?#\s]+$/i.test(url)) return undefined;
+  try {
+    return resolve(fileURLToPath(url));
+  } catch {
+    // An encoded slash or a malformed percent sign.
+    return undefined;
   }
-  problems.add('bucket', 'file:/// and an absolute directory, as file:///var/lib/sink/objects');
-  return '';
 }
 
 /**

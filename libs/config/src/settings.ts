@@ -71,19 +71,24 @@ const intake = {
 
 const objects = {
   bucket: optionalText(
-    /^\S+$/,
+    // What is no name of a bucket gets a message of its own in resolve-bucket.ts.
+    /^[^\p{Cc}]+$/u,
     'the name of a bucket (3 to 63 lower-case letters, digits, dots and hyphens), or file:///absolute/directory',
     'The bucket in which objects are stored, or a directory for plain files. Default: the directory `objects` in `data_dir`.',
+    (given) => given.trim(),
   ),
   region: optionalText(
     /^[a-z0-9-]{1,64}$/,
     'the name of a region, such as us-west-2',
     'The region of the bucket. Not needed if `AWS_REGION`, `AWS_DEFAULT_REGION` or the AWS profile names it. Default with an `endpoint`: us-east-1.',
+    (given) => given.trim().toLowerCase(),
   ),
   endpoint: optionalText(
     /^https?:\/\/[^\s/@?#]+\/?$/,
     'an http:// or https:// address without path or credentials, such as http://seaweedfs:8333',
     'The address of an S3-compatible server. Default: that of `AWS_ENDPOINT_URL_S3`, of `AWS_ENDPOINT_URL` or of the AWS profile (`endpoint_url`), unless `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is true; otherwise AWS.',
+    // Neither the scheme nor a host has capitals, and there is no path.
+    (given) => given.trim().toLowerCase().replace(/\/+$/, ''),
   ),
   endpoint_ca_file: filePath(
     'The path of a file with certificates (PEM) of authorities that the sink trusts for S3 and STS, beside the usual ones. Default: that of `AWS_CA_BUNDLE` or of the AWS profile (`ca_bundle`).',
@@ -106,6 +111,11 @@ const objects = {
     ['auto', 'off'],
     'auto',
     'Whether a PUT asks the store not to overwrite an object. Use `off` only for stores that do not support `If-None-Match`.',
+  ),
+  checksum: choice(
+    ['auto', 'off', 'crc32'],
+    'auto',
+    'The checksum that a PUT sends, so that the store refuses damaged bytes. `crc32`: `x-amz-checksum-crc32`. `auto`: the same, until the store refuses that header. `off`: none.',
   ),
   compression: choice(['none', 'gzip', 'zstd'], 'none', 'The compression of objects.'),
   compression_level: optionalInteger(
