@@ -1,7 +1,7 @@
 import type { CredentialsUnavailable } from './credentials-source.ts';
 import type { Failure, ObjectStoreErrorCode } from './object-store-error.ts';
 import { classifyS3Failure } from './s3-failure.ts';
-import type { S3Place } from './s3-failure.ts';
+import type { S3Place } from './s3-remedies.ts';
 
 /** The answers after which other credentials, or the same ones a little later, may succeed. */
 const refusals: readonly ObjectStoreErrorCode[] = [

@@ -17,6 +17,7 @@ export type ObjectStoreErrorCode =
   | 'server_error'
   | 'conflict'
   | 'vanished'
+  | 'redirected'
   | 'unexpected'
   // throttled
   | 'throttled'
@@ -32,6 +33,7 @@ export type ObjectStoreErrorCode =
   | 'tls'
   | 'encryption_key'
   | 'not_supported'
+  | 'not_s3'
   | 'too_large'
   | 'refused'
   | 'key_taken'

@@ -33,6 +33,12 @@ export interface StoredObject {
   readonly objectBytes: number;
 }
 
+/**
+ * The end of the key of what `check` puts, after the prefix of all keys. It is not an object with events: query engines skip
+ * names that begin with an underscore, and `verify` passes it over.
+ */
+export const PROBE_NAME = '_sink-aws-s3-check';
+
 export interface ObjectStoreCheck {
   /** Where objects are stored, for messages: `s3://bucket/prefix` or a directory. */
   readonly location: string;
@@ -59,10 +65,10 @@ export interface ObjectStore {
    */
   find(key: string, contentHash: string, signal: AbortSignal): Promise<StoredObject | null>;
   /**
-   * Checks the permission that `put` needs, and no other. Leaves nothing in the store (see each adapter for the
-   * exception).
+   * Checks the permission that `put` needs, and no other. `quick` leaves nothing in the store (see each adapter for the
+   * exception). `thorough` also finds out what can only be seen by leaving a probe there.
    */
-  check(signal: AbortSignal): Promise<ObjectStoreCheck>;
+  check(signal: AbortSignal, how?: 'quick' | 'thorough'): Promise<ObjectStoreCheck>;
   /** Closes connections. Idempotent. Abort open calls first. */
   close(): void;
 }

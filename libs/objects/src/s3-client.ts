@@ -5,7 +5,7 @@ import { CredentialsSource, CredentialsUnavailable } from './credentials-source.
 import type { CredentialsTimes } from './credentials-source.ts';
 import type { Failure } from './object-store-error.ts';
 import { classifyS3Failure } from './s3-failure.ts';
-import type { S3Place } from './s3-failure.ts';
+import type { S3Place } from './s3-remedies.ts';
 import { S3RequestHandler } from './s3-request-handler.ts';
 import type { S3Network } from './s3-request-handler.ts';
 
@@ -75,11 +75,14 @@ export class S3Connection {
     });
   }
 
-  /** Classifies the error of a request. If the credentials may be at fault, the next request reads them again. */
-  classify(error: unknown): Failure {
+  /**
+   * Classifies the error of a request. If the credentials may be at fault, the next request reads them again.
+   * @param head whether the request was a HEAD
+   */
+  classify(error: unknown, head = false): Failure {
     const from = this.#credentialsFrom ?? 'the AWS default chain';
     if (error instanceof CredentialsUnavailable) return classifyUnavailable(error, from, this.place);
-    const failure = classifyS3Failure(error, this.place);
+    const failure = classifyS3Failure(error, this.place, head);
     if (refusesCredentials(failure)) this.#credentials?.refused();
     return this.#credentialsFrom === undefined ? failure : namingSource(failure, from);
   }

@@ -1,45 +1,44 @@
 import type { Failure } from './object-store-error.ts';
-
-/** The parts of an error of the SDK, of Node's network layer or of S3 that the classification uses. */
-interface Symptoms {
-  /** The code in S3's XML, or the class of an SDK error: `NoSuchBucket`, `TimeoutError`, `CredentialsProviderError`. */
-  readonly name: string;
-  /** Node's code: `ECONNRESET`, `CERT_HAS_EXPIRED`. */
-  readonly systemCode: string;
-  readonly status: number | null;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly message: string;
-}
-
-/** The data that remedies name. */
-export interface S3Place {
-  readonly bucket: string;
-  readonly prefix: string;
-  readonly endpoint: string | undefined;
-  readonly region: string | undefined;
-}
+import {
+  accessDenied,
+  badSignature,
+  malformedAuthorization,
+  noS3Remedy,
+  noSuchBucket,
+  operator,
+  redirected,
+  refusedHeader,
+  type S3Place,
+  tooLarge,
+  unknownAccessKey,
+  wrongRegion,
+} from './s3-remedies.ts';
+import { readSymptoms, type Symptoms } from './s3-symptoms.ts';
 
 /**
- * Classifies the error of a request to S3: by S3's error code, then by Node's, then by the HTTP status (HEAD and
- * proxies answer without a code). Unknown errors are transient, so the upload is retried.
+ * Classifies the error of a request to S3: by S3's error code, then by Node's, then by what the message says of headers and
+ * checksums, then by the HTTP status (HEAD and proxies answer without a code). Unknown errors are transient, so the upload
+ * is retried.
  *
  * Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and those that MinIO and others add.
+ *
+ * @param head whether the request was a HEAD, whose answer has no body
  */
-export function classifyS3Failure(error: unknown, place: S3Place): Failure {
-  const symptoms = readSymptoms(error);
-  return byName(symptoms, place) ?? bySystemCode(symptoms, place) ?? byStatus(symptoms, place) ?? unexpected;
+export function classifyS3Failure(error: unknown, place: S3Place, head = false): Failure {
+  const symptoms = readSymptoms(error, head);
+  if (symptoms.fromS3 === false) return notOfS3(symptoms, place);
+  return (
+    byName(symptoms, place) ??
+    bySystemCode(symptoms, place) ??
+    byMessage(symptoms) ??
+    byStatus(symptoms, place) ??
+    unexpected
+  );
 }
 
-/** One short line with the answer of S3 or the network error, for the error's message. */
-export function describeS3Failure(error: unknown): string {
-  const { name, systemCode, status, message } = readSymptoms(error);
-  const said = [...new Set([name, systemCode])].filter((part) => part !== '' && part !== 'Error').join(' ');
-  return [status === null ? '' : String(status), said, message].filter((part) => part !== '').join(' ');
-}
-
-/** The HTTP status of S3's answer; null without an answer. */
-export function statusOf(error: unknown): number | null {
-  return readSymptoms(error).status;
+/** Whether the store refuses the header with the checksum, whatever the checksum is. */
+export function refusesChecksumHeader(error: unknown): boolean {
+  return isChecksumHeaderRefused(readSymptoms(error));
 }
 
 const unexpected: Failure = { code: 'unexpected', kind: 'transient' };
@@ -81,6 +80,11 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
     case 'XAmzContentChecksumMismatch':
       return { code: 'bad_digest', kind: 'damaged' };
     case 'AccessDenied':
+      // Garage has this code for wrong credentials too.
+      if (/\bno such key\b/i.test(symptoms.message)) return unknownAccessKey();
+      if (/\binvalid signature\b/i.test(symptoms.message)) return badSignature();
+      if (symptoms.details.HeadersNotSigned !== '') return refusedHeader(symptoms.details.HeadersNotSigned);
+      return accessDenied(place);
     case 'AllAccessDisabled':
     case 'AccountProblem':
     case 'NotSignedUp':
@@ -92,12 +96,12 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
     case 'InvalidAccessKeyId':
     case 'InvalidClientTokenId':
     case 'UnrecognizedClientException':
-      return operator('unknown_access_key', 'The store does not know this access key id: correct `access_key_id`.');
+    case 'Unauthorized':
+    case 'UnauthorizedAccess':
+    case 'XAdminUserNotFound': // versitygw, with status 404
+      return unknownAccessKey();
     case 'SignatureDoesNotMatch':
-      return operator(
-        'bad_signature',
-        'The secret does not belong to the access key id, or a proxy changes requests: correct `secret_access_key`.',
-      );
+      return badSignature();
     case 'ExpiredToken':
     case 'ExpiredTokenException':
     case 'InvalidToken':
@@ -116,7 +120,9 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
     case 'PermanentRedirect':
     case 'TemporaryRedirect':
     case 'Redirect':
+      return redirected(symptoms, place);
     case 'AuthorizationHeaderMalformed':
+      return malformedAuthorization(symptoms, place);
     case 'IllegalLocationConstraintException':
       return wrongRegion(symptoms, place);
     case 'RequestTimeTooSkewed':
@@ -126,16 +132,8 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
         'clock_skew',
         "This machine's clock is more than 15 minutes away from the store's: set it right (NTP). Until then each first request fails.",
       );
-    case 'NotImplemented':
-      return operator(
-        'not_supported',
-        'The store does not support the request. If it is the conditional PUT (see the message), set `if_none_match: off`.',
-      );
     case 'EntityTooLarge':
-      return operator(
-        'too_large',
-        'The store does not accept objects of this size: lower `flush_bytes`, or raise the limit of the store.',
-      );
+      return tooLarge();
     case 'KeyTooLongError':
       return operator('bad_key', 'The object key is longer than the store allows: shorten `prefix`.');
     default:
@@ -175,6 +173,8 @@ function bySystemCode({ systemCode }: Symptoms, { endpoint }: S3Place): Failure 
     default:
       break;
   }
+  // The bytes of the answer are not HTTP.
+  if (systemCode.startsWith('HPE_')) return operator('not_s3', noS3Remedy({ endpoint }));
   const certificate = /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)|^(EPROTO|HOSTNAME_MISMATCH)$/;
   if (!certificate.test(systemCode)) return null;
   return operator(
@@ -183,79 +183,65 @@ function bySystemCode({ systemCode }: Symptoms, { endpoint }: S3Place): Failure 
   );
 }
 
+/** What stores say about headers and checksums, under codes that differ: `InvalidArgument`, `BadRequest`, `NotImplemented`. */
+function byMessage(symptoms: Symptoms): Failure | null {
+  const { name, status, message, details } = symptoms;
+  if (status === null || status < 400 || (status >= 500 && status !== 501)) return null;
+  if (isChecksumHeaderRefused(symptoms)) {
+    return operator('not_supported', 'The store does not accept `x-amz-checksum-crc32`: set `checksum: off`.');
+  }
+  const said = spoken(symptoms);
+  if (/if-none-match/i.test(said)) {
+    return operator('not_supported', 'The store does not accept `If-None-Match` on a PUT: set `if_none_match: off`.');
+  }
+  if (status === 400 && /checksum|digest|\bmd5|crc-?32/i.test(`${name} ${said}`)) {
+    if (!/required|missing/i.test(message)) return { code: 'bad_digest', kind: 'damaged' };
+    return operator('refused', 'The store wants a checksum with each object: set `checksum: crc32`.');
+  }
+  const named = /header:? ['"`]?([a-z][a-z0-9]*-[a-z0-9-]+)|(x-amz-[a-z0-9-]+)/i.exec(message);
+  const header = details.Header || (named?.[1] ?? named?.[2]);
+  if (header !== undefined) return refusedHeader(header);
+  if (name !== 'NotImplemented') return null;
+  return operator(
+    'not_supported',
+    'The store does not support the request. If it is the conditional PUT (see the message), set `if_none_match: off`.',
+  );
+}
+
+function isChecksumHeaderRefused(symptoms: Symptoms): boolean {
+  if (!/x-amz-(sdk-)?checksum/i.test(spoken(symptoms))) return false;
+  const unknown = /unsupported|not (supported|implemented|allowed|recogni[sz]ed)|unknown|unrecogni[sz]ed|unexpected/i;
+  return symptoms.name === 'NotImplemented' || symptoms.status === 501 || unknown.test(symptoms.message);
+}
+
+function spoken({ message, details }: Symptoms): string {
+  return `${details.Header} ${details.ArgumentName} ${message}`;
+}
+
+/** An answer that S3 did not send: a web server, another service, or a proxy on the way. */
+function notOfS3(symptoms: Symptoms, place: S3Place): Failure {
+  const status = symptoms.status ?? 0;
+  const remedy = noS3Remedy(place);
+  if (status >= 300 && status < 400) return redirected(symptoms, place);
+  // A gateway before the store answers so while the store is away.
+  const passing = status >= 500 || status === 408 || status === 429 ? byStatus(symptoms, place) : null;
+  return passing?.kind === 'transient' || passing?.kind === 'throttled'
+    ? { ...passing, remedy: `If this lasts: ${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}` }
+    : operator('not_s3', remedy);
+}
+
 function byStatus(symptoms: Symptoms, place: S3Place): Failure | null {
   const { status } = symptoms;
   if (status === null || status < 300) return null;
   if (status === 429 || status === 503) return { code: 'throttled', kind: 'throttled' };
+  if (status === 501) return operator('not_supported', 'The store does not support the request; see the message.');
   if (status >= 500) return { code: 'server_error', kind: 'transient' };
   if (status === 408) return { code: 'timeout', kind: 'transient' };
   if (status === 409) return { code: 'conflict', kind: 'transient' };
-  if (status < 400) return wrongRegion(symptoms, place);
+  if (status < 400) return redirected(symptoms, place);
   if (status === 401 || status === 403 || status === 405) return accessDenied(place);
-  if (status === 404) return noSuchBucket(place);
-  if (status === 413) {
-    return operator(
-      'too_large',
-      'The store does not accept objects of this size: lower `flush_bytes`, or raise the limit of the store.',
-    );
-  }
-  if (status === 501) return operator('not_supported', 'The store does not support the request; see the message.');
+  // S3 says NoSuchBucket where it has a body to say it in.
+  if (status === 404 && symptoms.fromS3 === null) return noSuchBucket(place);
+  if (status === 413) return tooLarge();
   return operator('refused', 'The store refuses the request; see the message.');
-}
-
-function accessDenied({ bucket, prefix }: S3Place): Failure {
-  const resource = `arn:aws:s3:::${bucket}/${prefix}*`;
-  return operator(
-    'access_denied',
-    `Allow s3:PutObject on ${resource} for these credentials (also in bucket policies and conditions). The store may also answer so if the bucket does not exist.`,
-  );
-}
-
-function noSuchBucket({ bucket, endpoint }: S3Place): Failure {
-  const where = endpoint === undefined ? '' : ` at ${endpoint}`;
-  return operator('no_such_bucket', `Create the bucket ${bucket}${where}, or correct \`bucket\` or \`endpoint\`.`);
-}
-
-function wrongRegion({ headers, message }: Symptoms, { bucket, region }: S3Place): Failure {
-  const right = headers['x-amz-bucket-region'] ?? /expecting '([a-z0-9-]+)'/.exec(message)?.[1];
-  if (region === undefined && right === undefined) {
-    return operator('wrong_region', `Set \`region\` to the region of the bucket ${bucket}.`);
-  }
-  const remedy = `The bucket ${bucket} is not in region ${region ?? '(of the AWS profile)'}: set \`region\``;
-  return operator('wrong_region', right === undefined ? `${remedy} to the right one.` : `${remedy}: ${right}.`);
-}
-
-function operator(code: Failure['code'], remedy: string): Failure {
-  return { code, kind: 'operator', remedy };
-}
-
-function readSymptoms(error: unknown): Symptoms {
-  const name = textOf(error, 'name');
-  const status = numberOf(property(error, '$metadata'), 'httpStatusCode');
-  const response = property(error, '$response');
-  const headers: Record<string, string> = {};
-  const given = property(response, 'headers');
-  if (typeof given === 'object' && given !== null) {
-    for (const [key, value] of Object.entries(given)) headers[key.toLowerCase()] = String(value);
-  }
-  // An AggregateError (all addresses of a name failed) has the code itself; a wrapped error has it in its cause.
-  const code = textOf(error, 'code') || textOf(property(error, 'cause'), 'code');
-  const systemCode = code === '' || code === name ? '' : code;
-  return { name, systemCode, status, headers, message: textOf(error, 'message').split('\n', 1)[0] ?? '' };
-}
-
-function property(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && name in value
-    ? (value as Readonly<Record<string, unknown>>)[name]
-    : undefined;
-}
-
-function textOf(value: unknown, name: string): string {
-  const text = property(value, name);
-  return typeof text === 'string' ? text : '';
-}
-
-function numberOf(value: unknown, name: string): number | null {
-  const found = property(value, name);
-  return typeof found === 'number' ? found : null;
 }

@@ -4,7 +4,7 @@ import type { ListedObject, ObjectReader } from './object-store.ts';
 import { abortedError, ObjectStoreError } from './object-store-error.ts';
 import { S3Connection } from './s3-client.ts';
 import type { S3BucketSettings } from './s3-client.ts';
-import { describeS3Failure } from './s3-failure.ts';
+import { describeS3Failure } from './s3-symptoms.ts';
 
 /** The attempts of the SDK for one request. Nothing else repeats it. */
 const attemptsMax = 5;

@@ -1,17 +1,23 @@
+import { crc32 } from 'node:zlib';
 import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { BodyDamaged, BodyUnreadable, openBody } from './checked-body.ts';
+import { PROBE_NAME } from './object-store.ts';
 import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut, StoredObject } from './object-store.ts';
 import { abortedError, keyTaken, ObjectStoreError } from './object-store-error.ts';
 import type { Failure } from './object-store-error.ts';
 import { S3Connection } from './s3-client.ts';
 import type { S3BucketSettings, S3ClientOptions } from './s3-client.ts';
-import { describeS3Failure, statusOf } from './s3-failure.ts';
+import { refusesChecksumHeader } from './s3-failure.ts';
+import { noS3Remedy } from './s3-remedies.ts';
+import { describeS3Failure, statusOf } from './s3-symptoms.ts';
 
 export interface S3StoreOptions {
   /**
    * `auto`: PUT only if no object has the key. `off`: for servers that refuse the condition; the key contains the hash.
    */
   readonly ifNoneMatch: 'auto' | 'off';
+  /** `auto`, the default: with a CRC-32 until the store refuses that header; `crc32`: always; `off`: never. */
+  readonly checksum?: 'auto' | 'off' | 'crc32' | undefined;
   /** The start of all keys; for `check` and for remedies only. */
   readonly prefix?: string | undefined;
   /** Ends an attempt without progress for so long; default 60 s. The caller sets the deadline of the whole attempt. */
@@ -20,18 +26,27 @@ export interface S3StoreOptions {
   readonly credentialsTimes?: S3ClientOptions['credentialsTimes'];
 }
 
-/** Not the key of an object with events. Query engines skip names that begin with an underscore. */
-const probeName = '_sink-aws-s3-check';
+/** What a PUT does without when a store refuses it. */
+interface Extras {
+  /** `Expect: 100-continue`, which the SDK sends with a large body. */
+  readonly expect: boolean;
+  /** `x-amz-checksum-crc32`. */
+  readonly checksum: boolean;
+}
 
 /** Objects in a bucket of S3. Opens no connection until the first request. */
 export class S3ObjectStore implements ObjectStore {
   readonly #connection: S3Connection;
   readonly #bucket: string;
   readonly #condition: { IfNoneMatch?: string };
+  readonly #checksum: 'auto' | 'off' | 'crc32';
+  #extras: Extras;
 
   constructor(bucket: S3BucketSettings, options: S3StoreOptions) {
     this.#bucket = bucket.name;
     this.#condition = options.ifNoneMatch === 'off' ? {} : { IfNoneMatch: '*' };
+    this.#checksum = options.checksum ?? 'auto';
+    this.#extras = { expect: true, checksum: this.#checksum !== 'off' };
     // Only the queue retries, because attempts would multiply.
     this.#connection = new S3Connection(bucket, options.prefix ?? '', { ...options, attemptsMax: 1 });
   }
@@ -40,24 +55,39 @@ export class S3ObjectStore implements ObjectStore {
     const where = `putting object [bucket=${this.#bucket}, key=${object.key}]`;
     let etag: string | undefined;
     try {
-      etag = await this.#putOnce(object, signal);
+      etag = await this.#withExtras((extras) => this.#putOnce(object, extras, signal));
     } catch (error) {
       if (statusOf(error) === 412) return this.#compareExisting(object, signal, where, error);
       throw this.#failure(where, error, signal);
     }
-    if (etag === undefined) {
-      // A captive portal or a web server may answer 200 to any request. S3 always sends an ETag.
-      const remedy = 'The server at `endpoint` does not seem to be an S3 server.';
-      throw new ObjectStoreError(`${where}: success without an ETag`, {
-        code: 'unexpected',
-        kind: 'transient',
-        remedy,
-      });
-    }
+    if (etag === undefined) throw this.#noEtag(where);
     return { etag, existed: false };
   }
 
-  async #putOnce(object: ObjectToPut, signal: AbortSignal): Promise<string | undefined> {
+  /**
+   * Tries a PUT. If the store refuses what a PUT can do without, this and all further ones do without it: `Expect` (417), and
+   * with `checksum: auto` the checksum.
+   */
+  async #withExtras<T>(attempt: (extras: Extras) => Promise<T>): Promise<T> {
+    let extras = this.#extras;
+    for (;;) {
+      try {
+        return await attempt(extras);
+      } catch (error) {
+        const refused = this.#refusedExtra(error, extras);
+        if (refused === null) throw error;
+        extras = { ...extras, [refused]: false };
+        this.#extras = { ...this.#extras, [refused]: false };
+      }
+    }
+  }
+
+  #refusedExtra(error: unknown, { expect, checksum }: Extras): keyof Extras | null {
+    if (expect && statusOf(error) === 417) return 'expect';
+    return checksum && this.#checksum === 'auto' && refusesChecksumHeader(error) ? 'checksum' : null;
+  }
+
+  async #putOnce(object: ObjectToPut, extras: Extras, signal: AbortSignal): Promise<string | undefined> {
     signal.throwIfAborted();
     const body = openBody(object);
     try {
@@ -67,10 +97,11 @@ export class S3ObjectStore implements ObjectStore {
         Body: body.content,
         ContentLength: object.objectBytes,
         ContentType: object.contentType,
-        ChecksumCRC32: crc32Base64(object.crc32),
+        ...(extras.checksum ? { ChecksumCRC32: crc32Base64(object.crc32) } : {}),
         Metadata: { 'content-sha256': object.contentHash, 'segment-id': object.segmentId },
         ...this.#condition,
       });
+      if (!extras.expect) withoutExpect(command);
       const abortSignal = AbortSignal.any([signal, body.failed]);
       return (await this.#connection.client.send(command, { abortSignal })).ETag;
     } catch (error) {
@@ -99,7 +130,8 @@ export class S3ObjectStore implements ObjectStore {
       if (status === 403) return { etag: '', existed: true };
       if (status === 404)
         throw new ObjectStoreError(`${where}: the existing object was removed meanwhile`, vanished, error);
-      throw this.#failure(`looking at existing object [bucket=${this.#bucket}, key=${object.key}]`, error, signal);
+      const looking = `looking at existing object [bucket=${this.#bucket}, key=${object.key}]`;
+      throw this.#failure(looking, error, signal, 'HEAD');
     }
     throw new ObjectStoreError(`${where}: another object has this key`, keyTaken, refusal);
   }
@@ -114,58 +146,128 @@ export class S3ObjectStore implements ObjectStore {
     } catch (error) {
       // HEAD has no body: a missing bucket looks the same. The next PUT reports it.
       if (statusOf(error) === 404) return null;
-      throw this.#failure(where, error, signal);
+      throw this.#failure(where, error, signal, 'HEAD');
     }
   }
 
   /**
    * Puts a few bytes to `<prefix>_sink-aws-s3-check` with an intentionally wrong checksum: S3 first checks credentials,
    * permission and bucket, then refuses the body (BadDigest). This checks s3:PutObject, the only permission that the
-   * sink needs, and stores nothing. A server that does not verify checksums stores the probe once (it is never
-   * overwritten), and the check warns about it. The permission for a KMS key is not checked.
+   * sink needs, and stores nothing. A server that does not verify checksums keeps the probe, and the check warns about
+   * it. The permission for a KMS key is not checked.
+   *
+   * `thorough` also stores the probe, with the right checksum, and puts it again to see whether the store refuses that.
    */
-  async check(signal: AbortSignal): Promise<ObjectStoreCheck> {
+  async check(signal: AbortSignal, how: 'quick' | 'thorough' = 'quick'): Promise<ObjectStoreCheck> {
     const { bucket, prefix } = this.#connection.place;
-    const key = `${prefix}${probeName}`;
-    const location = `s3://${bucket}/${prefix}`;
-    const body = Buffer.from('{}\n');
-    const command = new PutObjectCommand({
-      Bucket: bucket,
-      Key: key,
-      Body: body,
-      ContentLength: body.length,
-      ContentType: 'text/plain',
-      ChecksumCRC32: crc32Base64(0),
-      ...this.#condition,
-    });
-    try {
-      await this.#connection.client.send(command, { abortSignal: signal });
-    } catch (error) {
-      const failure = this.#connection.classify(error);
-      if (failure.code === 'bad_digest') return { location, warnings: [] };
-      if (statusOf(error) !== 412)
-        throw this.#failure(`trying the bucket [bucket=${bucket}, key=${key}]`, error, signal);
+    const warnings: string[] = [];
+    if (!(await this.#verifiesChecksums(signal))) {
+      const probe = `the probe ${prefix}${PROBE_NAME} remains in the bucket`;
+      warnings.push(`the store does not verify checksums: it does not notice damaged bytes (${probe})`);
     }
-    const warning = `the store does not verify checksums: it does not notice damaged bytes (the probe ${key} remains in the bucket)`;
-    return { location, warnings: [warning] };
+    if (this.#checksum !== 'off' && !this.#extras.checksum) {
+      warnings.push(
+        'the store does not accept `x-amz-checksum-crc32`, so objects are put without it, as with `checksum: off`',
+      );
+    }
+    if (how === 'thorough' && this.#condition.IfNoneMatch !== undefined && !(await this.#refusesOverwriting(signal))) {
+      warnings.push(
+        'the store ignores `If-None-Match: *`: it would overwrite an object. Keys contain a hash of the content, so the sink writes the same again at most; `if_none_match: off` says so',
+      );
+    }
+    return { location: `s3://${bucket}/${prefix}`, warnings };
+  }
+
+  async #verifiesChecksums(signal: AbortSignal): Promise<boolean> {
+    const outcome = await this.#probe({ damaged: true, condition: this.#condition }, signal);
+    if (outcome !== 'exists') return outcome === 'refused';
+    // The store has a probe, and may look at the condition first. What it says without one is not about permissions.
+    const unconditional = this.#probe({ damaged: true, condition: {} }, signal);
+    return unconditional.then(
+      (again) => again === 'refused',
+      (error: unknown) => {
+        if (signal.aborted) throw error;
+        return true;
+      },
+    );
+  }
+
+  async #refusesOverwriting(signal: AbortSignal): Promise<boolean> {
+    for (let puts = 0; puts < 2; puts++) {
+      if ((await this.#probe({ damaged: false, condition: this.#condition }, signal)) === 'exists') return true;
+    }
+    return false;
+  }
+
+  async #probe(
+    { damaged, condition }: { damaged: boolean; condition: { IfNoneMatch?: string } },
+    signal: AbortSignal,
+  ): Promise<'stored' | 'exists' | 'refused'> {
+    const { bucket, prefix } = this.#connection.place;
+    const where = `trying the bucket [bucket=${bucket}, key=${prefix}${PROBE_NAME}]`;
+    const body = Buffer.from('{}\n');
+    let etag: string | undefined;
+    try {
+      etag = await this.#withExtras(async ({ checksum }) => {
+        const command = new PutObjectCommand({
+          Bucket: bucket,
+          Key: `${prefix}${PROBE_NAME}`,
+          Body: body,
+          ContentLength: body.length,
+          ContentType: 'text/plain',
+          ...(checksum ? { ChecksumCRC32: crc32Base64(damaged ? 0 : crc32(body)) } : {}),
+          // Older than all other checksums, and known to every store.
+          ...(damaged && !checksum ? { ContentMD5: Buffer.alloc(16).toString('base64') } : {}),
+          ...condition,
+        });
+        return (await this.#connection.client.send(command, { abortSignal: signal })).ETag;
+      });
+    } catch (error) {
+      if (statusOf(error) === 412) return 'exists';
+      const failure = this.#failure(where, error, signal);
+      if (failure.code === 'bad_digest' && damaged) return 'refused';
+      throw failure;
+    }
+    if (etag === undefined) throw this.#noEtag(where);
+    return 'stored';
   }
 
   close(): void {
     this.#connection.close();
   }
 
-  #failure(where: string, error: unknown, signal: AbortSignal): ObjectStoreError {
+  /** A captive portal or a web server may answer 200 to any request. S3 always sends an ETag. */
+  #noEtag(where: string): ObjectStoreError {
+    const remedy = noS3Remedy(this.#connection.place);
+    return new ObjectStoreError(`${where}: success without an ETag`, { code: 'unexpected', kind: 'transient', remedy });
+  }
+
+  #failure(where: string, error: unknown, signal: AbortSignal, method: 'PUT' | 'HEAD' = 'PUT'): ObjectStoreError {
     if (error instanceof BodyDamaged || error instanceof BodyUnreadable) {
       const code = error instanceof BodyDamaged ? 'body_damaged' : 'body_unreadable';
       return new ObjectStoreError(`${where}: ${error.message}`, { code, kind: 'damaged' }, error);
     }
     if (signal.aborted) return abortedError(where, signal);
-    const failure = this.#connection.classify(error);
+    const failure = this.#connection.classify(error, method === 'HEAD');
     return new ObjectStoreError(`${where}: ${describeS3Failure(error)}`, failure, error);
   }
 }
 
 const vanished: Failure = { code: 'vanished', kind: 'transient' };
+
+/** Takes back the header that the SDK sets. It is not part of the signature. */
+function withoutExpect(command: PutObjectCommand): void {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const { request } = args;
+      if (typeof request === 'object' && request !== null && 'headers' in request) {
+        delete (request.headers as Record<string, string>)['Expect'];
+      }
+      return next(args);
+    },
+    { step: 'finalizeRequest', name: 'withoutExpect' },
+  );
+}
 
 /** The value of `x-amz-checksum-crc32`: four bytes, big-endian, in base64. */
 function crc32Base64(checksum: number): string {

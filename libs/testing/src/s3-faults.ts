@@ -32,6 +32,14 @@ export type S3Effect =
       readonly headers?: Readonly<Record<string, string>>;
       readonly applied?: boolean;
     }
+  /** Another server's answer, byte for byte. Default headers: those of XML. */
+  | {
+      readonly kind: 'raw';
+      readonly status: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body: string;
+      readonly applied?: boolean;
+    }
   /** The request is never answered and its connection stays open. */
   | { readonly kind: 'hang'; readonly applied?: boolean }
   /** The connection is reset. */

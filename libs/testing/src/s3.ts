@@ -26,6 +26,8 @@ export interface S3Options extends S3Credentials {
   readonly permissions?: S3Permissions;
   /** How far the fake's clock is ahead of the machine's, for tests of clock skew. */
   readonly clockOffsetMs?: number;
+  /** What the fake does not look at, as some real servers: with `condition`, a PUT overwrites whatever it says. */
+  readonly ignores?: readonly ('condition' | 'checksum')[];
 }
 
 /** One request to the fake. Status 0: it got no answer, because it hung, was reset, or the client closed. */
@@ -129,7 +131,8 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
     go();
     const body = await readBody(request);
     if (damage && body.length > 0) body.writeUInt8(body.readUInt8(0) ^ 0xff, 0);
-    const refusal = refuseBody(request, body) ?? preconditionFailed(headers['if-none-match'], key);
+    const damaged = options.ignores?.includes('checksum') === true ? null : refuseBody(request, body);
+    const refusal = damaged ?? preconditionFailed(headers['if-none-match'], key);
     if (refusal !== null) return refusal;
     const metadata: Record<string, string> = {};
     for (const [name, value] of Object.entries(headers)) {
@@ -148,7 +151,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
   }
 
   function preconditionFailed(ifNoneMatch: string | undefined, key: string): S3Answer | null {
-    if (ifNoneMatch === undefined || !objects.has(key)) return null;
+    if (ifNoneMatch === undefined || options.ignores?.includes('condition') === true || !objects.has(key)) return null;
     const message = 'At least one of the pre-conditions you specified did not hold';
     return errorAnswer(412, 'PreconditionFailed', message, {}, { Condition: 'If-None-Match' });
   }
@@ -178,13 +181,18 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
     };
     const effect = faults.next(facts);
     if (effect?.kind === 'slow') await sleep(effect.delayMs, undefined, { ref: false });
-    const ruined = effect?.kind === 'error' || effect?.kind === 'hang' || effect?.kind === 'reset' ? effect : null;
+    const ruins = effect !== null && effect.kind !== 'slow' && effect.kind !== 'wrong_etag' && effect.kind !== 'damage';
+    const ruined = ruins ? effect : null;
     let given: S3Answer | null = null;
     if (ruined === null || ruined.applied === true) {
       given = await serve(request, facts, url, effect?.kind === 'damage', go);
     }
     if (ruined?.kind === 'error') {
       return send(errorAnswer(ruined.status, ruined.code, ruined.message ?? ruined.code, ruined.headers));
+    }
+    if (ruined?.kind === 'raw') {
+      const { status, headers = { 'content-type': 'application/xml' }, body } = ruined;
+      return send(answer(status, headers, Buffer.from(body)));
     }
     if (ruined !== null || given === null) return drop(ruined?.kind ?? 'reset');
     if (effect?.kind === 'wrong_etag' && 'etag' in given.headers) {
