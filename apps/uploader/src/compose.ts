@@ -7,6 +7,7 @@ import type { UploaderMetrics } from './metrics.ts';
 import type { UploaderSettings } from './settings.ts';
 import { SpoolWatch } from './sweep/spool-watch.ts';
 import { Sweeper } from './sweep/sweeper.ts';
+import { tryBucket } from './upload/bucket-trial.ts';
 import { SpoolFiles, type SpoolFilesDirectory } from './upload/spool-files.ts';
 import type { ObjectBuilderPort } from './upload/upload-segment.ts';
 import { UploadHealth } from './upload/upload-health.ts';
@@ -51,6 +52,8 @@ export interface ComposedUploader {
   readonly upload: (lane: number, segmentId: string, signal: AbortSignal) => Promise<void>;
   /** The same for a spilled segment. */
   readonly uploadSpilled: (lane: number, segmentId: string, signal: AbortSignal) => Promise<void>;
+  /** Tries the bucket, as `tryBucket` says. */
+  readonly tryBucket: (stop: AbortSignal) => Promise<void>;
   /** Sweeps and writes manifests until `stop`. */
   readonly runUntil: (stop: AbortSignal) => Promise<void>;
   /** Continues until nothing is left to upload, as `Sweeper.drain` says. */
@@ -72,6 +75,9 @@ export function composeUploader(ports: UploaderPorts, settings: UploaderSettings
   return {
     upload: (lane, segmentId, signal) => uploads.upload(lane, segmentId, signal),
     uploadSpilled: (lane, segmentId, signal) => uploads.uploadSpilled(lane, segmentId, signal),
+    tryBucket: async (stop) => {
+      if (settings.trial !== null) await tryBucket({ ...ports, health }, settings.trial, stop);
+    },
     runUntil: async (stop) => {
       await Promise.all([sweeper.runUntil(stop), manifests.writeUntil(stop)]);
     },

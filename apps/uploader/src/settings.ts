@@ -2,6 +2,7 @@ import type { SinkConfig } from '@sink/config';
 import type { DurabilityBarrier } from '@sink/lane';
 import { RETRY_TIMES, type RetryTimes } from '@sink/uploads';
 import type { BreakerOptions } from './upload/breaker.ts';
+import type { BucketTrialTimes } from './upload/bucket-trial.ts';
 
 /** Every period and limit of an uploader. */
 export interface UploaderSettings {
@@ -23,6 +24,8 @@ export interface UploaderSettings {
   readonly uploadTimeoutMs: number;
   readonly retry: RetryTimes;
   readonly breaker: BreakerOptions;
+  /** How the bucket is tried at start. Null: it is not, for tests that count requests. */
+  readonly trial: BucketTrialTimes | null;
   /** How long a worker may be silent before another one takes its job; absent: the default of libs/uploads. */
   readonly lockMs?: number;
 
@@ -60,6 +63,7 @@ export function uploaderSettings(config: SinkConfig, barrier: DurabilityBarrier)
     uploadTimeoutMs: config.uploadTimeoutMs,
     retry: RETRY_TIMES,
     breaker: { failuresMin: 5, baseMs: 1_000, capMs: 10_000 },
+    trial: { timeoutMs: 30_000, baseMs: 1_000, capMs: 30_000 },
     sweepEveryMs: 10_000,
     sweepAgainMs: 1_000,
     spoolLeaseMs: 60_000,

@@ -31,7 +31,7 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
   shutdown.add('upload queue', () => jobs.close());
   const spool = new SpoolDirectory(join(config.dataDir, 'spool'));
   const spilled = await spilledJobs();
-  const store = createObjectStore(config.bucket, { ifNoneMatch: config.ifNoneMatch });
+  const store = createObjectStore(config.bucket, config);
   shutdown.add('object store', async () => store.close());
   const rebuilt = join(config.dataDir, 'rebuilt');
   await tightenDirectory(rebuilt);
@@ -64,6 +64,7 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
   }
   const running = uploader.runUntil(signal);
   running.catch((error: unknown) => context.fail(error));
+  uploader.tryBucket(signal).catch((error: unknown) => context.fail(error));
 
   const closeMs = Math.min(CLOSE_MS, config.stopGraceMs / 2);
   shutdown.add('uploads', async () => {

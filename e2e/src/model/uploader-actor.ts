@@ -30,6 +30,7 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
       uploadTimeoutMs: 1_000,
       retry: { baseMs: 0, capMs: 0, slowMs: 0 },
       breaker: { failuresMin: 5, baseMs: 50, capMs: 200 },
+      trial: null,
       sweepEveryMs: 700,
       sweepAgainMs: 300,
       spoolLeaseMs: LEASE_MS,

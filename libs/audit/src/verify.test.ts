@@ -143,6 +143,7 @@ test('objects that agree with their receipts, of others, or not committed yet ar
   await (await seal(5)).put();
   await seal(6);
   s3.plant('raw/readme.txt', Buffer.from('by another program'));
+  s3.plant('raw/_sink-aws-s3-check', Buffer.from('the probe of check: of no one'));
   s3.plant(`raw/2026/11/23/10/eventing-beef-1-0-0-${'0'.repeat(32)}.ndjson`, Buffer.from('of another sink'));
   s3.plant(`raw/2026/11/23/10/_manifest-${UID}-${'0'.repeat(32)}.json`, Buffer.from('{}'));
   const result = await verified({ read: true });

@@ -1,6 +1,6 @@
 import { parseManifestKey, parseObjectKey } from '@sink/domain';
 import type { LaneView } from '@sink/lane';
-import type { ListedObject, ObjectReader } from '@sink/objects';
+import { type ListedObject, type ObjectReader, PROBE_NAME } from '@sink/objects';
 import { Findings } from './findings.ts';
 import { ObjectsRead } from './read-objects.ts';
 import { type Expected, Receipts } from './receipts.ts';
@@ -143,10 +143,11 @@ class Verification {
     );
   }
 
-  /** Returns null for an object of another program, a manifest, and an object outside the range. */
+  /** Returns null for an object of another program, a manifest, the probe of `check`, and an object outside the range. */
   #examine(object: ListedObject): Expected | undefined | null {
     const { prefix, range } = this.#options;
     const { key } = object;
+    if (key === `${prefix}${PROBE_NAME}`) return null;
     const parsed = parseObjectKey(prefix, key);
     if (parsed !== null && !inRange(parsed.partition, range)) return null;
     const manifest = parsed === null ? parseManifestKey(prefix, key) : null;

@@ -12,13 +12,16 @@ import { REDIS_SERVER_REMEDY, redisServer, redisServerVersion } from '../own-red
 import { closedWhen, objectsPath } from '../supervisor/announcement.ts';
 import { connectTool, toolConnected } from './attached-redis.ts';
 
-const REDIS_TIMEOUT_MS = 10_000;
-const BUCKET_TIMEOUT_MS = 30_000;
+const LIMITS = { redisMs: 10_000, bucketMs: 30_000 };
+/** The share of a limit after which the client is told to end. It may not obey: AWS credentials come from anywhere. */
+const CLIENT_SHARE = 0.9;
 
 export interface CheckOptions {
   readonly config: SinkConfig;
   readonly env: Environment;
   readonly write: (line: string) => void;
+  /** How long Redis and the bucket may take. */
+  readonly limits?: { readonly redisMs: number; readonly bucketMs: number };
 }
 
 /** The result of one attempt: warnings if it succeeded, the reason if it failed. */
@@ -27,14 +30,14 @@ type Finding =
   | { readonly ok: false; readonly problem: string; readonly remedy?: string };
 
 /** Explains the configuration and tries Redis and the bucket. Resolves to the exit code: 0 when both work. */
-export async function check({ config, env, write }: CheckOptions): Promise<number> {
+export async function check({ config, env, write, limits = LIMITS }: CheckOptions): Promise<number> {
   write('The configuration is valid. It means:');
   for (const [name, meaning] of meanings(config)) write(`  ${name.padEnd(12)} ${meaning}`);
   for (const warning of config.warnings) write(`warning: ${warning}`);
   write('');
-  const redis = config.redis === null ? checkOwnRedis(env) : await checkRedis(config.redis, config);
+  const redis = await within(limits.redisMs, (clientMs) => checkRedis(config, env, clientMs));
   report('Redis', redis, write);
-  const bucket = await checkBucket(config);
+  const bucket = await within(limits.bucketMs, (clientMs) => checkBucket(config, clientMs));
   report('Bucket', bucket, write);
   return redis.ok && bucket.ok ? EXIT_OK : EXIT_FAILED;
 }
@@ -101,6 +104,12 @@ function bucketInWords({ bucket }: SinkConfig): string {
   return `, at ${place}${through}, credentials from ${credentials}`;
 }
 
+/** A part of the check that never hangs: `check` exits with its findings, whatever is still open. */
+async function within(limitMs: number, part: (clientMs: number) => Promise<Finding>): Promise<Finding> {
+  const late: Finding = { ok: false, problem: `no answer within ${formatDuration(limitMs)}` };
+  return Promise.race([part(limitMs * CLIENT_SHARE), systemClock.sleep(limitMs).then(() => late)]);
+}
+
 function checkOwnRedis(env: Environment): Finding {
   const server = redisServer(env);
   const version = redisServerVersion(server);
@@ -108,10 +117,12 @@ function checkOwnRedis(env: Environment): Finding {
   return { ok: true, found: `${server} is ${version}; the sink starts it`, warnings: [] };
 }
 
-async function checkRedis(settings: RedisSettings, config: SinkConfig): Promise<Finding> {
+async function checkRedis(config: SinkConfig, env: Environment, timeoutMs: number): Promise<Finding> {
+  const { redis: settings } = config;
+  if (settings === null) return checkOwnRedis(env);
   const client = connectTool(config);
   try {
-    const examination = await toolConnected(client, config, REDIS_TIMEOUT_MS);
+    const examination = await toolConnected(client, config, timeoutMs);
     const found = `${examination.version} at ${placeOf(settings)}; room for ${formatBytes(examination.backlogBytesMax)}`;
     return { ok: true, found, warnings: examination.warnings };
   } catch (error) {
@@ -121,10 +132,10 @@ async function checkRedis(settings: RedisSettings, config: SinkConfig): Promise<
   }
 }
 
-async function checkBucket({ bucket, ifNoneMatch, prefix }: SinkConfig): Promise<Finding> {
-  const store = createObjectStore(bucket, { ifNoneMatch, prefix });
+async function checkBucket(config: SinkConfig, timeoutMs: number): Promise<Finding> {
+  const store = createObjectStore(config.bucket, config);
   try {
-    const { location, warnings } = await store.check(AbortSignal.timeout(BUCKET_TIMEOUT_MS));
+    const { location, warnings } = await store.check(AbortSignal.timeout(timeoutMs), 'thorough');
     return { ok: true, found: `${location} accepts objects`, warnings };
   } catch (error) {
     const remedy = error instanceof ObjectStoreError ? error.remedy : undefined;

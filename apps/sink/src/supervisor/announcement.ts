@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { addressOf, formatBytes, formatDuration } from '@sink/config';
 import type { SinkConfig } from '@sink/config';
 
@@ -25,7 +26,7 @@ export function objectsPath(config: SinkConfig, nowMs: number): string {
   const [year = '', month = '', day = '', hour = ''] = new Date(nowMs).toISOString().split(/[-T:]/);
   const slot = config.timeInterval === 'HOURLY' ? [year, month, day, hour] : [year, month, day];
   const key = `${config.prefix}${slot.join('/')}/`;
-  return config.bucket.kind === 's3' ? `s3://${config.bucket.name}/${key}` : `${config.bucket.directory}/${key}`;
+  return config.bucket.kind === 's3' ? `s3://${config.bucket.name}/${key}` : join(config.bucket.directory, key);
 }
 
 /** "after 1000 events, 128 MiB or 60 s". */

@@ -30,6 +30,7 @@ export const FAST: Partial<UploaderSettings> = {
   sweepEveryMs: 100,
   retry: { baseMs: 20, capMs: 200, slowMs: 200 },
   breaker: { failuresMin: 5, baseMs: 50, capMs: 200 },
+  trial: null,
   manifestGraceMs: 0,
   lockMs: 1_000,
 };

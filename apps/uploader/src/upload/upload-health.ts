@@ -20,6 +20,10 @@ export class UploadHealth {
   /** Segments that fail while others succeed, with the reason. */
   readonly #stuck = new Map<string, string>();
   #needsOperator = false;
+  /** Whether an upload had a problem that needs an operator, and none succeeded since. */
+  #uploadsNeedOperator = false;
+  /** Whether the bucket has not been seen to work since the start. */
+  #untried = false;
 
   constructor(ports: UploadHealthPorts) {
     this.#readiness = ports.readiness;
@@ -34,6 +38,38 @@ export class UploadHealth {
     return this.#needsOperator;
   }
 
+  get untried(): boolean {
+    return this.#untried;
+  }
+
+  /** The bucket is tried at start. Until that succeeds, or an upload does, the uploader is not ready. */
+  trying(): void {
+    this.#untried = true;
+    this.#readiness.set('bucket', 'the bucket has not been tried yet');
+  }
+
+  trialFailed(failure: UploadFailure): void {
+    const { kind, code, message, remedy } = failure;
+    if (kind === 'aborted' || !this.#untried) return;
+    this.#needsOperator ||= kind === 'operator';
+    this.#readiness.set('bucket', problemOf(failure));
+    this.#failures.failed(
+      { kind, code, ...(remedy === undefined ? {} : { remedy }) },
+      {
+        kind: `${kind} ${code}`,
+        level: remedy === undefined ? 'warn' : 'error',
+        message: `${message}; the uploader tries again`,
+      },
+    );
+  }
+
+  /** The bucket takes objects, unless uploads show something else. */
+  trialSucceeded(): void {
+    if (!this.#untried) return;
+    this.#untried = false;
+    if (!this.#uploadsNeedOperator) this.#works();
+  }
+
   stuck(): string[] {
     return [...this.#stuck.keys()];
   }
@@ -41,9 +77,10 @@ export class UploadHealth {
   failed(segmentId: string, failure: UploadFailure): void {
     const { kind, code, message, remedy } = failure;
     if (kind === 'aborted') return;
-    const problem = remedy === undefined ? message : `${message}. ${remedy}`;
+    const problem = problemOf(failure);
     if (kind === 'operator' || kind === 'disk') {
       this.#needsOperator = true;
+      this.#uploadsNeedOperator = true;
       this.#readiness.set(kind === 'operator' ? 'bucket' : 'disk', problem);
     }
     if (kind === 'segment' && (this.#stuck.has(segmentId) || this.#stuck.size < STUCK_MAX)) {
@@ -62,7 +99,12 @@ export class UploadHealth {
 
   succeeded(segmentId: string): void {
     this.resolved(segmentId);
-    if (!this.#failures.failing) return;
+    if (this.#failures.failing || this.#untried) this.#works();
+  }
+
+  #works(): void {
+    this.#untried = false;
+    this.#uploadsNeedOperator = false;
     this.#failures.succeeded();
     this.#needsOperator = false;
     this.#readiness.set('bucket', null);
@@ -79,4 +121,8 @@ export class UploadHealth {
     const problem = first && `${this.#stuck.size} sealed segments cannot be stored in the bucket: ${first[1]}`;
     this.#readiness.set('segments', problem ?? null);
   }
+}
+
+function problemOf({ message, remedy }: UploadFailure): string {
+  return remedy === undefined ? message : `${message.replace(/\.$/, '')}. ${remedy}`;
 }
