@@ -5,10 +5,10 @@ import type { Environment } from './environment.ts';
 import { environmentLayer, type Layer, mergeLayers, treeLayer, valueKeyOf } from './layer.ts';
 import { ConfigError, type Given, type GivenSettings, Problems } from './problems.ts';
 import { resolveBucket } from './resolve-bucket.ts';
-import { resolveRedis } from './resolve-redis.ts';
+import { type ReadNamedFile, resolveRedis } from './resolve-redis.ts';
 import { resolveConfig } from './resolve.ts';
 import { SecretFiles, secretOfText } from './secret-file.ts';
-import { readSettings, settingPaths, settings, type SettingPath } from './settings.ts';
+import { readSettings, settingPaths, settings, type SettingPath, type Settings } from './settings.ts';
 import type { BucketSettings, RedisSettings, SinkConfig } from './sink-config.ts';
 
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -42,7 +42,34 @@ export function loadConfig(sources: ConfigSources): SinkConfig {
   if (file.kind === 'unusable') problems.addOther(file.problem);
   for (const problem of layers.flatMap((layer) => layer.problems)) problems.addOther(problem);
 
-  const readNamedFile = (path: SettingPath, name: string): string | undefined => {
+  const { read, readNamedFile } = readGiven(given, problems, readText);
+  const dataDir = resolve(read.data_dir);
+  const secretFiles = new SecretFiles(readText);
+  const warnings: string[] = [];
+  const bucket = resolveBucket(read, { dataDir, env: sources.env, readText, secretFiles }, problems, warnings);
+  const redis = resolveRedis(read, readNamedFile, problems);
+  const secrets = { secrets: secretsIn(given, bucket, redis), secretsReadAgain: secretFiles.values };
+  const readRedisAgain = (): RedisSettings | null => {
+    const again = new Map([...mergeLayers(layers)].filter(([path]) => path.startsWith('redis.')));
+    const mistakes = new Problems(again);
+    const now = readGiven(again, mistakes, readText);
+    const found = resolveRedis(now.read, now.readNamedFile, mistakes);
+    for (const secret of secretsIn(again, bucket, found)) secretFiles.values.add(secret);
+    if (mistakes.all().length > 0) throw new ConfigError(mistakes.all());
+    return found;
+  };
+  const config = resolveConfig(read, { dataDir, bucket, redis, readRedisAgain, ...secrets, warnings }, problems);
+  if (problems.all().length > 0) throw new ConfigError(problems.all());
+  return deepFreeze(config);
+}
+
+/** The settings, with the content of the files that `given` names; it replaces these keys in `given`. */
+function readGiven(
+  given: Map<SettingPath, Given>,
+  problems: Problems,
+  readText: ReadText,
+): { readonly read: Settings; readonly readNamedFile: ReadNamedFile } {
+  const readNamedFile: ReadNamedFile = (path, name) => {
     const content = readText(name);
     if (typeof content === 'object' && 'text' in content && content.text.trim() !== '') return content.text;
     problems.add(path, describeUnreadable(content));
@@ -50,17 +77,8 @@ export function loadConfig(sources: ConfigSources): SinkConfig {
   };
   readSecretFiles(given, readNamedFile);
   checkValues(given, problems);
-
-  const read = readSettings(Object.fromEntries([...given].map(([path, { value }]) => [path, value])));
-  const dataDir = resolve(read.data_dir);
-  const secretFiles = new SecretFiles(readText);
-  const warnings: string[] = [];
-  const bucket = resolveBucket(read, { dataDir, env: sources.env, readText, secretFiles }, problems, warnings);
-  const redis = resolveRedis(read, readNamedFile, problems);
-  const secrets = { secrets: secretsIn(given, bucket, redis), secretsReadAgain: secretFiles.values };
-  const config = resolveConfig(read, { dataDir, bucket, redis, ...secrets, warnings }, problems);
-  if (problems.all().length > 0) throw new ConfigError(problems.all());
-  return deepFreeze(config);
+  const values = Object.fromEntries([...given].map(([path, { value }]) => [path, value]));
+  return { read: readSettings(values), readNamedFile };
 }
 
 /** Replaces `…_file` keys by the content of the file, without the line breaks that editors add at its end. */

@@ -9,7 +9,10 @@ const PREFIX_BYTES_MAX = 512;
 /** Puts the configuration together, and adds mistakes that concern several keys to `problems`. */
 export function resolveConfig(
   settings: Settings,
-  parts: Pick<SinkConfig, 'dataDir' | 'bucket' | 'redis' | 'secrets' | 'secretsReadAgain' | 'warnings'>,
+  parts: Pick<
+    SinkConfig,
+    'dataDir' | 'bucket' | 'redis' | 'readRedisAgain' | 'secrets' | 'secretsReadAgain' | 'warnings'
+  >,
   problems: Problems,
 ): SinkConfig {
   checkPorts(settings, problems);

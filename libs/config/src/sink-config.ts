@@ -108,6 +108,11 @@ export interface SinkConfig extends PlainConfig {
   readonly manifests: boolean;
   /** Null: the sink runs a Redis of its own. */
   readonly redis: RedisSettings | null;
+  /**
+   * `redis` with what its files contain now: `redis.url_file`, the files of passwords and of TLS.
+   * @throws ConfigError while a file is missing or wrong
+   */
+  readonly readRedisAgain: () => RedisSettings | null;
   /** The backlog in Redis, in bytes, above which it moves to the spool; null: half of what Redis may hold. */
   readonly spillAtBytes: number | 'never' | null;
   /** Values of secret keys, which no log line may contain. */

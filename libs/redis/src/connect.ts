@@ -13,6 +13,8 @@ export type ConnectionRole = 'append' | 'commands' | 'blocking' | 'queue';
 export interface ConnectOptions {
   /** Gets every error of the connection, which always reconnects. */
   readonly onError: (error: Error) => void;
+  /** Returns the settings as they are now, before each further connection; default: those of the first. */
+  readonly current?: () => RedisSettings;
   /**
    * The time limit of one call; default 2 s for `append`, otherwise 5 s. For `blocking` it must be longer than the
    * reads block. No effect for `queue`.
@@ -39,8 +41,14 @@ type Options = Omit<RedisOptions, 'replyMapping'>;
 
 /** Opens a connection. It can be used when it is ready, and reconnects with a capped backoff whenever it is lost. */
 export function connectRedis(settings: RedisSettings, role: ConnectionRole, options: ConnectOptions): Redis | Cluster {
-  const connection = open(settings, {
-    ...common(settings),
+  const { current = () => settings } = options;
+  const connection = open(settings, current, {
+    ...common,
+    // ioredis calls it on the options of the connection, also of one that BullMQ duplicated.
+    retryStrategy(this: RedisOptions, attempt: number) {
+      Object.assign(this, changing(current()));
+      return reconnectWaitMs(attempt);
+    },
     ...roleOptions(role, options.commandTimeoutMs),
     connectionName: options.name ?? `sink:${role}`,
   });
@@ -48,32 +56,33 @@ export function connectRedis(settings: RedisSettings, role: ConnectionRole, opti
   return connection;
 }
 
-function open({ target, tls, natMap }: RedisSettings, options: Options): Redis | Cluster {
+function open(settings: RedisSettings, current: () => RedisSettings, options: Options): Redis | Cluster {
+  const { target, tls, natMap } = settings;
   switch (target.kind) {
     case 'single':
-      return new Redis({ ...options, host: target.host, port: target.port });
     case 'socket':
-      return new Redis({ ...options, path: target.path });
+      return new Redis(withCurrent(options, settings));
     case 'sentinel':
       return new Redis({
-        ...options,
+        ...withCurrent(options, settings),
         name: target.masterName,
         sentinels: target.sentinels.map((node) => ({ ...node })),
-        sentinelRetryStrategy: reconnectWaitMs,
+        sentinelRetryStrategy(this: RedisOptions, attempt: number) {
+          Object.assign(this, changing(current()));
+          return reconnectWaitMs(attempt);
+        },
         sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
-        ...(target.username === undefined ? {} : { sentinelUsername: target.username }),
-        ...(target.password === undefined ? {} : { sentinelPassword: target.password }),
-        // TLS to the master needs the first option, TLS to the Sentinels the second.
-        ...(tls === null ? {} : { enableTLSForSentinelMode: true }),
-        ...(target.tls ? { sentinelTLS: tlsOptions(tls ?? { verify: true }) } : {}),
         natMap: copyOf(natMap),
       });
-    case 'cluster':
-      return new Cluster(
+    case 'cluster': {
+      const cluster = new Cluster(
         target.nodes.map((node) => ({ ...node })),
         {
-          redisOptions: options,
-          clusterRetryStrategy: reconnectWaitMs,
+          redisOptions: withCurrent(options, settings),
+          clusterRetryStrategy: (attempt) => {
+            renewNodes(cluster, current());
+            return reconnectWaitMs(attempt);
+          },
           slotsRefreshTimeout: SLOTS_REFRESH_TIMEOUT_MS,
           enableOfflineQueue: options.enableOfflineQueue ?? true,
           natMap: copyOf(natMap),
@@ -81,22 +90,60 @@ function open({ target, tls, natMap }: RedisSettings, options: Options): Redis |
           ...(tls === null ? {} : { dnsLookup: (address, callback) => callback(null, address) }),
         },
       );
+      for (const event of ['-node', 'node error']) cluster.on(event, () => renewNodes(cluster, current()));
+      return cluster;
+    }
     default:
       return assertNever(target);
   }
 }
 
-function common({ username, password, db, tls }: RedisSettings): Options {
-  return {
-    db,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    keepAlive: 10_000,
-    retryStrategy: reconnectWaitMs,
-    reconnectOnError: (error) => isFailover(error),
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(tls === null ? {} : { tls: tlsOptions(tls) }),
-  };
+const common: Options = {
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  keepAlive: 10_000,
+  reconnectOnError: (error) => isFailover(error),
+};
+
+/** The options with those that files can change. */
+function withCurrent(options: Options, settings: RedisSettings): Options {
+  const all = { ...options };
+  Object.assign(all, changing(settings));
+  return all;
+}
+
+/**
+ * The options that files of the configuration can change, each with a value, so that they overwrite earlier ones. ioredis
+ * reads them at each new connection.
+ */
+function changing({ target, username, password, db, tls }: RedisSettings): object {
+  const options = { username, password, db, tls: tls === null ? undefined : tlsOptions(tls) };
+  switch (target.kind) {
+    case 'single':
+      return { ...options, host: target.host, port: target.port, path: undefined };
+    case 'socket':
+      return { ...options, path: target.path };
+    case 'sentinel':
+      return {
+        ...options,
+        sentinelUsername: target.username,
+        sentinelPassword: target.password,
+        // TLS to the master needs the first option, TLS to the Sentinels the second.
+        enableTLSForSentinelMode: tls !== null,
+        sentinelTLS: target.tls ? tlsOptions(tls ?? { verify: true }) : undefined,
+      };
+    case 'cluster':
+      return options;
+  }
+}
+
+/** ioredis makes the connections to further nodes with a copy of the options, which its pool keeps to itself. */
+function renewNodes(cluster: Cluster, settings: RedisSettings): void {
+  const fresh = changing(settings);
+  const pool: unknown = Reflect.get(cluster, 'connectionPool');
+  const copy: unknown = typeof pool === 'object' && pool !== null ? Reflect.get(pool, 'redisOptions') : undefined;
+  for (const options of [cluster.options.redisOptions, copy, ...cluster.nodes('all').map((node) => node.options)]) {
+    if (typeof options === 'object' && options !== null) Object.assign(options, fresh);
+  }
 }
 
 /**

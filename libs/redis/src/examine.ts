@@ -1,6 +1,7 @@
 import type { Durability } from '@sink/config';
 import { Cluster, type Redis } from 'ioredis';
 import { backlogLimit } from './backlog-limit.ts';
+import { forbidden } from './permissions.ts';
 import { operatorProblem, RedisNotReady, type RedisProblem, RedisUnfit } from './requirements.ts';
 import type { Requirements } from './requirements.ts';
 import { parseInfo, readServerSettings, type ServerSettings } from './server-settings.ts';
@@ -25,14 +26,27 @@ const WAITAOF_SINCE = '7.2';
 
 /**
  * Examines whether a Redis meets the requirements of the configuration. In a Cluster, every master must meet them
- * alone. Changes nothing.
+ * alone. Changes nothing but a key of its own that expires (permissions.ts).
  * @throws RedisUnfit if it does not meet them; RedisNotReady if it cannot be examined yet; errors of the connection
  */
 export async function examineRedis(redis: Redis | Cluster, required: Requirements): Promise<RedisExamination> {
   const inCluster = redis instanceof Cluster;
   const masters = inCluster ? redis.nodes('master') : [redis];
+  if (masters.length === 0) throw new RedisNotReady('examining Redis: the Cluster has no master yet');
   const examinations: RedisExamination[] = [];
-  for (const master of masters) examinations.push(await examineServer(master, required, inCluster));
+  const problems: RedisProblem[] = [];
+  for (const master of masters) {
+    try {
+      examinations.push(await examineServer(master, required, inCluster));
+    } catch (error) {
+      if (!(error instanceof RedisUnfit)) throw error;
+      problems.push(...error.problems);
+    }
+  }
+  // After the examination, which finds out first whether this is a master.
+  const permission = required.sinkName === undefined ? null : await forbidden(redis, required.sinkName, required);
+  if (permission !== null) problems.unshift(permission);
+  if (problems.length > 0) throw new RedisUnfit(withoutRepeats(problems));
   const [first] = examinations;
   if (first === undefined) throw new RedisNotReady('examining Redis: the Cluster has no master yet');
   const limits = examinations.map(({ maxmemoryBytes }) => maxmemoryBytes).filter((limit) => limit !== null);
@@ -43,6 +57,13 @@ export async function examineRedis(redis: Redis | Cluster, required: Requirement
     backlogBytesMax: Math.min(...examinations.map(({ backlogBytesMax }) => backlogBytesMax)),
     warnings: [...new Set(examinations.flatMap(({ warnings }) => warnings))],
   };
+}
+
+/** Several masters have the same problems; INFO is one of the commands that are tried. */
+function withoutRepeats(problems: readonly RedisProblem[]): RedisProblem[] {
+  const byText = new Map(problems.map((problem) => [problem.found, problem]));
+  const permission = problems.some(({ code }) => code === 'permission');
+  return [...byText.values()].filter(({ code }) => !(permission && code === 'info_forbidden'));
 }
 
 async function examineServer(server: Redis, required: Requirements, inCluster: boolean): Promise<RedisExamination> {
@@ -157,8 +178,6 @@ function fsyncProblems(good: readonly string[], weaker: Durability, settings: Se
     }
   };
   check('appendonly', 'appendonly', ['yes'], 'a restart loses acknowledged events', 'set durability: none');
-  // Without an append-only file the other two settings have no effect.
-  if (settings.get('appendonly') === 'no') return problems;
   check(
     'appendfsync',
     'appendfsync',

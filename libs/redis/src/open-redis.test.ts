@@ -1,7 +1,8 @@
 import { freePort, type RedisServer, startRedis } from '@sink/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { awaitRedis, type AwaitRedisPorts, requireRedis } from './open-redis.ts';
+import { awaitRedis, type AwaitRedisPorts } from './open-redis.ts';
+import { requireRedis } from './require-redis.ts';
 import { RedisUnfit } from './requirements.ts';
 import type { Requirements } from './requirements.ts';
 import { Connections, settingsOf } from './test/connections.ts';

@@ -1,9 +1,10 @@
-import type { RedisSettings } from '@sink/config';
 import { type Backoff, backoffMs } from '@sink/domain';
 import { type Clock, type FailureLog, FailureReporter, type Readiness, type ServiceContext } from '@sink/runtime';
 import type { Cluster, Redis } from 'ioredis';
 import { connectRedis, type ConnectionRole, type ConnectOptions } from './connect.ts';
+import { CurrentSettings } from './current-settings.ts';
 import { examineRedis, type RedisExamination } from './examine.ts';
+import { forbidden } from './permissions.ts';
 import { operatorProblem, RedisUnfit, type Requirements } from './requirements.ts';
 
 /** How long one write waits for its durability before it is repeated. */
@@ -19,6 +20,8 @@ export interface ServiceRedis {
   readonly commands: Redis | Cluster;
   /** Opens a further connection, which the caller closes. Its errors go to the log. */
   readonly connect: (role: ConnectionRole, options?: Omit<ConnectOptions, 'onError'>) => Redis | Cluster;
+  /** Tries again what the start tried. @throws RedisUnfit while this user may not run what the services need */
+  readonly requirePermissions: () => Promise<void>;
   /** What a write waits for before it counts as durable (a `DurabilityBarrier` of libs/lane). */
   readonly barrier: { readonly waitaof: boolean; readonly replicas: number; readonly timeoutMs: number };
   /** What the sink may store in Redis, over all lanes, receipts not counted. */
@@ -31,9 +34,13 @@ export interface ServiceRedis {
  */
 export async function openRedis(context: ServiceContext): Promise<ServiceRedis> {
   const { config, log, shutdown } = context;
-  const settings = requireRedis(config.redis);
+  const settings = new CurrentSettings(config, context);
   const connect: ServiceRedis['connect'] = (role, options = {}) =>
-    connectRedis(settings, role, { ...options, onError: (err) => log.debug({ err }, 'redis connection') });
+    connectRedis(settings.now(), role, {
+      ...options,
+      current: () => settings.now(),
+      onError: (err) => log.debug({ err }, 'redis connection'),
+    });
   const commands = connect('commands');
   shutdown.add('redis', async () => commands.disconnect());
   const { features, backlogBytesMax } = await awaitRedis(commands, config, context);
@@ -42,7 +49,11 @@ export async function openRedis(context: ServiceContext): Promise<ServiceRedis> 
     replicas: config.replicas,
     timeoutMs: DURABILITY_TIMEOUT_MS,
   };
-  return { commands, connect, barrier, backlogBytesMax };
+  const requirePermissions = async (): Promise<void> => {
+    const problem = await forbidden(commands, config.sinkName, config);
+    if (problem !== null) throw new RedisUnfit([problem]);
+  };
+  return { commands, connect, requirePermissions, barrier, backlogBytesMax };
 }
 
 export interface AwaitRedisPorts {
@@ -111,12 +122,4 @@ function reasonOf(error: unknown, connectionError: Error | null): Error {
   const isReply = error instanceof Error && error.name === 'ReplyError';
   if (!isReply && connectionError !== null) return connectionError;
   return error instanceof Error ? error : new Error(String(error));
-}
-
-/** The Redis that a service is configured for. Only the supervisor runs one of its own. */
-export function requireRedis(settings: RedisSettings | null): RedisSettings {
-  if (settings) return settings;
-  throw new Error(
-    'connecting to Redis: redis.url is not set; a service that runs alone needs it (SINK_REDIS_URL, or redis.url in the configuration)',
-  );
 }

@@ -2,6 +2,8 @@ import type { Durability } from '@sink/config';
 
 /** What the configuration requires of Redis. */
 export interface Requirements {
+  /** The name with which all keys begin; absent: no permission is tried. */
+  readonly sinkName?: string;
   readonly durability: Durability;
   /** Bytes that the sink may store in Redis over all lanes; null: derived from the memory of Redis. */
   readonly maxBacklogBytes: number | null;
@@ -22,6 +24,7 @@ export interface Requirements {
 type RedisProblemCode =
   | 'authentication'
   | 'info_forbidden'
+  | 'permission'
   | 'cluster'
   | 'version'
   | 'policy'

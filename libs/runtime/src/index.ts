@@ -10,6 +10,7 @@ export { createLogger } from './logger.ts';
 export type { Logger } from './logger.ts';
 export { startOpsServer } from './ops-server.ts';
 export { askReadiness, Readiness } from './health.ts';
+export type { ReadinessAnswer } from './health.ts';
 export { EXIT_CONFIG, EXIT_FAILED, EXIT_OK, runService } from './service.ts';
 export type { ServiceArguments, ServiceContext } from './service.ts';
 export { Shutdown } from './shutdown.ts';

@@ -131,8 +131,11 @@ test('the addresses of --also-ready are a list', () => {
   expect(parseArguments(['--also-ready', 'http://a/readyz,http://b/readyz'])).toEqual({
     configFile: null,
     alsoReady: ['http://a/readyz', 'http://b/readyz'],
+    parentReady: null,
     workerOf: null,
   });
-  expect(parseArguments(['--config', 'f.yml'])).toEqual({ configFile: 'f.yml', alsoReady: [], workerOf: null });
-  expect(parseArguments(['--worker-of', '12'])).toEqual({ configFile: null, alsoReady: [], workerOf: 12 });
+  const none = { configFile: null, alsoReady: [], parentReady: null, workerOf: null };
+  expect(parseArguments(['--config', 'f.yml'])).toEqual({ ...none, configFile: 'f.yml' });
+  expect(parseArguments(['--worker-of', '12'])).toEqual({ ...none, workerOf: 12 });
+  expect(parseArguments(['--parent-ready', 'http://p/readyz'])).toEqual({ ...none, parentReady: 'http://p/readyz' });
 });

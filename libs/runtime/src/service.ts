@@ -19,8 +19,10 @@ export type ServiceName = 'ingest' | 'batcher' | 'uploader';
 export interface ServiceArguments {
   /** `--config FILE`: the configuration file. Null: the default paths. */
   configFile: string | null;
-  /** `--also-ready URL,URL`: `/readyz` addresses of services whose readiness ingest's main port includes. */
+  /** `--also-ready URL,URL`: `/readyz` addresses of services whose problems ingest's main port shows as warnings. */
   alsoReady: readonly string[];
+  /** `--parent-ready URL`: the `/readyz` address at which the parent of this worker answers for all of its workers. */
+  parentReady: string | null;
   /** `--worker-of N`: this process is one of N workers of a service; their parent reports for all of them. */
   workerOf: number | null;
 }
@@ -171,11 +173,21 @@ function loadOrExit(): { args: ServiceArguments; config: SinkConfig } {
 export function parseArguments(argv: readonly string[]): ServiceArguments {
   const { values } = parseArgs({
     args: [...argv],
-    options: { config: { type: 'string' }, 'also-ready': { type: 'string' }, 'worker-of': { type: 'string' } },
+    options: {
+      config: { type: 'string' },
+      'also-ready': { type: 'string' },
+      'parent-ready': { type: 'string' },
+      'worker-of': { type: 'string' },
+    },
     allowPositionals: false,
   });
   const alsoReady = (values['also-ready'] ?? '').split(',').filter((url) => url !== '');
-  return { configFile: values.config ?? null, alsoReady, workerOf: parseWorkerOf(values['worker-of'] ?? null) };
+  return {
+    configFile: values.config ?? null,
+    alsoReady,
+    parentReady: values['parent-ready'] ?? null,
+    workerOf: parseWorkerOf(values['worker-of'] ?? null),
+  };
 }
 
 function parseWorkerOf(given: string | null): number | null {

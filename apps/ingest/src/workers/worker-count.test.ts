@@ -48,7 +48,7 @@ function choose(workers: number, { platform, ...args }: Partial<ServiceArguments
   const log = createLogger({ service: 'ingest', level: 'silent' });
   const warn = vi.spyOn(log, 'warn');
   const context = {
-    args: { configFile: null, alsoReady: [], workerOf: null, ...args },
+    args: { configFile: null, alsoReady: [], parentReady: null, workerOf: null, ...args },
     config: loadConfig({ env: {}, overrides: { 'ingest.workers': workers }, readText: () => 'missing' }),
     log,
   };

@@ -231,7 +231,12 @@ export class UploaderWorld {
     const registry = new Registry();
     const shutdown = new Shutdown({ deadlineMs: config.stopGraceMs, clock: systemClock, log });
     const context: ServiceContext = {
-      ...{ service: 'uploader', args: { configFile: null, alsoReady: [], workerOf: null }, config, log },
+      ...{
+        service: 'uploader',
+        args: { configFile: null, alsoReady: [], parentReady: null, workerOf: null },
+        config,
+        log,
+      },
       ...{
         clock: systemClock,
         opsPort: null,
