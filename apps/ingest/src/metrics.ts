@@ -2,6 +2,7 @@ import type { MessageErrorCode } from '@sink/cloudevents';
 import { Counter, Gauge, Histogram } from '@sink/runtime';
 import type { Registry } from '@sink/runtime';
 import type { AppendOutcome } from './commit/appender.ts';
+import type { StoringCounts } from './commit/storing-watch.ts';
 
 /** Why a request got no 2xx: a closed set, because it is a metric label. */
 export type RefusalReason =
@@ -132,6 +133,11 @@ export class IngestMetrics {
     });
     const { waitaof, replicas } = inForce.barrier;
     durability.set({ durability: inForce.durability, waitaof: String(waitaof), replicas: String(replicas) }, 1);
+  }
+
+  /** How requests with events ended so far. */
+  get storing(): StoringCounts {
+    return { stored: this.#requests.get(202) ?? 0, full: this.#refused.get('backlog_full') ?? 0 };
   }
 
   accepted(events: number, durationMs: number): void {

@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { fingerprint } from '@sink/cloudevents';
-import { IngestLane, IoredisPort, RedisRefused } from '@sink/lane';
-import { openRedis } from '@sink/redis';
-import { FailureReporter, type ServiceContext } from '@sink/runtime';
+import { assertReached, IngestLane, IoredisPort, RedisRefused } from '@sink/lane';
+import { openRedis, type ServiceRedis } from '@sink/redis';
+import { FailureReporter, type Readiness, type ServiceContext } from '@sink/runtime';
 import { announceLanes } from './commit/announce-lanes.ts';
+import { StoringWatch } from './commit/storing-watch.ts';
 import { composeIngest, type IngestPorts } from './compose.ts';
 import { startIngestServer } from './http/server.ts';
+import type { IngestMetrics } from './metrics.ts';
 import { ingestSettings, type IngestSettings } from './settings.ts';
 import { shareOf } from './workers/worker-count.ts';
+
+/** A full lane has room again below this part of its limit, so that readiness does not flap. */
+const ROOM_AGAIN = 0.95;
 
 /** Starts ingest: events come in by HTTP, chunks go to Redis. */
 export async function startIngest(context: ServiceContext): Promise<void> {
@@ -25,8 +30,9 @@ export async function startIngest(context: ServiceContext): Promise<void> {
 
   const failures = new FailureReporter(
     { log, clock },
-    { name: 'storing a chunk', failing: 'storing a chunk fails; it is retried', working: null, logEveryMs: 1_000 },
+    { name: 'storing a chunk', failing: 'storing a chunk fails; it is retried', working: null },
   );
+  let storing: StoringWatch | null = null;
   const ingest = composeIngest(
     {
       connect: () => {
@@ -38,20 +44,24 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       registry,
       newUid: () => randomBytes(8).toString('hex'),
       fingerprint,
-      failed: (err) => failures.failed({ err }),
+      failed: (err) => {
+        failures.failed({ err });
+        storing?.failed(err);
+      },
       crash: (error) => context.fail(error),
     },
     settings,
   );
   shutdown.add('group commit', () => ingest.stop());
-  const watching = watchLanes(context, commands, settings);
+  storing = watchStoring(ingest.metrics, redis, settings, readiness);
+  const watching = watchLanes(context, redis, settings, storing);
   shutdown.add('redis watch', () => watching);
 
   const server = await startIngestServer(
     {
       ...ingest,
       readiness,
-      alsoReady: args.alsoReady,
+      asked: { sameService: args.parentReady === null ? [] : [args.parentReady], others: args.alsoReady },
       middleware: [],
       sharedPort: args.workerOf !== null,
       clock,
@@ -63,23 +73,55 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   log.info({ port: server.port, durability: settings.barrier }, 'taking events');
 }
 
+function lanesOf(redis: ServiceRedis, { sinkName, lanes }: IngestSettings): IngestLane[] {
+  const commands = new IoredisPort(redis.commands);
+  return Array.from({ length: lanes }, (_, number) => new IngestLane(commands, sinkName, number));
+}
+
+function watchStoring(
+  metrics: IngestMetrics,
+  redis: ServiceRedis,
+  settings: IngestSettings,
+  readiness: Readiness,
+): StoringWatch {
+  const lanes = lanesOf(redis, settings);
+  const enough = settings.backlogBytesMax * ROOM_AGAIN;
+  return new StoringWatch({
+    readiness,
+    counts: () => metrics.storing,
+    tryStoring: async () => {
+      for (const lane of lanes) {
+        await lane.tryStoring();
+        assertReached(await lane.reached(settings.barrier), 'storing');
+      }
+      await redis.requirePermissions();
+    },
+    roomAgain: async () => {
+      const bytes = await Promise.all(lanes.map((lane) => lane.backlogBytes()));
+      return bytes.every((inLane) => inLane <= enough);
+    },
+  });
+}
+
 /** Makes ingest unready while it can store nothing: a load balancer then prefers a replica that can. */
 async function watchLanes(
   { clock, readiness, signal }: ServiceContext,
-  redis: IoredisPort,
-  { sinkName, lanes: count, readinessEveryMs }: IngestSettings,
+  redis: ServiceRedis,
+  settings: IngestSettings,
+  storing: StoringWatch,
 ): Promise<void> {
-  const lanes = Array.from({ length: count }, (_, number) => new IngestLane(redis, sinkName, number));
+  const lanes = lanesOf(redis, settings);
   while (!signal.aborted) {
     try {
       const problems = await Promise.all(lanes.map((lane) => lane.unusable()));
       readiness.set('redis', null);
       readiness.set('lanes', problems.find((problem) => problem !== null) ?? null);
+      await storing.round();
     } catch (error) {
       const reason = error instanceof RedisRefused ? error.message : 'Redis does not answer';
       readiness.set('redis', `${reason}; events are held, then refused with 503`);
     }
-    await clock.sleep(readinessEveryMs, signal);
+    await clock.sleep(settings.readinessEveryMs, signal);
   }
 }
 

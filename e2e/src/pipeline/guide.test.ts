@@ -60,9 +60,9 @@ describe.concurrent("the original connector's guide, unchanged but for the endpo
         await sink.kill('SIGTERM');
         await s3.stop();
       });
-      await eventually(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok, { timeoutMs: 60_000 }).catch(
-        withOutputOf(sink),
-      );
+      await eventually(async () => (await fetch(`http://127.0.0.1:${port}/readyz?all`)).ok, {
+        timeoutMs: 60_000,
+      }).catch(withOutputOf(sink));
       const sentAtMs = Date.now();
       const response = await fetch(`http://127.0.0.1:${port}`, {
         method: 'POST',

@@ -4,6 +4,8 @@ import { type DurabilityBarrier, reached } from './steps/barrier.ts';
 import { openLane } from './steps/open.ts';
 import { registerWriter } from './steps/writers.ts';
 
+const TRIAL_TTL_MS = 1_000;
+
 /** The steps that ingest may take on a lane. */
 export class IngestLane extends LaneView {
   /** Creates what the lane needs in Redis and returns its uid: `uid`, or the one it already has. */
@@ -27,6 +29,11 @@ export class IngestLane extends LaneView {
   /** As `append`, without the events that were stored within the dedupe window. `stored` also if all were. */
   appendOnce(request: AppendRequest, dedupe: Dedupe): Promise<AppendOnceAnswer> {
     return append(this.redis, this.keys, request, dedupe);
+  }
+
+  /** Stores something that expires at once, where and as an append would. @throws RedisFailure */
+  async tryStoring(): Promise<void> {
+    await this.redis.call('SET', [this.keys.trial, '', 'PX', TRIAL_TTL_MS]);
   }
 
   /** Whether everything that this connection wrote so far is as durable as asked for. Call it after the write's answer. */

@@ -25,6 +25,8 @@ export interface LaneKeys {
   readonly meta: string;
   /** Hash, position in the ring -> when that slot of the dedupe window began; and `early`, slots that went early. */
   readonly seen: string;
+  /** String that expires at once: ingest tries whether it can store anything, while appends fail. */
+  readonly trial: string;
 }
 
 /** The consumer group of a lane's stream. */
@@ -44,6 +46,7 @@ export function laneKeys(sinkName: string, lane: number): LaneKeys {
     unlisted: key('unlisted'),
     meta: key('meta'),
     seen: key('seen'),
+    trial: key('trial'),
   };
 }
 

@@ -146,6 +146,11 @@ export class LaneView {
     return { events: events ?? 0, bytes: bytes ?? 0, segments: Number(segments), receipts: Number(receipts) };
   }
 
+  /** The backlog's bytes in Redis, which its limit counts. */
+  async backlogBytes(): Promise<number> {
+    return Number((await this.redis.call('HGET', [this.keys.backlog, 'bytes'])) ?? 0);
+  }
+
   /** What is stored in spool files only; bytes are uncompressed content. */
   async spilledBacklog(): Promise<{ events: number; bytes: number; segments: number }> {
     const [values, segments] = await Promise.all([

@@ -12,27 +12,46 @@ async function otherService() {
   return { readiness, ops, place: `127.0.0.1:${ops.port}`, url: `http://127.0.0.1:${ops.port}/readyz` };
 }
 
-async function readyz(port: number): Promise<{ status: number; problems: unknown }> {
-  const answer = await send(port, { method: 'GET', path: '/readyz' });
-  return { status: answer.status, problems: (JSON.parse(answer.body) as { problems: unknown }).problems };
+async function readyz(port: number, path = '/readyz'): Promise<{ status: number; body: unknown }> {
+  const answer = await send(port, { method: 'GET', path });
+  return { status: answer.status, body: JSON.parse(answer.body) };
 }
 
-test('the main port is ready when all services are, and names those that are not, with the reason', async () => {
+const allOf = (port: number) => readyz(port, '/readyz?all');
+
+test('problems of the other services are warnings of the main port, and /readyz?all counts them', async () => {
   const [batcher, uploader] = [await otherService(), await otherService()];
-  const ingest = await startIngest({ alsoReady: [batcher.url, uploader.url] });
+  const ingest = await startIngest({ others: [batcher.url, uploader.url] });
   batcher.readiness.set('starting', null);
   uploader.readiness.set('starting', null);
   uploader.readiness.set('bucket', 'access denied');
-  expect(await readyz(ingest.port)).toEqual({
-    status: 503,
-    problems: { [`${uploader.place} bucket`]: 'access denied' },
-  });
+  const found = { [`${uploader.place} bucket`]: 'access denied' };
+  expect(await readyz(ingest.port)).toEqual({ status: 200, body: { ready: true, problems: {}, warnings: found } });
+  expect(await allOf(ingest.port)).toEqual({ status: 503, body: { ready: false, problems: found } });
   uploader.readiness.set('bucket', null);
-  await expect.poll(() => readyz(ingest.port)).toEqual({ status: 200, problems: {} });
+  await expect.poll(() => allOf(ingest.port)).toEqual({ status: 200, body: { ready: true, problems: {} } });
+  expect(await readyz(ingest.port)).toEqual({ status: 200, body: { ready: true, problems: {} } });
   await uploader.ops.close();
-  await expect
-    .poll(() => readyz(ingest.port))
-    .toEqual({ status: 503, problems: { [uploader.place]: 'cannot be reached' } });
+  const gone = { [uploader.place]: 'cannot be reached' };
+  await expect.poll(() => allOf(ingest.port)).toEqual({ status: 503, body: { ready: false, problems: gone } });
+  expect(await readyz(ingest.port)).toEqual({ status: 200, body: { ready: true, problems: {}, warnings: gone } });
+});
+
+test('a problem of ingest itself makes its main port unready, beside the warnings', async () => {
+  const [batcher, parent] = [await otherService(), await otherService()];
+  const ingest = await startIngest({ others: [batcher.url], sameService: [parent.url] });
+  parent.readiness.set('starting', null);
+  batcher.readiness.set('starting', null);
+  batcher.readiness.set('room', 'the spool is full');
+  parent.readiness.set('worker 2', 'no answer');
+  ingest.readiness.set('redis', 'Redis does not answer');
+  const problems = { redis: 'Redis does not answer', [`${parent.place} worker 2`]: 'no answer' };
+  const warnings = { [`${batcher.place} room`]: 'the spool is full' };
+  expect(await readyz(ingest.port)).toEqual({ status: 503, body: { ready: false, problems, warnings } });
+  expect(await allOf(ingest.port)).toEqual({
+    status: 503,
+    body: { ready: false, problems: { ...problems, ...warnings } },
+  });
 });
 
 test('a service that hangs, or answers nonsense, is a problem and not a hang', async () => {
@@ -46,12 +65,15 @@ test('a service that hangs, or answers nonsense, is a problem and not a hang', a
   });
   await expect.poll(() => hanging.listening && nonsense.listening).toBe(true);
   const places = [hanging, nonsense].map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`);
-  const ingest = await startIngest({ alsoReady: places.map((place) => `http://${place}/readyz`) });
-  expect(await readyz(ingest.port)).toEqual({
+  const ingest = await startIngest({ others: places.map((place) => `http://${place}/readyz`) });
+  expect(await allOf(ingest.port)).toEqual({
     status: 503,
-    problems: {
-      [places[0] ?? '']: 'no answer within 1000 ms',
-      [places[1] ?? '']: 'not ready: status 500',
+    body: {
+      ready: false,
+      problems: {
+        [places[0] ?? '']: 'no answer within 1000 ms',
+        [places[1] ?? '']: 'not ready: status 500',
+      },
     },
   });
 });

@@ -56,9 +56,8 @@ export function createRoutes(options: RoutesOptions): IngestApp {
 
   app.get('/healthz', (c) => c.text('ok\n'));
   app.get('/readyz', async (c) => {
-    const problems = await readiness.problems();
-    const ready = Object.keys(problems).length === 0;
-    return c.json({ ready, problems }, ready ? 200 : 503);
+    const answer = await readiness.answer(c.req.query('all') !== undefined);
+    return c.json(answer, answer.ready ? 200 : 503);
   });
 
   // POST and PUT are allowed on every path, so a request without a route has another method.

@@ -8,7 +8,7 @@ import type { Admission } from './admission.ts';
 import { refuseBrokenClients } from './broken-clients.ts';
 import { limitConnections } from './connection-limit.ts';
 import type { EventAppender } from '../commit/appender.ts';
-import { JointReadiness } from './joint-readiness.ts';
+import { type AskedServices, JointReadiness } from './joint-readiness.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { nodeListener } from './node-adapter.ts';
 import { createRoutes, type DecodingSettings, type IngestMiddleware } from './routes.ts';
@@ -38,8 +38,8 @@ export interface IngestServerParts {
   readonly admission: Admission;
   readonly metrics: IngestMetrics;
   readonly readiness: Readiness;
-  /** `/readyz` addresses of services that this port answers for too. */
-  readonly alsoReady: readonly string[];
+  /** Services whose readiness this port includes in its own. */
+  readonly asked: AskedServices;
   /** Runs before every route: authentication, limits. */
   readonly middleware: readonly IngestMiddleware[];
   /** Other workers listen on the same port. */
@@ -72,7 +72,7 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
     ...parts,
     maxBodyBytes: settings.maxBodyBytes,
     decoding: settings,
-    readiness: new JointReadiness(parts.readiness, parts.alsoReady, parts.clock),
+    readiness: new JointReadiness(parts.readiness, parts.asked, parts.clock),
     closing,
   });
   const listener = nodeListener(app, { answered: (status) => metrics.answered(status), closing });

@@ -51,7 +51,8 @@ export interface Ingest {
 export interface IngestSettings {
   config?: Partial<HttpSettings & AdmissionSettings>;
   timeouts?: Partial<HttpSettings>;
-  alsoReady?: readonly string[];
+  sameService?: readonly string[];
+  others?: readonly string[];
   middleware?: readonly IngestMiddleware[];
 }
 
@@ -59,7 +60,8 @@ export interface IngestSettings {
 export async function startIngest({
   config = {},
   timeouts = {},
-  alsoReady = [],
+  sameService = [],
+  others = [],
   middleware = [],
 }: IngestSettings = {}): Promise<Ingest> {
   const appender = new ScriptedAppender();
@@ -91,7 +93,7 @@ export async function startIngest({
       admission,
       metrics: new IngestMetrics(registry, admission, durability),
       readiness,
-      alsoReady,
+      asked: { sameService, others },
       middleware,
       sharedPort: false,
       clock: systemClock,

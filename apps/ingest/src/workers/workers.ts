@@ -72,10 +72,9 @@ export function registerWorkerCount(registry: Registry, count: () => number): vo
 function launchWorker({ args, config, opsPort }: ServiceContext, { count, port }: { count: number; port: number }) {
   const [, program = ''] = process.argv;
   // A load balancer asks on the shared port, so a worker's own `/readyz` answers for all of them.
-  const ofAll = opsPort === null ? [] : [`${addressOf(config.host, opsPort)}/readyz`];
-  const alsoReady = [...args.alsoReady, ...ofAll];
+  const ofAll = opsPort === null ? [] : ['--parent-ready', `${addressOf(config.host, opsPort)}/readyz`];
   const configuration = args.configFile === null ? [] : ['--config', args.configFile];
-  const own = ['--also-ready', alsoReady.join(','), '--worker-of', String(count)];
+  const own = ['--also-ready', args.alsoReady.join(','), ...ofAll, '--worker-of', String(count)];
   return spawn(process.execPath, [...process.execArgv, program, ...configuration, ...own], {
     env: {
       ...readEnvironment(),

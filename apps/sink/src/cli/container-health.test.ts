@@ -23,7 +23,7 @@ describe('the health check of the image', () => {
       overrides: { port: 9000, batcher_ops_port: 9002, uploader_ops_port: 9003 },
       readText: () => 'missing',
     });
-    expect(readinessUrl(config, 'all')).toBe('http://localhost:9000/readyz');
+    expect(readinessUrl(config, 'all')).toBe('http://localhost:9000/readyz?all');
     expect(readinessUrl(config, 'ingest')).toBe('http://localhost:9000/readyz');
     expect(readinessUrl(config, 'batcher')).toBe('http://localhost:9002/readyz');
     expect(readinessUrl(config, 'uploader')).toBe('http://localhost:9003/readyz');

@@ -29,7 +29,10 @@ export function commandOfContainer(cmdline: string): ContainerCommand {
   };
 }
 
-/** The address that says whether the command can do its work. For the whole sink, the port of ingest answers. */
+/**
+ * The address that says whether the command can do its work. For the whole sink the port of ingest answers, asked for all
+ * services: nothing takes traffic away from an unhealthy container here, and nothing else shows its problems.
+ */
 export function readinessUrl(config: SinkConfig, role: ContainerCommand['role']): string {
   const port = {
     all: config.port,
@@ -37,5 +40,5 @@ export function readinessUrl(config: SinkConfig, role: ContainerCommand['role'])
     batcher: config.batcherOpsPort,
     uploader: config.uploaderOpsPort,
   };
-  return `${addressOf(config.host, port[role])}/readyz`;
+  return `${addressOf(config.host, port[role])}/readyz${role === 'all' ? '?all' : ''}`;
 }

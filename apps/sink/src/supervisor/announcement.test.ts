@@ -16,6 +16,13 @@ describe('the announcement of a sink that is ready', () => {
     expect(announcementText(news)).toContain(`    curl -i http://localhost:9000/ -H 'Content-Type: application/cloude`);
   });
 
+  test('lists the problems with which events are taken all the same', () => {
+    const news = announcement(config({ port: 9000 }), NOW_MS);
+    const text = announcementText(news, ['uploader bucket: access denied. Allow s3:PutObject']);
+    expect(text).toContain('but not everything works yet:\n  - uploader bucket: access denied. Allow s3:PutObject\n');
+    expect(text).not.toContain('is ready');
+  });
+
   test('names the bucket with its prefix, and the folder of the day', () => {
     const bucket = { bucket: 'mine', region: 'eu-west-1', prefix: 'raw/', time_interval: 'DAILY' };
     expect(announcement(config(bucket), NOW_MS).objects).toBe('s3://mine/raw/2026/11/23/');

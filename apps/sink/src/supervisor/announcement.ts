@@ -34,10 +34,24 @@ export function closedWhen({ flushSize, flushBytes, scheduledIntervalMs }: SinkC
   return `after ${flushSize} events, ${formatBytes(flushBytes)} or ${formatDuration(scheduledIntervalMs)}, whichever comes first`;
 }
 
-/** For people, on a terminal. */
-export function announcementText({ post, objects, when, example }: Announcement): string {
+/** Events are taken, but they do not get to the bucket. */
+export function takingText({ post, objects }: Pick<Announcement, 'post' | 'objects'>): string {
+  return `not everything works yet: events are taken at ${post} and kept; objects appear in ${objects} once the problems are solved`;
+}
+
+/** For people, on a terminal. `problems`: why events are taken, but do not get to the bucket. */
+export function announcementText(
+  { post, objects, when, example }: Announcement,
+  problems: readonly string[] = [],
+): string {
+  const state =
+    problems.length === 0
+      ? 'sink-aws-s3 is ready.'
+      : ['sink-aws-s3 takes events and keeps them, but not everything works yet:', ...problems.map(indented)].join(
+          '\n',
+        );
   return `
-sink-aws-s3 is ready.
+${state}
 
   Post CloudEvents to  ${post}
   Objects appear in    ${objects}
@@ -48,4 +62,8 @@ sink-aws-s3 is ready.
   Ctrl-C stops it, after it has uploaded every accepted event.
 
 `;
+}
+
+function indented(problem: string): string {
+  return `  - ${problem.replaceAll('\n', '\n    ')}`;
 }

@@ -147,6 +147,15 @@ describe('the sink as one', () => {
     await allGone([...everyPid(sink), redis]);
   });
 
+  test('announces that events are taken while another service has a problem, names it, and says when all is ready', async () => {
+    const sink = await startReady(await setup({ SCRIPT_UPLOADER: 'troubled' }));
+    const lines = sink.output().split('\n');
+    const taking = lines.findIndex((line) => line.includes('"problems":["uploader bucket: no such bucket"]'));
+    expect(lines[taking]).toMatch(/"level":"warn".*not everything works yet: events are taken at/);
+    expect(lines.findIndex((line) => READY.test(line))).toBeGreaterThan(taking);
+    expect((await sink.kill('SIGTERM')).code).toBe(0);
+  });
+
   test('exits with the code of a service that finds its configuration wrong', async () => {
     const sink = await start(await setup({ SCRIPT_UPLOADER: 'misconfigured' }));
     expect(await sink.exited).toEqual({ code: 78, signal: null });

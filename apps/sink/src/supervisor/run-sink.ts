@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Environment, SinkConfig } from '@sink/config';
 import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, systemClock } from '@sink/runtime';
-import { announcement, announcementText } from './announcement.ts';
+import { announcement, announcementText, takingText } from './announcement.ts';
 import { lockDataDirectory } from '../own-redis/data-lock.ts';
 import { type OwnRedis, startOwnRedis } from '../own-redis/own-redis.ts';
 import { awaitFreePorts } from './tcp-ports.ts';
@@ -83,8 +83,9 @@ async function runServices(
     },
   });
   services.start();
-  void services.ready(signals.stop).then((ready) => {
-    if (ready) announce(config, env, log);
+  const taking = (problems: readonly string[]): void => announce(config, env, log, problems);
+  void services.ready(signals.stop, taking).then((ready) => {
+    if (ready) announce(config, env, log, []);
   });
 
   await aborted(signals.stop);
@@ -115,10 +116,14 @@ async function stopInOrder(
   return servicesStopped && redisStopped;
 }
 
-/** Says once that everything is ready: as text for people on a terminal and under npm, else as a line of the log. */
-function announce(config: SinkConfig, env: Environment, log: Logger): void {
+/**
+ * Says that everything is ready, or that events are taken in spite of these problems: as text for people on a terminal and
+ * under npm, else as a line of the log.
+ */
+function announce(config: SinkConfig, env: Environment, log: Logger, problems: readonly string[]): void {
   const news = announcement(config, systemClock.wallMs());
   const forPeople = process.stdout.isTTY || env['npm_lifecycle_event'] !== undefined;
-  if (forPeople) process.stdout.write(announcementText(news));
+  if (forPeople) process.stdout.write(announcementText(news, problems));
+  else if (problems.length > 0) log.warn({ ...news, problems }, takingText(news));
   else log.info(news, `ready: post CloudEvents to ${news.post}, objects appear in ${news.objects}`);
 }

@@ -10,6 +10,7 @@ import {
   FailureReporter,
   KeptProcess,
   type Logger,
+  type ReadinessAnswer,
 } from '@sink/runtime';
 import { heapArguments, MEMORY_ENVIRONMENT, type ProgramOf, type ServiceName, SERVICES } from './service-command.ts';
 
@@ -17,6 +18,9 @@ const READY_POLL_MS = 100;
 const READY_TIMEOUT_MS = 2_000;
 /** How long a start may take before the log says which service is not ready yet; the line is repeated as often. */
 const READY_LOG_MS = 10_000;
+/** How long problems of the others must last, once ingest takes events, to be announced: while they start, and after. */
+const OTHERS_START_MS = 10_000;
+const OTHERS_SETTLE_MS = 1_000;
 
 /** The part of `stop_grace` that is left for Redis. It stops last and quickly: its file is already fsynced. */
 const REDIS_SHARE = 0.08;
@@ -61,20 +65,35 @@ export class ServiceGroup {
     for (const { process } of this.#processes) process.start();
   }
 
-  /** Resolves to true when every service is ready, and to false when the signal aborts before. */
-  async ready(signal: AbortSignal): Promise<boolean> {
+  /**
+   * Resolves to true when every service is ready, and to false when the signal aborts before.
+   * @param taking gets the problems of the other services, once, when ingest takes events and they last
+   */
+  async ready(signal: AbortSignal, taking: (problems: readonly string[]) => void): Promise<boolean> {
     const { clock, log } = this.#options;
     const urls = SERVICES.map((service) => this.#readyUrl(service));
     const slowStart = new FailureReporter(
       { log, clock },
       { name: 'start', failing: 'not ready yet', working: null, logAfterMs: READY_LOG_MS, logEveryMs: READY_LOG_MS },
     );
+    let takingSinceMs: number | null = null;
+    let announced = false;
     while (!signal.aborted) {
       const answers = await Promise.all(urls.map((url) => askReadiness(url, READY_TIMEOUT_MS)));
       if (answers.every(({ ready }) => ready)) return true;
-      slowStart.failed({
-        waiting: answers.flatMap(({ ready, text }, index) => (ready ? [] : [`${urls[index] ?? ''}: ${text}`])),
-      });
+      const nowMs = clock.monotonicMs();
+      takingSinceMs = answers[SERVICES.indexOf('ingest')]?.ready === true ? (takingSinceMs ?? nowMs) : null;
+      const lastMs = answers.some(isStarting) ? OTHERS_START_MS : OTHERS_SETTLE_MS;
+      if (!announced && takingSinceMs !== null && nowMs - takingSinceMs >= lastMs) {
+        announced = true;
+        taking(answers.flatMap(({ problems }, index) => problemLines(SERVICES[index] ?? '', problems)));
+      }
+      // Once the problems are announced, the services' own lines say more.
+      if (!announced) {
+        slowStart.failed({
+          waiting: answers.flatMap(({ ready, text }, index) => (ready ? [] : [`${urls[index] ?? ''}: ${text}`])),
+        });
+      }
       await clock.sleep(READY_POLL_MS, signal);
     }
     return false;
@@ -123,6 +142,15 @@ export class ServiceGroup {
       detached: true,
     });
   }
+}
+
+/** Whether the service has not yet reported anything but that it starts. */
+function isStarting({ problems }: ReadinessAnswer): boolean {
+  return 'starting' in problems || '' in problems;
+}
+
+function problemLines(service: string, problems: ReadinessAnswer['problems']): string[] {
+  return Object.entries(problems).map(([name, problem]) => `${`${service} ${name}`.trim()}: ${problem}`);
 }
 
 /**

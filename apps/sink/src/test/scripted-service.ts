@@ -4,7 +4,8 @@ import type { ServiceName } from '../supervisor/service-command.ts';
 
 /**
  * Takes the place of a service in the tests of the supervisor, and prints what happens to it. `SCRIPT_<NAME>` in the
- * environment: `stubborn` ignores signals, `misconfigured` exits with 78, `slow` stops after 400 ms.
+ * environment: `stubborn` ignores signals, `misconfigured` exits with 78, `slow` stops after 400 ms, `troubled` has a
+ * problem for three seconds.
  */
 export async function runScripted(name: ServiceName): Promise<void> {
   const script = process.env[`SCRIPT_${name.toUpperCase()}`];
@@ -13,7 +14,11 @@ export async function runScripted(name: ServiceName): Promise<void> {
   };
   if (script === 'misconfigured') process.exit(78);
 
-  const server = createServer((_request, response) => response.end('{}'));
+  const server = createServer((_request, response) => {
+    const troubled = script === 'troubled' && process.uptime() < 3;
+    if (troubled) response.writeHead(503).end('{"ready":false,"problems":{"bucket":"no such bucket"}}');
+    else response.end('{}');
+  });
   server.listen(Number(process.env[`SINK_${name.toUpperCase()}_OPS_PORT`]), '127.0.0.1');
   await once(server, 'listening');
   say(`started ${JSON.stringify(process.argv.slice(2))} grace=${process.env['SINK_STOP_GRACE'] ?? ''}`);
