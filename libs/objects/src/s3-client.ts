@@ -4,10 +4,11 @@ import { classifyUnavailable, namingSource, refusesCredentials } from './credent
 import { CredentialsSource, CredentialsUnavailable } from './credentials-source.ts';
 import type { CredentialsTimes } from './credentials-source.ts';
 import type { Failure } from './object-store-error.ts';
+import { withProxy } from './proxy-failure.ts';
 import { classifyS3Failure } from './s3-failure.ts';
 import type { S3Place } from './s3-remedies.ts';
 import { S3RequestHandler } from './s3-request-handler.ts';
-import type { S3Network } from './s3-request-handler.ts';
+import type { S3Network, S3Proxy } from './s3-request-handler.ts';
 
 interface Credentials {
   readonly accessKeyId: string;
@@ -49,6 +50,7 @@ export class S3Connection {
   readonly place: S3Place;
   readonly #credentials: CredentialsSource<Properties> | null;
   readonly #credentialsFrom: string | undefined;
+  readonly #proxy: S3Proxy | undefined;
 
   /** @param prefix the start of all keys, for remedies */
   constructor(bucket: S3BucketSettings, prefix: string, options: S3ClientOptions) {
@@ -56,6 +58,7 @@ export class S3Connection {
     const requestHandler = new S3RequestHandler(bucket, options.idleTimeoutMs);
     this.#credentials = sourceOf(bucket, requestHandler, options.credentialsTimes);
     this.#credentialsFrom = bucket.credentialsFrom;
+    this.#proxy = bucket.proxy;
     this.place = { bucket: bucket.name, prefix, endpoint: bucket.endpoint, region };
     this.client = new S3Client({
       ...(region === undefined ? {} : { region }),
@@ -81,10 +84,16 @@ export class S3Connection {
    */
   classify(error: unknown, head = false): Failure {
     const from = this.#credentialsFrom ?? 'the AWS default chain';
-    if (error instanceof CredentialsUnavailable) return classifyUnavailable(error, from, this.place);
+    if (error instanceof CredentialsUnavailable) {
+      return this.#behindProxy(classifyUnavailable(error, from, this.place), error.cause);
+    }
     const failure = classifyS3Failure(error, this.place, head);
     if (refusesCredentials(failure)) this.#credentials?.refused();
-    return this.#credentialsFrom === undefined ? failure : namingSource(failure, from);
+    return this.#behindProxy(this.#credentialsFrom === undefined ? failure : namingSource(failure, from), error);
+  }
+
+  #behindProxy(failure: Failure, error: unknown): Failure {
+    return this.#proxy === undefined ? failure : withProxy(failure, error, this.#proxy);
   }
 
   close(): void {

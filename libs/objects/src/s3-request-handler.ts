@@ -36,6 +36,7 @@ const continueWaitMs = 6_000;
 /** Sends the requests of a client, through the proxy and with the trust of the configuration. */
 export class S3RequestHandler extends NodeHttpHandler {
   readonly #network: S3Network;
+  #trustAgain = false;
 
   constructor(network: S3Network, idleTimeoutMs = idleTimeoutDefaultMs) {
     super({
@@ -50,13 +51,13 @@ export class S3RequestHandler extends NodeHttpHandler {
   override async handle(...[request, options]: Parameters<Handle>): ReturnType<Handle> {
     // With agents of others, the SDK sends the body at once. An early 403 or 503 would then be lost in a reset.
     if (expectsContinue(request.headers)) request.body = new AwaitedBody(request.body as Readable | Uint8Array);
+    if (this.#trustAgain) this.updateHttpClientConfig('httpsAgent', httpsAgent(this.#network));
+    this.#trustAgain = false;
     try {
       return await super.handle(request, options);
     } catch (error) {
-      // The file of the authorities may have been replaced: the next connection reads it again.
-      if (this.#network.readCa !== undefined && isCertificateError(error)) {
-        this.updateHttpClientConfig('httpsAgent', httpsAgent(this.#network));
-      }
+      // The file of the authorities may have been replaced: the next request reads it again.
+      this.#trustAgain = this.#network.readCa !== undefined && isCertificateError(error);
       throw error;
     }
   }

@@ -1,5 +1,8 @@
+export { makeCertificate } from './certificate.ts';
 export { eventually } from './eventually.ts';
 export { freePort } from './free-port.ts';
+export { startHttpProxy } from './http-proxy.ts';
+export type { HttpProxy } from './http-proxy.ts';
 export { startProcess } from './process.ts';
 export type { ManagedProcess } from './process.ts';
 export { startProxy } from './proxy.ts';

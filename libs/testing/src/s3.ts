@@ -1,6 +1,8 @@
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Certificate } from './certificate.ts';
 import { handleAdmin } from './s3-admin.ts';
 import { answer, errorAnswer, listAnswer, objectAnswer } from './s3-answers.ts';
 import type { S3Answer } from './s3-answers.ts';
@@ -28,6 +30,8 @@ export interface S3Options extends S3Credentials {
   readonly clockOffsetMs?: number;
   /** What the fake does not look at, as some real servers: with `condition`, a PUT overwrites whatever it says. */
   readonly ignores?: readonly ('condition' | 'checksum')[];
+  /** If given, the fake speaks TLS with this certificate. */
+  readonly tls?: Certificate;
 }
 
 /** One request to the fake. Status 0: it got no answer, because it hung, was reset, or the client closed. */
@@ -102,7 +106,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
     return null;
   }
 
-  async function serve(request: IncomingMessage, facts: S3RequestFacts, url: URL, damage: boolean, go: () => void) {
+  async function answerOf(request: IncomingMessage, facts: S3RequestFacts, url: URL, damage: boolean, go: () => void) {
     const refusal = refuse(request, facts);
     if (refusal !== null) return refusal;
     const withChecksum = request.headers['x-amz-checksum-mode'] === 'ENABLED';
@@ -185,7 +189,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
     const ruined = ruins ? effect : null;
     let given: S3Answer | null = null;
     if (ruined === null || ruined.applied === true) {
-      given = await serve(request, facts, url, effect?.kind === 'damage', go);
+      given = await answerOf(request, facts, url, effect?.kind === 'damage', go);
     }
     if (ruined?.kind === 'error') {
       return send(errorAnswer(ruined.status, ruined.code, ruined.message ?? ruined.code, ruined.headers));
@@ -218,7 +222,10 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
       response.writeHead(500).end(String(error));
     });
   };
-  const server = createServer((request, response) => listen(request, response, () => undefined));
+  const serve = (request: IncomingMessage, response: ServerResponse): void =>
+    listen(request, response, () => undefined);
+  const { tls } = options;
+  const server = tls === undefined ? createServer(serve) : createTlsServer({ ...tls }, serve);
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
     listen(request, response, () => response.writeContinue()),
   );
@@ -237,7 +244,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
     region,
     host,
     port,
-    url: `http://${host}:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${host}:${port}`,
     objects: () => objects.list(),
     object: (key) => objects.get(key),
     plant: (key, body, metadata = {}) => {
