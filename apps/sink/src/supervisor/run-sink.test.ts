@@ -3,7 +3,9 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BatcherLane, IngestLane, IoredisPort } from '@sink/lane';
 import { eventually, freePort, type ManagedProcess, startProcess, temporaryDirectory } from '@sink/testing';
+import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { processCommand } from '../own-redis/process-identity.ts';
 import { readLastRedis } from '../own-redis/redis-conf.ts';
@@ -54,6 +56,22 @@ function redisPid({ dataDir }: Setup): number {
   const last = readLastRedis(join(dataDir, 'redis'));
   if (last === null) throw new Error('there is no redis.conf');
   return Number(readFileSync(last.pidFile, 'utf8'));
+}
+
+/** Lane 0 of the sink that runs. */
+async function laneOf({
+  dataDir,
+}: Setup): Promise<{ batcher: BatcherLane; ingest: IngestLane; disconnect: () => void }> {
+  const last = readLastRedis(join(dataDir, 'redis'));
+  if (last === null) throw new Error('there is no redis.conf');
+  const client = new Redis({ port: last.port, password: last.password, retryStrategy: null });
+  await once(client, 'ready');
+  const port = new IoredisPort(client);
+  return {
+    batcher: new BatcherLane(port, 'sink-aws-s3', 0),
+    ingest: new IngestLane(port, 'sink-aws-s3', 0),
+    disconnect: () => client.disconnect(),
+  };
 }
 
 const isGone = (pid: number): boolean => processCommand(pid) === null;
@@ -187,6 +205,31 @@ describe('the sink as one', () => {
     expect(second.output()).toContain('stopping a Redis of an earlier sink');
     expect(isGone(redis)).toBe(true);
     expect((await second.kill('SIGTERM')).code).toBe(0);
+  });
+
+  test('after everything was killed, no lease of a dead batcher delays the next; the last line says what stays in Redis', async () => {
+    const given = await setup();
+    const first = await startReady(given);
+    const before = await laneOf(given);
+    await before.batcher.open('uid');
+    const writer = await before.ingest.registerWriter('nonce');
+    const chunk = { writer, sequence: 1, partition: '2026/11/23/10', count: 3, body: '{}\n{}\n{}\n', bytes: 9 };
+    await before.ingest.append({ ...chunk, furtherBytes: 0, acceptedAtMs: 1, backlogBytesMax: 1e6 });
+    await before.batcher.takeLease('b-dead', 600_000);
+    await before.batcher.read('b-dead', 10, 0);
+    before.disconnect();
+    for (const pid of [first.pid, ...everyPid(first), redisPid(given)]) process.kill(pid, 'SIGKILL');
+    await first.exited;
+
+    const second = await startReady(given);
+    const after = await laneOf(given);
+    expect(await after.batcher.leaseExists('b-dead')).toBe(false);
+    expect(await after.batcher.claim('b-dead', 'b-heir')).toEqual({ kind: 'removed', chunks: 1 });
+    after.disconnect();
+    expect(await second.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+    expect(second.output().trimEnd().split('\n').at(-1)).toContain(
+      '3 events stay in Redis: the next start uploads them',
+    );
   });
 
   test('starts at once after it was killed, while its old services are still stopping', async () => {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Environment, SinkConfig } from '@sink/config';
+import type { Environment, RedisSettings, SinkConfig } from '@sink/config';
 import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, systemClock } from '@sink/runtime';
 import { announcement, announcementText, takingText } from './announcement.ts';
 import { lockDataDirectory } from '../own-redis/data-lock.ts';
@@ -7,11 +7,14 @@ import { type OwnRedis, startOwnRedis } from '../own-redis/own-redis.ts';
 import { awaitFreePorts } from './tcp-ports.ts';
 import type { ProgramOf } from './service-command.ts';
 import { stopOrphanedRedis } from '../own-redis/redis-orphan.ts';
+import type { EventsLeft } from './left-in-redis.ts';
 import { ServiceGroup } from './service-group.ts';
 import { aborted, StopSignals } from './stop-signals.ts';
 
 /** How long a port may be taken at start: a sink that was stopped a moment ago needs some time to end. */
 const PORT_WAIT_MS = 3_000;
+/** How long a question to Redis may take at start and at the end. */
+const ANSWER_MAX_MS = 2_000;
 
 export interface SinkOptions {
   readonly config: SinkConfig;
@@ -36,6 +39,7 @@ export async function runSink(options: SinkOptions): Promise<number> {
   const redisDirectory = join(config.dataDir, 'redis');
   // The sink locks the directory only for a Redis of its own: with a shared Redis, several sinks may spool in it.
   const lock = config.redis === null ? lockDataDirectory(join(redisDirectory, 'sink.lock')) : null;
+  let inOrder = true;
   try {
     const waitMs = lock?.predecessorDied === true ? config.stopGraceMs + PORT_WAIT_MS : PORT_WAIT_MS;
     await awaitFreePorts(config, { waitMs, clock: systemClock, signal: signals.stop });
@@ -44,9 +48,23 @@ export async function runSink(options: SinkOptions): Promise<number> {
       await redis?.stop(config.stopGraceMs);
       return EXIT_OK;
     }
-    return await runServices(options, redis, log, signals);
+    if (redis !== null && lock?.predecessorDied === true) await takeOverAtOnce(redis.url, config, log);
+    const ended = await runServices(options, redis, log, signals);
+    inOrder = ended.inOrder;
+    return ended.exitCode;
   } finally {
-    lock?.release();
+    // A lock that stays tells the next start that services were killed.
+    if (inOrder) lock?.release();
+  }
+}
+
+/** All batchers of this Redis are dead. Without this, their leases would delay the new batcher, also when it stops soon. */
+async function takeOverAtOnce(url: string, config: SinkConfig, log: Logger): Promise<void> {
+  try {
+    const { endLeases, ownRedisSettings } = await import('./left-in-redis.ts');
+    await endLeases(ownRedisSettings(url), config, ANSWER_MAX_MS);
+  } catch (err) {
+    log.warn({ err }, 'the work of the batchers that were killed is taken over when their leases end');
   }
 }
 
@@ -66,7 +84,7 @@ async function runServices(
   redis: OwnRedis | null,
   log: Logger,
   signals: StopSignals,
-): Promise<number> {
+): Promise<{ readonly exitCode: number; readonly inOrder: boolean }> {
   const { config, env } = options;
   const failures: number[] = [];
   const services = new ServiceGroup({
@@ -91,29 +109,54 @@ async function runServices(
   await aborted(signals.stop);
   const startedMs = systemClock.monotonicMs();
   log.info('stopping: ingest first, then batcher, uploader and Redis');
-  const inOrder = stopInOrder(services, redis, config.stopGraceMs, startedMs);
+  const inOrder = stopInOrder(services, redis, config, startedMs);
   const hurried = aborted(signals.hurry).then(() => 'hurried' as const);
   const outcome = await Promise.race([inOrder, hurried]);
   if (outcome === 'hurried') {
     log.warn('stopped at once: accepted events stay in Redis and are uploaded after the next start');
     await Promise.all([services.kill(), redis?.process.kill()]);
     await redis?.stop(0);
-    return 130;
+    return { exitCode: 130, inOrder: false };
   }
-  log.info('stopped');
-  return failures[0] ?? (outcome ? EXIT_OK : EXIT_FAILED);
+  const left = outcome.left ?? { inRedis: 0, inSpool: 0 };
+  const then = redis === null ? 'other instances upload them, or the next start does' : 'the next start uploads them';
+  log.info(left, `stopped${staying(left, then)}`);
+  return { exitCode: failures[0] ?? (outcome.inOrder ? EXIT_OK : EXIT_FAILED), inOrder: outcome.inOrder };
 }
 
 async function stopInOrder(
   services: ServiceGroup,
   redis: OwnRedis | null,
-  stopGraceMs: number,
+  config: SinkConfig,
   startedMs: number,
-): Promise<boolean> {
+): Promise<{ readonly inOrder: boolean; readonly left: EventsLeft | null }> {
   const servicesStopped = await services.stop(startedMs);
-  const leftMs = startedMs + stopGraceMs - systemClock.monotonicMs();
-  const redisStopped = (await redis?.stop(Math.max(0, leftMs))) ?? true;
-  return servicesStopped && redisStopped;
+  const leftMs = (): number => Math.max(0, startedMs + config.stopGraceMs - systemClock.monotonicMs());
+  const left = await eventsLeft(redis?.url ?? null, config, Math.min(ANSWER_MAX_MS, leftMs() / 2));
+  const redisStopped = (await redis?.stop(leftMs())) ?? true;
+  return { inOrder: servicesStopped && redisStopped, left };
+}
+
+/** Null if Redis does not say it in time. */
+async function eventsLeft(ownUrl: string | null, config: SinkConfig, timeoutMs: number): Promise<EventsLeft | null> {
+  try {
+    const { countEventsLeft, ownRedisSettings } = await import('./left-in-redis.ts');
+    const settings: RedisSettings | null = ownUrl === null ? config.redis : ownRedisSettings(ownUrl);
+    return settings === null ? null : await countEventsLeft(settings, config, timeoutMs);
+  } catch {
+    return null;
+  }
+}
+
+/** Events stay when they could not be uploaded in time: S3 is away, or a batcher that was killed still has its lease. */
+function staying({ inRedis, inSpool }: EventsLeft, then: string): string {
+  const places = [
+    { events: inRedis, place: 'Redis' },
+    { events: inSpool, place: 'the spool' },
+  ].flatMap(({ events, place }) =>
+    events === 0 ? [] : [`${events} ${events === 1 ? 'event stays' : 'events stay'} in ${place}`],
+  );
+  return places.length === 0 ? '' : `; ${places.join(' and ')}: ${then}`;
 }
 
 /**
