@@ -39,12 +39,17 @@ export function environmentName(path: SettingPath): string {
 
 /** Longer unknown keys are cut before they are compared. */
 const KEY_LENGTH_MAX = 64;
+/** A key of which a greater share differs is another word, and to suggest it would mislead. */
+const CHANGED_SHARE_MAX = 1 / 3;
 
-/** The known key that is nearest to an unknown one, by insertions, deletions and substitutions. */
-export function nearestSetting(key: string): SettingPath {
+/**
+ * The known key that an unknown one is a misspelling of, by insertions, deletions and substitutions; undefined: there is
+ * none near enough.
+ */
+export function nearestSetting(key: string): SettingPath | undefined {
   const wanted = normalizeKey(key).slice(0, KEY_LENGTH_MAX);
-  let nearest: SettingPath = 'port';
-  let least = Infinity;
+  let nearest: SettingPath | undefined;
+  let least = Math.max(1.5, wanted.length * CHANGED_SHARE_MAX);
   for (const path of settingPaths) {
     // A known name in the wrong section is nearer than another name.
     const leaf = path.slice(path.indexOf('.') + 1);

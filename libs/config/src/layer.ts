@@ -44,12 +44,12 @@ class LayerBuilder implements Layer {
     this.given.set(path, { value, origin, ...(replaced === true ? { shown: given } : {}) });
   }
 
-  unknown(key: string, origin: string, nearest: string): void {
+  unknown(key: string, origin: string, nearest: string | undefined): void {
     // The value is not shown, because it may be a secret with a mistake in its key.
     this.problems.push({
       key,
       given: `a key that does not exist (${origin})`,
-      allowed: `the keys of docs/configuration.md; did you mean ${nearest}?`,
+      allowed: `the keys of docs/configuration.md${nearest === undefined ? '' : `; did you mean ${nearest}?`}`,
     });
   }
 
@@ -125,7 +125,10 @@ export function environmentLayer(env: Environment): Layer {
     const key = name.slice('SINK_'.length);
     const path = findSetting(key);
     if (path) layer.add(path, name, value, `environment ${name}`);
-    else layer.unknown(name, 'environment', environmentName(nearestSetting(key)));
+    else {
+      const nearest = nearestSetting(key);
+      layer.unknown(name, 'environment', nearest === undefined ? undefined : environmentName(nearest));
+    }
   }
   return layer.finish();
 }

@@ -1,4 +1,4 @@
-import { settings, type SettingPath } from './settings.ts';
+import { isSettingPath, settings, type SettingPath } from './settings.ts';
 
 /** One mistake in the configuration. */
 export interface ConfigProblem {
@@ -39,13 +39,24 @@ export type GivenSettings = ReadonlyMap<SettingPath, Given>;
 
 const SHOWN_CHARACTERS_MAX = 100;
 
+/** Everything before an `@`, with or without a scheme before it, may be credentials: `key:secret@host`. */
+const CREDENTIALS = /"((?:[a-z][a-z0-9+.-]*:)?\/\/)?[^"]*@/gi;
+/** The query of an address may contain a token. */
+const QUERY = /\?[^"]*/g;
+
 /** A given value for an error message: short, and without secrets. */
 function describeGiven(path: SettingPath, given: Given | undefined): string {
   if (given === undefined) return 'nothing';
-  if (settings[path].secret) return `a value that is not shown (${given.origin})`;
-  const text = JSON.stringify(given.shown ?? given.value).replace(/\/\/[^\s]*@/g, '//…@');
+  if (mayBeSecret(path)) return `a value that is not shown (${given.origin})`;
+  const text = JSON.stringify(given.shown ?? given.value).replace(CREDENTIALS, '"$1…@').replace(QUERY, '?…');
   const shown = text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
   return `${shown} (${given.origin})`;
+}
+
+/** A secret, or the path of its file: a user may have given the secret itself there. */
+function mayBeSecret(path: SettingPath): boolean {
+  const value = path.replace(/_file$/, '');
+  return settings[path].secret || path === 'redis.tls_key_file' || (isSettingPath(value) && settings[value].secret);
 }
 
 /** Collects mistakes: one per key, and none that follow from the mistake of another key. */

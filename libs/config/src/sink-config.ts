@@ -99,6 +99,8 @@ export interface RedisSettings {
  * of settings.ts in camelCase (`PlainConfig`); those below are put together from several keys.
  */
 export interface SinkConfig extends PlainConfig {
+  /** The path of the configuration file that was read; null: there is none. */
+  readonly configFile: string | null;
   /** Absolute. */
   readonly dataDir: string;
   readonly bucket: BucketSettings;
