@@ -10,6 +10,12 @@ export const DEFAULT_PLACES: readonly string[] = [
   '/vance/config/config.json',
 ];
 
+/** Which configuration file was read, for the first line of a start. */
+export function describeConfigFile(path: string | null): string {
+  if (path !== null) return `the configuration file is ${path}`;
+  return `no configuration file was read: --config and CONNECTOR_CONFIG name none, and there is no ${DEFAULT_PLACES.join(', ')}`;
+}
+
 /** Reads a text file. `missing` only means that it does not exist. */
 export type ReadText = (path: string) => { readonly text: string } | 'missing' | { readonly failure: string };
 

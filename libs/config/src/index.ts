@@ -1,4 +1,5 @@
 export { addressOf } from './addresses.ts';
+export { describeConfigFile } from './config-file.ts';
 export { readEnvironment, type Environment } from './environment.ts';
 export { loadConfig } from './load.ts';
 export { ConfigError } from './problems.ts';

@@ -58,7 +58,12 @@ export function loadConfig(sources: ConfigSources): SinkConfig {
     if (mistakes.all().length > 0) throw new ConfigError(mistakes.all());
     return found;
   };
-  const config = resolveConfig(read, { dataDir, bucket, redis, readRedisAgain, ...secrets, warnings }, problems);
+  const configFile = file.kind === 'read' ? file.path : null;
+  const config = resolveConfig(
+    read,
+    { configFile, dataDir, bucket, redis, readRedisAgain, ...secrets, warnings },
+    problems,
+  );
   if (problems.all().length > 0) throw new ConfigError(problems.all());
   return deepFreeze(config);
 }

@@ -11,7 +11,7 @@ export function resolveConfig(
   settings: Settings,
   parts: Pick<
     SinkConfig,
-    'dataDir' | 'bucket' | 'redis' | 'readRedisAgain' | 'secrets' | 'secretsReadAgain' | 'warnings'
+    'configFile' | 'dataDir' | 'bucket' | 'redis' | 'readRedisAgain' | 'secrets' | 'secretsReadAgain' | 'warnings'
   >,
   problems: Problems,
 ): SinkConfig {

@@ -16,4 +16,5 @@ export type { ServiceArguments, ServiceContext } from './service.ts';
 export { Shutdown } from './shutdown.ts';
 export { makePrivateDirectory, privateUmask, tightenDirectory, writePrivateFile } from './private-directory.ts';
 export { childStopGrace, usableMemoryBytes } from './process.ts';
+export { transientStorage } from './transient-storage.ts';
 export { WorkerReports } from './worker-reports.ts';

@@ -40,6 +40,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} stops a service in order, and it exits 0`, async () => {
     const child = await start(service('well-behaved'));
     await child.waitFor(/"started"/);
+    expect(logged(child)[0]?.['msg']).toBe(`the configuration file is ${join(directory, 'config.yml')}`);
     expect(await child.kill(signal)).toEqual({ code: 0, signal: null });
     const released = logged(child).find(({ msg }) => msg === 'released bottom');
     expect(released).toMatchObject({ aborted: true, problems: { stopping: 'the service is stopping' } });

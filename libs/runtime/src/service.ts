@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ConfigError, loadConfig, readEnvironment } from '@sink/config';
+import { ConfigError, describeConfigFile, loadConfig, readEnvironment } from '@sink/config';
 import type { SinkConfig } from '@sink/config';
 import { assertNever } from '@sink/domain';
 import { Registry, collectDefaultMetrics } from 'prom-client';
@@ -71,6 +71,7 @@ export async function runService(
   const { args, config } = loaded;
   const { logLevel: level, secrets, secretsReadAgain } = config;
   const log = createLogger({ service, level, secrets, secretsReadAgain });
+  if (args.workerOf === null) log.info(describeConfigFile(config.configFile));
   const stopping = new AbortController();
   const readiness = new Readiness();
   const registry = new Registry();

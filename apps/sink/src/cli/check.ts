@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import {
   addressOf,
+  describeConfigFile,
   type Environment,
   formatBytes,
   formatDuration,
@@ -7,7 +9,7 @@ import {
   type SinkConfig,
 } from '@sink/config';
 import { createObjectStore, ObjectStoreError } from '@sink/objects';
-import { EXIT_FAILED, EXIT_OK, systemClock } from '@sink/runtime';
+import { EXIT_FAILED, EXIT_OK, systemClock, transientStorage } from '@sink/runtime';
 import { REDIS_SERVER_REMEDY, redisServer, redisServerVersion } from '../own-redis/own-redis.ts';
 import { closedWhen, objectsPath } from '../supervisor/announcement.ts';
 import { connectTool, toolConnected } from './attached-redis.ts';
@@ -31,6 +33,8 @@ type Finding =
 
 /** Explains the configuration and tries Redis and the bucket. Resolves to the exit code: 0 when both work. */
 export async function check({ config, env, write, limits = LIMITS }: CheckOptions): Promise<number> {
+  const file = describeConfigFile(config.configFile);
+  write(`${file.charAt(0).toUpperCase()}${file.slice(1)}.`);
   write('The configuration is valid. It means:');
   for (const [name, meaning] of meanings(config)) write(`  ${name.padEnd(12)} ${meaning}`);
   for (const warning of config.warnings) write(`warning: ${warning}`);
@@ -110,16 +114,18 @@ async function within(limitMs: number, part: (clientMs: number) => Promise<Findi
   return Promise.race([part(limitMs * CLIENT_SHARE), systemClock.sleep(limitMs).then(() => late)]);
 }
 
-function checkOwnRedis(env: Environment): Finding {
+function checkOwnRedis(env: Environment, { dataDir }: SinkConfig): Finding {
   const server = redisServer(env);
   const version = redisServerVersion(server);
   if (version === null) return { ok: false, problem: `${server} cannot be run`, remedy: REDIS_SERVER_REMEDY };
-  return { ok: true, found: `${server} is ${version}; the sink starts it`, warnings: [] };
+  const transient = transientStorage(join(dataDir, 'redis'));
+  const warnings = transient === null ? [] : [transient];
+  return { ok: true, found: `${server} is ${version}; the sink starts it`, warnings };
 }
 
 async function checkRedis(config: SinkConfig, env: Environment, timeoutMs: number): Promise<Finding> {
   const { redis: settings } = config;
-  if (settings === null) return checkOwnRedis(env);
+  if (settings === null) return checkOwnRedis(env, config);
   const client = connectTool(config);
   try {
     const examination = await toolConnected(client, config, timeoutMs);

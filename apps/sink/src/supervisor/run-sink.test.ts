@@ -93,6 +93,7 @@ describe('the sink as one', () => {
   test('stops ingest, batcher, uploader and Redis in this order, each after the one before has exited', async () => {
     const given = await setup({ SCRIPT_INGEST: 'slow', SCRIPT_BATCHER: 'slow' });
     const sink = await startReady(given);
+    expect(sink.output().split('\n')[0]).toContain('"msg":"no configuration file was read: ');
     const redis = redisPid(given);
     expect(await sink.kill('SIGTERM')).toEqual({ code: 0, signal: null });
     expect(stopping(sink)).toEqual([

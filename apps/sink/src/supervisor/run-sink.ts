@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Environment, RedisSettings, SinkConfig } from '@sink/config';
-import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, systemClock } from '@sink/runtime';
+import { describeConfigFile, type Environment, type RedisSettings, type SinkConfig } from '@sink/config';
+import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, systemClock, transientStorage } from '@sink/runtime';
 import { announcement, announcementText, takingText } from './announcement.ts';
 import { lockDataDirectory } from '../own-redis/data-lock.ts';
 import { type OwnRedis, startOwnRedis } from '../own-redis/own-redis.ts';
@@ -35,8 +35,11 @@ export interface SinkOptions {
 export async function runSink(options: SinkOptions): Promise<number> {
   const { config } = options;
   const log = createLogger({ service: 'sink', level: config.logLevel, secrets: config.secrets });
+  log.info(describeConfigFile(config.configFile));
   const signals = new StopSignals(systemClock, log);
   const redisDirectory = join(config.dataDir, 'redis');
+  const transient = config.redis === null ? transientStorage(redisDirectory) : null;
+  if (transient !== null) log.warn(`accepted events are in Redis only, until they are uploaded: ${transient}`);
   // The sink locks the directory only for a Redis of its own: with a shared Redis, several sinks may spool in it.
   const lock = config.redis === null ? lockDataDirectory(join(redisDirectory, 'sink.lock')) : null;
   let inOrder = true;
