@@ -48,7 +48,9 @@ const QUERY = /\?[^"]*/g;
 function describeGiven(path: SettingPath, given: Given | undefined): string {
   if (given === undefined) return 'nothing';
   if (mayBeSecret(path)) return `a value that is not shown (${given.origin})`;
-  const text = JSON.stringify(given.shown ?? given.value).replace(CREDENTIALS, '"$1…@').replace(QUERY, '?…');
+  const text = JSON.stringify(given.shown ?? given.value)
+    .replace(CREDENTIALS, '"$1…@')
+    .replace(QUERY, '?…');
   const shown = text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
   return `${shown} (${given.origin})`;
 }

@@ -15,6 +15,7 @@ import { crc32 } from 'node:zlib';
 import type { ManifestOutcome, UploaderMetrics } from '../metrics.ts';
 import type { UploaderSettings } from '../settings.ts';
 import { classify, needsOperator, type UploadFailure } from '../upload/failure.ts';
+import { problemOf } from '../upload/upload-health.ts';
 
 /** About how many objects one manifest lists: with more, it is written before its partition ends, and others list the rest. */
 const ENTRIES_MAX = 5_000;
@@ -97,7 +98,7 @@ export class Manifests {
   /** What an operator has to solve. A passing failure is reported only shortly before commits are refused because of it. */
   #whyNotReady(failures: readonly UploadFailure[]): string | null {
     const lasting = failures.find(needsOperator);
-    if (lasting) return `${lasting.message}. ${lasting.remedy ?? ''}`;
+    if (lasting) return problemOf(lasting);
     const crowded = [...this.#waiting].find(([, objects]) => objects >= CROWDED);
     if (crowded === undefined) return null;
     const [lane, objects] = crowded;

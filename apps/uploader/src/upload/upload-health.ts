@@ -123,6 +123,7 @@ export class UploadHealth {
   }
 }
 
-function problemOf({ message, remedy }: UploadFailure): string {
+/** Message and remedy as one text. Messages of stores end with a full stop, or do not. */
+export function problemOf({ message, remedy }: UploadFailure): string {
   return remedy === undefined ? message : `${message.replace(/\.$/, '')}. ${remedy}`;
 }
