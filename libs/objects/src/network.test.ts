@@ -125,6 +125,12 @@ it('a proxy that refuses, or is not there, is named with a remedy and without it
   expect(away.remedy).toContain(`through the proxy ${proxy.url} (proxy_url)`);
 });
 
+it('remedies name the variable that gives the address', async () => {
+  const away = await failureOf(open('http://127.0.0.1:1', { endpointFrom: 'AWS_ENDPOINT_URL_S3' }).put(small, noAbort));
+  expect(away.remedy).toContain('`AWS_ENDPOINT_URL_S3`');
+  expect(away.remedy).not.toContain('`endpoint`');
+});
+
 it('STS is reached through the proxy too', async () => {
   const s3 = await s3At();
   const sts = createServer((request, response) => {
@@ -154,4 +160,32 @@ it('STS is reached through the proxy too', async () => {
     vi.stubEnv(name, value);
   await open('http://s3.test', { ...through(proxy.url), credentials: undefined }).put(small, noAbort);
   expect(proxy.asked).toEqual(['POST http://sts.test', 'PUT http://s3.test']);
+});
+
+it('instance metadata is never asked through the proxy', async () => {
+  const s3 = await s3At();
+  const proxy = await proxyTo(s3);
+  const asked: string[] = [];
+  const metadata = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    const last = request.url?.endsWith('/role') === true;
+    const found = { AccessKeyId: keys.accessKeyId, SecretAccessKey: keys.secretAccessKey, Code: 'Success' };
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    response.end(last ? JSON.stringify({ ...found, Token: 'token', Expiration: until }) : 'role');
+  });
+  await new Promise<void>((resolve) => metadata.listen(0, '127.0.0.1', resolve));
+  closing.push(() => metadata.close());
+  for (const [name, value] of Object.entries({
+    AWS_CONFIG_FILE: '/nowhere',
+    AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
+    AWS_EC2_METADATA_DISABLED: undefined,
+    AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${(metadata.address() as AddressInfo).port}`,
+    HTTP_PROXY: proxy.url,
+  }))
+    vi.stubEnv(name, value);
+  // The fake knows no token: that the token is refused shows that the role's key was used.
+  const store = open('http://s3.test', { ...through(proxy.url), credentials: undefined });
+  expect(await failureOf(store.put(small, noAbort))).toMatchObject({ code: 'expired_token' });
+  expect(asked).toContain('/latest/meta-data/iam/security-credentials/role');
+  expect(proxy.asked).toEqual(['PUT http://s3.test']);
 });

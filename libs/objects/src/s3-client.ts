@@ -24,6 +24,8 @@ export interface S3BucketSettings extends S3Network {
   readonly region?: string | undefined;
   /** Absent: AWS itself. */
   readonly endpoint?: string | undefined;
+  /** The key or variable that gives `endpoint`, for remedies; absent: the key. */
+  readonly endpointFrom?: string | undefined;
   readonly forcePathStyle: boolean;
   /** Absent: the AWS default chain (environment, profile, web identity, instance role). */
   readonly credentials?: Credentials | undefined;
@@ -50,6 +52,7 @@ export class S3Connection {
   readonly place: S3Place;
   readonly #credentials: CredentialsSource<Properties> | null;
   readonly #credentialsFrom: string | undefined;
+  readonly #endpointFrom: string | undefined;
   readonly #proxy: S3Proxy | undefined;
 
   /** @param prefix the start of all keys, for remedies */
@@ -58,6 +61,7 @@ export class S3Connection {
     const requestHandler = new S3RequestHandler(bucket, options.idleTimeoutMs);
     this.#credentials = sourceOf(bucket, requestHandler, options.credentialsTimes);
     this.#credentialsFrom = bucket.credentialsFrom;
+    this.#endpointFrom = bucket.endpointFrom;
     this.#proxy = bucket.proxy;
     this.place = { bucket: bucket.name, prefix, endpoint: bucket.endpoint, region };
     this.client = new S3Client({
@@ -83,6 +87,13 @@ export class S3Connection {
    * @param head whether the request was a HEAD
    */
   classify(error: unknown, head = false): Failure {
+    const failure = this.#classify(error, head);
+    const { remedy } = failure;
+    if (remedy === undefined || this.#endpointFrom === undefined) return failure;
+    return { ...failure, remedy: remedy.replaceAll('`endpoint`', `\`${this.#endpointFrom}\``) };
+  }
+
+  #classify(error: unknown, head: boolean): Failure {
     const from = this.#credentialsFrom ?? 'the AWS default chain';
     if (error instanceof CredentialsUnavailable) {
       return this.#behindProxy(classifyUnavailable(error, from, this.place), error.cause);
