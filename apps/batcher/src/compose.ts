@@ -2,7 +2,7 @@ import { BatcherLane, rememberLanes, spoolLease } from '@sink/lane';
 import type { InstanceSpool } from '@sink/spool';
 import { Housekeeping } from './instance/housekeeping.ts';
 import { BatcherInstance, type LaneRuntime } from './instance/instance.ts';
-import { BatcherSupervisor } from './instance/supervisor.ts';
+import { superviseInstances } from './instance/supervisor.ts';
 import { LaneBatcher } from './lane/lane-batcher.ts';
 import type { BatcherPorts, LaneEvents, Reporter, UploadHandover } from './ports.ts';
 import type { BatcherSettings } from './settings.ts';
@@ -19,7 +19,7 @@ interface Spilling {
 /**
  * A whole batcher on its ports. This is the only place that wires one: the service, its tests and the model call it.
  *
- *     BatcherSupervisor   one instance after the other
+ *     superviseInstances  one instance after the other
  *       BatcherInstance   leases, on all lanes
  *         LaneBatcher     per lane: chunks in, sealed segments out
  *         Housekeeping    gauges, spool, writers, new lanes
@@ -59,7 +59,7 @@ export class Batcher {
     const watching = this.room.watchUntil(AbortSignal.any([stop, ended.signal]));
     const openInstance = (consumer: string): Promise<BatcherInstance> => this.openInstance(consumer);
     try {
-      await new BatcherSupervisor({ clock, ids, log, openInstance }, this.#settings).runUntil(stop);
+      await superviseInstances({ clock, ids, log, openInstance }, this.#settings.restartWaitMs, stop);
     } finally {
       ended.abort();
       await watching;

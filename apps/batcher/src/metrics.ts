@@ -30,6 +30,7 @@ export class BatcherMetrics {
     const registers = [registry];
     const labelNames = ['lane'] as const;
     const counter = (name: string, help: string): Counter<'lane'> => new Counter({ name, help, labelNames, registers });
+    const total = (name: string, help: string): Counter => new Counter({ name, help, registers });
     const gauge = (name: string, help: string): Gauge<'lane'> => new Gauge({ name, help, labelNames, registers });
     this.sealed = counter('sink_segments_sealed_total', 'Segments that were sealed.');
     this.sealedEvents = counter('sink_segment_events_sealed_total', 'Events in segments that were sealed.');
@@ -46,21 +47,18 @@ export class BatcherMetrics {
       'sink_batcher_foreign_entries_total',
       'Stream entries that are not chunks of this release. They are left unchanged.',
     );
-    this.tidied = new Counter({
-      name: 'sink_spool_files_tidied_total',
-      help: 'Spool files that were removed because they were no longer needed.',
-      registers,
-    });
-    this.adopted = new Counter({
-      name: 'sink_spool_files_adopted_total',
-      help: 'Spilled files whose record was missing in Redis and was restored from the file.',
-      registers,
-    });
-    this.quarantined = new Counter({
-      name: 'sink_spool_files_quarantined_total',
-      help: 'Damaged spilled files without a record that were set aside for an operator.',
-      registers,
-    });
+    this.tidied = total(
+      'sink_spool_files_tidied_total',
+      'Spool files that were removed because they were no longer needed.',
+    );
+    this.adopted = total(
+      'sink_spool_files_adopted_total',
+      'Spilled files whose record was missing in Redis and was restored from the file.',
+    );
+    this.quarantined = total(
+      'sink_spool_files_quarantined_total',
+      'Damaged spilled files without a record that were set aside for an operator.',
+    );
     this.released = counter(
       'sink_segments_spilled_total',
       'Segments whose events were moved from Redis to the spool because the backlog was above spill_at.',

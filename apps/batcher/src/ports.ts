@@ -74,6 +74,7 @@ export interface Room {
 
 /** What happens in one lane. */
 export interface LaneEvents {
+  /** 1 for each file that is opened, -1 when it is closed or discarded. */
   readonly opened: (files: number) => void;
   readonly sealed: (record: SegmentRecord) => void;
   readonly foreign: (id: string, problem: string) => void;

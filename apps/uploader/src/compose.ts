@@ -1,6 +1,6 @@
 import type { RedisPort } from '@sink/lane';
 import type { ObjectStore } from '@sink/objects';
-import type { Clock, FailureLog, Readiness } from '@sink/runtime';
+import type { Clock, Logger, Readiness } from '@sink/runtime';
 import type { UploadQueue } from '@sink/uploads';
 import { Manifests } from './manifests/manifests.ts';
 import type { UploaderMetrics } from './metrics.ts';
@@ -8,8 +8,8 @@ import type { UploaderSettings } from './settings.ts';
 import { SpoolWatch } from './sweep/spool-watch.ts';
 import { Sweeper } from './sweep/sweeper.ts';
 import { tryBucket } from './upload/bucket-trial.ts';
+import type { ObjectBuilder } from './upload/object-builder.ts';
 import { SpoolFiles, type SpoolFilesDirectory } from './upload/spool-files.ts';
-import type { ObjectBuilderPort } from './upload/upload-segment.ts';
 import { UploadHealth } from './upload/upload-health.ts';
 import { Uploads } from './upload/uploads.ts';
 
@@ -29,19 +29,15 @@ export interface UploaderPorts {
   readonly spilled: { readonly spoolId: string; readonly jobs: UploadJobs } | null;
   readonly store: ObjectStore;
   readonly spool: SpoolFilesDirectory;
-  readonly builder: ObjectBuilderPort;
+  readonly builder: Pick<ObjectBuilder, 'build' | 'tidy'>;
   readonly metrics: UploaderMetrics;
   readonly readiness: Readiness;
-  readonly log: UploaderLog;
+  readonly log: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** A signal that aborts after this time. */
   readonly timeout: (ms: number) => AbortSignal;
-}
-
-export interface UploaderLog extends FailureLog {
-  debug(fields: object, message: string): void;
 }
 
 export interface ComposedUploader {
@@ -71,7 +67,7 @@ export function composeUploader(ports: UploaderPorts, settings: UploaderSettings
   const uploads = new Uploads({ ...ports, spool: spoolFiles, queues, health }, settings);
   const spoolWatch = spilled && new SpoolWatch({ ...ports, spoolId: spilled.spoolId, jobs: spilled.jobs }, settings);
   const sweeper = new Sweeper({ ...ports, queues, health, uploads, spoolWatch }, settings);
-  const manifests = new Manifests({ ...ports, redis: ports.sweepRedis }, settings);
+  const manifests = new Manifests(ports, settings);
   return {
     upload: (lane, segmentId, signal) => uploads.upload(lane, segmentId, signal),
     uploadSpilled: (lane, segmentId, signal) => uploads.uploadSpilled(lane, segmentId, signal),

@@ -26,82 +26,59 @@ export class UploaderMetrics {
 
   constructor(registry: Registry) {
     const registers = [registry];
-    this.sealedWaiting = new Gauge({
-      name: 'sink_segments_sealed_waiting',
-      help: 'Sealed segments that are not committed yet.',
-      labelNames: ['lane'],
-      registers,
-    });
-    this.spilledWaiting = new Gauge({
-      name: 'sink_segments_spilled_waiting',
-      help: 'Spilled segments of all spool directories that are not committed yet.',
-      labelNames: ['lane'],
-      registers,
-    });
-    this.unattended = new Gauge({
-      name: 'sink_segments_spilled_unattended',
-      help: 'Spilled segments in spool directories on which no uploader runs.',
-      registers,
-    });
-    this.parked = new Gauge({
-      name: 'sink_uploads_parked',
-      help: 'Sealed segments whose upload needs an operator, as far as this uploader knows.',
-      registers,
-    });
-    this.jobs = new Gauge({
-      name: 'sink_upload_jobs',
-      help: 'Upload jobs, by state.',
-      labelNames: ['state'],
-      registers,
-    });
-    this.uploads = new Counter({
-      name: 'sink_uploads_total',
-      help: 'Attempts to upload a segment, by result.',
-      labelNames: ['result'],
-      registers,
-    });
-    this.uploadSeconds = new Histogram({
-      name: 'sink_upload_seconds',
-      help: 'Seconds of one attempt to upload a segment, from reading the record to the commit.',
-      buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300],
-      registers,
-    });
-    this.bytes = new Counter({ name: 'sink_uploaded_bytes_total', help: 'Bytes of committed objects.', registers });
-    this.events = new Counter({ name: 'sink_uploaded_events_total', help: 'Events in committed objects.', registers });
-    this.acceptedToStoredSeconds = new Histogram({
-      name: 'sink_accepted_to_stored_seconds',
-      help: "Seconds from the acceptance of a segment's oldest event until its object is stored in the bucket.",
-      buckets: [0.3, 1, 3, 10, 30, 60, 120, 300, 1_800, 7_200, 43_200],
-      registers,
-    });
-    this.retries = new Counter({
-      name: 'sink_upload_retries_total',
-      help: 'Attempts to upload a segment that failed and are retried, by kind of failure.',
-      labelNames: ['kind'],
-      registers,
-    });
-    this.rebuilt = new Counter({
-      name: 'sink_segments_rebuilt_total',
-      help: 'Objects that were built from the chunks in Redis, because this uploader found no sound spool file.',
-      registers,
-    });
-    this.jobsRestored = new Counter({
-      name: 'sink_upload_jobs_restored_total',
-      help: 'Upload jobs that the sweep restored because they were missing or had failed.',
-      registers,
-    });
-    this.manifests = new Counter({
-      name: 'sink_manifests_total',
-      help: 'Attempts to write a manifest, by result.',
-      labelNames: ['result'],
-      registers,
-    });
-    this.unlisted = new Gauge({
-      name: 'sink_objects_unlisted',
-      help: 'Objects in the bucket that are not in a manifest yet. Only with manifests.',
-      labelNames: ['lane'],
-      registers,
-    });
+    const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> =>
+      new Counter({ name, help, labelNames, registers });
+    const gauge = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Gauge<Label> =>
+      new Gauge({ name, help, labelNames, registers });
+    const histogram = (name: string, help: string, buckets: number[]): Histogram =>
+      new Histogram({ name, help, buckets, registers });
+    this.sealedWaiting = gauge('sink_segments_sealed_waiting', 'Sealed segments that are not committed yet.', 'lane');
+    this.spilledWaiting = gauge(
+      'sink_segments_spilled_waiting',
+      'Spilled segments of all spool directories that are not committed yet.',
+      'lane',
+    );
+    this.unattended = gauge(
+      'sink_segments_spilled_unattended',
+      'Spilled segments in spool directories on which no uploader runs.',
+    );
+    this.parked = gauge(
+      'sink_uploads_parked',
+      'Sealed segments whose upload needs an operator, as far as this uploader knows.',
+    );
+    this.jobs = gauge('sink_upload_jobs', 'Upload jobs, by state.', 'state');
+    this.uploads = counter('sink_uploads_total', 'Attempts to upload a segment, by result.', 'result');
+    this.uploadSeconds = histogram(
+      'sink_upload_seconds',
+      'Seconds of one attempt to upload a segment, from reading the record to the commit.',
+      [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300],
+    );
+    this.bytes = counter('sink_uploaded_bytes_total', 'Bytes of committed objects.');
+    this.events = counter('sink_uploaded_events_total', 'Events in committed objects.');
+    this.acceptedToStoredSeconds = histogram(
+      'sink_accepted_to_stored_seconds',
+      "Seconds from the acceptance of a segment's oldest event until its object is stored in the bucket.",
+      [0.3, 1, 3, 10, 30, 60, 120, 300, 1_800, 7_200, 43_200],
+    );
+    this.retries = counter(
+      'sink_upload_retries_total',
+      'Attempts to upload a segment that failed and are retried, by kind of failure.',
+      'kind',
+    );
+    this.rebuilt = counter(
+      'sink_segments_rebuilt_total',
+      'Objects that were built from the chunks in Redis, because this uploader found no sound spool file.',
+    );
+    this.jobsRestored = counter(
+      'sink_upload_jobs_restored_total',
+      'Upload jobs that the sweep restored because they were missing or had failed.',
+    );
+    this.manifests = counter('sink_manifests_total', 'Attempts to write a manifest, by result.', 'result');
+    this.unlisted = gauge(
+      'sink_objects_unlisted',
+      'Objects in the bucket that are not in a manifest yet. Only with manifests.',
+      'lane',
+    );
     for (const result of ['stored', 'existed', 'gone', 'failed'] satisfies UploadOutcome[]) {
       this.uploads.inc({ result }, 0);
     }

@@ -1,4 +1,3 @@
-import { assertNever } from './assert-never.ts';
 import { partitionSpan } from './partition.ts';
 import type { Slice } from './segment.ts';
 
@@ -6,7 +5,16 @@ import type { Slice } from './segment.ts';
 const KEY_HASH_DIGITS = 32;
 /** The compression of an object, fixed at seal and part of the record. */
 export type Compression = 'none' | 'gzip' | 'zstd';
-const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'zstd'];
+
+const FORMATS: Readonly<Record<Compression, { readonly ending: string; readonly contentType: string }>> = {
+  none: { ending: 'ndjson', contentType: 'application/x-ndjson' },
+  gzip: { ending: 'ndjson.gz', contentType: 'application/gzip' },
+  zstd: { ending: 'ndjson.zst', contentType: 'application/zstd' },
+};
+
+export function isCompression(value: unknown): value is Compression {
+  return typeof value === 'string' && Object.hasOwn(FORMATS, value);
+}
 
 export interface ObjectIdentity {
   readonly prefix: string;
@@ -31,7 +39,7 @@ export function objectKey(object: ObjectIdentity): string {
     chunkId,
     `${offset}-${object.sha256.slice(0, KEY_HASH_DIGITS)}`, // rule: key.content
   ].join('-');
-  return `${object.prefix}${object.partition}/${name}.${extension(object.compression)}`;
+  return `${object.prefix}${object.partition}/${name}.${FORMATS[object.compression].ending}`;
 }
 
 /** The parts of an object's key. */
@@ -50,33 +58,13 @@ export function parseObjectKey(prefix: string, key: string): ParsedKey | null {
   const match = key.startsWith(prefix) ? NAME.exec(key.slice(prefix.length)) : null;
   if (!match) return null;
   const [, partition = '', laneUid = '', chunkId = '', offset = '', ending] = match;
-  const compression = COMPRESSIONS.find((one) => extension(one) === ending);
+  const compression = Object.keys(FORMATS)
+    .filter(isCompression)
+    .find((one) => FORMATS[one].ending === ending);
   if (compression === undefined || partitionSpan(partition) === null) return null;
   return { partition, laneUid, firstEvent: `${laneUid} ${chunkId} ${offset}`, compression };
 }
 
 export function contentType(compression: Compression): string {
-  switch (compression) {
-    case 'none':
-      return 'application/x-ndjson';
-    case 'gzip':
-      return 'application/gzip';
-    case 'zstd':
-      return 'application/zstd';
-    default:
-      return assertNever(compression);
-  }
-}
-
-function extension(compression: Compression): string {
-  switch (compression) {
-    case 'none':
-      return 'ndjson';
-    case 'gzip':
-      return 'ndjson.gz';
-    case 'zstd':
-      return 'ndjson.zst';
-    default:
-      return assertNever(compression);
-  }
+  return FORMATS[compression].contentType;
 }

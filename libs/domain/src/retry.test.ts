@@ -19,7 +19,7 @@ test('a wait is never shorter than its floor', () => {
   expect([1, 2, 9].map((attempt) => backoffMs(attempt, backoff, 1))).toEqual([100, 200, 5_000]);
 });
 
-test('an error is retryable only if it says so', () => {
+test('an error is retryable only if its own field is true', () => {
   expect(isRetryable(Object.assign(new Error('refused'), { retryable: true }))).toBe(true);
   expect(isRetryable(Object.assign(new Error('unfit'), { retryable: false }))).toBe(false);
   expect([new Error('bug'), { retryable: true }, 'text', null, undefined].map(isRetryable)).not.toContain(true);

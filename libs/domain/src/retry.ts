@@ -1,4 +1,4 @@
-/** Whether the same call may succeed later without an operator: the error's own `retryable` says so. */
+/** Whether the same call may succeed later without an operator: the error's own `retryable`. */
 export function isRetryable(error: unknown): boolean {
   return error instanceof Error && 'retryable' in error && error.retryable === true;
 }

@@ -1,4 +1,4 @@
-import type { Compression } from './object-key.ts';
+import { type Compression, isCompression } from './object-key.ts';
 import { parseVersioned } from './versioned.ts';
 
 /**
@@ -100,7 +100,7 @@ function isSealed(value: object): value is SealedSegment {
   return (
     [field.id, field.key, field.partition, field.sha256, field.spool].every((text) => typeof text === 'string') &&
     [field.count, field.bytes, field.acceptedAtMs, field.sealedAtMs].every(Number.isSafeInteger) &&
-    (field.compression === 'none' || field.compression === 'gzip' || field.compression === 'zstd')
+    isCompression(field.compression)
   );
 }
 

@@ -1,6 +1,5 @@
 import { Cluster, Command, type Redis, ReplyError } from 'ioredis';
-import { type Argument, RedisInDoubt, RedisRefused, type RedisPort } from './port.ts';
-import type { Script } from './script.ts';
+import { type Argument, RedisInDoubt, RedisRefused, type RedisPort, type Script } from './port.ts';
 
 /**
  * The port on an ioredis connection, which must neither resend, nor retry, nor queue while offline (docs/protocol.md, part 5).
@@ -14,34 +13,35 @@ export class IoredisPort implements RedisPort {
     this.#redis = redis;
   }
 
-  async run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    try {
-      return await this.#redis.evalsha(script.sha1, keys.length, ...keys, ...args);
-    } catch (error) {
-      if (!(isReplyError(error) && error.message.startsWith('NOSCRIPT'))) throw translate(script.name, error);
-    }
-    try {
-      return await this.#redis.eval(script.lua, keys.length, ...keys, ...args);
-    } catch (error) {
-      throw translate(script.name, error);
-    }
+  run({ name, lua, sha1 }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    return translated(name, async () => {
+      try {
+        return await this.#redis.evalsha(sha1, keys.length, ...keys, ...args);
+      } catch (error) {
+        if (!(isReplyError(error) && error.message.startsWith('NOSCRIPT'))) throw error;
+        return await this.#redis.eval(lua, keys.length, ...keys, ...args);
+      }
+    });
   }
 
-  async call(command: string, args: readonly Argument[], key?: string): Promise<unknown> {
-    try {
-      if (key !== undefined && this.#redis instanceof Cluster) return await callAtKey(this.#redis, command, args, key);
-      return await this.#redis.call(command.toLowerCase(), ...args);
-    } catch (error) {
-      throw translate(command, error);
-    }
+  call(command: string, args: readonly Argument[], key?: string): Promise<unknown> {
+    return translated(command, () =>
+      key !== undefined && this.#redis instanceof Cluster
+        ? callAtKey(this.#redis, command, args, key)
+        : this.#redis.call(command.toLowerCase(), ...args),
+    );
   }
 
-  async callBuffer(command: string, args: readonly Argument[]): Promise<unknown> {
-    try {
-      return await this.#redis.callBuffer(command.toLowerCase(), ...args);
-    } catch (error) {
-      throw translate(command, error);
-    }
+  callBuffer(command: string, args: readonly Argument[]): Promise<unknown> {
+    return translated(command, () => this.#redis.callBuffer(command.toLowerCase(), ...args));
+  }
+}
+
+async function translated(action: string, call: () => unknown): Promise<unknown> {
+  try {
+    return await call();
+  } catch (error) {
+    throw translate(action, error);
   }
 }
 

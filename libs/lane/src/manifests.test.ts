@@ -1,12 +1,10 @@
 import { UNLISTED_MAX } from '@sink/domain';
 import { describe, expect, test } from 'vitest';
-import type { LaneManifests } from './lane-manifests.ts';
 import type { DrawnManifest } from './steps/manifest.ts';
 import { LaneWorld, receiptOf } from './test/lane-world.ts';
 
 const world = new LaneWorld();
 const PARTITION = '2026/11/23/10';
-const manifests = (): LaneManifests => world.uploader.manifests;
 
 /** Appends, seals and commits one object of the partition. */
 async function store(segment: string, partition = PARTITION): Promise<string> {
@@ -17,75 +15,75 @@ async function store(segment: string, partition = PARTITION): Promise<string> {
 }
 
 async function idsOf(partition = PARTITION): Promise<string[]> {
-  const drawn = await manifests().draw(partition);
+  const drawn = await world.uploader.drawManifest(partition);
   return (drawn?.receipts ?? []).map(({ id }) => id).sort();
 }
 
 async function drawn(partition = PARTITION): Promise<DrawnManifest> {
-  const manifest = await manifests().draw(partition);
+  const manifest = await world.uploader.drawManifest(partition);
   if (manifest === null) throw new Error(`drawing up a manifest of ${partition}: nothing waits`);
   return manifest;
 }
 
 describe('a manifest', () => {
-  test('without manifests nothing is put aside, whatever was before', async () => {
+  test('without manifests a commit keeps no receipt for one', async () => {
     const chunk = await world.append(1);
     await world.read();
     await world.seal('s1', [[chunk, 0, 1]]);
     await world.uploader.commit(receiptOf('s1'), 100);
     expect(await world.redis.keys('*unlisted*')).toEqual([]);
-    expect(await manifests().draw(PARTITION)).toBeNull();
+    expect(await world.uploader.drawManifest(PARTITION)).toBeNull();
   });
 
   test('lists what was committed, once, also when the commit is repeated', async () => {
     await store('s1');
     await store('s2');
     expect(await world.uploader.commit(receiptOf('s1'), 100, PARTITION)).toBe('gone');
-    expect(await manifests().waiting()).toEqual(new Map([[PARTITION, 2]]));
+    expect(await world.uploader.unlisted()).toEqual(new Map([[PARTITION, 2]]));
     expect(await idsOf()).toEqual(['s1', 's2']);
   });
 
-  test('is decided once: what is committed later, or drawn by another, does not change it', async () => {
+  test('is drawn up once: a later commit, or a draw by another uploader, does not change it', async () => {
     await store('s1');
-    const first = await manifests().draw(PARTITION);
+    const first = await world.uploader.drawManifest(PARTITION);
     await store('s2');
-    expect(await manifests().draw(PARTITION)).toEqual(first);
+    expect(await world.uploader.drawManifest(PARTITION)).toEqual(first);
     expect(first).toMatchObject({ partition: PARTITION, receipts: [{ id: 's1' }] });
-    expect(await manifests().waiting()).toEqual(new Map([[PARTITION, 2]]));
+    expect(await world.uploader.unlisted()).toEqual(new Map([[PARTITION, 2]]));
   });
 
-  test('what came late goes into the next one, and that holds nothing else', async () => {
+  test('the next one lists what was committed later, and nothing else', async () => {
     await store('s1');
     const first = await drawn();
     await store('s2');
-    expect(await manifests().listed(first)).toBe('listed');
-    expect(await manifests().waiting()).toEqual(new Map([[PARTITION, 1]]));
+    expect(await world.uploader.manifestListed(first)).toBe('listed');
+    expect(await world.uploader.unlisted()).toEqual(new Map([[PARTITION, 1]]));
     expect(await idsOf()).toEqual(['s2']);
   });
 
-  test('invariant 5: finished twice, or late by one who was thought dead, takes nothing of another manifest', async () => {
+  test('invariant 5: finished twice, or late by a zombie, takes nothing of another manifest', async () => {
     await store('s1');
     const first = await drawn();
-    await manifests().listed(first);
+    await world.uploader.manifestListed(first);
     await store('s2');
-    // As when a draw of the first one is executed late: nobody has said that this is another.
-    await manifests().draw(PARTITION);
+    // As when a draw of the first one is executed late: the caller cannot know that this is another.
+    await world.uploader.drawManifest(PARTITION);
     const before = await world.everything();
-    expect(await manifests().listed(first)).toBe('gone');
+    expect(await world.uploader.manifestListed(first)).toBe('gone');
     expect(await world.everything()).toEqual(before);
     expect(await idsOf()).toEqual(['s2']);
   });
 
-  test('invariant 6: when all is listed, nothing is left of it', async () => {
+  test('invariant 6: when all objects are listed, nothing is left in Redis', async () => {
     await store('s1');
     await store('s2', '2026/11/23/11');
     for (const partition of [PARTITION, '2026/11/23/11']) {
-      await manifests().listed(await drawn(partition));
+      await world.uploader.manifestListed(await drawn(partition));
     }
     expect(await world.redis.keys('*unlisted*')).toEqual([]);
   });
 
-  test('no more objects wait for manifests than so many: the next commit is refused, and changes nothing', async () => {
+  test('when too many objects wait for manifests, the next commit is refused and changes nothing', async () => {
     await world.redis.hset(world.lane.keys.unlisted, '2026/11/23/09', UNLISTED_MAX);
     const chunk = await world.append(1);
     await world.read();
@@ -100,10 +98,10 @@ describe('a manifest', () => {
     expect(await world.uploader.commit(receiptOf('s1'), 100, PARTITION)).toBe('committed');
   });
 
-  test('tells the oldest chunk that is not in the bucket, and Redis its time', async () => {
-    expect((await manifests().oldestChunk()).appendedMs).toBeNull();
+  test('reports when the oldest chunk that is not in the bucket was appended, and the time of Redis', async () => {
+    expect((await world.uploader.oldestChunk()).appendedMs).toBeNull();
     const chunk = await world.append(1);
-    const { appendedMs, nowMs } = await manifests().oldestChunk();
+    const { appendedMs, nowMs } = await world.uploader.oldestChunk();
     expect(appendedMs).toBe(Number(chunk.split('-')[0]));
     expect(nowMs - (appendedMs ?? 0)).toBeLessThan(10_000);
   });

@@ -1,4 +1,9 @@
-import type { Script } from './script.ts';
+/** A Lua script, with the digest by which Redis knows it. */
+export interface Script {
+  readonly name: string;
+  readonly lua: string;
+  readonly sha1: string;
+}
 
 export type Argument = string | number | Buffer;
 

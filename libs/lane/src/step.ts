@@ -1,5 +1,9 @@
-import type { Argument, RedisPort } from './port.ts';
-import { type Script, script } from './script.ts';
+import { createHash } from 'node:crypto';
+import type { Argument, RedisPort, Script } from './port.ts';
+
+export function script(name: string, lua: string): Script {
+  return { name, lua, sha1: createHash('sha1').update(lua).digest('hex') };
+}
 
 /** What an argument is in Lua: the text as it was sent, a number, or, as the last one only, the list of all that follow. */
 type Kind = 'text' | 'number' | 'list';

@@ -1,21 +1,14 @@
-import type { Receipt } from '@sink/domain';
-import { LaneManifests } from './lane-manifests.ts';
+import { partitionSpan, type Receipt } from '@sink/domain';
 import { LaneView } from './lane-view.ts';
-import type { RedisPort } from './port.ts';
+import { asFields } from './reply.ts';
 import { type DurabilityBarrier, reachedAfterWrite } from './steps/barrier.ts';
 import { commit, type CommitAnswer } from './steps/commit.ts';
 import { renewLease, takeLease } from './steps/lease.ts';
+import { type DrawnManifest, drawManifest, type ListedAnswer, manifestListed } from './steps/manifest.ts';
+import { oldestChunk } from './steps/oldest.ts';
 
 /** The steps that an uploader may take on a lane. */
 export class UploaderLane extends LaneView {
-  /** Those that have to do with manifests. */
-  readonly manifests: LaneManifests;
-
-  constructor(redis: RedisPort, sinkName: string, lane: number) {
-    super(redis, sinkName, lane);
-    this.manifests = new LaneManifests(redis, this.keys);
-  }
-
   /** @param listIn the partition whose manifest has to list the object; absent: no manifest has to */
   commit(receipt: Receipt, receiptsMax: number, listIn?: string): Promise<CommitAnswer> {
     return commit(this.redis, this.keys, receipt, receiptsMax, listIn);
@@ -37,5 +30,32 @@ export class UploaderLane extends LaneView {
   /** False once the lease is gone. */
   renewLease(name: string, ttlMs: number): Promise<boolean> {
     return renewLease(this.redis, this.keys, name, ttlMs);
+  }
+
+  /** Objects that are in no manifest yet, by partition; a field that is not a partition is left out. */
+  async unlisted(): Promise<Map<string, number>> {
+    const counts = Object.entries(asFields(await this.redis.call('HGETALL', [this.keys.unlisted])));
+    return new Map(
+      counts.flatMap(([partition, count]) => (partitionSpan(partition) ? [[partition, Number(count)] as const] : [])),
+    );
+  }
+
+  /** When the oldest chunk that is not wholly in the bucket was appended (`null`: there is none), and now, by Redis' clock. */
+  oldestChunk(): Promise<{ appendedMs: number | null; nowMs: number }> {
+    return oldestChunk(this.redis, this.keys);
+  }
+
+  /**
+   * The manifest of a partition that is to be written now: the one that was drawn up, or a new one of all that waits.
+   * @returns null if nothing waits, or if another uploader has finished it meanwhile
+   * @throws ReceiptUnreadable
+   */
+  drawManifest(partition: string): Promise<DrawnManifest | null> {
+    return drawManifest(this.redis, this.keys, partition);
+  }
+
+  /** The manifest is stored in the bucket. */
+  manifestListed(manifest: Pick<DrawnManifest, 'partition' | 'token'>): Promise<ListedAnswer> {
+    return manifestListed(this.redis, this.keys, manifest);
   }
 }

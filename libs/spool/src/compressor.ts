@@ -1,4 +1,3 @@
-import { assertNever } from '@sink/domain';
 import type { Compression } from '@sink/domain';
 import type { Transform } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -18,8 +17,7 @@ const HELD_BYTES_MAX = 1024 * 1024;
  * Used where no level is given. On events the higher levels cost two to four times the time for a few percent of
  * size. A change here changes the bytes (never the content) of objects that are rebuilt after an upgrade.
  */
-export const COMPRESSION_LEVEL_DEFAULT: Readonly<Record<Exclude<Compression, 'none'>, number>> = { gzip: 1, zstd: 1 };
-
+const LEVEL_DEFAULT = 1;
 const LEVEL_MAX: Readonly<Record<Exclude<Compression, 'none'>, number>> = { gzip: 9, zstd: 22 };
 
 /** Takes the compressed bytes. If `room` fails, the compressor fails with the same error. */
@@ -52,7 +50,7 @@ export class Compressor {
 
   /** @throws RangeError for a level the codec does not have: 1..9 with gzip, 1..22 with zstd. */
   constructor(compression: Exclude<Compression, 'none'>, level: number | undefined, output: CompressedOutput) {
-    this.#codec = createCodec(compression, level ?? COMPRESSION_LEVEL_DEFAULT[compression]);
+    this.#codec = createCodec(compression, level ?? LEVEL_DEFAULT);
     this.#output = output;
     this.#codec.on('data', (bytes: Buffer) => {
       try {
@@ -157,16 +155,10 @@ function createCodec(compression: Exclude<Compression, 'none'>, level: number): 
   if (!Number.isInteger(level) || level < 1 || level > LEVEL_MAX[compression]) {
     throw new RangeError(`compressing with ${compression}: level ${level} is not 1 to ${LEVEL_MAX[compression]}`);
   }
-  switch (compression) {
-    case 'gzip':
-      return createGzip({ level, chunkSize: OUTPUT_BYTES });
-    case 'zstd':
-      return createZstdCompress({
-        chunkSize: OUTPUT_BYTES,
-        // With the frame's own checksum, readers of the object see damage too.
-        params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
-      });
-    default:
-      return assertNever(compression);
-  }
+  if (compression === 'gzip') return createGzip({ level, chunkSize: OUTPUT_BYTES });
+  return createZstdCompress({
+    chunkSize: OUTPUT_BYTES,
+    // With the frame's own checksum, readers of the object see damage too.
+    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
+  });
 }

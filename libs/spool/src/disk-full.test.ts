@@ -1,7 +1,6 @@
-import { temporaryDirectory } from '@sink/testing';
-import { execFileSync } from 'node:child_process';
+import { mountTinyDisk } from '@sink/testing';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -10,21 +9,8 @@ import { FileSink } from './file-sink.ts';
 import type { SegmentWriter } from './segment-writer.ts';
 import { openSegment, openSpool } from './test/open-spool.ts';
 
-/** A file system of 4 MiB, where we may mount one (Linux, as root). */
-function mountTinyDisk(): string | null {
-  const directory = temporaryDirectory('tiny-disk');
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory], { stdio: 'ignore' });
-    return directory;
-  } catch {
-    return null;
-  }
-}
-
 const tinyDisk = mountTinyDisk();
-afterAll(() => {
-  if (tinyDisk !== null) execFileSync('umount', ['--lazy', tinyDisk]);
-});
+afterAll(() => tinyDisk?.unmount());
 
 async function fill(writer: SegmentWriter): Promise<void> {
   for (let turn = 0; turn < 80; turn++) await writer.write(randomBytes(100_000));
@@ -37,17 +23,17 @@ describe.skipIf(tinyDisk === null)('on a disk that becomes full (skipped where n
     '%s: a write fails with disk_full, and another succeeds when there is room',
     async (compression) => {
       if (tinyDisk === null) return;
-      const spool = await openSpool(join(tinyDisk, 'spool'), 'batcher-1');
+      const spool = await openSpool(join(tinyDisk.path, 'spool'), 'batcher-1');
       const writer = await spool.createSegment({ segmentId: 'big', compression });
       await expect(fill(writer)).rejects.toMatchObject({ code: 'disk_full', retryable: true });
       await writer.discard();
-      expect(readdirSync(join(tinyDisk, 'spool', 'batcher-1'))).toEqual([]);
+      expect(readdirSync(join(tinyDisk.path, 'spool', 'batcher-1'))).toEqual([]);
 
       const small = await spool.createSegment({ segmentId: 'small', compression });
       await small.write(randomBytes(100_000));
       await small.finish();
       await small.seal('{}');
-      const file = await openSegment(join(tinyDisk, 'spool'), 'batcher-1', 'small');
+      const file = await openSegment(join(tinyDisk.path, 'spool'), 'batcher-1', 'small');
       expect(await file?.verify()).toBe(true);
       await file?.remove();
       await spool.close();
@@ -56,17 +42,16 @@ describe.skipIf(tinyDisk === null)('on a disk that becomes full (skipped where n
 
   test('a footer that no longer fits is disk_full too, and nothing looks sealed', async () => {
     if (tinyDisk === null) return;
-    const spool = await openSpool(join(tinyDisk, 'spool'), 'batcher-2');
+    const spool = await openSpool(join(tinyDisk.path, 'spool'), 'batcher-2');
     const writer = await spool.createSegment({ segmentId: 'segment', compression: 'none' });
     await writer.write(randomBytes(1_000));
     await writer.finish();
-    const filler = join(tinyDisk, 'filler');
-    expect(() => writeFileSync(filler, randomBytes(5_000_000))).toThrow('ENOSPC');
+    const free = tinyDisk.fill();
     await expect(writer.seal(JSON.stringify('x'.repeat(100_000)))).rejects.toMatchObject({ code: 'disk_full' });
-    rmSync(filler);
+    free();
     await writer.discard();
     await spool.close();
-    expect(existsSync(join(tinyDisk, 'spool', 'batcher-2'))).toBe(false);
+    expect(existsSync(join(tinyDisk.path, 'spool', 'batcher-2'))).toBe(false);
   });
 });
 

@@ -39,7 +39,7 @@ test('invariant 8: a segment has its final name only after its bytes are fsynced
   ]);
 });
 
-test('invariant 2: a file is marked as spilled durably, before anybody may rely on it', async () => {
+test('invariant 2: a file is marked as spilled durably, before a caller may rely on it', async () => {
   const directory = temporaryDirectory('durable');
   const spool = await openSpool(directory, 'b-1');
   const writer = await spool.createSegment({ segmentId: 's-1', compression: 'none' });

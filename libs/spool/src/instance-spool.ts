@@ -9,7 +9,7 @@ export interface SegmentOptions {
   /** New at every attempt; `[A-Za-z0-9-]{1,128}`. */
   readonly segmentId: string;
   readonly compression: Compression;
-  /** 1..9 with gzip, 1..22 with zstd, without effect with none; default COMPRESSION_LEVEL_DEFAULT. */
+  /** 1..9 with gzip, 1..22 with zstd, without effect with none; default 1. */
   readonly compressionLevel?: number | undefined;
 }
 

@@ -1,5 +1,5 @@
 import { SpoolError } from './spool-error.ts';
-import type { Compression } from '@sink/domain';
+import { type Compression, isCompression } from '@sink/domain';
 import { crc32 } from 'node:zlib';
 
 /**
@@ -111,7 +111,7 @@ function parseJson(bytes: Buffer): Fields | null {
 function isFooter(value: Fields): value is Fields & SegmentFooter {
   return (
     typeof value['segmentId'] === 'string' &&
-    (value['compression'] === 'none' || value['compression'] === 'gzip' || value['compression'] === 'zstd') &&
+    isCompression(value['compression']) &&
     isSize(value['contentBytes']) &&
     typeof value['sha256'] === 'string' &&
     /^[0-9a-f]{64}$/.test(value['sha256']) &&

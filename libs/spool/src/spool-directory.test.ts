@@ -35,7 +35,7 @@ describe('a spool', () => {
       ],
     );
     expect(await listInstance(directory, 'batcher-2')).toEqual([]);
-    expect(await listInstance(directory, 'nobody')).toEqual([]);
+    expect(await listInstance(directory, 'no-instance')).toEqual([]);
     await open.discard();
   });
 

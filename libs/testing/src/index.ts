@@ -10,6 +10,7 @@ export type { Proxy, ProxyDirection } from './proxy.ts';
 export { startRedis } from './redis.ts';
 export type { RedisOptions, RedisServer } from './redis.ts';
 export { temporaryDirectory } from './temporary-directory.ts';
+export { mountTinyDisk } from './tiny-disk.ts';
 export { startS3 } from './s3.ts';
 export type { FakeS3, S3Options } from './s3.ts';
 export type { S3Effect } from './s3-faults.ts';

@@ -1,44 +1,34 @@
 import { isRetryable } from '@sink/domain';
 import { SpoolError } from '@sink/spool';
 import type { BatcherPorts } from '../ports.ts';
-import type { BatcherSettings } from '../settings.ts';
 import type { BatcherInstance } from './instance.ts';
 
-export interface BatcherSupervisorPorts extends Pick<BatcherPorts, 'clock' | 'ids' | 'log'> {
-  readonly openInstance: (consumer: string) => Promise<Pick<BatcherInstance, 'run'>>;
+export interface SupervisorPorts extends Pick<BatcherPorts, 'clock' | 'ids' | 'log'> {
+  readonly openInstance: (consumer: string) => Promise<BatcherInstance>;
 }
 
 /**
- * Runs one batcher instance after the other, each under a new name. An instance ends when it loses its lease, when it is to
- * be replaced because the sink has more lanes, or when it fails.
+ * Runs one batcher instance after the other, each under a new name, until `stop` aborts and everything is sealed. An
+ * instance ends when it loses its lease, when it is to be replaced because the sink has more lanes, or when it fails.
+ * Failures of Redis and of the disk end only an instance.
+ * @throws any other error: a broken invariant, or what needs an operator
  */
-export class BatcherSupervisor {
-  readonly #ports: BatcherSupervisorPorts;
-  readonly #settings: Pick<BatcherSettings, 'restartWaitMs'>;
-
-  constructor(ports: BatcherSupervisorPorts, settings: Pick<BatcherSettings, 'restartWaitMs'>) {
-    this.#ports = ports;
-    this.#settings = settings;
-  }
-
-  /**
-   * Runs until `stop` aborts and everything is sealed. Failures of Redis and of the disk end only an instance.
-   * @throws any other error: a broken invariant, or what needs an operator
-   */
-  async runUntil(stop: AbortSignal): Promise<void> {
-    const { clock, ids, log, openInstance } = this.#ports;
-    while (!stop.aborted) {
-      const consumer = ids.consumer();
-      try {
-        const instance = await openInstance(consumer);
-        const ended = await instance.run(stop);
-        if (ended === 'lease_lost') log.warn({ consumer }, 'lease lost; starting again under a new name');
-      } catch (error) {
-        if (!endsInstanceOnly(error)) throw error;
-        log.warn({ consumer, err: error }, 'instance failed; starting again under a new name');
-      }
-      await clock.sleep(this.#settings.restartWaitMs, stop);
+export async function superviseInstances(
+  { clock, ids, log, openInstance }: SupervisorPorts,
+  restartWaitMs: number,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    const consumer = ids.consumer();
+    try {
+      const instance = await openInstance(consumer);
+      const ended = await instance.run(stop);
+      if (ended === 'lease_lost') log.warn({ consumer }, 'lease lost; starting again under a new name');
+    } catch (error) {
+      if (!endsInstanceOnly(error)) throw error;
+      log.warn({ consumer, err: error }, 'instance failed; starting again under a new name');
     }
+    await clock.sleep(restartWaitMs, stop);
   }
 }
 

@@ -157,7 +157,7 @@ describe('a wall clock that is set', () => {
   });
 });
 
-describe('entries that can not be taken', () => {
+describe('entries that cannot be taken', () => {
   test('what is not a chunk is reported once and left untouched, and the others flow on', async () => {
     const { redis, lane } = world;
     const { chunks } = lane.keys;

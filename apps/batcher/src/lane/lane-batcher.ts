@@ -1,5 +1,6 @@
 import { backoffMs, byteOfLine, type Chunk, isOlderChunk, isRetryable } from '@sink/domain';
 import { type BatcherLane, RedisFailure, RedisRefused, type StreamEntry } from '@sink/lane';
+import { SpoolError } from '@sink/spool';
 import type { BatcherPorts, LaneEvents, LaneSpool, Reporter, Room, UploadHandover } from '../ports.ts';
 import type { BatcherSettings } from '../settings.ts';
 import type { ChunkCursor, OpenSegment } from './open-segment.ts';
@@ -16,6 +17,7 @@ export interface LaneBatcherPorts extends Pick<BatcherPorts, 'clock' | 'random' 
   readonly room: Room;
   readonly uploads: UploadHandover;
   readonly events: LaneEvents;
+  /** Learns of seals without an answer, which are sent again until there is one. */
   readonly sealing: Reporter;
 }
 
@@ -66,13 +68,7 @@ export class LaneBatcher {
     this.#ports = ports;
     this.#settings = settings;
     this.#options = options;
-    const { spool, clock, ids, events } = ports;
-    const { openFilesMax } = options;
-    this.#open = new OpenSegments(
-      { spool, clock, newSegmentId: ids.segment, opened: events.opened },
-      settings,
-      openFilesMax,
-    );
+    this.#open = new OpenSegments(ports, settings, options.openFilesMax);
     this.#takeover = new Takeover(ports, settings, options.consumer);
     this.#pace = new ReadPace(settings.readChunksMax, settings.readBytes);
     this.#sealer = this.#newSealer();
@@ -141,7 +137,7 @@ export class LaneBatcher {
       events.recovering(error);
       if (this.#sealer.failed.aborted || !(error instanceof RedisFailure)) await this.#discard();
       if (isGroupGone(error)) await this.#reopen();
-      if (isDiskFull(error)) this.#open.shrinkObjects();
+      if (error instanceof SpoolError && error.code === 'disk_full') this.#open.shrinkObjects();
       this.#auditDue = true; // rule: audit.after-doubt
       this.#failuresInARow += 1;
       await clock.sleep(backoffMs(this.#failuresInARow, recoveryRetry, random()), ended);
@@ -284,13 +280,7 @@ export class LaneBatcher {
   }
 
   #newSealer(): Sealer {
-    const { lane, spool, uploads, clock, random, events, sealing } = this.#ports;
-    return new Sealer(
-      { lane, spool, uploads, clock, random, sealed: events.sealed, reporter: sealing },
-      this.#settings,
-      this.#laneUid,
-      this.#options.lost,
-    );
+    return new Sealer(this.#ports, this.#settings, this.#laneUid, this.#options.lost);
   }
 
   #reportForeign(id: string, problem: string): void {
@@ -298,10 +288,6 @@ export class LaneBatcher {
     this.#foreign.add(id);
     this.#ports.events.foreign(id, problem);
   }
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'disk_full';
 }
 
 /** NOGROUP, or from a command that names the stream itself: ERR no such key. */

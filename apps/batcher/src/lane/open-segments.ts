@@ -1,28 +1,21 @@
 import { type Chunk, partitionSpan } from '@sink/domain';
-import type { BatcherPorts, LaneSpool } from '../ports.ts';
 import type { BatcherSettings } from '../settings.ts';
+import type { LaneBatcherPorts } from './lane-batcher.ts';
 import { OpenSegment } from './open-segment.ts';
-
-export interface OpenSegmentsPorts extends Pick<BatcherPorts, 'clock'> {
-  readonly spool: LaneSpool;
-  readonly newSegmentId: () => string;
-  /** Called with 1 for each file that is opened, and with -1 when it is closed or discarded. */
-  readonly opened: (files: number) => void;
-}
 
 /** Objects grow again by this factor with each one that is sealed, after a full disk. */
 const FLUSH_BYTES_GROWTH = 1.25;
 
 /** The segments of a lane that are being filled, one a partition, and when each is closed. */
 export class OpenSegments {
-  readonly #ports: OpenSegmentsPorts;
+  readonly #ports: LaneBatcherPorts;
   readonly #settings: BatcherSettings;
   readonly #filesMax: number;
   readonly #open = new Map<string, OpenSegment>();
   /** The bytes of an object now: less than configured while the disk is full. */
   #flushBytes: number;
 
-  constructor(ports: OpenSegmentsPorts, settings: BatcherSettings, filesMax: number) {
+  constructor(ports: LaneBatcherPorts, settings: BatcherSettings, filesMax: number) {
     this.#ports = ports;
     this.#settings = settings;
     this.#filesMax = filesMax;
@@ -56,9 +49,9 @@ export class OpenSegments {
 
   /** Opens a segment of the chunk's partition. */
   async open(chunk: Chunk): Promise<OpenSegment> {
-    const { clock, spool, newSegmentId } = this.#ports;
+    const { clock, spool, ids } = this.#ports;
     const { compression, compressionLevel, scheduledIntervalMs, openMsMin, flushSize } = this.#settings;
-    const segmentId = newSegmentId(); // rule: segment.new-id
+    const segmentId = ids.segment(); // rule: segment.new-id
     const file = await spool.createSegment({ segmentId, compression, compressionLevel });
     // The interval counts from the first event; a clock that differs from ingest's can only move it within these bounds.
     const leftMs = chunk.acceptedAtMs + scheduledIntervalMs - clock.wallMs();
@@ -69,13 +62,13 @@ export class OpenSegments {
       { flushSize, flushBytes: this.#flushBytes },
     );
     this.#open.set(chunk.partition, segment);
-    this.#ports.opened(1);
+    this.#ports.events.opened(1);
     return segment;
   }
 
   /** The segment is not filled any more: the caller closes or discards it. */
   remove(segment: OpenSegment): void {
-    if (this.#open.delete(segment.partition)) this.#ports.opened(-1);
+    if (this.#open.delete(segment.partition)) this.#ports.events.opened(-1);
   }
 
   async discard(): Promise<void> {

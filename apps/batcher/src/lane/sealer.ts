@@ -1,17 +1,8 @@
 import { backoffMs, objectKey, RECORD_VERSION, type SegmentRecord } from '@sink/domain';
-import { assertReached, type BatcherLane, RedisFailure, type SealAnswer } from '@sink/lane';
-import type { BatcherPorts, LaneSpool, Reporter, UploadHandover } from '../ports.ts';
+import { assertReached, RedisFailure, type SealAnswer } from '@sink/lane';
 import type { BatcherSettings } from '../settings.ts';
+import type { LaneBatcherPorts } from './lane-batcher.ts';
 import type { OpenSegment } from './open-segment.ts';
-
-export interface SealerPorts extends Pick<BatcherPorts, 'clock' | 'random'> {
-  readonly lane: BatcherLane;
-  readonly spool: LaneSpool;
-  readonly uploads: UploadHandover;
-  readonly sealed: (record: SegmentRecord) => void;
-  /** Learns of seals without an answer, which are sent again until there is one. */
-  readonly reporter: Reporter;
-}
 
 /** A seal was refused: another batcher took those chunks over. */
 export class SealRefused extends Error {
@@ -34,7 +25,7 @@ export class SealRefused extends Error {
 export class Sealer {
   /** Aborts with the reason when a seal was refused, a file failed, or the lease is lost. */
   readonly failed: AbortSignal;
-  readonly #ports: SealerPorts;
+  readonly #ports: LaneBatcherPorts;
   readonly #settings: BatcherSettings;
   readonly #laneUid: string;
   readonly #failure = new AbortController();
@@ -44,7 +35,7 @@ export class Sealer {
   readonly #handovers = new Set<Promise<void>>();
 
   /** @param lost aborts with the lease: no seal is sent again after it */
-  constructor(ports: SealerPorts, settings: BatcherSettings, laneUid: string, lost: AbortSignal) {
+  constructor(ports: LaneBatcherPorts, settings: BatcherSettings, laneUid: string, lost: AbortSignal) {
     this.#ports = ports;
     this.#settings = settings;
     this.#laneUid = laneUid;
@@ -112,7 +103,7 @@ export class Sealer {
   }
 
   async #seal(record: SegmentRecord, json: string, onSealed: () => void): Promise<void> {
-    const { lane, spool, uploads, sealed } = this.#ports;
+    const { lane, spool, uploads, events } = this.#ports;
     if (this.failed.aborted) return spool.removeSealed(record.id);
     const answer = await this.#sealInLane(record, json);
     if (answer.kind === 'refused') {
@@ -120,7 +111,7 @@ export class Sealer {
       return spool.removeSealed(record.id);
     }
     onSealed();
-    sealed(record);
+    events.sealed(record);
     // An upload starts only now, after the durable seal. If the handover fails, the uploaders' sweep adds the job.
     const handover = uploads.add(lane.number, record.id).catch(() => undefined);
     this.#handovers.add(handover);
@@ -129,18 +120,18 @@ export class Sealer {
 
   /** Sends the same record under the same id until there is an answer, or until the sealer fails. */
   async #sealInLane(record: SegmentRecord, json: string): Promise<SealAnswer> {
-    const { lane, clock, random, reporter } = this.#ports;
+    const { lane, clock, random, sealing } = this.#ports;
     const { barrier, sealRetry } = this.#settings;
     for (let tries = 1; ; tries++) {
       this.failed.throwIfAborted();
       try {
         const answer = await lane.seal(record, json);
         if (answer.kind === 'sealed') assertReached(await lane.reached(barrier), `sealing segment ${record.id}`); // rule: seal.barrier
-        reporter.succeeded();
+        sealing.succeeded();
         return answer;
       } catch (error) {
         if (!(error instanceof RedisFailure)) throw error;
-        reporter.failed({ err: error });
+        sealing.failed({ err: error });
         await clock.sleep(backoffMs(tries, sealRetry, random()), this.failed);
       }
     }

@@ -1,22 +1,16 @@
-import type { BatcherLane } from '@sink/lane';
-import type { BatcherPorts, LaneEvents } from '../ports.ts';
 import type { BatcherSettings } from '../settings.ts';
-
-export interface TakeoverPorts extends Pick<BatcherPorts, 'clock'> {
-  readonly lane: BatcherLane;
-  readonly events: Pick<LaneEvents, 'claimed' | 'restored'>;
-}
+import type { LaneBatcherPorts } from './lane-batcher.ts';
 
 /** Takes over chunks of batchers that died, and chunks that are in no pending list. */
 export class Takeover {
-  readonly #ports: TakeoverPorts;
+  readonly #ports: LaneBatcherPorts;
   readonly #settings: BatcherSettings;
   readonly #consumer: string;
   #lastClaimMs = Number.NEGATIVE_INFINITY;
   #lastScrubMs: number;
   #scrubCursor = '0';
 
-  constructor(ports: TakeoverPorts, settings: BatcherSettings, consumer: string) {
+  constructor(ports: LaneBatcherPorts, settings: BatcherSettings, consumer: string) {
     this.#ports = ports;
     this.#settings = settings;
     this.#consumer = consumer;

@@ -1,8 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { eventually, temporaryDirectory } from '@sink/testing';
+import { eventually, mountTinyDisk } from '@sink/testing';
 import { afterAll, describe, expect, test } from 'vitest';
 import { BatcherWorld } from '../test/batcher-world.ts';
 
@@ -36,27 +35,8 @@ describe('a spool folder that is removed underneath', () => {
   });
 });
 
-/** A file system of 4 MiB, where we may mount one (Linux, as root). */
-function mountTinyDisk(): string | null {
-  const directory = temporaryDirectory('tiny-disk');
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory], { stdio: 'ignore' });
-    return directory;
-  } catch {
-    return null;
-  }
-}
-
 const tinyDisk = mountTinyDisk();
-afterAll(() => {
-  if (tinyDisk !== null) execFileSync('umount', ['--lazy', tinyDisk]);
-});
-
-const filler = (): string => join(tinyDisk ?? '', 'filler');
-
-function fillDisk(): void {
-  expect(() => writeFileSync(filler(), Buffer.alloc(5_000_000))).toThrow('ENOSPC');
-}
+afterAll(() => tinyDisk?.unmount());
 
 /** Bytes of one line with this id. */
 function line(id: number, bytes: number): string {
@@ -65,16 +45,17 @@ function line(id: number, bytes: number): string {
 
 describe.skipIf(tinyDisk === null)('a full disk (skipped where no tmpfs may be mounted)', () => {
   test('nothing is lost, what was open is removed, and the batcher continues when there is room', async () => {
-    const spoolDir = join(tinyDisk ?? '', 'spool');
+    if (tinyDisk === null) return;
+    const spoolDir = join(tinyDisk.path, 'spool');
     await mkdir(spoolDir, { recursive: true });
-    fillDisk();
+    const free = tinyDisk.fill();
     for (let n = 0; n < 3; n++) await world.append(5);
     const batcher = world.batcher({ spoolDir, flushSize: 5, leaseMs: 60_000 });
     await eventually(() => expect(batcher.reported.recovering.length).toBeGreaterThan(1));
     expect(batcher.reported.recovering).toMatchObject(batcher.reported.recovering.map(() => ({ code: 'disk_full' })));
     expect(await world.counts()).toEqual([]);
     await eventually(() => expect(filesIn(spoolDir)).toEqual([]));
-    rmSync(filler());
+    free();
     await everythingSealedOnce();
     expect(await world.counts()).toEqual([5, 5, 5]);
     await batcher.stop();
@@ -83,7 +64,7 @@ describe.skipIf(tinyDisk === null)('a full disk (skipped where no tmpfs may be m
   });
 
   test('a disk that no whole object fits on: objects become smaller, and drain', async () => {
-    const spoolDir = join(tinyDisk ?? '', 'small');
+    const spoolDir = join(tinyDisk?.path ?? '', 'small');
     const ids = Array.from({ length: 9 }, (_, id) => id);
     for (const id of ids) await world.append(1, { lines: [line(id, 900_000)] });
     const batcher = world.batcher({ spoolDir, flushBytes: 6_000_000, leaseMs: 60_000 });

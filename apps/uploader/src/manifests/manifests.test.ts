@@ -4,18 +4,12 @@ import { IoredisPort } from '@sink/lane';
 import { createObjectStore } from '@sink/objects';
 import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
 import { eventually } from '@sink/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { UploaderMetrics } from '../metrics.ts';
 import { Manifests } from './manifests.ts';
-import { SINK, UploaderWorld } from '../test/uploader-world.ts';
+import { SINK, worldOfFile } from '../test/uploader-world.ts';
 
-let world: UploaderWorld;
-beforeAll(async () => {
-  world = await UploaderWorld.start();
-});
-afterEach(() => world.reset());
-afterAll(() => world.stop());
-
+const world = await worldOfFile();
 const ON = { config: { manifests: true } };
 const MANIFEST = /^2026\/11\/23\/10\/_manifest-[0-9a-f]+-[0-9a-f]{32}\.json$/;
 
@@ -30,7 +24,7 @@ function manifests(): { key: string; manifest: Listed }[] {
     .map(({ key, body }) => ({ key, manifest: JSON.parse(body.toString()) as Listed }));
 }
 
-/** What stands in Redis of objects of a partition that wait, as commits would have left it. */
+/** What commits leave in Redis for objects that wait for a manifest of a partition. */
 async function putAside(partition: string, receipts: Record<string, string>, lane = 0): Promise<void> {
   const { unlisted } = world.lane(lane).keys;
   await world.admin.hset(unlisted, partition, Object.keys(receipts).length);
@@ -85,7 +79,7 @@ describe('manifests', () => {
     const lane = world.batcherLane();
     await lane.open('abcd');
     await world.admin.xadd(lane.keys.chunks, '1-1', 'v', '1');
-    await lane.read('somebody', 1, 0);
+    await lane.read('batcher', 1, 0);
     await world.sealAndQueue();
     const uploader = await world.startUploader(ON);
     await eventually(() => uploader.metric('sink_objects_unlisted').then((objects) => objects === 1));
@@ -167,7 +161,7 @@ describe('what holds a manifest back', () => {
     const write = async (replicas: number): Promise<void> =>
       new Manifests(
         {
-          redis: new IoredisPort(world.admin),
+          sweepRedis: new IoredisPort(world.admin),
           store,
           readiness,
           clock: systemClock,
@@ -212,7 +206,7 @@ describe('what holds a manifest back', () => {
 });
 
 describe('when manifests fail', () => {
-  test('one partition, the others are listed, and what waits is told', async () => {
+  test('one partition, the others are listed, and what waits is reported', async () => {
     await world.batcherLane().open('abcd');
     await putAside('2026/11/23/09', { s1: 'no receipt', s2: 'nor this' });
     await putAside('2026/11/23/10', { s3: receiptJson('s3') });
@@ -222,7 +216,7 @@ describe('when manifests fail', () => {
     await eventually(async () => expect(await uploader.metric('sink_objects_unlisted')).toBe(2));
   });
 
-  test('one lane, the others are listed, and what waits is told', async () => {
+  test('one lane, the others are listed, and what waits is reported', async () => {
     await world.batcherLane(1).open('beef');
     await putAside('2026/11/23/10', { s0: receiptJson('s0') }, 0);
     await world.admin.set(world.lane(0).keys.spilled, 'not a hash');
@@ -260,7 +254,7 @@ describe('when manifests fail', () => {
     await eventually(() => expect(uploader.problems()).toEqual({}));
   });
 
-  test('so long that commits are refused, objects are not put again and again; it goes on by itself', async () => {
+  test('so long that commits are refused, objects are not put again and again; uploads continue automatically', async () => {
     await world.admin.hset(world.lane().keys.unlisted, '2026/11/23/09', UNLISTED_MAX);
     await world.sealAndQueue();
     const uploader = await world.startUploader({ ...ON, times: { retry: { baseMs: 1, capMs: 1, slowMs: 1_500 } } });

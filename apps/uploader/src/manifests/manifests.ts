@@ -1,18 +1,10 @@
 import { createHash } from 'node:crypto';
 import { manifestContent, manifestKey, partitionSpan, UNLISTED_MAX } from '@sink/domain';
-import {
-  assertReached,
-  type DrawnManifest,
-  UploaderLane,
-  type LaneManifests,
-  type RedisPort,
-  rememberLanes,
-  UnexpectedAnswer,
-} from '@sink/lane';
-import type { ObjectStore } from '@sink/objects';
-import { type Clock, type FailureLog, FailureReporter, type Readiness } from '@sink/runtime';
+import { assertReached, type DrawnManifest, UploaderLane, rememberLanes, UnexpectedAnswer } from '@sink/lane';
+import { FailureReporter } from '@sink/runtime';
 import { crc32 } from 'node:zlib';
-import type { ManifestOutcome, UploaderMetrics } from '../metrics.ts';
+import type { UploaderPorts } from '../compose.ts';
+import type { ManifestOutcome } from '../metrics.ts';
 import type { UploaderSettings } from '../settings.ts';
 import { classify, needsOperator, type UploadFailure } from '../upload/failure.ts';
 import { problemOf } from '../upload/upload-health.ts';
@@ -22,17 +14,10 @@ const ENTRIES_MAX = 5_000;
 /** Waiting objects of a lane from which on operators are warned: their manifests were due long before. */
 const CROWDED = 0.9 * UNLISTED_MAX;
 
-export interface ManifestPorts {
-  /** Not the connection of the uploads: everything behind a wait for durability waits too. */
-  readonly redis: RedisPort;
-  readonly store: ObjectStore;
-  readonly metrics: UploaderMetrics;
-  readonly readiness: Readiness;
-  readonly log: FailureLog;
-  readonly clock: Clock;
-  /** A signal that aborts after this time. */
-  readonly timeout: (ms: number) => AbortSignal;
-}
+export type ManifestPorts = Pick<
+  UploaderPorts,
+  'sweepRedis' | 'store' | 'metrics' | 'readiness' | 'log' | 'clock' | 'timeout'
+>;
 
 /** Of the settings, those of manifests. */
 export type ManifestSettings = Pick<
@@ -42,7 +27,7 @@ export type ManifestSettings = Pick<
 
 /**
  * Writes manifests: for each partition that is complete, one object that lists its objects. Redis decides what a manifest
- * lists before it is written, so every uploader, also after another one died, writes the same object; clocks decide only
+ * lists before it is written, so every uploader writes the same object, also after another one was killed; clocks decide only
  * when. A further manifest lists what is committed to a partition after its manifest.
  */
 export class Manifests {
@@ -107,27 +92,28 @@ export class Manifests {
   }
 
   async #round(errors: unknown[], stop: AbortSignal): Promise<void> {
-    const { redis } = this.#ports;
+    const { sweepRedis } = this.#ports;
     const { sinkName, lanes } = this.#settings;
-    for (const number of await rememberLanes(redis, sinkName, lanes)) {
-      await this.#attempt(errors, stop, () => this.#ofLane(new UploaderLane(redis, sinkName, number), errors, stop));
+    for (const number of await rememberLanes(sweepRedis, sinkName, lanes)) {
+      await this.#attempt(errors, stop, () =>
+        this.#ofLane(new UploaderLane(sweepRedis, sinkName, number), errors, stop),
+      );
     }
   }
 
   async #ofLane(lane: UploaderLane, errors: unknown[], stop: AbortSignal): Promise<void> {
-    const { manifests } = lane;
-    const waiting = await manifests.waiting();
+    const waiting = await lane.unlisted();
     let objects = [...waiting.values()].reduce((sum, count) => sum + count, 0);
     this.#setWaiting(lane, objects);
     if (waiting.size === 0) return;
-    const completeMs = await this.#completeUntilMs(lane, manifests);
+    const completeMs = await this.#completeUntilMs(lane);
     for (const [partition, count] of [...waiting].sort(([, a], [, b]) => b - a)) {
       const complete = (partitionSpan(partition)?.endMs ?? Infinity) <= completeMs;
       if (!complete && count < ENTRIES_MAX && objects < UNLISTED_MAX / 2) continue;
       await this.#attempt(errors, stop, async () => {
-        const drawn = await manifests.draw(partition);
+        const drawn = await lane.drawManifest(partition);
         if (drawn === null) return;
-        await this.#write(lane, manifests, drawn, stop);
+        await this.#write(lane, drawn, stop);
         objects -= drawn.receipts.length;
       });
     }
@@ -143,9 +129,9 @@ export class Manifests {
    * Partitions that end before this are complete: none of their chunks is in the stream or spilled. Chunks leave the stream
    * in no order, but every chunk that was appended before the oldest remaining one has left it.
    */
-  async #completeUntilMs(lane: UploaderLane, manifests: LaneManifests): Promise<number> {
+  async #completeUntilMs(lane: UploaderLane): Promise<number> {
     // In this order: a chunk leaves the stream before it counts as spilled.
-    const { appendedMs, nowMs } = await manifests.oldestChunk();
+    const { appendedMs, nowMs } = await lane.oldestChunk();
     let completeMs = Math.min(appendedMs ?? nowMs, nowMs) - this.#settings.manifestGraceMs;
     for await (const spilled of lane.spilled()) {
       for (const { partition } of spilled) {
@@ -155,11 +141,11 @@ export class Manifests {
     return completeMs;
   }
 
-  async #write(lane: UploaderLane, manifests: LaneManifests, drawn: DrawnManifest, stop: AbortSignal): Promise<void> {
+  async #write(lane: UploaderLane, drawn: DrawnManifest, stop: AbortSignal): Promise<void> {
     const { store, metrics, log, timeout } = this.#ports;
     const { barrier, prefix, uploadTimeoutMs } = this.#settings;
     // As with seals (invariant 4): a decision that Redis could still lose is not written to the bucket.
-    assertReached(await lane.reachedAfterWrite(barrier), 'writing a manifest');
+    assertReached(await lane.reachedAfterWrite(barrier), 'writing a manifest'); // rule: manifest.barrier
     const laneUid = await lane.uid();
     // A key without the uid could be another sink's.
     if (laneUid === null) throw new UnexpectedAnswer(`writing a manifest: the uid of lane ${lane.number}`, laneUid);
@@ -173,8 +159,8 @@ export class Manifests {
       AbortSignal.any([stop, timeout(uploadTimeoutMs)]),
     );
     const { existed } = await put; // rule: manifest.stored-first
-    // Only now: the manifest is in the bucket. If the uploader dies before this line, another one puts the same manifest.
-    await manifests.listed(drawn);
+    // Only now: the manifest is in the bucket. If the uploader ends before this line, another one puts the same manifest.
+    await lane.manifestListed(drawn);
     metrics.manifests.inc({ result: (existed ? 'existed' : 'stored') satisfies ManifestOutcome });
     log.info({ key, objects: receipts.length, existed }, 'manifest stored');
   }

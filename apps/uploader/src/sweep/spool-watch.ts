@@ -1,20 +1,16 @@
 import { spoolLease, type UploaderLane } from '@sink/lane';
-import { type Clock, FailureReporter } from '@sink/runtime';
-import type { UploaderLog, UploadJobs } from '../compose.ts';
-import type { UploaderMetrics } from '../metrics.ts';
+import { FailureReporter } from '@sink/runtime';
+import type { UploaderPorts, UploadJobs } from '../compose.ts';
 import type { UploaderSettings } from '../settings.ts';
 import { sweepSpilled } from './sweep.ts';
 
 /** The least time between two log lines about spilled segments without an uploader. */
 const LOG_EVERY_MS = 60_000;
 
-export interface SpoolWatchPorts {
+export interface SpoolWatchPorts extends Pick<UploaderPorts, 'metrics' | 'log' | 'clock'> {
   readonly spoolId: string;
   /** The queue of what was spilled into that directory. */
   readonly jobs: UploadJobs;
-  readonly metrics: UploaderMetrics;
-  readonly log: UploaderLog;
-  readonly clock: Clock;
 }
 
 /** Holds the lease of this process' spool directory, and reports spool directories without an uploader. */

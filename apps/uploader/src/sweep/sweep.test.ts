@@ -1,15 +1,8 @@
 import { eventually } from '@sink/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { SINK, UploaderWorld } from '../test/uploader-world.ts';
+import { describe, expect, test } from 'vitest';
+import { NOTHING, SINK, worldOfFile } from '../test/uploader-world.ts';
 
-let world: UploaderWorld;
-beforeAll(async () => {
-  world = await UploaderWorld.start();
-});
-afterEach(() => world.reset());
-afterAll(() => world.stop());
-
-const NOTHING = { segments: 0, events: 0, bytes: 0, chunks: 0, jobs: 0 };
+const world = await worldOfFile();
 const quiet = async (): Promise<void> => expect(await world.left()).toEqual(NOTHING);
 
 describe('the sweep (invariant 7)', () => {

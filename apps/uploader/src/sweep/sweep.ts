@@ -1,4 +1,4 @@
-import { type DurabilityBarrier, RedisRefused, type UploaderLane } from '@sink/lane';
+import { assertReached, type DurabilityBarrier, type UploaderLane } from '@sink/lane';
 import type { UploadJobs } from '../compose.ts';
 
 type SweptJobs = Pick<UploadJobs, 'add' | 'has' | 'reviveFailed'>;
@@ -69,10 +69,7 @@ async function restore(
   if (missing.length === 0) return 0;
   // An upload starts only when its seal is as durable as configured (invariant 4), and the batcher that sealed may have
   // died before it learned that. A write of this process that is as durable proves it of all writes before.
-  const durable = await lane.reachedAfterWrite(barrier); // rule: sweep.barrier
-  if (!durable) {
-    throw new RedisRefused('restoring upload jobs', 'NOTDURABLE the durability asked for was not reached in time');
-  }
+  assertReached(await lane.reachedAfterWrite(barrier), 'restoring upload jobs'); // rule: sweep.barrier
   for (const id of missing) await jobs.add(lane.number, id);
   return missing.length;
 }

@@ -1,27 +1,21 @@
-import { type RedisPort, rememberLanes, UploaderLane } from '@sink/lane';
-import { type Clock, FailureReporter, type Readiness } from '@sink/runtime';
-import type { UploaderLog, UploadJobs } from '../compose.ts';
-import type { UploaderMetrics } from '../metrics.ts';
+import { rememberLanes, UploaderLane } from '@sink/lane';
+import { FailureReporter } from '@sink/runtime';
+import type { UploaderPorts, UploadJobs } from '../compose.ts';
 import type { UploaderSettings } from '../settings.ts';
 import type { UploadHealth } from '../upload/upload-health.ts';
-import type { ObjectBuilderPort } from '../upload/upload-segment.ts';
 import type { Uploads } from '../upload/uploads.ts';
 import type { SpoolWatch } from './spool-watch.ts';
 import { sweep } from './sweep.ts';
 
-export interface SweeperPorts {
-  readonly sweepRedis: RedisPort;
-  readonly jobs: UploadJobs;
+export interface SweeperPorts extends Pick<
+  UploaderPorts,
+  'sweepRedis' | 'jobs' | 'builder' | 'metrics' | 'readiness' | 'log' | 'clock'
+> {
   /** `jobs`, and the queue of spilled segments if there is one. */
   readonly queues: readonly UploadJobs[];
   readonly uploads: Uploads;
   readonly spoolWatch: SpoolWatch | null;
-  readonly builder: ObjectBuilderPort;
   readonly health: UploadHealth;
-  readonly metrics: UploaderMetrics;
-  readonly readiness: Readiness;
-  readonly log: UploaderLog;
-  readonly clock: Clock;
 }
 
 /** The rounds beside the uploads: restores lost jobs, measures what waits, and drains at the end. */

@@ -18,6 +18,7 @@ import { compressContent, SpoolDirectory } from '@sink/spool';
 import { type FakeS3, type RedisServer, startRedis, startS3, temporaryDirectory } from '@sink/testing';
 import { UploadQueue } from '@sink/uploads';
 import { Redis } from 'ioredis';
+import { afterAll, afterEach, expect } from 'vitest';
 import type { UploaderSettings } from '../settings.ts';
 import { startUploader } from '../start.ts';
 
@@ -57,8 +58,22 @@ export interface SegmentToSeal {
 export interface SealedSegment {
   readonly record: SegmentRecord;
   readonly content: Buffer;
-  /** The bytes that have to stand in the bucket. */
+  /** The bytes that have to be in the bucket. */
   readonly object: Buffer;
+}
+
+/** `left()` when everything is committed. */
+export const NOTHING = { segments: 0, events: 0, bytes: 0, chunks: 0, jobs: 0 };
+
+/** A world for the tests of one file: it is emptied after each test, which must not have overwritten an object. */
+export async function worldOfFile(): Promise<UploaderWorld> {
+  const world = await UploaderWorld.start();
+  afterEach(async () => {
+    expect(world.s3.overwrites()).toEqual([]);
+    await world.reset();
+  });
+  afterAll(() => world.stop());
+  return world;
 }
 
 /** A real Redis, an S3 and a data directory; the batcher's part is done by hand, through the shipped steps. */

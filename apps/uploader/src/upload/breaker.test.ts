@@ -47,7 +47,7 @@ describe('the breaker', () => {
     expect(breaker.succeeded()).toBe(false);
   });
 
-  test('what is wrong with one segment, or with Redis, holds nobody up', () => {
+  test('a failure of one segment, or of Redis, holds no other upload up', () => {
     const breaker = new Breaker(options);
     for (let failure = 0; failure < 20; failure++) {
       expect(breaker.failed('segment', 0, 0) + breaker.failed('redis', 0, 0) + breaker.failed('aborted', 0, 0)).toBe(0);

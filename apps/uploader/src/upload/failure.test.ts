@@ -8,7 +8,7 @@ describe('a failure', () => {
   test.each([
     ['receipt_version', /Upgrade this uploader/],
     ['receipt_damaged', /report it/],
-  ] as const)('of a receipt that can not be read waits for a person: %s', (code, remedy) => {
+  ] as const)('of a receipt that cannot be read waits for a person: %s', (code, remedy) => {
     const failure = classify(new ReceiptUnreadable(code, 'it is not ours'));
     expect(failure).toMatchObject({ kind: 'segment', code, pace: 'slow' });
     expect(failure.remedy).toMatch(remedy);
@@ -21,7 +21,7 @@ describe('a failure', () => {
     expect(classify(new RedisRefused('committing', 'OOM'))).toMatchObject({ kind: 'redis', pace: 'ordinary' });
   });
 
-  test('that may pass by itself waits for nobody, also with advice', () => {
+  test('that may pass by itself waits for no operator, also with advice', () => {
     const unreachable = { code: 'unreachable', kind: 'transient', remedy: 'Look at the network.' } as const;
     expect(needsOperator(classify(new ObjectStoreError('putting object', unreachable)))).toBe(false);
     expect(needsOperator(classify(new RedisRefused('sealing', 'NOTDURABLE')))).toBe(false);

@@ -2,23 +2,13 @@ import { IoredisPort, UploaderLane } from '@sink/lane';
 import { createObjectStore } from '@sink/objects';
 import { SpoolDirectory } from '@sink/spool';
 import { eventually, type S3Effect } from '@sink/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ObjectBuilder } from './object-builder.ts';
 import { SpoolFiles } from './spool-files.ts';
-import { type SealedSegment, SINK, UploaderWorld } from '../test/uploader-world.ts';
+import { NOTHING, type SealedSegment, SINK, worldOfFile } from '../test/uploader-world.ts';
 import { uploadSegment, type SegmentUploadPorts } from './upload-segment.ts';
 
-let world: UploaderWorld;
-beforeAll(async () => {
-  world = await UploaderWorld.start();
-});
-afterEach(async () => {
-  expect(world.s3.overwrites()).toEqual([]);
-  await world.reset();
-});
-afterAll(() => world.stop());
-
-const NOTHING = { segments: 0, events: 0, bytes: 0, chunks: 0, jobs: 0 };
+const world = await worldOfFile();
 const PUT = { operation: 'PutObject' } as const;
 
 async function stored({ record, object }: SealedSegment, timeoutMs = 15_000): Promise<void> {
@@ -78,7 +68,7 @@ describe('S3 fails', () => {
     expect(uploader.log()).toContain('"code":"timeout"');
   });
 
-  test('an outage holds the whole queue, and when it ends nobody waits for his own next try', async () => {
+  test('an outage holds the whole queue, and when it ends no job waits for its own next try', async () => {
     const outage = world.s3.addFault({
       match: PUT,
       effect: { kind: 'error', status: 503, code: 'ServiceUnavailable' },
@@ -111,7 +101,7 @@ describe('a person is needed', () => {
     expect(await uploader.metric('sink_upload_retries_total', { kind: 'operator' })).toBeGreaterThanOrEqual(1);
   });
 
-  test('the bucket is missing: red, and green when somebody makes it', async () => {
+  test('the bucket is missing: red, and green when it is created', async () => {
     world.s3.setBucketExists(false);
     const uploader = await world.startUploader();
     const segment = await world.sealAndQueue();
@@ -131,7 +121,7 @@ describe('a person is needed', () => {
     expect(uploader.log().match(/"kind":"operator".*the uploader retries it/g)).toHaveLength(1);
   });
 
-  test('the key is taken by other content: it is not overwritten, others go on, and it heals by itself', async () => {
+  test('the key is taken by other content: it is not overwritten, others continue, and its upload succeeds later', async () => {
     const taken = await world.seal();
     world.s3.plant(taken.record.key, Buffer.from('not ours\n'));
     await world.queue.add(0, taken.record.id);
@@ -206,7 +196,7 @@ describe('doing it twice (invariant 5)', () => {
 });
 
 describe('Redis', () => {
-  test('is restarted in the middle of uploads: all goes on by itself', async () => {
+  test('is restarted in the middle of uploads: they continue automatically', async () => {
     world.s3.addFault({ match: PUT, effect: { kind: 'slow', delayMs: 2_000 } });
     const uploader = await world.startUploader();
     const segments = await Promise.all(Array.from({ length: 12 }, () => world.sealAndQueue()));
@@ -216,7 +206,7 @@ describe('Redis', () => {
     expect(uploader.failures).toEqual([]);
   });
 
-  test('is at maxmemory by foreign keys: uploads that run are committed, and all goes on when there is room', async () => {
+  test('is at maxmemory by foreign keys: uploads that run are committed, and all continue when there is room', async () => {
     const segments = await Promise.all(Array.from({ length: 12 }, () => world.sealAndQueue()));
     const without = await world.seal();
     await world.admin.config('SET', 'maxmemory', '32mb');

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { SegmentRecord } from '@sink/domain';
 import { compressContent, type InstanceSpool, SpoolDirectory } from '@sink/spool';
-import type { ObjectBody, ObjectBuilderPort } from './upload-segment.ts';
+import type { ObjectBody } from './upload-segment.ts';
 
 /** Content up to this size is compressed in memory; more goes by way of a file, so that memory is bounded. */
 const IN_MEMORY_BYTES_MAX = 8 * 1024 * 1024;
@@ -15,9 +15,9 @@ export interface ObjectBuilderOptions {
 
 /**
  * Makes an object's bytes from its content, the same that the spool made. A large object is in a file in this process' own
- * folder while it is uploaded. If the process dies, `tidy` of any other uploader removes its files.
+ * folder while it is uploaded. If the process is killed, `tidy` of any other uploader removes its files.
  */
-export class ObjectBuilder implements ObjectBuilderPort {
+export class ObjectBuilder {
   readonly #directory: SpoolDirectory;
   readonly #inMemoryBytesMax: number;
   readonly #instance = `u-${randomUUID()}`;

@@ -4,20 +4,10 @@ import { join } from 'node:path';
 import { spilledRecord } from '@sink/domain';
 import { spoolLease } from '@sink/lane';
 import { eventually, temporaryDirectory } from '@sink/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type SealedSegment, UploaderWorld } from '../test/uploader-world.ts';
+import { describe, expect, test } from 'vitest';
+import { NOTHING, type SealedSegment, worldOfFile } from '../test/uploader-world.ts';
 
-let world: UploaderWorld;
-beforeAll(async () => {
-  world = await UploaderWorld.start();
-});
-afterEach(async () => {
-  expect(world.s3.overwrites()).toEqual([]);
-  await world.reset();
-});
-afterAll(() => world.stop());
-
-const NOTHING = { segments: 0, events: 0, bytes: 0, chunks: 0, jobs: 0 };
+const world = await worldOfFile();
 
 async function stored({ record, object }: SealedSegment): Promise<void> {
   await eventually(async () => expect(await world.left()).toEqual(NOTHING));
@@ -67,7 +57,7 @@ describe('a spilled segment', () => {
     expect(await uploader.metric('sink_uploads_total', { result: 'existed' })).toBe(1);
   });
 
-  test('whose file is lost is kept and told of, and goes on once the file is back', async () => {
+  test('whose file is lost is kept and reported, and is uploaded once the file is back', async () => {
     const segment = await world.spill();
     const other = await world.spill({ chunks: [['{"id":"other"}']] });
     const path = world.spoolPath(segment.record, 'spilled');
@@ -83,7 +73,7 @@ describe('a spilled segment', () => {
     await eventually(() => expect(uploader.problems()).toEqual({}));
   });
 
-  test('on another disk is left to its uploader; where that one is away, it is told', async () => {
+  test('on another disk is left to its uploader; where that one is away, it is reported', async () => {
     const segment = await world.spill();
     const elsewhere = spilledRecord(segment.record, 'elsewhere');
     await world.admin.hset(world.lane().keys.spilled, segment.record.id, JSON.stringify(elsewhere));
@@ -115,7 +105,7 @@ describe('batchers know that an uploader is on this spool directory', () => {
     await eventually(async () => expect(await world.lane().leaseExists(spoolLease(spoolId))).toBe(true));
   });
 
-  test('a spool id that can not be read ends the start, and says so', async () => {
+  test('a spool id that cannot be read ends the start with that message', async () => {
     world.dataDir = temporaryDirectory('uploader');
     await world.seal();
     writeFileSync(join(world.spoolDir, 'spool-id'), '../..');

@@ -1,6 +1,6 @@
 import type { SealedSegment } from '@sink/domain';
 import { type SpoolDirectory, SpoolError } from '@sink/spool';
-import type { ObjectBody, SpoolFilesPort } from './upload-segment.ts';
+import type { ObjectBody } from './upload-segment.ts';
 
 /** An object up to this size is read into memory once, for checksum and PUT; a larger one is read twice, as a stream. */
 const IN_MEMORY_BYTES_MAX = 8 * 1024 * 1024;
@@ -10,10 +10,10 @@ const NEWER_MAX = 10_000;
 export type SpoolFilesDirectory = Pick<SpoolDirectory, 'examine' | 'unmark' | 'remove'>;
 
 /**
- * The spool's files as the uploader uses them. If a file is missing or not sound, the uploader makes the object from the
- * chunks.
+ * The spool's files as the uploader uses them; a file on another machine counts as missing. If a file is missing or not
+ * sound, the uploader makes the object from the chunks.
  */
-export class SpoolFiles implements SpoolFilesPort {
+export class SpoolFiles {
   readonly #directory: SpoolFilesDirectory;
   readonly #onUnsound: (record: SealedSegment, problem: string) => void;
   /** Segments whose file a newer release wrote: it is left untouched. */
@@ -24,6 +24,7 @@ export class SpoolFiles implements SpoolFilesPort {
     this.#onUnsound = onUnsound;
   }
 
+  /** The bytes of a segment's file, verified against its checksum and its record; `null` if there is no sound file. */
   async open(record: SealedSegment): Promise<ObjectBody | null> {
     try {
       const options = { sealed: record, inMemoryBytesMax: IN_MEMORY_BYTES_MAX };
@@ -38,11 +39,13 @@ export class SpoolFiles implements SpoolFilesPort {
     return null;
   }
 
+  /** Removes the mark that says that the file may be the only copy. The object must be in the bucket. */
   async unmark(record: SealedSegment): Promise<void> {
     if (this.#newer.has(record.id)) return;
     await this.#directory.unmark(record.spool, record.id);
   }
 
+  /** Removes the file, sound or not. The segment must be committed. */
   async remove(record: SealedSegment): Promise<void> {
     if (this.#newer.delete(record.id)) return;
     try {

@@ -1,14 +1,9 @@
-import { type Clock, type FailureLog, FailureReporter, type Readiness } from '@sink/runtime';
+import { FailureReporter, type Readiness } from '@sink/runtime';
+import type { UploaderPorts } from '../compose.ts';
 import type { UploadFailure } from './failure.ts';
 
 /** Segments that are named one by one. */
 const STUCK_MAX = 100;
-
-export interface UploadHealthPorts {
-  readonly log: FailureLog;
-  readonly readiness: Readiness;
-  readonly clock: Pick<Clock, 'monotonicMs'>;
-}
 
 /**
  * What operators see of failed uploads. `/readyz` is red, and names the remedy, from a failure that needs an operator
@@ -25,12 +20,10 @@ export class UploadHealth {
   /** Whether the bucket has not been seen to work since the start. */
   #untried = false;
 
-  constructor(ports: UploadHealthPorts) {
+  constructor(ports: Pick<UploaderPorts, 'log' | 'readiness' | 'clock'>) {
     this.#readiness = ports.readiness;
-    this.#failures = new FailureReporter(
-      { log: ports.log, clock: ports.clock },
-      { name: 'uploads', working: 'uploads succeed again' },
-    );
+    const { log, clock } = ports;
+    this.#failures = new FailureReporter({ log, clock }, { name: 'uploads', working: 'uploads succeed again' });
   }
 
   /** Whether no upload succeeds until an operator acts. */

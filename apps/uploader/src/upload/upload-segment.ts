@@ -8,7 +8,9 @@ import {
 } from '@sink/domain';
 import type { UploaderLane } from '@sink/lane';
 import type { ObjectStore, ObjectToPut } from '@sink/objects';
+import type { ObjectBuilder } from './object-builder.ts';
 import { ChunkMissing, contentOf } from './rebuild.ts';
+import type { SpoolFiles } from './spool-files.ts';
 
 /** An object's bytes, ready to be put: from the spool file, or rebuilt from the chunks. */
 export interface ObjectBody {
@@ -17,23 +19,6 @@ export interface ObjectBody {
   readonly crc32: number;
   /** Frees what holds the body; called once, when the body is no longer needed. */
   release?(): Promise<void>;
-}
-
-/** Segment files of this machine's spool; a file on another machine counts as missing. */
-export interface SpoolFilesPort {
-  /** The bytes of a segment's file, verified against its checksum and its record; `null` if there is no sound file. */
-  open(record: SealedSegment): Promise<ObjectBody | null>;
-  /** Removes the mark that says that the file may be the only copy. The object must be in the bucket. */
-  unmark(record: SealedSegment): Promise<void>;
-  /** Removes the file, sound or not. The segment must be committed. */
-  remove(record: SealedSegment): Promise<void>;
-}
-
-/** Makes the same object bytes from a segment's content as the spool did. */
-export interface ObjectBuilderPort {
-  build(record: SegmentRecord, content: AsyncIterable<Buffer>): Promise<ObjectBody>;
-  /** Removes files of other processes that are at least this old. @returns how many */
-  tidy(ageMinMs: number, nowMs: number): Promise<number>;
 }
 
 /** The file with a spilled segment's only copy is missing or damaged, and its object is not in the bucket. */
@@ -51,8 +36,8 @@ export class SpilledFileMissing extends Error {
 export interface SegmentUploadPorts {
   readonly lane: UploaderLane;
   readonly store: ObjectStore;
-  readonly spool: SpoolFilesPort;
-  readonly builder: ObjectBuilderPort;
+  readonly spool: Pick<SpoolFiles, 'open' | 'unmark' | 'remove'>;
+  readonly builder: Pick<ObjectBuilder, 'build'>;
   readonly wallMs: () => number;
   readonly receiptsMax: number;
   /** Whether a manifest has to list the object. */

@@ -2,20 +2,10 @@ import { copyFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises
 import { dirname } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { eventually } from '@sink/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type SealedSegment, UploaderWorld } from '../test/uploader-world.ts';
+import { describe, expect, test } from 'vitest';
+import { NOTHING, type SealedSegment, worldOfFile } from '../test/uploader-world.ts';
 
-let world: UploaderWorld;
-beforeAll(async () => {
-  world = await UploaderWorld.start();
-});
-afterEach(async () => {
-  expect(world.s3.overwrites()).toEqual([]);
-  await world.reset();
-});
-afterAll(() => world.stop());
-
-const NOTHING = { segments: 0, events: 0, bytes: 0, chunks: 0, jobs: 0 };
+const world = await worldOfFile();
 
 async function stored({ record, object }: SealedSegment, timeoutMs = 10_000): Promise<void> {
   await eventually(async () => expect(await world.left()).toEqual(NOTHING), { timeoutMs });
@@ -145,7 +135,7 @@ describe('without a sound file the object is made from the chunks', () => {
     await eventually(() => expect(world.s3.object(other.record.key)).toBeDefined());
     expect(uploader.problems()['segments']).toMatch(/1 sealed segments .* keep the Redis data/);
     expect(await world.lane().hasRecord(lost.record.id)).toBe(true);
-    // Somebody puts the file back: all is well by itself.
+    // Once the file is back, the upload succeeds.
     await world.spoolFile(lost.record, lost.content);
     await eventually(() => expect(uploader.problems()).toEqual({}));
     expect(world.s3.object(lost.record.key)?.body.equals(lost.object)).toBe(true);

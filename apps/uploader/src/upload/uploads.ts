@@ -1,27 +1,16 @@
-import { type RedisPort, UploaderLane } from '@sink/lane';
-import type { ObjectStore } from '@sink/objects';
-import type { Clock } from '@sink/runtime';
-import type { UploaderLog, UploadJobs } from '../compose.ts';
-import type { UploaderMetrics } from '../metrics.ts';
+import { UploaderLane } from '@sink/lane';
+import type { UploaderPorts, UploadJobs } from '../compose.ts';
 import type { UploaderSettings } from '../settings.ts';
 import { Breaker } from './breaker.ts';
 import { classify } from './failure.ts';
 import type { UploadHealth } from './upload-health.ts';
-import { type ObjectBuilderPort, type SpoolFilesPort, uploadSegment, uploadSpilled } from './upload-segment.ts';
+import { type SegmentUploadPorts, uploadSegment, uploadSpilled } from './upload-segment.ts';
 
-export interface UploadsPorts {
-  readonly redis: RedisPort;
+export interface UploadsPorts extends Omit<UploaderPorts, 'sweepRedis' | 'jobs' | 'spilled' | 'spool' | 'readiness'> {
   /** Every queue that this process takes jobs from. */
   readonly queues: readonly UploadJobs[];
-  readonly store: ObjectStore;
-  readonly spool: SpoolFilesPort;
-  readonly builder: ObjectBuilderPort;
+  readonly spool: SegmentUploadPorts['spool'];
   readonly health: UploadHealth;
-  readonly metrics: UploaderMetrics;
-  readonly log: UploaderLog;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly timeout: (ms: number) => AbortSignal;
 }
 
 /** The uploads of one process: tries each job once, and holds or releases whole queues by how the tries end. */
