@@ -14,9 +14,9 @@ export interface WorldParts {
   readonly scheduler: Scheduler;
   readonly random: Random;
   readonly redis: RedisPort;
-  /** What WAIT asks in worlds where each write has to reach a replica. */
+  /** Answers WAIT in worlds where each write has to reach a replica. */
   readonly replica: Replica;
-  /** What appends, seals and manifests wait for. */
+  /** How durable appends, seals and drawn manifests have to be. */
   readonly barrier: DurabilityBarrier;
   readonly sinkName: string;
   readonly bucket: Bucket;
@@ -44,9 +44,9 @@ export interface Ingest {
   readonly commit: ShippedIngest;
 }
 
-/** Leases never lapse by time here: the world removes them when it likes, as a clock that no rule may rest on. */
+/** Leases do not expire by time here: the world removes them at random, because no rule may depend on clocks. */
 export const LEASE_MS = 100_000_000;
-/** A window that no world outlasts: its time is Redis' own. */
+/** Longer than any world runs by the clock of Redis. */
 const DEDUPE = { windowMs: 3_600_000, fingerprintsMax: 1_000_000 };
 
 export function clockOf(parts: WorldParts, actor: Actor) {

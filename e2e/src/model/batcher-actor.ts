@@ -5,7 +5,7 @@ import { SpoolError } from '@sink/spool';
 import { clockOf, diskOf, guarded, LEASE_MS, redisOf, type WorldParts } from './actors.ts';
 import type { Actor } from './scheduler.ts';
 
-/** Nothing reads the figures, so the gauges of Redis are not asked for: they would be most of a world's calls. */
+/** Nothing reads the gauges, and asking Redis for them would be most of a world's calls. */
 class ModelMetrics extends BatcherMetrics {
   override observe(): Promise<void> {
     return Promise.resolve();
@@ -59,7 +59,7 @@ function portsOf(parts: WorldParts, actor: Actor): BatcherPorts {
   const redis = redisOf(parts, actor);
   const note = (fields: object, message = ''): void =>
     scheduler.note(`${actor.name}: ${message} ${JSON.stringify(fields)}`);
-  /** A failure that no retry mends is a broken invariant, wherever the batcher only reports it. */
+  /** A failure that is not retryable is a broken invariant, also where the batcher only reports it. */
   const failed = ({ err }: { readonly err?: unknown }): void => {
     note({}, String(err));
     if (err !== undefined && !isRetryable(err) && !isFolderGone(err)) parts.crash(actor, err);
@@ -86,7 +86,7 @@ function portsOf(parts: WorldParts, actor: Actor): BatcherPorts {
       debug: failed,
       info: note,
       warn: note,
-      // What needs an operator must not come about here.
+      // Nothing may need an operator here.
       error: (fields: object, message = '') => parts.crash(actor, new Error(`${message} ${JSON.stringify(fields)}`)),
     },
     readiness: { set: () => undefined },

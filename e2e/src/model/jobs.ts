@@ -8,10 +8,10 @@ interface Job {
   attempts: number;
 }
 
-/** Attempts after which a simulated job is kept as failed, so that the sweep has something to revive. */
+/** Attempts after which a job is kept as failed, so that the sweep has something to revive. */
 const ATTEMPTS_UNTIL_FAILED = 3;
 
-/** The upload queue, as BullMQ behaves: one job an id, also while a failed one is kept; a stalled one waits again. */
+/** An upload queue that behaves like BullMQ: one job per id, also while a failed one is kept; a stalled job waits again. */
 export class Jobs {
   readonly all = new Map<string, Job>();
   #heldUntilMs = 0;
@@ -60,7 +60,7 @@ export class Jobs {
     job.by = null;
   }
 
-  /** Jobs whose worker is gone, and by mistake some whose worker is only slow, wait again. */
+  /** Jobs of killed workers wait again, and by mistake some jobs of workers that are only slow. */
   stall(mistaken: () => boolean): void {
     for (const job of this.all.values()) {
       if (job.state === 'active' && (!job.by?.alive || mistaken())) Object.assign(job, { state: 'waiting', by: null });

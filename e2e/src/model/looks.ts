@@ -1,13 +1,8 @@
-import { createHash } from 'node:crypto';
-import type { Script } from '@sink/lane';
-
 /** The world's own queries of Redis. Each takes one round trip, because every world makes some fifty of them. */
-function look(name: string, lua: string): Script {
-  return { name, lua, sha1: createHash('sha1').update(lua).digest('hex') };
-}
+import { script } from '@sink/lane';
 
 /** The records, and the number of chunks that are pending although they are wholly sealed. */
-export const SEALED = look(
+export const SEALED = script(
   'sealed',
   `
 local chunks, taken, records, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
@@ -24,7 +19,7 @@ return {sealed, redis.call('HVALS', records)}
 );
 
 /** The sizes of a lane's keys in their order, then the number of counters that are not zero, of pending chunks, and of writers. */
-export const LEFTOVERS = look(
+export const LEFTOVERS = script(
   'leftovers',
   `
 local sizes = {redis.call('XLEN', KEYS[1])}
@@ -41,7 +36,7 @@ return sizes
 );
 
 /** Deletes the leases of dead actors: those that match ARGV[1] and are not among the other arguments. */
-export const EXPIRE_DEAD = look(
+export const EXPIRE_DEAD = script(
   'expireDead',
   `
 local living = {}

@@ -21,15 +21,20 @@ interface DirectoryNode {
 type TreeNode = FileNode | DirectoryNode;
 
 const SPOOL = '/data/spool';
+const MARKED = '.spilled';
 
 /**
- * The disk of a machine, and the spool directory on it. Processes that are killed leave everything as it is; when the machine
- * loses power, what no fsync made durable may be gone.
+ * The disk of a machine, and the spool directory on it. A killed process leaves everything as it is. When the machine loses
+ * power, what no fsync made durable may be gone.
  */
 export class ModelDisk {
   readonly spoolId: string;
   /** Uploads of what was spilled here. */
   readonly spilledJobs = new Jobs();
+  /** There is no room for further bytes, files and folders. */
+  full = false;
+  /** How many files were marked, ever. */
+  marks = 0;
   readonly #damages: () => boolean;
   readonly #root: DirectoryNode = newDirectory();
 
@@ -54,7 +59,7 @@ export class ModelDisk {
   /** What an operator may clear at any time: everything that is not the only copy. */
   clearSuperfluous(): void {
     for (const folder of this.#folders) {
-      for (const name of folder.names.keys()) if (!name.endsWith('.spilled')) folder.names.delete(name);
+      for (const name of folder.names.keys()) if (!name.endsWith(MARKED)) folder.names.delete(name);
     }
   }
 
@@ -91,7 +96,7 @@ export class ModelDisk {
       open: (path, purpose) =>
         call(purpose === 'read' ? 'open' : 'create', path, () => {
           const file = purpose === 'read' ? this.#file(path) : this.#create(path);
-          return openFile(file, this.#damages, (name, execute) => call(name, path, execute));
+          return this.#openFile(file, path, (name, execute) => call(name, path, execute));
         }),
       syncDirectory: (path) =>
         call('fsync', path, () => {
@@ -112,6 +117,7 @@ export class ModelDisk {
       rename: (oldPath, newPath) =>
         call('rename', oldPath, () => {
           const node = this.#node(oldPath);
+          if (newPath.endsWith(MARKED)) this.marks += 1;
           this.#directory(dirname(newPath)).names.set(basename(newPath), node);
           this.#directory(dirname(oldPath)).names.delete(basename(oldPath));
         }),
@@ -131,7 +137,9 @@ export class ModelDisk {
   #makeDirectory(path: string): void {
     let directory = this.#root;
     for (const name of namesIn(path)) {
-      const next = directory.names.get(name) ?? newDirectory();
+      const found = directory.names.get(name);
+      if (found === undefined) this.#needRoom(path);
+      const next = found ?? newDirectory();
       if (next.kind === 'file') throw systemError('ENOTDIR', path);
       directory.names.set(name, next);
       directory = next;
@@ -141,6 +149,7 @@ export class ModelDisk {
   #create(path: string): FileNode {
     const { names } = this.#directory(dirname(path));
     if (names.has(basename(path))) throw systemError('EEXIST', path);
+    this.#needRoom(path);
     const file: FileNode = { kind: 'file', bytes: Buffer.alloc(0), durable: Buffer.alloc(0) };
     names.set(basename(path), file);
     return file;
@@ -169,31 +178,32 @@ export class ModelDisk {
     if (node.kind === 'file') throw systemError('ENOTDIR', path);
     return node;
   }
-}
 
-function openFile(
-  file: FileNode,
-  damages: () => boolean,
-  call: <T>(name: string, execute: () => T) => Promise<T>,
-): OpenFile {
-  return {
-    read: (buffer, offset, length, position) =>
-      call('read', () => ({ bytesRead: file.bytes.copy(buffer, offset, position, position + length) })),
-    writev: (buffers) =>
-      call('write', () => {
-        const written = Buffer.concat(buffers);
-        const at = written.length >> 1;
-        if (damages()) written.writeUInt8(written.readUInt8(at) ^ 1, at);
-        file.bytes = Buffer.concat([file.bytes, written]);
-        return { bytesWritten: written.length };
-      }),
-    stat: () => call('fstat', () => ({ size: file.bytes.length })),
-    sync: () =>
-      call('fsync', () => {
-        file.durable = file.bytes;
-      }),
-    close: () => call('close', () => undefined),
-  };
+  #openFile(file: FileNode, path: string, call: <T>(name: string, execute: () => T) => Promise<T>): OpenFile {
+    return {
+      read: (buffer, offset, length, position) =>
+        call('read', () => ({ bytesRead: file.bytes.copy(buffer, offset, position, position + length) })),
+      writev: (buffers) =>
+        call('write', () => {
+          this.#needRoom(path);
+          const written = Buffer.concat(buffers);
+          const at = written.length >> 1;
+          if (this.#damages()) written.writeUInt8(written.readUInt8(at) ^ 1, at);
+          file.bytes = Buffer.concat([file.bytes, written]);
+          return { bytesWritten: written.length };
+        }),
+      stat: () => call('fstat', () => ({ size: file.bytes.length })),
+      sync: () =>
+        call('fsync', () => {
+          file.durable = file.bytes;
+        }),
+      close: () => call('close', () => undefined),
+    };
+  }
+
+  #needRoom(path: string): void {
+    if (this.full) throw systemError('ENOSPC', path);
+  }
 }
 
 function newDirectory(): DirectoryNode {

@@ -34,9 +34,8 @@ export async function withModelRedis(run: (redis: ModelRedis) => Promise<void>):
       port: new IoredisPort(client),
       faults: {
         crash: async () => {
-          // No command is in flight: between two steps of its world no actor waits for Redis. A connection that is
-          // opened
-          // before the server listens may take a second.
+          // No command is in flight, because no actor waits for Redis between two steps of its world. A connection that is
+          // opened before the server listens may take a second.
           client.disconnect();
           await server.kill();
           await server.restart();
@@ -69,7 +68,7 @@ export async function withSharedRedis(run: (port: RedisPort) => Promise<void>): 
   }
 }
 
-/** Sends the commands of all worlds of one turn of the event loop in one write, because system calls took most time. */
+/** Sends the commands of all worlds in one turn of the event loop in one write, because system calls took most of the time. */
 function gathering(client: Redis): RedisPort {
   const port = new IoredisPort(client);
   let gathers = false;

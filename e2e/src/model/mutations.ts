@@ -91,8 +91,23 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
   },
   {
     name: 'the sweep queues uploads whose seals are not durable',
-    edits: [{ rule: 'sweep.barrier', to: 'const durable = true;' }],
+    edits: [{ rule: 'sweep.barrier', to: '' }],
     shows: /DOUBLED/,
+  },
+  {
+    name: 'a segment is spilled before its seal is durable',
+    edits: [{ rule: 'spill.barrier', to: '' }],
+    shows: /DOUBLED/,
+  },
+  {
+    name: 'a manifest is written before its list is durable',
+    edits: [{ rule: 'manifest.barrier', to: '' }],
+    shows: /LISTED TWICE/,
+  },
+  {
+    name: 'a barrier writes nothing of its own',
+    edits: [{ rule: 'barrier.write', to: '' }],
+    shows: /DOUBLED|LISTED TWICE/,
   },
   {
     name: 'commit removes a chunk of which events are left',

@@ -14,7 +14,7 @@ const FILE = join(import.meta.dirname, 'pins.json');
  * The seed with which the search for a world that shows a mutation begins. It is the mutation's pin, a seed that showed it
  * when pins were made; or 1, without a pin or when `MODEL_PINS=off` asks for the whole search, which is for the night.
  *
- * Each change of the model moves the schedules, and a pin may then show nothing: the search goes on from there and takes
+ * Each change of the model moves the schedules, and a pin may then show nothing: the search continues from there and takes
  * longer. `npm run model -- --pin` finds new seeds for all mutations and writes them to pins.json.
  */
 export function firstSeed(mutation: ProtocolMutation): number {

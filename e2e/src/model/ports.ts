@@ -5,8 +5,8 @@ import type { Replica } from './replica.ts';
 import type { Actor, Scheduler } from './scheduler.ts';
 
 /**
- * An actor's connection to the real Redis, by way of the scheduler. A read never blocks: an actor that finds nothing waits
- * here. WAIT is answered by the replica.
+ * An actor's connection to the real Redis, through the scheduler. A read never blocks in Redis: an actor that finds nothing
+ * waits here. The replica answers WAIT.
  */
 export function scheduledRedis(scheduler: Scheduler, actor: Actor, redis: RedisPort, replica: Replica): RedisPort {
   const connection = {};
@@ -18,10 +18,7 @@ export function scheduledRedis(scheduler: Scheduler, actor: Actor, redis: RedisP
   };
   return {
     run: (script: Script, keys, args) =>
-      scheduler.remote(actor, script.name, () => {
-        replica.wrote(connection);
-        return redis.run(script, keys, args);
-      }),
+      scheduler.remote(actor, script.name, () => replica.run(connection, script, keys, args)),
     call: (command, args) => {
       if (command !== 'WAIT') return scheduler.remote(actor, command, () => redis.call(command, args));
       const replicated = replica.wait(connection);
@@ -39,7 +36,7 @@ export class PutLost extends Error {
   readonly retryable = true;
 }
 
-/** The bucket: it keeps conditional puts, and remembers when a key was offered other bytes. */
+/** The bucket. It reports a PUT of other bytes under a key that exists. */
 export class Bucket {
   readonly objects = new Map<string, Buffer>();
   readonly manifests = new Map<string, Buffer>();
@@ -51,7 +48,7 @@ export class Bucket {
     this.#onViolation = onViolation;
   }
 
-  /** @param fate of a PUT, uniform in [0, 1): the lowest ones fail, before or after the object is stored */
+  /** @param fate of a PUT, uniform in [0, 1): the lowest values fail, before or after the object is stored */
   store(scheduler: Scheduler, actor: Actor, fate: (isManifest: boolean) => number): ObjectStore {
     return {
       put: async (object) => {
@@ -66,8 +63,8 @@ export class Bucket {
       find: (key, contentHash) =>
         scheduler.local(actor, 'HEAD', () => {
           if (this.away) return lost();
-          const stands = this.#kept(key).get(key);
-          return stands && sha256(stands) === contentHash ? { etag: 'etag', objectBytes: stands.length } : null;
+          const stored = this.#kept(key).get(key);
+          return stored && sha256(stored) === contentHash ? { etag: 'etag', objectBytes: stored.length } : null;
         }),
       check: () => Promise.reject(new Error('the model checks no bucket')),
       close: () => undefined,
@@ -77,10 +74,10 @@ export class Bucket {
   #put(object: ObjectToPut, body: Buffer): boolean {
     if (sha256(body) !== object.contentHash) this.#onViolation(`PUT of other bytes than were sealed: ${object.key}`);
     const kept = this.#kept(object.key);
-    const stands = kept.get(object.key);
-    if (stands && !stands.equals(body)) this.#onViolation(`key with two contents: ${object.key}`);
+    const stored = kept.get(object.key);
+    if (stored && !stored.equals(body)) this.#onViolation(`key with two contents: ${object.key}`);
     kept.set(object.key, body);
-    return stands !== undefined;
+    return stored !== undefined;
   }
 
   #kept(key: string): Map<string, Buffer> {

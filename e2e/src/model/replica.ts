@@ -1,4 +1,4 @@
-import { RedisInDoubt, type RedisPort } from '@sink/lane';
+import { type Argument, RedisInDoubt, type RedisPort, type Script, script } from '@sink/lane';
 
 /** The replica of a sink's Redis: it may lag, and a failover then makes it the primary, without what was written since. */
 export class Replica {
@@ -19,9 +19,14 @@ export class Replica {
     return this.#dumps !== null;
   }
 
-  /** A connection sends something that may write. */
-  wrote(connection: object): void {
-    if (this.lags) this.#ahead.add(connection);
+  /** Runs a script for a connection. WAIT covers only what that connection wrote, so a script that writes nothing does not count. */
+  async run(connection: object, one: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    if (!this.lags) return this.#redis.run(one, keys, args);
+    const answer = await this.#redis.run(countingWrites(one), keys, args);
+    if (!Array.isArray(answer)) return answer;
+    const [wrote, own = null] = answer as unknown[];
+    if (wrote === 1) this.#ahead.add(connection);
+    return own;
   }
 
   /**
@@ -59,4 +64,23 @@ export class Replica {
     const keys: unknown = await this.#redis.call('KEYS', [`?${this.#sinkName}[:}]*`]);
     return (Array.isArray(keys) ? keys.map(String) : []).filter((key) => !key.includes(':lease:'));
   }
+}
+
+/** The script, whose answer then says first whether it wrote: Redis counts each change of its data. */
+function countingWrites({ name, lua }: Script): Script {
+  const flags = /^#!.*\n/.exec(lua)?.[0] ?? '';
+  return script(
+    name,
+    `${flags}local function changes()
+  return string.match(redis.call('INFO', 'persistence'), 'rdb_changes_since_last_save:(%d+)')
+end
+local function run()
+${lua.slice(flags.length)}
+end
+local before = changes()
+local answer = run()
+if type(answer) == 'table' and answer.err then return answer end
+return {changes() == before and 0 or 1, answer}
+`,
+  );
 }

@@ -1,17 +1,17 @@
 import { RedisInDoubt } from '@sink/lane';
 import type { Random } from '../random.ts';
 
-/** A process of the simulated world. Killed, it never gets another answer, and nothing it asks for is done any more. */
+/** A process of the simulated world. Once it is killed, it gets no answer any more, and starts no further call. */
 export interface Actor {
   readonly name: string;
   readonly kind: 'ingest' | 'batcher' | 'uploader';
   readonly host: number;
   alive: boolean;
-  /** Steps for which it is suspended (a zombie): what it sent before may still be executed. */
+  /** Steps for which it is suspended (a zombie); calls that it sent before may still be executed. */
   pausedSteps: number;
 }
 
-/** What an actor waits for: nothing goes on in the world but by the scheduler's choice of one of these. */
+/** A call that an actor waits for. The scheduler chooses one of these at each step, and nothing else happens in the world. */
 interface Parked {
   readonly actor: Actor;
   readonly name: string;
@@ -32,17 +32,17 @@ export interface Faults {
 
 /** A step takes less than this. */
 const STEP_MS = 12;
-/** How often an actor goes on with its next call to its disk at once. */
+/** How often an actor makes its next call to its disk in the same step. */
 const DISK_CONTINUES = 0.8;
-/** When all is calm work comes first, before what looks for work now and again; for so many steps, then time goes on. */
+/** In the calm, time runs slowly for so many steps, so that calls of work come before the timers that look for more. */
 const CALM_STEP_MS = 2;
 const CALM_STEPS = 2_500;
 
 /**
- * Runs the shipped code of all services in one process under a schedule that a seed fixes. Every await point of that code
- * ends in a port, every port parks here; one parked call at a time is chosen and executed on the real Redis, then the code
- * runs until everybody is parked again. On the way a call may get lost before or after it is executed, be executed twice,
- * or much later.
+ * Runs the shipped code of all services in one process, under a schedule that a seed determines. Every await of that code
+ * ends in a port, and every port parks its call here. The scheduler chooses one parked call, executes it on the real Redis,
+ * and waits until all actors are parked again. A call may be lost before or after it is executed, be executed twice, or be
+ * executed much later.
  */
 export class Scheduler {
   nowMs = 1_790_000_000_000;
@@ -65,7 +65,7 @@ export class Scheduler {
     return this.#park({ actor, name, remote: true, disk: false, due: { ms: this.nowMs }, execute });
   }
 
-  /** A call on the actor's own machine, or to a world that answers in order: it is a crash point, but is never lost. */
+  /** A call on the actor's own machine, or to a service that answers in order. An actor may be killed before it; it is never lost. */
   async local<T>(actor: Actor, name: string, execute: () => T, disk = false): Promise<T> {
     let result: { value: T } | undefined;
     const call = async (): Promise<void> => {
@@ -90,7 +90,7 @@ export class Scheduler {
     signal?.removeEventListener('abort', wake);
   }
 
-  /** A callback later; the returned function takes it back. */
+  /** Calls back later; the returned function cancels that. */
   after(actor: Actor, ms: number, callback: () => void): () => void {
     let wanted = true;
     void this.sleep(actor, ms).then(() => {
@@ -111,13 +111,13 @@ export class Scheduler {
     for (let i = this.#parked.length - 1; i >= 0; i--) {
       const parked = this.#parked[i];
       if (parked?.actor !== actor) continue;
-      // What was sent may still arrive.
+      // Redis may still get a call that was sent.
       if (parked.remote && !this.calm && this.#random.chance(0.3)) this.#late.push(parked.execute);
       this.#parked.splice(i, 1);
     }
   }
 
-  /** Lets one parked call happen; false when nobody can go on. */
+  /** Executes one parked call; false if no actor can continue. */
   async step(): Promise<boolean> {
     for (const actor of new Set(this.#parked.map((parked) => parked.actor)))
       if (actor.pausedSteps > 0) actor.pausedSteps -= 1;
@@ -140,13 +140,13 @@ export class Scheduler {
     return true;
   }
 
-  /** Calls to a disk are many and quick: mostly an actor makes the next one in the same step. */
+  /** Calls to a disk are many and quick, so mostly an actor makes the next one in the same step. */
   #continued(done: Parked): Parked | undefined {
     if (!done.disk || !this.#random.chance(DISK_CONTINUES)) return undefined;
     return this.#parked.find(({ actor, disk }) => disk && actor === done.actor);
   }
 
-  /** Executes one of the calls that were held up on the way, now. */
+  /** Executes one of the delayed calls. */
   async deliverLate(): Promise<void> {
     const [late] = this.#late.splice(this.#random.below(this.#late.length), 1);
     if (!late) return;
@@ -165,7 +165,7 @@ export class Scheduler {
     if (fate < lostRequest) return this.#lose(call, 'request lost');
     if (fate < lostRequest + late) {
       this.#late.push(call.execute);
-      return this.#lose(call, 'held up');
+      return this.#lose(call, 'delayed');
     }
     try {
       const value = await call.execute();

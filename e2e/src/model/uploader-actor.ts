@@ -8,14 +8,14 @@ import type { Actor } from './scheduler.ts';
 
 /** Nothing reads them. */
 const METRICS = new UploaderMetrics(new Registry());
-/** Failures that must not come about: an event that is nowhere, or another one than was sealed. */
+/** Failures that must not happen: the content of a segment is missing, or is not what was sealed. */
 const BROKEN: readonly unknown[] = ['content_missing', 'content_differs', 'spilled_missing'];
 /** The answer of `oldestChunk`: the stream is empty, and every partition has ended. */
 const ALL_COMPLETE = [String(Number.MAX_SAFE_INTEGER), ''];
 /** The wait of a worker between two jobs. */
 const WORK_EVERY_MS = 10;
 
-/** The shipped uploader, with a worker that takes jobs one after the other, as BullMQ hands them out. */
+/** The shipped uploader, with a worker that takes one job after the other. */
 export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
   const never = new AbortController().signal;
   return guarded(parts, actor, async () => {
@@ -61,7 +61,7 @@ async function work(uploader: ComposedUploader, parts: WorldParts, actor: Actor,
     } catch (error) {
       scheduler.note(`${actor.name} failed ${id}: ${String(error)}`);
       if (!isRetryable(error) && !(error instanceof SpoolError)) throw error;
-      // An uploader that reads one part before a failover and one after it has read what never existed.
+      // An uploader that reads in part before and in part after a failover may see a state that never existed.
       const consistent = parts.failovers() === failovers;
       if (consistent && BROKEN.includes(Reflect.get(Object(error), 'code'))) parts.crash(actor, error);
       await scheduler.local(actor, 'fail job', () => jobs.fail(actor, id));
@@ -72,11 +72,11 @@ async function work(uploader: ComposedUploader, parts: WorldParts, actor: Actor,
 function portsOf(parts: WorldParts, actor: Actor): UploaderPorts {
   const { scheduler, random } = parts;
   const disk = diskOf(parts, actor);
-  const note = (fields: object, message: string): void => {
+  const note = (fields: object, message = ''): void => {
     // Without the fields: keys contain hashes over times of Redis, which differ from run to run.
     scheduler.note(`${actor.name}: ${message}`);
     const error: unknown = Reflect.get(fields, 'err');
-    // A failure that no retry mends is a broken invariant, also where the uploader only reports it.
+    // A failure that is not retryable is a broken invariant, also where the uploader only reports it.
     if (error !== undefined && !isRetryable(error)) parts.crash(actor, error);
   };
   return {
@@ -103,7 +103,7 @@ function portsOf(parts: WorldParts, actor: Actor): UploaderPorts {
   };
 }
 
-/** Clocks decide when a partition is complete, and no rule may rest on that: here it is complete at every look. */
+/** Clocks decide when a partition is complete, and no rule may depend on that: here it is always complete. */
 function hasty(redis: RedisPort): RedisPort {
   return {
     ...redis,

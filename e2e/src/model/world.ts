@@ -31,9 +31,11 @@ const RETIRE_AT_ONCE_MS = -1;
 /** How often processes are harmed: a world with less harm gets further, for instance to segments that are spilled. */
 const HARM = [1, 0.3, 0.1];
 /** Of the steps in which a replica lags: long enough for a seal that it lacks to become an object. */
-const FAILS_OVER = 0.005;
+const FAILS_OVER = 0.003;
+/** PUTs and marks in the time of the lag after which a failover comes at the latest. */
+const KEPT_MAX = 8;
 const QUIET_STEPS_MAX = 40_000;
-/** What Redis answers to a script that it can not compile, or that names a variable which is not there. */
+/** What Redis answers to a script that it cannot compile, or that names a variable which does not exist. */
 const NO_LUA = /compiling script|nonexistent global/;
 /** Worlds in which Redis as a whole crashes or is full; the others may share one. */
 const HARMS_REDIS = 0.1;
@@ -47,10 +49,9 @@ export function harmsRedis(seed: number): boolean {
 }
 
 /**
- * One world: a real Redis, a bucket, and a sink or two on them, each with two ingests, a batcher and an uploader a host, a
- * queue and disks; for some hundred steps everything goes wrong that can, then
- * nothing any more, and then every acknowledged event must stand in exactly one object, and nothing may be left anywhere
- * else.
+ * One world: a real Redis, a bucket, and one or two sinks on them, each with two ingests, a batcher and an uploader on each
+ * host, a queue and disks. For some hundred steps everything fails that can fail. Then nothing fails any more, and in the end
+ * every acknowledged event must be in exactly one object, and nothing may be left elsewhere.
  */
 export async function runSeed(seed: number, redis: WorldRedis, options: SeedOptions = {}): Promise<SeedResult> {
   const random = new Random(seed);
@@ -71,7 +72,7 @@ export async function runSeed(seed: number, redis: WorldRedis, options: SeedOpti
   return { seed, violations: oracle.violations, events: oracle.events, objects: shared.bucket.objects.size };
 }
 
-/** A script that Redis can not even compile fails in ways that look like a broken rule: what it is, is told as well. */
+/** A script that Redis cannot compile fails in ways that look like a broken rule, so it is reported by its own name as well. */
 function compiling(redis: RedisPort, oracle: Oracle): RedisPort {
   return {
     run: (script, keys, args) => {
@@ -114,11 +115,11 @@ async function rage(shared: Shared, sinks: readonly Sink[]): Promise<void> {
   for (const sink of sinks) await sink.calmDown();
 }
 
-/** S3 is away for some fifty steps now and again. */
+/** From time to time the bucket is away for some fifty steps. */
 function harmBucket({ random, scheduler, bucket }: Shared): void {
   if (!random.chance(bucket.away ? 0.012 : 0.006)) return;
   bucket.away = !bucket.away;
-  scheduler.note(`S3 is ${bucket.away ? 'away' : 'back'}`);
+  scheduler.note(`the bucket is ${bucket.away ? 'away' : 'back'}`);
 }
 
 async function harmRedis(shared: Shared, faults: RedisFaults, crashes: number): Promise<void> {
@@ -135,7 +136,7 @@ async function harmRedis(shared: Shared, faults: RedisFaults, crashes: number): 
   }
 }
 
-/** No more faults: the living finish the work, alone. */
+/** There are no faults any more, and the living processes finish the work. */
 async function quiet({ scheduler }: Shared, sinks: readonly Sink[]): Promise<void> {
   await scheduler.deliverAllLate();
   scheduler.calm = true;
@@ -163,13 +164,14 @@ class Sink {
   readonly #sent: (readonly string[])[] = [];
   /** Null: there is no failover. */
   readonly #lagsAtStep: number | null;
-  /** Objects in the bucket when the replica began to lag. */
-  #storedBefore = 0;
+  /** The number of things kept (`#kept`) at which a lagging replica becomes the primary. */
+  #failsOverAt = 0;
   #failovers = 0;
   #submissions = 0;
   #submissionsMax: number;
   #ingestsStopped = false;
   readonly #harm: number;
+  readonly #fillsDisks: boolean;
 
   constructor(shared: Shared, sinkName: string) {
     const { random, scheduler, oracle } = shared;
@@ -180,7 +182,8 @@ class Sink {
     this.#oracle = oracle;
     this.#submissionsMax = 20 + random.below(25);
     this.#harm = random.pick(HARM) ?? 1;
-    this.#lagsAtStep = random.chance(0.4) ? 200 + random.below(600) : null;
+    this.#lagsAtStep = random.chance(0.5) ? 200 + random.below(600) : null;
+    this.#fillsDisks = random.chance(0.2);
     const hosts = 1 + random.below(3);
     const damaging = random.chance(0.3);
     const damages = (): boolean => damaging && random.chance(0.02);
@@ -193,7 +196,7 @@ class Sink {
       consumers: new Map(),
       flushSize: 3 + random.below(5),
       dedupe: random.chance(0.3),
-      manifests: random.chance(0.3),
+      manifests: random.chance(0.4),
       replica: new Replica(this.#redis, sinkName),
       barrier: { waitaof: false, replicas: random.chance(0.5) ? 1 : 0, timeoutMs: 0 },
       failovers: () => this.#failovers,
@@ -212,11 +215,12 @@ class Sink {
       this.#start('batcher', host);
       this.#start('uploader', host);
     }
-    if (random.chance(0.3)) this.#start('batcher', 0);
+    // Two on one disk: one spills what the other has sealed, and does not know yet whether that seal is durable.
+    if (random.chance(0.5)) this.#start('batcher', 0);
     if (random.chance(0.2)) this.#start('uploader', 0);
   }
 
-  /** What happens to it at one step of the world. */
+  /** What happens to the sink at one step of the world. */
   async live(step: number): Promise<void> {
     if (this.#random.chance(0.04)) this.#submit();
     if (this.#parts.dedupe && this.#random.chance(0.05)) this.#sendAgain();
@@ -229,6 +233,7 @@ class Sink {
     if (this.#parts.replica.lags) await this.#switchOver();
     await this.#check();
     for (const actor of this.#actors) actor.pausedSteps = 0;
+    for (const disk of this.#parts.disks) disk.full = false;
   }
 
   stopIngests(): void {
@@ -237,7 +242,7 @@ class Sink {
     void Promise.all(stopping).then(() => (this.#ingestsStopped = true));
   }
 
-  /** Helps who is alone; whether nothing is left to do. */
+  /** Replaces processes that are missing, and lets the leases of dead ones expire; whether nothing is left to do. */
   async finish(): Promise<boolean> {
     this.#staffHosts();
     await this.#expireDeadLeases();
@@ -257,22 +262,28 @@ class Sink {
   }
 
   /**
-   * A failover to a replica that lags. Where writes wait for the replica, nothing may come of it. Elsewhere it comes after the
-   * PUT of an object whose seal the replica lacks: what is sealed again may be in two objects, and nothing else may come of
-   * it. There nothing is appended while the replica lags, because it would be lost, as documented.
+   * A failover to a replica that lags. Where writes wait for the replica, it loses nothing, and comes at any time. Elsewhere it
+   * loses seals whose objects are in the bucket: what is sealed again may be in two objects, and nothing else may go wrong.
+   * There nothing is appended while the replica lags, because it would be lost, as documented.
    */
   async #failOver(step: number): Promise<void> {
-    const { replica, barrier, bucket } = this.#parts;
-    const stored = bucket.objects.size;
+    const { replica, barrier } = this.#parts;
+    const waits = barrier.replicas > 0;
     if (step === this.#lagsAtStep) {
       this.#scheduler.note(`the replica of ${this.#parts.sinkName} lags from here on`);
-      this.#storedBefore = stored;
+      this.#failsOverAt = this.#kept + (waits ? 1 + this.#random.below(KEPT_MAX) : 2);
       await replica.lag();
     }
     if (!replica.lags) return;
-    const due = barrier.replicas > 0 ? this.#random.chance(FAILS_OVER) : stored > this.#storedBefore + 1;
+    const due = this.#kept >= this.#failsOverAt || (waits && this.#random.chance(FAILS_OVER));
     if (due && !this.#shared.full) return this.#switchOver();
-    if (barrier.replicas === 0) for (const { actor } of this.#ingests) actor.pausedSteps = 2;
+    if (!waits) for (const { actor } of this.#ingests) actor.pausedSteps = 2;
+  }
+
+  /** What was done outside of Redis, so that no failover takes it back: objects, manifests, and marks of files. */
+  get #kept(): number {
+    const { bucket, disks } = this.#parts;
+    return bucket.objects.size + bucket.manifests.size + disks.reduce((sum, { marks }) => sum + marks, 0);
   }
 
   async #switchOver(): Promise<void> {
@@ -337,7 +348,7 @@ class Sink {
     this.#remove(actor);
   }
 
-  /** A broker's requests: one to five events, each with an id of its own. Once a request is refused, it is another one. */
+  /** A producer's request: one to five events, each with an id of its own. */
   #submit(): void {
     if (this.#submissions >= this.#submissionsMax) return;
     this.#submissions += 1;
@@ -346,7 +357,7 @@ class Sink {
     this.#send(lines);
   }
 
-  /** As a broker delivers more than once: what was not acknowledged, or was, or is still on its way. */
+  /** A producer sends a request again: one that was acknowledged, one that was not, or one that has no answer yet. */
   #sendAgain(): void {
     const lines = this.#random.pick(this.#sent);
     if (lines) this.#send(lines);
@@ -365,25 +376,26 @@ class Sink {
 
   async #disturb(): Promise<void> {
     const random = this.#random;
-    const someone = random.pick(this.#actors);
-    if (!someone) return;
-    if (random.chance(0.02 * this.#harm)) someone.pausedSteps = 5 + random.below(40);
+    const victim = random.pick(this.#actors);
+    if (!victim) return;
+    if (random.chance(0.02 * this.#harm)) victim.pausedSteps = 5 + random.below(40);
     if (random.chance(0.012 * this.#harm)) {
-      this.#kill(someone);
-      this.#start(someone.kind, someone.host);
+      this.#kill(victim);
+      this.#start(victim.kind, victim.host);
     }
     if (random.chance(0.004)) this.#start('batcher', random.below(this.#parts.disks.length));
-    if (random.chance(0.004) && someone.kind === 'batcher') this.#stops.get(someone)?.abort();
+    if (random.chance(0.004) && victim.kind === 'batcher') this.#stops.get(victim)?.abort();
     if (random.chance(0.03 * this.#harm)) await this.#dropLease();
     if (random.chance(0.02)) for (const jobs of this.#allJobs) jobs.stall(() => random.chance(0.5));
     if (random.chance(0.1)) await this.#scheduler.deliverLate();
     if (random.chance(0.004)) await this.#forgetPending(); // rule: world.forget-pending
     if (random.chance(0.008)) this.#clearDisk();
+    if (this.#fillsDisks) this.#fillDisk();
     if (random.chance(0.003)) this.#losePower(random.below(this.#parts.disks.length));
     if (random.chance(0.006)) await this.#redis.call('DEL', [this.#keys.writers]);
   }
 
-  /** The machine loses power and starts again: its processes, and what is not durable on its disk, are gone. */
+  /** The machine loses power and starts again, without its processes and without what was not durable on its disk. */
   #losePower(host: number): void {
     this.#scheduler.note(`host ${host} LOSES POWER`);
     const here = this.#actors.filter((actor) => actor.host === host);
@@ -394,19 +406,27 @@ class Sink {
 
   #clearDisk(): void {
     const disk = this.#random.pick(this.#parts.disks);
-    this.#scheduler.note(`spool of ${disk?.spoolId} is cleared of what stands elsewhere too`);
+    this.#scheduler.note(`spool of ${disk?.spoolId} is cleared of what is stored elsewhere too`);
     disk?.clearSuperfluous();
+  }
+
+  /** From time to time a disk is full for some thirty steps. */
+  #fillDisk(): void {
+    const disk = this.#random.pick(this.#parts.disks);
+    if (disk === undefined || !this.#random.chance(disk.full ? 0.03 : 0.005)) return;
+    disk.full = !disk.full;
+    this.#scheduler.note(`disk of ${disk.spoolId} is ${disk.full ? 'full' : 'no longer full'}`);
   }
 
   async #dropLease(): Promise<void> {
     const consumers = await this.#consumers();
     const victim = this.#random.pick(consumers);
     if (victim === undefined) return;
-    this.#scheduler.note(`lease of ${victim} lapses`);
+    this.#scheduler.note(`lease of ${victim} expires`);
     await this.#redis.call('DEL', [leaseKey(this.#keys, victim)]);
   }
 
-  /** What an operator's XGROUP DELCONSUMER, or a failover, does: delivered chunks are in nobody's pending list. */
+  /** As after an operator's XGROUP DELCONSUMER, or a failover: delivered chunks are in no pending list. */
   async #forgetPending(): Promise<void> {
     const victim = this.#random.pick(await this.#consumers());
     if (victim === undefined) return;

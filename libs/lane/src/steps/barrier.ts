@@ -43,7 +43,7 @@ export async function reachedAfterWrite(
   barrier: DurabilityBarrier,
 ): Promise<boolean> {
   if (!barrier.waitaof && barrier.replicas === 0) return true;
-  integer(await barrierStep.run(redis, keys, {}), 'writing a barrier');
+  integer(await barrierStep.run(redis, keys, {}), 'writing a barrier'); // rule: barrier.write
   return reached(redis, keys, barrier);
 }
 
