@@ -42,7 +42,7 @@ export async function lastSeen(sink: Pipeline, keys: ReadonlySet<string>, nameOf
 
 type Note = (event: Readonly<Record<string, unknown>>, place: string) => void;
 
-/** In a chunk, and in a sealed segment if a record says so. */
+/** In a chunk, and in a sealed segment if there is a record of it. */
 async function inChunks(redis: Redis, sinkName: string, note: Note): Promise<void> {
   const lane = laneKeys(sinkName, 0);
   const slices = Object.values(await redis.hgetall(lane.records)).flatMap((json) => {

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { killEach } from '../harness/kills.ts';
 import { FAULTLESS, judge } from '../harness/oracle.ts';
 import { Pipeline } from '../harness/pipeline.ts';
 import { Producers } from '../harness/producer.ts';
@@ -15,15 +16,7 @@ it(
   async () => {
     const sink = (pipeline = await Pipeline.start({ settings: { SINK_FLUSH_SIZE: '50' } }));
     const producers = new Producers(() => sink.of('ingest'), 24);
-    for (let round = 0; round < 2; round++) {
-      for (const service of [...sink.services]) {
-        await producers.acknowledgedMore(150);
-        await sink.crash(service);
-      }
-      await producers.acknowledgedMore(150);
-      await sink.redis.kill();
-      await sink.redis.restart();
-    }
+    for (let round = 0; round < 2; round++) await killEach(sink, producers);
     await producers.acknowledgedMore(150);
     await Promise.all([...sink.services.map((service) => service.process.kill('SIGKILL')), sink.redis.kill()]);
     await sink.redis.restart();

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { killEach } from '../harness/kills.ts';
 import { FAULTLESS, judge } from '../harness/oracle.ts';
 import { Pipeline } from '../harness/pipeline.ts';
 import { Producers } from '../harness/producer.ts';
@@ -13,13 +14,7 @@ afterEach(async () => {
 it('SIGKILL of ingest, batcher, uploader and Redis under load: every acknowledged event is in exactly one object', async () => {
   const sink = (pipeline = await Pipeline.start({ settings: { SINK_FLUSH_SIZE: '50' } }));
   const producers = new Producers(() => sink.of('ingest'), 24);
-  for (const service of [...sink.services]) {
-    await producers.acknowledgedMore(150);
-    await sink.crash(service);
-  }
-  await producers.acknowledgedMore(150);
-  await sink.redis.kill();
-  await sink.redis.restart();
+  await killEach(sink, producers);
   await producers.acknowledgedMore(150);
   await producers.stop();
   await sink.drained();
