@@ -4,7 +4,7 @@
  *   node tools/build.mjs [DIRECTORY]     dist by default; what is in there goes
  *
  * BullMQ's and our own Lua scripts are strings in JavaScript modules and come along. What stays outside is native or
- * an option nobody asked for: msgpackr does without its native helper, and says so by itself.
+ * an option that the package does not need: msgpackr works without its native helper, and logs that.
  */
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

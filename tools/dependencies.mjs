@@ -1,7 +1,7 @@
 /**
  * The npm dependencies, Node 24 among them (the package `node`). They are current when we installed them from the same
- * package-lock.json and package.json files (a stamp says so), or when somebody did with `npm install`: the lockfile that
- * npm itself keeps in node_modules then says the same. Both are written when an installation is complete, never before.
+ * package-lock.json and package.json files (a stamp records that), or when `npm install` did: the lockfile that npm itself
+ * keeps in node_modules is then the same. Both are written when an installation is complete, never before.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -56,7 +56,7 @@ export function run(command, args, { cwd = root, env = process.env, timeoutMs = 
     const settle = (code) => {
       clearTimeout(timer);
       running.delete(child);
-      // Told to end, nothing goes on from here.
+      // After a signal to end, nothing more starts here.
       if (!ending) resolve({ code, output, stdout });
     };
     child.on('error', (error) => {
@@ -77,7 +77,7 @@ function signalGroup(child, signal) {
 
 /**
  * Ends this process when the shell that started it is gone (npm hands SIGTERM to that shell only), after everything it
- * runs: npm goes on with an installation for a while after SIGTERM, so it is killed 2 s later.
+ * runs: npm continues an installation for a while after SIGTERM, so it is killed 2 s later.
  */
 export function endWithParent() {
   const parent = process.ppid;

@@ -43,7 +43,7 @@ it('shows the change of each figure, and which was not measured before', () => {
   expect(text).not.toContain('Not alike');
 });
 
-it('says so when the load came from another generator', () => {
+it('reports that the load came from another generator', () => {
   const text = comparison({ loadGenerator: 'autocannon', scenarios: [] }, { ...then, scenarios: [] });
   expect(text).toContain('the load came from autocannon now and from wrk then');
 });

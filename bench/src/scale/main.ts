@@ -5,7 +5,7 @@
  *     npm run scale -- [--seconds N] [--connections N]
  *
  * Only the measured service is limited, so that it is the bottleneck; for the lanes, all three services are. The limits
- * are control groups, which need Linux and root. Elsewhere it runs without limits and says so: then the figures show
+ * are control groups, which need Linux and root. Elsewhere it runs without limits and logs that: then the figures show
  * the machine, not the sink.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -51,7 +51,7 @@ const opened = CpuShares.open();
 const shares = typeof opened === 'string' ? null : opened;
 if (typeof opened === 'string') {
   console.log(
-    `NOT HELD: processes can not be held to a share of a core here (${opened}); these figures show the machine`,
+    `NOT HELD: processes cannot be held to a share of a core here (${opened}); these figures show the machine`,
   );
 }
 const rows: Row[] = [];

@@ -11,7 +11,7 @@ it.each([
   { what: 'a fixed seed', seed: FIXED_SEED, dedupe: false },
   { what: 'a random seed, with dedupe', seed: Math.floor(Math.random() * 1_000_000), dedupe: true },
 ])(
-  'faults of all kinds at once, by $what ($seed): 0 lost, 0 twice, and back by itself',
+  'faults of all kinds at once, by $what ($seed): 0 lost, 0 twice, and recovered automatically',
   // Longer than the limit for a sink that hangs, so that its page is printed.
   { timeout: 900_000 },
   async ({ seed, dedupe }) => {

@@ -28,7 +28,7 @@ export interface TortureResult extends Verdict {
   readonly objects: number;
   /** The time from the end of the faults until the last acknowledged event is in S3, including the load. */
   readonly recoverySeconds: number;
-  /** What did not recover by itself: an ingest that acknowledges nothing, a backlog that does not drain. */
+  /** What did not recover: an ingest that acknowledges nothing, a backlog that does not drain. */
   readonly stuck: readonly string[];
   /** What is left in Redis and the spool after the sink was stopped in order. */
   readonly leftovers: readonly string[];

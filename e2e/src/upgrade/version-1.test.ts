@@ -8,7 +8,7 @@ import { runCommand } from '../harness/command-line.ts';
 import { Pipeline, type Service } from '../harness/pipeline.ts';
 import { restoreSnapshot, type Snapshot } from './snapshot.ts';
 
-/** What the first format version leaves when everything dies (make.ts). Committed, and never made again. */
+/** What the first format version leaves when all processes are killed (make.ts). Committed, and never made again. */
 const LEFT = JSON.parse(readFileSync(new URL('version-1.json', import.meta.url), 'utf8')) as Snapshot & {
   events: number;
 };

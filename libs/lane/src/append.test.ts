@@ -48,7 +48,7 @@ describe('append', () => {
     expect(await world.everything()).toEqual(before);
   });
 
-  test('a sequence may skip numbers: what was never sent leaves no gap to fill', async () => {
+  test('a sequence may skip numbers: a chunk that was never sent leaves no gap', async () => {
     await world.append(1);
     expect(await world.ingest.append(world.request(1, { sequence: 90 }))).toBe('stored');
     expect(await world.ingest.append(world.request(1, { sequence: 89 }))).toBe('stale');
@@ -60,7 +60,7 @@ describe('append', () => {
     await world.ingest.forgetWriter(world.writer);
     const before = await world.everything();
     expect(await world.ingest.append(request)).toBe('unknown_writer');
-    expect(await world.ingest.append({ ...request, writer: 'nobody' })).toBe('unknown_writer');
+    expect(await world.ingest.append({ ...request, writer: 'unknown' })).toBe('unknown_writer');
     expect(await world.everything()).toEqual(before);
   });
 
@@ -97,7 +97,7 @@ describe('append', () => {
     expect(await world.ingest.append({ ...request, backlogBytesMax: 0 })).toBe('stored');
   });
 
-  test('room is asked for the chunks that follow too', async () => {
+  test('append needs room also for the chunks that follow', async () => {
     const max = 10_000;
     expect(await world.ingest.append(world.request(1, { backlogBytesMax: max, furtherBytes: max }))).toBe('full');
     expect(await world.ingest.append(world.request(1, { backlogBytesMax: max, furtherBytes: max / 2 }))).toBe('stored');
@@ -126,7 +126,7 @@ describe('append', () => {
     expect(entry.kind === 'chunk' && entry.chunk.body.equals(Buffer.from(body))).toBe(true);
   });
 
-  test('lanes of one sink, and sinks of one Redis, do not meet', async () => {
+  test('lanes of one sink, and sinks in one Redis, share nothing', async () => {
     const other = new IngestLane(world.port, 'other', 0);
     await other.open('uid9');
     const second = new IngestLane(world.port, 'sink', 1);

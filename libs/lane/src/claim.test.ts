@@ -5,7 +5,7 @@ import { LaneWorld, receiptOf } from './test/lane-world.ts';
 const world = new LaneWorld();
 
 describe('claim', () => {
-  test('invariant 7: takes over what a dead batcher left, and removes its consumer', async () => {
+  test('invariant 7: a batcher takes over the chunks of a dead one, and removes its consumer', async () => {
     const ids = [await world.append(1), await world.append(1)];
     await world.read('dead');
     expect(await world.batcher.claim('dead', 'b2')).toEqual({ kind: 'removed', chunks: 2 });
@@ -13,7 +13,7 @@ describe('claim', () => {
     expect(await world.batcher.consumers()).toEqual(['b2']);
   });
 
-  test('nothing is taken from a batcher that holds its lease', async () => {
+  test('a claim takes nothing from a batcher that holds its lease', async () => {
     await world.append(1);
     await world.batcher.takeLease('alive', 60_000);
     await world.read('alive');
@@ -24,7 +24,7 @@ describe('claim', () => {
     expect((await world.batcher.claim('alive', 'b2')).kind).toBe('removed');
   });
 
-  test('a page at a time, and the consumer goes only when nothing is pending any more', async () => {
+  test('a claim moves one page, and removes the consumer only when nothing is pending any more', async () => {
     for (let n = 0; n < 250; n++) await world.append(1);
     await world.read('dead');
     expect(await world.batcher.claim('dead', 'b2')).toEqual({ kind: 'more', chunks: 100 });
@@ -54,7 +54,7 @@ describe('claim', () => {
     expect(await world.pending('b2')).toEqual([id]);
   });
 
-  test('what was sealed wholly is not taken over, what was sealed in part is', async () => {
+  test('a claim moves chunks that were sealed in part, and none that were sealed wholly', async () => {
     const [a, b] = [await world.append(2), await world.append(2)];
     await world.read('dead');
     await world.seal('s1', [
@@ -67,7 +67,7 @@ describe('claim', () => {
     expect(await world.batcher.taken([b])).toEqual([1]);
   });
 
-  test('pending entries of chunks that somebody deleted do not keep a dead consumer alive', async () => {
+  test('pending entries of chunks that were deleted do not keep a dead consumer alive', async () => {
     const a = await world.append(1);
     await world.read('dead');
     await world.redis.xdel(world.lane.keys.chunks, a);
@@ -75,7 +75,7 @@ describe('claim', () => {
     expect(await world.batcher.consumers()).not.toContain('dead');
   });
 
-  test('nobody claims from itself', async () => {
+  test('an instance claims nothing from itself', async () => {
     await world.append(1);
     await world.read('b1');
     expect(await world.batcher.claim('b1', 'b1')).toEqual({ kind: 'alive', chunks: 0 });
@@ -103,7 +103,7 @@ describe('a lease', () => {
     expect(await redis.pttl(leaseKey(lane.keys, 'b1'))).toBeGreaterThan(1_000);
   });
 
-  test('with another value under the name is not taken, and that is an error', async () => {
+  test('is not taken while its key has a value of other software, and that is an error', async () => {
     const { lane, redis } = world;
     await redis.set(leaseKey(lane.keys, 'b1'), 'other', 'PX', 60_000);
     await expect(world.batcher.takeLease('b1', 1_000)).rejects.toMatchObject({ code: 'unexpected_answer' });
@@ -113,7 +113,7 @@ describe('a lease', () => {
 });
 
 describe('leaving', () => {
-  test('takes lease and consumer away, twice as well as once', async () => {
+  test('removes lease and consumer, also when it is repeated', async () => {
     const { lane, redis } = world;
     await world.batcher.takeLease('b1', 60_000);
     await world.read('b1');
@@ -133,7 +133,7 @@ describe('leaving', () => {
     expect(await world.pending('b2')).toEqual([id]);
   });
 
-  test('a lane that Redis lost is left all the same', async () => {
+  test('works for a lane that Redis lost', async () => {
     await world.redis.flushall();
     await expect(world.batcher.leave('b1')).resolves.toBeUndefined();
   });

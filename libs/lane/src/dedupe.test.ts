@@ -73,7 +73,7 @@ describe('an event that was stored within the window', () => {
     expect(answer).toEqual({ answer: 'stored', duplicates: 1 });
   });
 
-  test('alone makes no chunk, is acknowledged, and that is remembered for the sequence', async () => {
+  test('alone makes no chunk and is acknowledged, and its sequence keeps that answer', async () => {
     await once(['a']);
     const request = requestOf(['a']);
     expect(await world.ingest.appendOnce(request, dedupeOf(['a']))).toEqual({ answer: 'stored', duplicates: 1 });
@@ -130,7 +130,7 @@ describe('a refusal', () => {
     expect(await once(['a'])).toEqual({ answer: 'stored', duplicates: 0 });
   });
 
-  test('does not meet a chunk of duplicates alone: they need no room', async () => {
+  test('is never given to a chunk of duplicates alone, because it needs no room', async () => {
     await once(['a']);
     const full = requestOf(['a'], { backlogBytesMax: 1 });
     expect(await world.ingest.appendOnce(full, dedupeOf(['a']))).toEqual({ answer: 'stored', duplicates: 1 });
@@ -147,7 +147,7 @@ describe('a refusal', () => {
 });
 
 describe('the window', () => {
-  test('an event is forgotten when it is over, and not before', async () => {
+  test('ends, and only then an event is forgotten', async () => {
     const windowMs = 2_000;
     await once(['a'], { windowMs });
     expect((await once(['a'], { windowMs })).duplicates).toBe(1);
@@ -161,7 +161,7 @@ describe('the window', () => {
     expect((await stored()).flat().filter((id) => id === 'a')).toHaveLength(2);
   });
 
-  test('moves on in slots, and its keys go by themselves when nothing comes any more', async () => {
+  test('moves on in slots, and its keys expire when nothing is appended any more', async () => {
     const { redis, lane } = world;
     for (let n = 0; n < 12; n++) {
       await once([`${n}`], { windowMs: 200 });
@@ -172,7 +172,7 @@ describe('the window', () => {
     await expect.poll(() => redis.exists(lane.keys.seen, ...seenSlotKeys(lane.keys))).toBe(0);
   });
 
-  test("does not go back with Redis' clock: the newest slot stays the current one", async () => {
+  test("does not move back with Redis' clock: the newest slot stays the current one", async () => {
     const { redis, lane } = world;
     await once(['a']);
     const [start] = (await redis.hvals(lane.keys.seen)).map(Number);
@@ -183,7 +183,7 @@ describe('the window', () => {
     expect(await redis.hlen(lane.keys.seen)).toBe(1);
   });
 
-  test('with too many fingerprints becomes shorter: the oldest go, and that is counted', async () => {
+  test('becomes shorter with too many fingerprints: the oldest are discarded and counted', async () => {
     const numbers = Array.from({ length: 100 }, (_, n) => `${n}`);
     for (const id of numbers) await once([id], { fingerprintsMax: 30 });
     const { fingerprints, early } = await world.lane.remembered();

@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 
 describe('invariant 4: durability with replicas', () => {
-  test('is reached when the replica has it, and not while it does not answer', async () => {
+  test('is reached when the replica has the write, and not while it does not answer', async () => {
     const wanted = { waitaof: false, replicas: 1, timeoutMs: 200 };
     await eventually(async () => (await world.redis.info('replication')).includes('state=online'), {
       timeoutMs: 20_000,
@@ -37,7 +37,7 @@ describe('invariant 4: durability with replicas', () => {
     expect(await world.batcher.reached({ ...wanted, timeoutMs: 10_000 })).toBe(true);
   });
 
-  test('on a connection made after the append, the repeat of the append is what it waits for', async () => {
+  test('on a connection made after the append, it waits for the repeat of the append', async () => {
     const wanted = { waitaof: false, replicas: 1, timeoutMs: 200 };
     await eventually(async () => (await world.redis.info('replication')).includes('state=online'), {
       timeoutMs: 20_000,
@@ -58,7 +58,7 @@ describe('invariant 4: durability with replicas', () => {
     }
   });
 
-  test('of what others wrote is reached with a write of our own', async () => {
+  test('of what other connections wrote is reached with a write of this one', async () => {
     const wanted = { waitaof: false, replicas: 1, timeoutMs: 200 };
     await eventually(async () => (await world.redis.info('replication')).includes('state=online'), {
       timeoutMs: 20_000,
@@ -101,7 +101,7 @@ describe('invariant 4: durability with replicas', () => {
     expect(calls).toEqual([['WAITAOF', [1, 1, 70]]]);
   });
 
-  test('what was not reached is an error that is retried', () => {
+  test('a barrier that is not reached is a retryable error', () => {
     expect(() => assertReached(true, 'sealing')).not.toThrow();
     expect(() => assertReached(false, 'sealing')).toThrow(
       expect.objectContaining({ code: 'NOTDURABLE', retryable: true }),
@@ -123,7 +123,7 @@ describe('the connection', () => {
     }
   }
 
-  test('a cut while an answer is outstanding leaves the step in doubt, and nothing is sent again by itself', async () => {
+  test('a cut while an answer is outstanding leaves the step in doubt, and the connection sends nothing again', async () => {
     await behindProxy(async (on, client, proxy) => {
       await world.append(1);
       const request = world.request(1);
@@ -139,7 +139,7 @@ describe('the connection', () => {
     });
   });
 
-  test('no answer in time leaves the step in doubt, and a late execution is answered by its repeat', async () => {
+  test('no answer in time leaves the step in doubt, and its repeat gets the answer of the late execution', async () => {
     await behindProxy(async (on, _client, proxy) => {
       const request = world.request(1);
       proxy.blackhole(true, 'requests');
@@ -152,7 +152,7 @@ describe('the connection', () => {
     });
   });
 
-  test('what could not be sent at all is refused, not in doubt', async () => {
+  test('a step that could not be sent is refused, not in doubt', async () => {
     await behindProxy(async (on, client, proxy) => {
       await proxy.refuse(true);
       proxy.cut();

@@ -35,9 +35,9 @@ async function lane(): Promise<string> {
   return b;
 }
 
-describe('a key of the lane that somebody else uses for something else', () => {
+describe('a key of the lane that other software uses', () => {
   const cases = Object.entries(STEPS).flatMap(([step, { run, keys }]) => keys.map((key) => ({ step, key, run })));
-  test.each(cases)('$step refuses for $key, says so, and changes nothing', async ({ key, run }) => {
+  test.each(cases)('$step refuses for $key with that message, and changes nothing', async ({ key, run }) => {
     const id = await lane();
     await world.redis.set(world.lane.keys[key], 'foreign');
     const before = await world.everything();
@@ -56,12 +56,12 @@ describe('a key of the lane that somebody else uses for something else', () => {
     },
   );
 
-  test('the state of a writer that is none is refused', async () => {
+  test('an unreadable state of a writer is refused', async () => {
     await world.redis.hset(world.lane.keys.writers, world.writer, 'what');
     await expect(world.ingest.append(world.request(1))).rejects.toMatchObject({ code: 'FOREIGN' });
   });
 
-  test('counters of a chunk that are none: not sealed, not committed, read as not there', async () => {
+  test('a chunk with unreadable counters is not sealed and not committed, and is read as one without', async () => {
     const id = await lane();
     await world.redis.hset(world.lane.keys.taken, id, 'what', 'nothing', '0/5');
     expect(await world.batcher.taken([id])).toEqual([null]);
@@ -69,7 +69,7 @@ describe('a key of the lane that somebody else uses for something else', () => {
     expect(await world.seal('s2', [['nothing', 0, 1]])).toEqual(['nothing']);
   });
 
-  test('a record that is none is refused by everything that reads it', async () => {
+  test('an unreadable record is refused by every step that reads it', async () => {
     await world.redis.hset(world.lane.keys.records, 's1', 'what', 's2', '[]', 's3', '{"v":1,"id":"s3"}');
     const before = await world.everything();
     for (const id of ['s1', 's2', 's3']) {
@@ -84,7 +84,7 @@ describe('a key of the lane that somebody else uses for something else', () => {
   });
 });
 
-test('a spilled record that is none is refused by everything that reads it, and passed over in a page', async () => {
+test('an unreadable spilled record is refused by every step that reads it, and left out of a page', async () => {
   await world.redis.hset(world.lane.keys.spilled, 's1', 'what', 's2', '[]', 's3', '{"v":1,"id":"s3"}');
   const before = await world.everything();
   for (const id of ['s1', 's2', 's3']) {
@@ -107,7 +107,7 @@ describe('entries of the stream that are not ours', () => {
     ['no time', { v: '1', p: good.p, n: '1', b: '{}\n' }, 'its time of acceptance is not an integer'],
     ['a body without its LF', { ...good, b: '{}' }, 'its body does not end in LF'],
     ['no body', { v: '1', p: good.p, n: '1', t: '1' }, 'its body does not end in LF'],
-  ])('%s: told apart, with the reason', async (_, fields, problem) => {
+  ])('%s: recognized, with the reason', async (_, fields, problem) => {
     const id = await world.redis.xadd(world.lane.keys.chunks, '*', ...Object.entries(fields).flat());
     expect(await world.read()).toEqual([{ kind: 'foreign', id, problem }]);
     expect(await world.lane.entry(id ?? '')).toEqual({ kind: 'foreign', id, problem });

@@ -20,7 +20,7 @@ describe('opening a lane', () => {
     expect(await world.everything()).toEqual(before);
   });
 
-  test('makes a group again that somebody removed, from the first chunk on', async () => {
+  test('makes a group again that was removed, from the first chunk on', async () => {
     const id = await world.append(1);
     await world.read();
     await world.redis.xgroup('DESTROY', world.lane.keys.chunks, 'batchers');
@@ -82,7 +82,7 @@ describe('writers', () => {
     expect(await world.ingest.append(world.request(1))).toBe('stored');
   });
 
-  test('invariant 5: what a retired writer still had on the way is refused', async () => {
+  test('invariant 5: an append that a writer sent before it was retired is refused', async () => {
     const { lane, redis } = world;
     const request = world.request(1);
     await redis.hset(lane.keys.writers, world.writer, `0 new ${Date.now() - 100_000}`);
@@ -92,13 +92,13 @@ describe('writers', () => {
 });
 
 describe('the lanes of a sink', () => {
-  test('one that is configured away is still known', async () => {
+  test('one that is no longer configured is still known', async () => {
     expect(await rememberLanes(world.port, 'sink', 3)).toEqual([0, 1, 2]);
     expect(await rememberLanes(world.port, 'sink', 1)).toEqual([0, 1, 2]);
     expect(await rememberLanes(world.port, 'other', 1)).toEqual([0]);
   });
 
-  test('what is no lane number is left out', async () => {
+  test('values that are no lane numbers are left out', async () => {
     await world.redis.sadd('{sink}:lanes', 'what', '-1', '1.5', '12');
     expect(await rememberLanes(world.port, 'sink', 1)).toEqual([0, 12]);
   });

@@ -4,7 +4,7 @@ import { LaneWorld, rolesOn, ndjson, receiptOf } from './test/lane-world.ts';
 
 const world = new LaneWorld({ args: ['--maxmemory', '12mb'] });
 
-/** Somebody else's keys fill Redis; what is asked for by `steps` goes on, and Redis is still full afterwards. */
+/** Keys of other software fill Redis; `steps` work all the same, and Redis is still full afterwards. */
 async function atMaxmemory(steps: () => Promise<void>): Promise<void> {
   const full = () => expect(world.redis.set('probe', 'x'.repeat(1_000))).rejects.toThrow(/^OOM/);
   await world.fillMemory();
@@ -24,7 +24,7 @@ describe('invariant 9: at maxmemory, filled by foreign keys', () => {
     ids = [await world.append(2), await world.append(3), await world.append(4)];
   });
 
-  test('chunks are read, sealed and committed, and what was there is gone then', async () => {
+  test('chunks are read, sealed and committed, and then nothing of them is left', async () => {
     const { lane } = world;
     const [a = '', b = '', c = ''] = ids;
     await atMaxmemory(async () => {
@@ -60,7 +60,7 @@ describe('invariant 9: at maxmemory, filled by foreign keys', () => {
     expect(await lane.backlog()).toEqual({ events: 0, bytes: 0, segments: 0, receipts: 3 });
   });
 
-  test('a batcher takes over, and puts back what is in nobody’s list', async () => {
+  test('a batcher takes over, and restores chunks that are in no pending list', async () => {
     const { lane, redis } = world;
     await world.read('dead');
     await atMaxmemory(async () => {
@@ -71,7 +71,7 @@ describe('invariant 9: at maxmemory, filled by foreign keys', () => {
     });
   });
 
-  test('durability can be asked for, and the age of the backlog', async () => {
+  test('barriers and the age of the backlog work', async () => {
     await atMaxmemory(async () => {
       const wanted = { waitaof: false, replicas: 1, timeoutMs: 20 };
       expect(await world.uploader.reachedAfterWrite(wanted)).toBe(false);
@@ -112,7 +112,7 @@ describe('invariant 9: at maxmemory, filled by foreign keys', () => {
     await atMaxmemory(async () => {
       expect(await world.ingest.append(request)).toBe('stored');
       expect(await world.ingest.append({ ...request, sequence: request.sequence - 1 })).toBe('stale');
-      expect(await world.ingest.append({ ...request, writer: 'nobody' })).toBe('unknown_writer');
+      expect(await world.ingest.append({ ...request, writer: 'unknown' })).toBe('unknown_writer');
       expect(await redis.xlen(lane.keys.chunks)).toBe(4);
       expect(await redis.ttl(lane.keys.writers)).toBe(-1);
     });

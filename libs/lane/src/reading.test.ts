@@ -38,7 +38,7 @@ describe.each([
     });
   });
 
-  test('a read that waits gets what is appended meanwhile, and ends by itself when nothing is', async () => {
+  test('a read that waits gets what is appended meanwhile, and ends when nothing is appended', async () => {
     await withLane(async (on) => {
       expect(await on.batcher.read('b1', 10, 20)).toEqual([]);
       const reading = on.batcher.read('b1', 10, 20_000);
@@ -97,7 +97,7 @@ describe.each([
     });
   });
 
-  test('steps answer the same', async () => {
+  test('the same answers to steps', async () => {
     await withLane(async (on) => {
       const id = await world.append(1);
       expect(await on.batcher.open('x')).toBe('uid1');

@@ -33,7 +33,7 @@ describe('release', () => {
     expect(await lane.spilledBacklog()).toEqual({ events: 5, bytes: 2, segments: 2 });
   });
 
-  test('the spilled record takes the place of the record, and says in which spool directory the events are', async () => {
+  test('the spilled record replaces the record, and names the spool directory that has the events', async () => {
     const { lane } = world;
     await twoSegments();
     const record = await lane.record('s1');
@@ -45,7 +45,7 @@ describe('release', () => {
     expect((await Array.fromAsync(lane.spilled())).flat()).toEqual([spilledRecord(record, SPOOL)]);
   });
 
-  test('the backlog falls to what the spilled record takes', async () => {
+  test('the backlog falls to the size of the spilled record', async () => {
     const { lane } = world;
     const a = await world.append(50);
     await world.read();
@@ -94,7 +94,7 @@ describe('release', () => {
     expect(await lane.backlog()).toEqual({ events: 0, bytes: 0, segments: 0, receipts: 2 });
   });
 
-  test('invariant 6: when everything is committed, nothing of it is left', async () => {
+  test('invariant 6: when everything is committed, nothing is left', async () => {
     const { lane, redis } = world;
     await twoSegments();
     await release('s1');
@@ -125,7 +125,7 @@ describe('release', () => {
 });
 
 describe('adopt', () => {
-  test('a file that Redis knows nothing of is given its record again', async () => {
+  test('a file without a record in Redis gets its record again', async () => {
     const { lane } = world;
     await twoSegments();
     const record = (await lane.record('s1')) ?? recordOf('s1', []);

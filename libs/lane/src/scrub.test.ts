@@ -15,7 +15,7 @@ async function scrubAll(consumer = 'b1'): Promise<number> {
 }
 
 describe('scrub', () => {
-  test('invariant 7: chunks that an operator took out of the pending list come back', async () => {
+  test('invariant 7: chunks that an operator removed from the pending list are pending again', async () => {
     const [a, b, c] = [await world.append(2), await world.append(2), await world.append(2)];
     await world.read('b1');
     await world.seal('s1', [
@@ -29,7 +29,7 @@ describe('scrub', () => {
     expect(await scrubAll('b2')).toBe(0);
   });
 
-  test('takes nothing from anybody', async () => {
+  test('takes nothing from another consumer', async () => {
     await world.append(2);
     await world.read('b1');
     const before = await world.everything();
@@ -37,7 +37,7 @@ describe('scrub', () => {
     expect(await world.everything()).toEqual(before);
   });
 
-  test('a chunk that was never delivered is left to the next read, or two would get it', async () => {
+  test('leaves a chunk that was never delivered to the next read, because two consumers would get it', async () => {
     await world.append(1);
     await world.read('b1');
     const next = await world.append(1);
@@ -65,7 +65,7 @@ describe('scrub', () => {
     expect(await world.pending()).toEqual([delivered]);
   });
 
-  test('a counter without chunk, or one that is none, restores nothing and stops nothing', async () => {
+  test('a counter without chunk, or an unreadable one, is passed over', async () => {
     const id = await world.append(1);
     await world.read('b1');
     await world.redis.xgroup('DELCONSUMER', world.lane.keys.chunks, 'batchers', 'b1');

@@ -72,7 +72,7 @@ describe('seal', () => {
     ).toEqual([a]);
   });
 
-  test('invariant 1: a chunk without counter is no chunk at zero', async () => {
+  test('invariant 1: a chunk without counter is refused, and not taken from its beginning', async () => {
     const a = await world.append(2);
     await world.read();
     await world.seal('s1', [[a, 0, 2]]);
@@ -117,7 +117,7 @@ describe('seal', () => {
     expect(await refused('s1', [[b, 0, 1]])).toEqual([b]);
   });
 
-  test('a seal of a batcher whose chunks were taken over counts if it comes first, and is refused if not', async () => {
+  test('a seal of a batcher whose chunks were taken over is accepted if it comes first, and refused otherwise', async () => {
     const [a, b] = [await world.append(2), await world.append(2)];
     await world.read('b1');
     await world.batcher.claim('b1', 'b2');
@@ -131,7 +131,7 @@ describe('seal', () => {
     ).toEqual([a]);
   });
 
-  test('a segment of the most slices is sealed and committed in some tens of milliseconds', async () => {
+  test('a segment with as many slices as possible is sealed and committed in some tens of milliseconds', async () => {
     const { redis, lane } = world;
     const slices: Slice[] = [];
     for (let n = 0; n < SEGMENT_SLICES_MAX; n++) slices.push([await world.append(3, { body: ndjson(3, 'e') }), 0, 3]);

@@ -119,12 +119,12 @@ export function objectStoreConformance(name: string, start: () => Promise<StoreH
 
     it('invariant 3: an object with other content is never overwritten', async () => {
       const object = anObject('{"id":"1"}\n');
-      await harness.plant(object.key, Buffer.from('somebody else'));
+      await harness.plant(object.key, Buffer.from('other content'));
       const error = await failureOf(harness.store.put(object, noAbort));
       expect(error).toMatchObject({ code: 'key_taken', kind: 'operator', retryable: true });
       expect(error.remedy).toBeTruthy();
       expect(error.message).toMatch(/^putting object \[bucket=.+, key=logs\/.+\]: /);
-      expect((await harness.read(object.key))?.toString()).toBe('somebody else');
+      expect((await harness.read(object.key))?.toString()).toBe('other content');
     });
 
     it('two attempts at once leave one object', async () => {

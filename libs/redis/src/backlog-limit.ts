@@ -17,7 +17,7 @@ export interface BacklogLimit {
 }
 
 /**
- * How much the sink may keep in this server: what the configuration says, else 60 % of maxmemory less what stands beside the backlog.
+ * How much the sink may keep in this server: what the configuration says, else 60 % of maxmemory less what is stored beside the backlog.
  * Without maxmemory nothing is guessed: max_backlog_bytes has to be given, and is held against the machine's memory.
  */
 export function backlogLimit(
@@ -36,7 +36,7 @@ export function backlogLimit(
     return { ...result, backlogBytesMax: maxBacklogBytes ?? limit, problems: found };
   }
 
-  const what = maxmemoryBytes === null ? 'maxmemory can not be seen' : 'maxmemory is not set';
+  const what = maxmemoryBytes === null ? 'maxmemory cannot be seen' : 'maxmemory is not set';
   const machineBytes = bytesOf(info.get('total_system_memory'));
   if (maxBacklogBytes === null) {
     return { ...result, problems: [noLimit(what, maxmemoryBytes, machineBytes, besides.bytes)] };

@@ -11,7 +11,7 @@ import { operatorProblem, RedisUnfit, type Requirements } from './requirements.t
 const DURABILITY_TIMEOUT_MS = 1_000;
 /** The first try usually comes before the connection is open. */
 const RETRY: Backoff = { baseMs: 10, capMs: 500, floorMs: 10 };
-/** Redis may be missing this long before the log says so, and between two lines. */
+/** Redis may be missing this long before the log reports it, and between two lines. */
 const LOG_EVERY_MS = 5_000;
 
 /** The Redis of one service, examined. */

@@ -86,7 +86,7 @@ test('stopping sends SIGTERM, and the process is not restarted', async () => {
   expect(world.launches).toBe(1);
 });
 
-test('stopping kills a process that does not go within its grace, and says so', async () => {
+test('stopping kills a process that does not exit within its grace, and logs it', async () => {
   const world = keep(IGNORES_SIGTERM);
   await eventually(() => expect(world.up).toBe(1));
   expect(await world.process.stop(50)).toBe(false);

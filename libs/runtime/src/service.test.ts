@@ -119,7 +119,7 @@ test('a broken invariant ends the process at once with exit code 1 and a line th
   expect(child.output()).toContain('invariant broken');
 });
 
-test('two services on one port: the second says so and exits 1', async () => {
+test('two services on one port: the second reports it and exits 1', async () => {
   const first = await start(service('well-behaved'));
   const [, port = ''] = await first.waitFor(/"opsPort":(\d+)/);
   const second = await start(`sink_name: second\nhost: 127.0.0.1\nbatcher_ops_port: ${port}\n`);

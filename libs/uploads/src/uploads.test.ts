@@ -223,7 +223,7 @@ describe('an upload worker', () => {
     expect(warnings).toEqual([expect.stringContaining('its data is not from the sink')]);
   });
 
-  test('takes no job while the queue is held, and goes on by itself', async () => {
+  test('takes no job while the queue is held, and continues automatically', async () => {
     const uploaded: number[] = [];
     startWorker({ upload: async () => void uploaded.push(performance.now()) });
     await queue.add(0, randomUUID());
@@ -248,7 +248,7 @@ describe('an upload worker', () => {
     expect(await queue.reviveFailed()).toBe(0);
   });
 
-  test('goes on by itself after Redis was restarted', async () => {
+  test('continues automatically after Redis was restarted', async () => {
     const uploaded: string[] = [];
     startWorker({ lockMs: 1_000, upload: async (_lane, segment) => void uploaded.push(segment) });
     const [first, second] = [randomUUID(), randomUUID()];
@@ -259,7 +259,7 @@ describe('an upload worker', () => {
     await eventually(() => uploaded.includes(second), { timeoutMs: 15_000 });
   });
 
-  test('at maxmemory it reports at most one error a second, and goes on when there is room', async () => {
+  test('at maxmemory it reports at most one error a second, and continues when there is room', async () => {
     const ids = Array.from({ length: 20 }, () => randomUUID());
     for (const id of ids) await queue.add(0, id);
     await admin.config('SET', 'maxmemory', '1');

@@ -148,7 +148,7 @@ export class BatcherInstance {
     }
   }
 
-  /** Without an answer the lease may lapse; the next answer says so then. */
+  /** Without an answer the lease may expire; the next answer then reports it. */
   async #renew(lane: BatcherLane): Promise<void> {
     try {
       if (!(await lane.renewLease(this.#ports.consumer, this.#settings.leaseMs))) this.#lose();

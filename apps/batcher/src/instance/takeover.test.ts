@@ -193,7 +193,7 @@ describe('recovery', () => {
     await batcher.stop();
   });
 
-  test('Redis is away for a while: few tries, and the batcher continues by itself', async () => {
+  test('Redis is away for a while: few tries, and the batcher continues automatically', async () => {
     const batcher = world.batcher({ flushSize: 5, leaseMs: 60_000 });
     await world.append(3);
     await holds(batcher, 1);

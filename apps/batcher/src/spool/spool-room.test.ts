@@ -12,26 +12,26 @@ const MIB = 1024 * 1024;
 interface Looked {
   readonly room: SpoolRoom;
   readonly usedBytes: () => number;
-  readonly told: (string | null)[];
+  readonly changes: (string | null)[];
   /** Late enough for the files to be added up again. */
   readonly look: () => Promise<void>;
 }
 
 function roomIn(directory: string, options: Partial<SpoolRoomOptions>): Looked {
-  const told: (string | null)[] = [];
+  const changes: (string | null)[] = [];
   let [nowMs, usedBytes] = [0, 0];
   const room = new SpoolRoom(
     {
       spool: new SpoolDirectory(directory),
       clock: { ...systemClock, monotonicMs: () => nowMs },
       used: (bytes) => void (usedBytes = bytes),
-      changed: (problem) => void told.push(problem),
+      changed: (problem) => void changes.push(problem),
     },
     { ...BATCHER_LIMITS, spoolBytesMax: null, reserveBytes: 0, ...options },
   );
   return {
     room,
-    told,
+    changes,
     usedBytes: () => usedBytes,
     look: () => {
       nowMs += 10_000;
@@ -44,7 +44,7 @@ test('a spool has room until what it holds, and what was written since, reach it
   const directory = temporaryDirectory('room');
   mkdirSync(join(directory, 'b-1'));
   writeFileSync(join(directory, 'b-1', 'a'), Buffer.alloc(10 * MIB));
-  const { room, usedBytes, told, look } = roomIn(directory, { spoolBytesMax: 64 * MIB });
+  const { room, usedBytes, changes, look } = roomIn(directory, { spoolBytesMax: 64 * MIB });
   await look();
   expect([room.hasRoom(), usedBytes()]).toEqual([true, 10 * MIB]);
   room.took(30 * MIB);
@@ -58,7 +58,7 @@ test('a spool has room until what it holds, and what was written since, reach it
   expect(room.hasRoom()).toBe(false);
   rmSync(join(directory, 'b-1', 'b'));
   await look();
-  expect(told.map((problem) => problem?.includes('max_spool_bytes') ?? null)).toEqual([true, null, true, null]);
+  expect(changes.map((problem) => problem?.includes('max_spool_bytes') ?? null)).toEqual([true, null, true, null]);
 });
 
 test('some of the disk is left to others', async () => {
@@ -67,8 +67,8 @@ test('some of the disk is left to others', async () => {
   const { room, look } = roomIn(directory, { reserveBytes: Math.floor(freeBytes / 2) });
   await look();
   expect(room.hasRoom()).toBe(true);
-  const { room: full, told, look: lookAgain } = roomIn(directory, { reserveBytes: freeBytes * 2 });
+  const { room: full, changes, look: lookAgain } = roomIn(directory, { reserveBytes: freeBytes * 2 });
   await lookAgain();
   expect(full.hasRoom()).toBe(false);
-  expect(told[0]).toContain('disk_reserve_bytes');
+  expect(changes[0]).toContain('disk_reserve_bytes');
 });

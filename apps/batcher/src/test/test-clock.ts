@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '@sink/runtime';
 
-/** A clock that runs as the machine's does, and jumps when a test says so. Waits take their real time. */
+/** A clock that runs as the machine's does, and jumps when a test asks for it. Waits take their real time. */
 export class TestClock implements Clock {
   #wallMs: number;
   #monotonicMs = 0;

@@ -17,10 +17,10 @@ const NUMBERS = Array.from({ length: 50 }, (_, n) => `${n}`);
 
 function setup() {
   const lanes = [new Lane(), new Lane(), new Lane()];
-  const told: AppendOutcome[] = [];
+  const outcomes: AppendOutcome[] = [];
   const submit = (lines: readonly string[]): void =>
-    new FingerprintAppender(lanes, fingerprint).submit(lines, (outcome) => told.push(outcome), 0);
-  return { lanes, told, submit };
+    new FingerprintAppender(lanes, fingerprint).submit(lines, (outcome) => outcomes.push(outcome), 0);
+  return { lanes, outcomes, submit };
 }
 
 test('an event goes to the same lane in every replica, and all lanes get some', () => {
@@ -34,20 +34,20 @@ test('an event goes to the same lane in every replica, and all lanes get some', 
 });
 
 test('a request is stored when all its parts are', () => {
-  const { lanes, told, submit } = setup();
+  const { lanes, outcomes, submit } = setup();
   submit(NUMBERS);
   lanes[0]?.waiting[0]?.('stored');
   lanes[1]?.waiting[0]?.('stored');
-  expect(told).toEqual([]);
+  expect(outcomes).toEqual([]);
   lanes[2]?.waiting[0]?.('stored');
-  expect(told).toEqual(['stored']);
+  expect(outcomes).toEqual(['stored']);
 });
 
 test('a request of which a part was refused is in doubt', () => {
-  const { lanes, told, submit } = setup();
+  const { lanes, outcomes, submit } = setup();
   submit(NUMBERS);
   lanes[0]?.waiting[0]?.('stored');
   lanes[1]?.waiting[0]?.('backlog_full');
   lanes[2]?.waiting[0]?.('stored');
-  expect(told).toEqual(['in_doubt']);
+  expect(outcomes).toEqual(['in_doubt']);
 });

@@ -7,9 +7,9 @@ import { ChunkBuilder, type PendingChunk } from './chunk-builder.ts';
 const times = { partition: '2026/11/23/10', acceptedAtMs: 1_000, deadlineMs: 5_000 };
 const lineOf = (bytes: number): string => 'x'.repeat(bytes - 1);
 
-function build(): { builder: ChunkBuilder; told: AppendOutcome[]; settle: (outcome: AppendOutcome) => void } {
-  const told: AppendOutcome[] = [];
-  return { builder: new ChunkBuilder(), told, settle: (outcome) => told.push(outcome) };
+function build(): { builder: ChunkBuilder; announced: AppendOutcome[]; settle: (outcome: AppendOutcome) => void } {
+  const announced: AppendOutcome[] = [];
+  return { builder: new ChunkBuilder(), announced, settle: (outcome) => announced.push(outcome) };
 }
 
 /** Takes the next chunk, as if it were stored at once. */
@@ -116,16 +116,16 @@ describe('gathering submissions into chunks', () => {
   });
 
   test('a submission over several chunks is stored when all are, and asks for all its room first', () => {
-    const { builder, told, settle } = build();
+    const { builder, announced, settle } = build();
     const half = lineOf(CHUNK_BYTES_MAX / 2);
     builder.add([half, half, half, half, 'rest'], settle, times);
     const chunks = takeAll(builder);
     expect(chunks.map((chunk) => chunk.furtherBytes)).toEqual([CHUNK_BYTES_MAX + 5, 0, 0]);
     settleAll(chunks[2], 'stored');
     settleAll(chunks[0], 'stored');
-    expect(told).toEqual([]);
+    expect(announced).toEqual([]);
     settleAll(chunks[1], 'stored');
-    expect(told).toEqual(['stored']);
+    expect(announced).toEqual(['stored']);
   });
 
   test.each<[AppendOutcome[], AppendOutcome]>([
@@ -136,18 +136,18 @@ describe('gathering submissions into chunks', () => {
   ])(
     'parts that ended %j make it %s: no request that may be stored is answered as not stored',
     (outcomes, expected) => {
-      const { builder, told, settle } = build();
+      const { builder, announced, settle } = build();
       const large = lineOf(CHUNK_BYTES_MAX);
       builder.add([large, large, large], settle, times);
       for (const [index, chunk] of takeAll(builder).entries()) settleAll(chunk, outcomes[index] ?? 'stored');
-      expect(told).toEqual([expected]);
+      expect(announced).toEqual([expected]);
     },
   );
 
   test('an empty submission is stored at once', () => {
-    const { builder, told, settle } = build();
+    const { builder, announced, settle } = build();
     builder.add([], settle, times);
-    expect([told, builder.take()]).toEqual([['stored'], null]);
+    expect([announced, builder.take()]).toEqual([['stored'], null]);
   });
 
   test('every line is in one chunk, once, in order, and every submission is settled once', () => {
@@ -160,7 +160,7 @@ describe('gathering submissions into chunks', () => {
         fc.array(fc.array(line, { maxLength: 8 }), { maxLength: 8 }),
         fc.array(fc.boolean()),
         (submissions, takes) => {
-          const { builder, told, settle } = build();
+          const { builder, announced, settle } = build();
           const chunks: PendingChunk[] = [];
           for (const [index, lines] of submissions.entries()) {
             builder.add(lines, settle, times);
@@ -174,7 +174,7 @@ describe('gathering submissions into chunks', () => {
             expect(chunk.bytes <= CHUNK_BYTES_MAX || chunk.lines.length === 1).toBe(true);
             settleAll(chunk, 'stored');
           }
-          expect(told).toEqual(submissions.map(() => 'stored'));
+          expect(announced).toEqual(submissions.map(() => 'stored'));
         },
       ),
       { numRuns: 50 },

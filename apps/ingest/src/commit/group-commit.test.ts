@@ -78,12 +78,12 @@ describe('group commit', () => {
     await warmUp(world);
     await eventually(async () => {
       const before = (await world.chunks()).length;
-      const told: Promise<unknown>[] = [];
+      const given: Promise<unknown>[] = [];
       for (let turn = 0; turn < 3; turn++) {
-        told.push(world.submit(`"${turn}a"`), world.submit(`"${turn}b"`));
+        given.push(world.submit(`"${turn}a"`), world.submit(`"${turn}b"`));
         await new Promise((resolve) => setImmediate(resolve));
       }
-      await Promise.all(told);
+      await Promise.all(given);
       expect((await world.chunks())[before]?.length).toBeGreaterThan(2);
     });
   });
@@ -92,8 +92,8 @@ describe('group commit', () => {
     const world = await commitWorld({ writers: 3 });
     for (let round = 0; round < 5; round++) {
       const large = numbered(8, `r${round}-`).map((line) => line.replace('}', `,"x":"${'x'.repeat(400_000)}"}`));
-      const told = await Promise.all(large.map((line) => world.submit(line)));
-      expect(told.every(({ outcome }) => outcome === 'stored')).toBe(true);
+      const given = await Promise.all(large.map((line) => world.submit(line)));
+      expect(given.every(({ outcome }) => outcome === 'stored')).toBe(true);
     }
     const stored = (await world.chunks()).flat().map((line) => line.slice(0, 14));
     expect(new Set(stored).size).toBe(40);
@@ -254,10 +254,10 @@ describe('holding', () => {
       [first, 'in_doubt'],
       [second, 'redis_away'],
     ] as const) {
-      const told = await submission;
-      expect(told.outcome).toBe(outcome);
-      expect(told.tookMs).toBeGreaterThan(inTime.least);
-      expect(told.tookMs).toBeLessThan(inTime.most);
+      const given = await submission;
+      expect(given.outcome).toBe(outcome);
+      expect(given.tookMs).toBeGreaterThan(inTime.least);
+      expect(given.tookMs).toBeLessThan(inTime.most);
     }
     world.server.signal('SIGCONT');
     await eventually(async () => (await world.chunks()).length === 2);
@@ -271,10 +271,10 @@ describe('holding', () => {
     await world.proxy.refuse(true);
     world.proxy.cut();
     await eventually(() => world.proxy.connections() === 0);
-    const told = await world.submit('"a"');
-    expect(told.outcome).toBe('redis_away');
-    expect(told.tookMs).toBeGreaterThan(inTime.least);
-    expect(told.tookMs).toBeLessThan(inTime.most);
+    const given = await world.submit('"a"');
+    expect(given.outcome).toBe('redis_away');
+    expect(given.tookMs).toBeGreaterThan(inTime.least);
+    expect(given.tookMs).toBeLessThan(inTime.most);
     await world.proxy.refuse(false);
     expect((await world.submit('"b"')).outcome).toBe('stored');
     expect((await world.chunks()).flat()).toEqual(['"warm"', '"b"']);
@@ -302,13 +302,13 @@ describe('holding', () => {
     await world.proxy.refuse(true);
     world.proxy.cut();
     const order: string[] = [];
-    const told = [
+    const given = [
       world.submit('"in flight"').then(() => order.push('in flight')),
       world.submit('"fresh"').then(() => order.push('fresh')),
       world.submitHeld(2_000, '"held"').then(({ outcome }) => order.push(`held ${outcome}`)),
       world.submitHeld(2_990, '"held for long"').then(({ outcome }) => order.push(`held for long ${outcome}`)),
     ];
-    await Promise.all(told);
+    await Promise.all(given);
     expect(order.slice(0, 2)).toEqual(['held for long redis_away', 'held redis_away']);
   });
 
@@ -328,7 +328,7 @@ describe('holding', () => {
     expect((await world.chunks()).flat()).toEqual([...numbered(5), '"held"']);
   });
 
-  test('a Redis at maxmemory counts as full, and goes on when there is room', async () => {
+  test('a Redis at maxmemory counts as full, and accepts again when there is room', async () => {
     const world = await commitWorld({ holdMaxMs: HOLD_MS, retryWaitMs });
     await warmUp(world);
     await world.redis.config('SET', 'maxmemory', '1');

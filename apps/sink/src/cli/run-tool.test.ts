@@ -37,7 +37,7 @@ test("tools read the sink's own Redis, whether it runs or not", async () => {
   expect(await run(['uploads', 'retry'])).toMatchObject({ code: 0, output: 'retrying 0 uploads now\n' });
 });
 
-test('a tool without its Redis says so', async () => {
+test('a tool reports that its Redis is missing', async () => {
   const main = fileURLToPath(new URL('../main.ts', import.meta.url));
   const env = { SINK_REDIS_URL: `redis://127.0.0.1:${await freePort()}`, SINK_DATA_DIR: temporaryDirectory('tools') };
   const command = await startProcess({ command: process.execPath, args: [main, 'verify', '--json'], env });

@@ -66,7 +66,7 @@ export function redisServerVersion(server: string): string | null {
 
 /**
  * Starts a Redis on 127.0.0.1 with all its files in `directory`. Resolves when it has loaded its file and takes
- * commands; from then on it is restarted, at the same address, whenever it dies. Resolves to null when `signal` aborts
+ * commands; from then on it is restarted, at the same address, whenever it exits. Resolves to null when `signal` aborts
  * before.
  * @throws StartError `no_redis_server`, `redis_failed`, `port_taken`
  */
@@ -131,7 +131,7 @@ function withUmask<T>(umask: number, start: () => T): T {
   }
 }
 
-/** Loading a large append-only file takes a while; the log says so. */
+/** Loading a large append-only file takes a while; the log reports it. */
 async function withProgress(started: Promise<Start>, log: Logger): Promise<Start> {
   const timer = setInterval(() => log.info('Redis is still loading its append-only file'), PROGRESS_MS);
   try {

@@ -48,7 +48,7 @@ return {scanned[1], restored}
 });
 
 export interface ScrubAnswer {
-  /** Where the next scrub goes on; '0' at the end. */
+  /** Where the next scrub begins; '0' at the end. */
   readonly cursor: string;
   /** Chunks that were put back into a pending list. */
   readonly restored: number;

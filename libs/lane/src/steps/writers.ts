@@ -60,7 +60,7 @@ return {scanned[1], retired}
 });
 
 export interface RetireAnswer {
-  /** Where the next retirement goes on; '0' at the end. */
+  /** Where the next retirement begins; '0' at the end. */
   readonly cursor: string;
   readonly retired: number;
 }

@@ -180,7 +180,7 @@ export class LaneWorld implements Roles {
     return Object.fromEntries(keys.map((key, index) => [key, dumps[index]?.toString('base64') ?? '']));
   }
 
-  /** Fills Redis with keys of somebody else until it refuses more. */
+  /** Fills Redis with keys of other software until it refuses more. */
   async fillMemory(): Promise<void> {
     for (const bytes of [100_000, 10_000, 100]) {
       for (let n = 0; ; n++) {
