@@ -1,6 +1,6 @@
 import type { SinkConfig } from '@sink/config';
 import type { DurabilityBarrier } from '@sink/lane';
-import { RETRY_TIMES } from '@sink/uploads';
+import { RETRY_TIMES, type RetryTimes } from '@sink/uploads';
 import type { BucketTrialTimes } from './upload/bucket-trial.ts';
 
 const HOUR_MS = 3_600_000;
@@ -9,7 +9,7 @@ const TIDY_DEADLINES = 4;
 
 /** Periods and limits that are not configurable. Tests and the model use others. */
 const LIMITS = {
-  retry: RETRY_TIMES,
+  retry: RETRY_TIMES satisfies RetryTimes,
   breaker: { failuresMin: 5, baseMs: 1_000, capMs: 10_000 },
   /** The wait between two sweeps, and between two rounds of manifests. */
   sweepEveryMs: 10_000,

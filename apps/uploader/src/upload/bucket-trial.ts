@@ -1,7 +1,6 @@
 import { backoffMs } from '@sink/domain';
 import type { ObjectStore } from '@sink/objects';
-import type { Clock } from '@sink/runtime';
-import type { UploaderLog } from '../compose.ts';
+import type { UploaderPorts } from '../compose.ts';
 import { classify } from './failure.ts';
 import type { UploadHealth } from './upload-health.ts';
 
@@ -13,13 +12,9 @@ export interface BucketTrialTimes {
   readonly capMs: number;
 }
 
-export interface BucketTrialPorts {
+export interface BucketTrialPorts extends Pick<UploaderPorts, 'log' | 'clock' | 'random' | 'timeout'> {
   readonly store: Pick<ObjectStore, 'check'>;
   readonly health: UploadHealth;
-  readonly log: UploaderLog;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly timeout: (ms: number) => AbortSignal;
 }
 
 /**
