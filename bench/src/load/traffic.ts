@@ -16,15 +16,21 @@ interface Traffic extends Sent {
   readonly title: string;
   /** The environment of the sink for this traffic, added to that of every traffic. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Connections at most, where each has a large body in flight. */
+  readonly connectionsMax?: number;
 }
 
-export const TRAFFIC_NAMES = ['binary', 'structured', 'batch', 'dedupe'] as const;
+export const TRAFFIC_NAMES = ['binary', 'structured', 'batch', 'large-batch', 'dedupe'] as const;
 export type TrafficName = (typeof TRAFFIC_NAMES)[number];
 
 /** So many different events that none repeats within a compressor's window. That of gzip is 32 KiB, 100 events. */
 const SINGLE_MESSAGES = 2_000;
 const BATCH_MESSAGES = 100;
 const EVENTS_PER_BATCH = 100;
+/** Just below the 16 MiB that a body may have. */
+const EVENTS_PER_LARGE_BATCH = 50_000;
+/** Their bodies fit into max_in_flight_bytes (64 MiB). */
+const LARGE_BATCHES_AT_ONCE = 3;
 const SEED = 20_261_124;
 /** Messages repeat after some 60 ms, and every one must be stored. So the window is shorter, and rotates more often. */
 const DEDUPE = { SINK_DEDUPE_WINDOW: '20ms' };
@@ -67,12 +73,24 @@ export function traffic(name: TrafficName): Traffic {
         name,
         title: `batches of ${EVENTS_PER_BATCH}`,
         eventsPerMessage: EVENTS_PER_BATCH,
-        messages: messages(BATCH_MESSAGES, () => ({
-          headers: { 'content-type': 'application/cloudevents-batch+json' },
-          body: JSON.stringify(Array.from({ length: EVENTS_PER_BATCH }, () => inJsonFormat(order(random)))),
-        })),
+        messages: messages(BATCH_MESSAGES, () => batch(EVENTS_PER_BATCH, random)),
+      };
+    case 'large-batch':
+      return {
+        name,
+        title: 'batches of 16 MiB',
+        eventsPerMessage: EVENTS_PER_LARGE_BATCH,
+        messages: messages(LARGE_BATCHES_AT_ONCE, () => batch(EVENTS_PER_LARGE_BATCH, random)),
+        connectionsMax: LARGE_BATCHES_AT_ONCE,
       };
   }
+}
+
+function batch(events: number, random: () => number): Message {
+  return {
+    headers: { 'content-type': 'application/cloudevents-batch+json' },
+    body: JSON.stringify(Array.from({ length: events }, () => inJsonFormat(order(random)))),
+  };
 }
 
 function binary({ id, time, data }: OrderEvent): Message {
