@@ -51,7 +51,7 @@ export class IngestMetrics {
     const registers = [registry];
     const accepted = new Counter({
       name: 'sink_ingest_events_accepted_total',
-      help: 'Events that are stored durably and were answered with 2xx.',
+      help: 'Events that were answered with 2xx, because they are stored durably. Includes those that sink_ingest_events_duplicate_total counts.',
       registers,
       collect: () => {
         accepted.reset();

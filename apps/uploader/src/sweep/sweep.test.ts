@@ -32,6 +32,20 @@ describe('the sweep (invariant 7)', () => {
     expect(world.s3.object(record.key)).toBeDefined();
   });
 
+  test('ends the pauses of the uploader before, because a restart may have removed their cause', async () => {
+    world.s3.addFault({ effect: { kind: 'error', status: 500, code: 'InternalError' } });
+    const times = { retry: { baseMs: 600_000, capMs: 600_000, slowMs: 600_000 } };
+    const first = await world.startUploader({ times });
+    const { record } = await world.sealAndQueue();
+    await eventually(() => world.queue.counts().then(({ delayed }) => delayed === 1));
+    await first.stop();
+    await world.queue.holdFor(600_000);
+    world.s3.clear();
+    await world.startUploader({ times });
+    await eventually(quiet);
+    expect(world.s3.object(record.key)).toBeDefined();
+  });
+
   test('gives a segment its own job again where a foreign one stood under its id', async () => {
     const { record } = await world.sealAndQueue();
     await world.admin.hset(`{${SINK}:uploads}:jobs:${record.id}`, 'data', 'nonsense');

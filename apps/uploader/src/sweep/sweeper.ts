@@ -40,6 +40,7 @@ export class Sweeper {
     const { clock, builder, log } = this.#ports;
     const { sweepEveryMs, sweepAgainMs, tidyEveryMs, tidyAgeMs } = this.#settings;
     let tidyAtMs = clock.monotonicMs();
+    await this.#endPauses();
     while (!stop.aborted) {
       await this.#sweep();
       if (clock.monotonicMs() >= tidyAtMs) {
@@ -50,6 +51,12 @@ export class Sweeper {
       }
       await clock.sleep(this.#failures.failing ? Math.min(sweepAgainMs, sweepEveryMs) : sweepEveryMs, stop);
     }
+  }
+
+  /** An operator who restarts an uploader may have removed the cause of a failure: no upload waits out an old pause. */
+  async #endPauses(): Promise<void> {
+    const { queues } = this.#ports;
+    await Promise.all(queues.map((queue) => queue.endHold().then(() => queue.promoteDelayed()))).catch(() => undefined);
   }
 
   /**
