@@ -71,6 +71,22 @@ it('small and large objects go through a proxy to a name that only the proxy kno
   expect(s3.object('large')?.body.length).toBe(3_000_000);
 });
 
+it('a proxy that keeps 100 Continue to itself costs no time, and one that answers itself is suspected', async () => {
+  const s3 = await s3At();
+  const proxy = await proxyTo(s3);
+  proxy.continues = false;
+  await open('http://s3.test', through(proxy.url)).put(large, AbortSignal.timeout(4_000));
+  const answered = await open('http://s3.test', through(`${proxy.url}/`)).put(small, noAbort);
+  expect(answered.etag).not.toBe('');
+
+  const page = createServer((_request, response) => void response.writeHead(401).end('<html>no</html>'));
+  await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve));
+  closing.push(() => page.close());
+  const address = `http://127.0.0.1:${(page.address() as AddressInfo).port}`;
+  const refused = await failureOf(open('http://s3.test', through(address)).put(small, noAbort));
+  expect(refused.remedy).toContain(`perhaps the proxy ${address} (proxy_url)`);
+});
+
 it('what NO_PROXY lists is reached directly, and nothing is without a proxy', async () => {
   const s3 = await s3At();
   const proxy = await proxyTo(s3);

@@ -17,6 +17,10 @@ export function withProxy(failure: Failure, error: unknown, { shown }: S3Proxy):
     const remedy = `S3 cannot be reached through the proxy ${shown}: if this lasts, check both, and the network.`;
     return { code: 'unreachable', kind: 'transient', remedy };
   }
+  if (failure.code === 'not_s3') {
+    const remedy = `It is not S3 that answered, but perhaps the proxy ${shown}: correct its credentials, or let requests pass.`;
+    return { ...failure, remedy: `${remedy} ${failure.remedy ?? ''}`.trim() };
+  }
   return failure;
 }
 

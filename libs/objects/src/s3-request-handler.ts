@@ -42,7 +42,8 @@ export class S3RequestHandler extends NodeHttpHandler {
     super({
       connectionTimeout: connectTimeoutMs,
       socketTimeout: idleTimeoutMs,
-      httpAgent: new HttpAgent(agentOptions(network)),
+      // A proxy of plain HTTP may close a connection after the answer without saying so.
+      httpAgent: new HttpAgent({ ...agentOptions(network), keepAlive: network.proxy?.http === undefined }),
       httpsAgent: httpsAgent(network),
     });
     this.#network = network;
@@ -94,7 +95,8 @@ class AwaitedBody extends Readable {
   }
 
   override pipe<T extends NodeJS.WritableStream>(request: T): T {
-    if (!(request instanceof ClientRequest)) return this.#body.pipe(request);
+    // A proxy of plain HTTP, which gets the whole address, may keep 100 Continue to itself.
+    if (!(request instanceof ClientRequest) || request.path.startsWith('http:')) return this.#body.pipe(request);
     const send = (): void => {
       stopWaiting();
       this.#body.pipe(request);

@@ -9,6 +9,8 @@ export interface HttpProxy {
   readonly asked: string[];
   /** The `proxy-authorization` that requests need; null: none. */
   authorization: string | null;
+  /** Whether the proxy passes 100 Continue on, as some do not. */
+  continues: boolean;
   close(): Promise<void>;
 }
 
@@ -34,7 +36,7 @@ export async function startHttpProxy(
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });
-    onward.on('continue', () => response.writeContinue());
+    onward.on('continue', () => proxy.continues && response.writeContinue());
     onward.on('error', () => response.destroy());
     request.pipe(onward);
   });
@@ -61,6 +63,7 @@ export async function startHttpProxy(
     url: `http://127.0.0.1:${port}`,
     asked,
     authorization: null,
+    continues: true,
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
