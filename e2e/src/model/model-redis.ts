@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { IoredisPort, type RedisPort } from '@sink/lane';
 import { startRedis } from '@sink/testing';
@@ -36,7 +37,9 @@ export async function withModelRedis(run: (redis: ModelRedis) => Promise<void>):
         crash: async () => {
           // No command is in flight, because no actor waits for Redis between two steps of its world. A connection that is
           // opened before the server listens may take a second.
+          const ended = once(client, 'end');
           client.disconnect();
+          await ended;
           await server.kill();
           await server.restart();
           await client.connect();
