@@ -6,7 +6,7 @@ import { Pipeline } from '../harness/pipeline.ts';
 import { Producers } from '../harness/producer.ts';
 import { leftovers } from './leftovers.ts';
 import { type PlannedFault, planFaults, REPLICAS } from './plan.ts';
-import { TinyDisk } from './tiny-disk.ts';
+import { TinyDisk } from '../harness/tiny-disk.ts';
 import { Victims } from './victims.ts';
 
 export interface TortureResult extends Verdict {

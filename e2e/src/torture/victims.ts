@@ -5,7 +5,7 @@ import type { ManagedProcess, Proxy } from '@sink/testing';
 import { rssPeakBytes } from '../harness/memory.ts';
 import type { Pipeline, Service, ServiceKind, Way } from '../harness/pipeline.ts';
 import { type Fault, nameOf } from './plan.ts';
-import type { TinyDisk } from './tiny-disk.ts';
+import type { TinyDisk } from '../harness/tiny-disk.ts';
 
 /** How long a supervisor waits before it restarts a process that died by itself. */
 const REVIVE_AFTER_MS = 500;

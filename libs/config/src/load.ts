@@ -61,7 +61,7 @@ export function loadConfig(sources: ConfigSources): SinkConfig {
   const configFile = file.kind === 'read' ? file.path : null;
   const config = resolveConfig(
     read,
-    { configFile, dataDir, bucket, redis, readRedisAgain, ...secrets, warnings },
+    { configFile, dataDir, bucket, redis, given: [...given.keys()], readRedisAgain, ...secrets, warnings },
     problems,
   );
   if (problems.all().length > 0) throw new ConfigError(problems.all());

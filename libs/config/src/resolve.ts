@@ -11,7 +11,15 @@ export function resolveConfig(
   settings: Settings,
   parts: Pick<
     SinkConfig,
-    'configFile' | 'dataDir' | 'bucket' | 'redis' | 'readRedisAgain' | 'secrets' | 'secretsReadAgain' | 'warnings'
+    | 'configFile'
+    | 'dataDir'
+    | 'bucket'
+    | 'redis'
+    | 'given'
+    | 'readRedisAgain'
+    | 'secrets'
+    | 'secretsReadAgain'
+    | 'warnings'
   >,
   problems: Problems,
 ): SinkConfig {

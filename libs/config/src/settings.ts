@@ -208,7 +208,7 @@ const durability = {
   max_backlog_bytes: optionalBytes(
     MIB,
     64 * TIB,
-    'The size limit of the events that Redis stores for this sink. Default: 60 % of the `maxmemory` of Redis, less the memory of fingerprints and receipts (including receipts that wait for a manifest). Required for a Redis without `maxmemory`.',
+    'The size limit of the events that Redis stores for this sink. Default: 60 % of the `maxmemory` of Redis, less the memory of fingerprints and receipts (including receipts that wait for a manifest). Required for a Redis without `maxmemory`. Where the sink runs its own Redis on a small disk, the defaults of this key, `receipts_max`, `max_fingerprints`, `max_body_bytes` and `max_spool_bytes` are lower.',
   ),
   spill_at: optionalBytes(
     0,
@@ -218,12 +218,12 @@ const durability = {
   max_spool_bytes: optionalBytes(
     MIB,
     64 * TIB,
-    'The size limit of the files with events that wait for S3. Default: the disk, less `disk_reserve_bytes`.',
+    'The size limit of the files with events that wait for S3. Default: the disk, less `disk_reserve_bytes` and less what a Redis that the sink runs itself needs on it.',
   ),
   disk_reserve_bytes: optionalBytes(
     0,
     64 * TIB,
-    'The disk space that the files with events leave free. A Redis on the same disk stops when the disk is full; reserve three times its memory for it. Default: 1 GiB, but at most a tenth of the disk.',
+    'The disk space that the files with events leave free. A Redis on the same disk stops when the disk is full; reserve three times its memory for it. For a Redis that it runs itself, the sink plans this. Default: 1 GiB, but at most a tenth of the disk.',
   ),
   receipts_max: integer(
     1,

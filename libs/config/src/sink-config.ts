@@ -1,5 +1,5 @@
 import type { HostPort } from './addresses.ts';
-import type { PlainConfig } from './settings.ts';
+import type { PlainConfig, SettingPath } from './settings.ts';
 
 /** Static credentials. Without them the AWS default chain is used. */
 export interface AwsCredentials {
@@ -117,6 +117,8 @@ export interface SinkConfig extends PlainConfig {
   readonly readRedisAgain: () => RedisSettings | null;
   /** The backlog in Redis, in bytes, above which it moves to the spool; null: half of what Redis may hold. */
   readonly spillAtBytes: number | 'never' | null;
+  /** The keys that are set, and do not have their defaults. */
+  readonly given: readonly SettingPath[];
   /** Values of secret keys, which no log line may contain. */
   readonly secrets: readonly string[];
   /** The values that files of secrets had when they were read again; grows while the sink runs. */

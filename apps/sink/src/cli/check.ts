@@ -11,6 +11,7 @@ import {
 import { createObjectStore, ObjectStoreError } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK, systemClock, transientStorage } from '@sink/runtime';
 import { REDIS_SERVER_REMEDY, redisServer, redisServerVersion } from '../own-redis/own-redis.ts';
+import { describeLowered, planVolume } from '../own-redis/volume.ts';
 import { closedWhen, objectsPath } from '../supervisor/announcement.ts';
 import { connectTool, toolConnected } from './attached-redis.ts';
 
@@ -114,12 +115,16 @@ async function within(limitMs: number, part: (clientMs: number) => Promise<Findi
   return Promise.race([part(limitMs * CLIENT_SHARE), systemClock.sleep(limitMs).then(() => late)]);
 }
 
-function checkOwnRedis(env: Environment, { dataDir }: SinkConfig): Finding {
+function checkOwnRedis(env: Environment, config: SinkConfig): Finding {
   const server = redisServer(env);
   const version = redisServerVersion(server);
   if (version === null) return { ok: false, problem: `${server} cannot be run`, remedy: REDIS_SERVER_REMEDY };
-  const transient = transientStorage(join(dataDir, 'redis'));
-  const warnings = transient === null ? [] : [transient];
+  const transient = transientStorage(join(config.dataDir, 'redis'));
+  const plan = planVolume(config);
+  const problems = plan?.problems.map(({ key, given, allowed }) => `${key}: given ${given}; allowed: ${allowed}`) ?? [];
+  if (problems.length > 0) return { ok: false, problem: problems.join('; ') };
+  const lowered = plan === null ? null : describeLowered(plan);
+  const warnings = [transient, lowered].filter((warning) => warning !== null);
   return { ok: true, found: `${server} is ${version}; the sink starts it`, warnings };
 }
 

@@ -15,6 +15,7 @@ import {
 import { StartError } from '../start-error.ts';
 import { newRedisSettings, type OwnRedisSettings, writeRedisConf } from './redis-conf.ts';
 import { startLifeline } from './redis-orphan.ts';
+import { removeLeftovers } from './volume.ts';
 
 const START_ATTEMPTS_MAX = 3;
 const PROGRESS_MS = 10_000;
@@ -27,6 +28,8 @@ export interface OwnRedisOptions {
   readonly directory: string;
   /** 0: a free one. */
   readonly port: number;
+  /** Default true. */
+  readonly rewritesByItself?: boolean;
   readonly env: Environment;
   readonly clock: Clock;
   readonly log: Logger;
@@ -37,6 +40,7 @@ export interface OwnRedisOptions {
 export interface OwnRedis {
   /** redis://, with the password: a secret. */
   readonly url: string;
+  readonly settings: OwnRedisSettings;
   readonly process: KeptProcess;
   /** The end of a pipe that each service inherits (see redis-orphan.ts). */
   readonly lifeline: Writable;
@@ -74,7 +78,7 @@ export async function startOwnRedis(options: OwnRedisOptions): Promise<OwnRedis 
   await tightenDirectory(options.directory);
   for (let attempt = 1; ; attempt++) {
     const port = options.port === 0 ? await findFreePort('127.0.0.1', 0) : options.port;
-    const settings = newRedisSettings(options.directory, port, usableMemoryBytes());
+    const settings = newRedisSettings(options.directory, port, usableMemoryBytes(), options.rewritesByItself);
     const { kept, started } = launch(settings, options);
     const outcome = await withProgress(started, options.log);
     if (outcome.kind === 'ready') return withLifeline(kept, settings);
@@ -95,6 +99,7 @@ function launch(
   const { promise: started, resolve } = Promise.withResolvers<Start>();
   let wasReady = false;
   const spawnRedis = (): ChildProcess => {
+    removeLeftovers(settings.directory);
     const child = withUmask(privateUmask(settings.directory), () =>
       spawn(redisServer(env), [conf], { stdio: ['ignore', 'pipe', 'pipe'], detached: true }),
     );
@@ -145,6 +150,7 @@ function withLifeline(kept: KeptProcess, settings: OwnRedisSettings): OwnRedis {
   const lifeline = startLifeline(settings.pidFile);
   return {
     url: `redis://:${settings.password}@127.0.0.1:${settings.port}`,
+    settings,
     process: kept,
     lifeline: lifeline.end,
     stop: async (graceMs) => {

@@ -34,6 +34,12 @@ test('redis.conf has every line a 2xx depends on, and only its user can read it'
   expect(statSync(writeRedisConf(settings)).mode & 0o777).toBe(0o600);
 });
 
+test('on a small disk Redis does not rewrite its file by itself', () => {
+  const lines = redisConf(newRedisSettings(temporaryDirectory('redis'), 7777, 0, false)).split('\n');
+  expect(lines).toContain('auto-aof-rewrite-percentage 0');
+  expect(lines.join()).not.toContain('auto-aof-rewrite-min-size');
+});
+
 test('a real redis-server accepts the file, in a directory whose name needs quoting', async () => {
   const directory = join(temporaryDirectory('redis'), 'a "b" c\\d é');
   mkdirSync(directory);

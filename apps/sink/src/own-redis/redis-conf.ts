@@ -7,7 +7,7 @@ const MIB = 1024 * 1024;
 const MAXMEMORY_LEAST_BYTES = 256 * MIB;
 const MAXMEMORY_MOST_BYTES = 1024 * MIB;
 /** The name that Redis gives it by default. */
-const AOF_FOLDER = 'appendonlydir';
+export const AOF_FOLDER = 'appendonlydir';
 
 /** Where the sink's own Redis listens (on 127.0.0.1) and stores its files. */
 export interface OwnRedisSettings {
@@ -17,16 +17,24 @@ export interface OwnRedisSettings {
   /** New for every run of the sink, so that a later Redis is never mistaken for an earlier one. */
   readonly pidFile: string;
   readonly maxmemoryBytes: number;
+  /** Whether Redis decides when to rewrite its file; on a small disk the sink does (disk-watch.ts). */
+  readonly rewritesByItself: boolean;
 }
 
 /** Settings with a new password. `memoryBytes`: what the machine, or the container, has. */
-export function newRedisSettings(directory: string, port: number, memoryBytes: number): OwnRedisSettings {
+export function newRedisSettings(
+  directory: string,
+  port: number,
+  memoryBytes: number,
+  rewritesByItself = true,
+): OwnRedisSettings {
   return {
     directory,
     port,
     password: randomBytes(24).toString('hex'),
     pidFile: join(directory, `redis-${randomBytes(6).toString('hex')}.pid`),
     maxmemoryBytes: maxmemoryFor(memoryBytes),
+    rewritesByItself,
   };
 }
 
@@ -41,6 +49,7 @@ export function maxmemoryFor(memoryBytes: number): number {
  * s.
  */
 const REWRITE_SELDOM = ['auto-aof-rewrite-min-size 512mb', 'rdbcompression no'] as const;
+const REWRITE_WHEN_TOLD = ['auto-aof-rewrite-percentage 0', 'rdbcompression no'] as const;
 
 /**
  * redis.conf. Redis fsyncs every write before it answers (also while it rewrites the file), evicts nothing, and accepts
@@ -59,7 +68,7 @@ appendonly yes
 appenddirname ${AOF_FOLDER}
 appendfsync always
 no-appendfsync-on-rewrite no
-${REWRITE_SELDOM.join('\n')}
+${(settings.rewritesByItself ? REWRITE_SELDOM : REWRITE_WHEN_TOLD).join('\n')}
 save ""
 maxmemory ${settings.maxmemoryBytes}
 maxmemory-policy noeviction

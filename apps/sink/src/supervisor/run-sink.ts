@@ -1,9 +1,13 @@
 import { join } from 'node:path';
-import { describeConfigFile, type Environment, type RedisSettings, type SinkConfig } from '@sink/config';
+import { ConfigError, describeConfigFile, type Environment, type RedisSettings, type SinkConfig } from '@sink/config';
 import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, systemClock, transientStorage } from '@sink/runtime';
 import { announcement, announcementText, takingText } from './announcement.ts';
 import { lockDataDirectory } from '../own-redis/data-lock.ts';
+import type { DiskPlan } from '../own-redis/disk-plan.ts';
+import { DiskWatch } from '../own-redis/disk-watch.ts';
 import { type OwnRedis, startOwnRedis } from '../own-redis/own-redis.ts';
+import { describeLowered, planVolume } from '../own-redis/volume.ts';
+import { StartError } from '../start-error.ts';
 import { awaitFreePorts } from './tcp-ports.ts';
 import type { ProgramOf } from './service-command.ts';
 import { stopOrphanedRedis } from '../own-redis/redis-orphan.ts';
@@ -33,7 +37,7 @@ export interface SinkOptions {
  * @throws StartError when the sink cannot start; then none of its processes runs
  */
 export async function runSink(options: SinkOptions): Promise<number> {
-  const { config } = options;
+  const { config, env } = options;
   const log = createLogger({ service: 'sink', level: config.logLevel, secrets: config.secrets });
   log.info(describeConfigFile(config.configFile));
   const signals = new StopSignals(systemClock, log);
@@ -43,19 +47,29 @@ export async function runSink(options: SinkOptions): Promise<number> {
   // The sink locks the directory only for a Redis of its own: with a shared Redis, several sinks may spool in it.
   const lock = config.redis === null ? lockDataDirectory(join(redisDirectory, 'sink.lock')) : null;
   let inOrder = true;
+  const ended = new AbortController();
   try {
     const waitMs = lock?.predecessorDied === true ? config.stopGraceMs + PORT_WAIT_MS : PORT_WAIT_MS;
     await awaitFreePorts(config, { waitMs, clock: systemClock, signal: signals.stop });
-    const redis = config.redis === null ? await startRedis(options, redisDirectory, log, signals.stop) : null;
+    const plan = config.redis === null ? planVolume(config) : null;
+    if (plan !== null && plan.problems.length > 0) throw new ConfigError(plan.problems);
+    const lowered = plan === null ? null : describeLowered(plan);
+    if (lowered !== null) log.warn({ ...plan?.environment }, lowered);
+    const redis = config.redis === null ? await startRedis(options, redisDirectory, plan, log, signals.stop) : null;
+    if (redis !== null && plan !== null) {
+      await watchDisk(config, redis, { plan, log }, { stop: signals.stop, ended: ended.signal });
+    }
     if (signals.stop.aborted) {
       await redis?.stop(config.stopGraceMs);
       return EXIT_OK;
     }
     if (redis !== null && lock?.predecessorDied === true) await takeOverAtOnce(redis.url, config, log);
-    const ended = await runServices(options, redis, log, signals);
-    inOrder = ended.inOrder;
-    return ended.exitCode;
+    const planned = { ...options, env: { ...env, ...plan?.environment } };
+    const outcome = await runServices(planned, redis, log, signals);
+    inOrder = outcome.inOrder;
+    return outcome.exitCode;
   } finally {
+    ended.abort();
     // A lock that stays tells the next start that services were killed.
     if (inOrder) lock?.release();
   }
@@ -74,12 +88,37 @@ async function takeOverAtOnce(url: string, config: SinkConfig, log: Logger): Pro
 async function startRedis(
   { config, env }: SinkOptions,
   directory: string,
+  plan: DiskPlan | null,
   log: Logger,
   signal: AbortSignal,
 ): Promise<OwnRedis | null> {
   await stopOrphanedRedis(directory, systemClock, log);
   if (signal.aborted) return null;
-  return startOwnRedis({ directory, port: config.redisPort, env, clock: systemClock, log, signal });
+  const rewritesByItself = plan?.isSmall !== true;
+  return startOwnRedis({ directory, port: config.redisPort, rewritesByItself, env, clock: systemClock, log, signal });
+}
+
+/**
+ * Keeps Redis' file within the volume until `ended`.
+ * @throws StartError `disk_full`, after Redis has stopped
+ */
+async function watchDisk(
+  { dataDir, stopGraceMs }: SinkConfig,
+  redis: OwnRedis,
+  { plan, log }: { readonly plan: DiskPlan; readonly log: Logger },
+  { stop, ended }: { readonly stop: AbortSignal; readonly ended: AbortSignal },
+): Promise<void> {
+  const watch = new DiskWatch({ dataDir, redis: redis.settings, plan, clock: systemClock, log });
+  try {
+    await watch.prepare(stop);
+  } catch (error) {
+    if (error instanceof StartError) {
+      await redis.stop(stopGraceMs);
+      throw error;
+    }
+    log.warn({ err: error }, 'looking at the disk of Redis');
+  }
+  void watch.runUntil(ended);
 }
 
 async function runServices(

@@ -5,7 +5,7 @@ import { temporaryDirectory } from '@sink/testing';
 
 const BLOCK = Buffer.alloc(1024 * 1024);
 
-/** A small file system for the spool that can be filled to the last byte. */
+/** A small file system that can be filled to the last byte, and grown. */
 export class TinyDisk {
   readonly directory: string;
   readonly #filler: string;
@@ -41,6 +41,10 @@ export class TinyDisk {
 
   free(): void {
     rmSync(this.#filler, { force: true });
+  }
+
+  grow(megabytes: number): void {
+    execFileSync('mount', ['-o', `remount,size=${megabytes}m`, this.directory], { stdio: 'ignore' });
   }
 
   unmount(): void {
