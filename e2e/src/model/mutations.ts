@@ -234,4 +234,9 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     edits: [{ rule: 'spool.verified', to: '' }],
     shows: /LOST|spilled segment/,
   },
+  {
+    name: 'a batcher adds chunks that are older than the last one in its file',
+    edits: [{ rule: 'segment.in-order', to: '' }],
+    shows: /OUT OF ORDER/,
+  },
 ];

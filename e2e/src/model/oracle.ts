@@ -1,4 +1,4 @@
-import { type Manifest, parseReceipt, parseRecord, type Receipt } from '@sink/domain';
+import { isOlderChunk, type Manifest, parseReceipt, parseRecord, type Receipt } from '@sink/domain';
 import { GROUP, type LaneKeys, type RedisPort } from '@sink/lane';
 import type { WorldParts } from './actors.ts';
 import { LEFTOVERS, SEALED } from './looks.ts';
@@ -45,14 +45,20 @@ export class Oracle {
     if (!this.violations.includes(violation)) this.violations.push(violation);
   }
 
-  /** Must be true at every moment: invariant 1, and that only chunks that are not wholly sealed are pending. */
+  /**
+   * Must be true at every moment: invariant 1, that only chunks that are not wholly sealed are pending, and that a segment
+   * has its chunks in the order of the lane.
+   */
   async checkAlways(redis: RedisPort, keys: LaneKeys, { sinkName, bucket }: WorldParts): Promise<void> {
     const answer = await redis.run(SEALED, [keys.chunks, keys.taken, keys.records], [GROUP]);
     const [sealedAndPending, values] = Array.isArray(answer) ? (answer as unknown[]) : [];
     if (Number(sealedAndPending) > 0 && !this.#failovers.has(sinkName)) this.violate('pending although wholly sealed');
     const seen = new Set<string>();
     for (const value of Array.isArray(values) ? values : []) {
+      let before = '0-0';
       for (const [chunk, from, to] of parseRecord(String(value)).slices) {
+        if (isOlderChunk(chunk, before)) this.violate('OUT OF ORDER in a segment');
+        before = chunk;
         for (let event = from; event < to; event++) {
           const place = `${chunk}/${event}`;
           if (seen.has(place)) this.violate('invariant 1: event in two sealed segments');
