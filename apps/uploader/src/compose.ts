@@ -49,7 +49,7 @@ export interface ComposedUploader {
   /** The same for a spilled segment. */
   readonly uploadSpilled: (lane: number, segmentId: string, signal: AbortSignal) => Promise<void>;
   /** Tries the bucket, as `tryBucket` says. */
-  readonly tryBucket: (stop: AbortSignal) => Promise<void>;
+  readonly tryBucket: (stop: AbortSignal, onTried: () => void) => Promise<void>;
   /** Sweeps and writes manifests until `stop`. */
   readonly runUntil: (stop: AbortSignal) => Promise<void>;
   /** Continues until nothing is left to upload, as `Sweeper.drain` says. */
@@ -71,8 +71,9 @@ export function composeUploader(ports: UploaderPorts, settings: UploaderSettings
   return {
     upload: (lane, segmentId, signal) => uploads.upload(lane, segmentId, signal),
     uploadSpilled: (lane, segmentId, signal) => uploads.uploadSpilled(lane, segmentId, signal),
-    tryBucket: async (stop) => {
-      if (settings.trial !== null) await tryBucket({ ...ports, health }, settings.trial, stop);
+    tryBucket: async (stop, onTried) => {
+      if (settings.trial === null) onTried();
+      else await tryBucket({ ...ports, health }, settings.trial, stop, onTried);
     },
     runUntil: async (stop) => {
       await Promise.all([sweeper.runUntil(stop), manifests.writeUntil(stop)]);

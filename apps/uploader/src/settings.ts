@@ -53,7 +53,7 @@ export function uploaderSettings(config: SinkConfig, barrier: DurabilityBarrier)
     manifests: config.manifests,
     concurrency: config.uploadConcurrency,
     uploadTimeoutMs: config.uploadTimeoutMs,
-    trial: { timeoutMs: 30_000, baseMs: 1_000, capMs: 30_000 },
+    trial: { startMs: 3_000, timeoutMs: 30_000, baseMs: 1_000, capMs: 30_000 },
     tidyAgeMs: Math.max(HOUR_MS, TIDY_DEADLINES * config.uploadTimeoutMs),
   };
 }

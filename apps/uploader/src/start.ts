@@ -64,7 +64,8 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
   }
   const running = uploader.runUntil(signal);
   running.catch((error: unknown) => context.fail(error));
-  uploader.tryBucket(signal).catch((error: unknown) => context.fail(error));
+  const tried = Promise.withResolvers<void>();
+  uploader.tryBucket(signal, tried.resolve).catch((error: unknown) => context.fail(error));
 
   const closeMs = Math.min(CLOSE_MS, config.stopGraceMs / 2);
   shutdown.add('uploads', async () => {
@@ -73,6 +74,8 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
     if (drained === 'left') log.warn('stopping before all segments are uploaded: the rest stays in Redis');
     await Promise.all(workers.map((worker) => worker.close(closeMs / 3)));
   });
+  // So that the whole sink announces itself with what is known of the bucket.
+  await Promise.race([tried.promise, clock.sleep(settings.trial?.startMs ?? 0, signal)]);
 
   function startWorker(work: UploadWork): UploadWorker {
     const worker = new UploadWorker(connect('queue'), config.sinkName, {

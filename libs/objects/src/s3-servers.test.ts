@@ -321,6 +321,14 @@ describe('an endpoint that is no S3 server', () => {
     },
   );
 
+  it('is said to be none also by its body alone', async () => {
+    const filer = await storeAt((request, response) => {
+      request.resume();
+      response.writeHead(400, { 'x-amz-request-id': '1', 'content-type': 'application/json' }).end('{"error":"no"}');
+    });
+    expect(await failureOf(filer.put(object, noAbort))).toMatchObject({ code: 'not_s3', kind: 'operator' });
+  });
+
   it('and so is Azure, whose errors look alike, and what does not speak HTTP', async () => {
     const azure = await storeAt((_request, response) => {
       response.writeHead(400, { 'x-ms-request-id': '1', 'content-type': 'application/xml' });

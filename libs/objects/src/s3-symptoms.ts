@@ -27,7 +27,9 @@ export function readSymptoms(error: unknown, head = false): Symptoms {
   const code = textOf(error, 'code') || textOf(property(error, 'cause'), 'code');
   const details = Object.fromEntries(DETAILS.map((detail) => [detail, textOf(error, detail)])) as Symptoms['details'];
   const unknown = head || response === undefined;
-  const fromS3 = unknown ? null : isOfS3(textOf(error, 'Code'), Object.keys(headers));
+  // The SDK leaves the body with the error if it is no XML. SeaweedFS sends S3's headers with all of its services.
+  const readable = property(error, '$responseBodyText') === undefined;
+  const fromS3 = unknown ? null : readable && isOfS3(textOf(error, 'Code'), Object.keys(headers));
   return {
     name,
     systemCode: code === '' || code === name ? '' : code,

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { UploaderWorld } from '../test/uploader-world.ts';
 
 const PROBE = '_sink-aws-s3-check';
-const times = { trial: { timeoutMs: 5_000, baseMs: 20, capMs: 100 } };
+const times = { trial: { startMs: 100, timeoutMs: 5_000, baseMs: 20, capMs: 100 } };
 
 let world: UploaderWorld;
 beforeAll(async () => {
@@ -67,6 +67,12 @@ describe('the bucket is tried at start', () => {
       expect(world.s3.requests().some(({ key, status }) => key === PROBE && status === 400)).toBe(true),
     );
     expect(uploader.problems()['bucket']).toContain('kms:GenerateDataKey');
+  });
+
+  test('the start waits for the first answer, so that it is known when the sink announces itself', async () => {
+    world.s3.setBucketExists(false);
+    const uploader = await world.startUploader({ times: { trial: { ...times.trial, startMs: 10_000 } } });
+    expect(uploader.problems()['bucket']).toContain('NoSuchBucket');
   });
 
   test('a store that hangs does not keep it from stopping', async () => {
