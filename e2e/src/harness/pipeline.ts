@@ -219,7 +219,9 @@ export class Pipeline {
 async function ready(service: Service): Promise<void> {
   await eventually(
     async () => {
-      const response = await fetch(`${service.opsUrl}/readyz`);
+      const response = await fetch(`${service.opsUrl}/readyz`).catch((error: unknown) => {
+        throw new Error(`${service.kind} does not answer\n${service.process.output()}`, { cause: error });
+      });
       if (!response.ok)
         throw new Error(`${service.kind} is not ready: ${await response.text()}\n${service.process.output()}`);
     },

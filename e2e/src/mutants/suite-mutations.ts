@@ -29,6 +29,20 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
     ...DURABLE,
   },
   {
+    name: 'a step begins although a later write of it is forbidden',
+    edits: [{ rule: 'step.permitted', to: "return '';" }],
+    project: 'libs/lane',
+    file: 'src/permissions.test.ts',
+    fails: /× .*a step is refused whole, .* without xack/,
+  },
+  {
+    name: 'append begins although a later write of it is forbidden',
+    edits: [{ rule: 'append.permitted', to: '' }],
+    project: 'libs/lane',
+    file: 'src/permissions.test.ts',
+    fails: /× .*a step is refused whole, .* without hset/,
+  },
+  {
     name: 'a chunk is stored before the one with the earlier events of its request',
     edits: [{ rule: 'request.in-order', to: 'const index = this.#full.length - 1;' }],
     project: 'apps/ingest',

@@ -14,7 +14,7 @@ export class IoredisPort implements RedisPort {
   }
 
   run({ name, lua, sha1 }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    return translated(name, async () => {
+    return translated(name, keys[0], async () => {
       try {
         return await this.#redis.evalsha(sha1, keys.length, ...keys, ...args);
       } catch (error) {
@@ -25,7 +25,7 @@ export class IoredisPort implements RedisPort {
   }
 
   call(command: string, args: readonly Argument[], key?: string): Promise<unknown> {
-    return translated(command, () =>
+    return translated(command, key ?? keyAmong(args), () =>
       key !== undefined && this.#redis instanceof Cluster
         ? callAtKey(this.#redis, command, args, key)
         : this.#redis.call(command.toLowerCase(), ...args),
@@ -33,16 +33,22 @@ export class IoredisPort implements RedisPort {
   }
 
   callBuffer(command: string, args: readonly Argument[]): Promise<unknown> {
-    return translated(command, () => this.#redis.callBuffer(command.toLowerCase(), ...args));
+    return translated(command, keyAmong(args), () => this.#redis.callBuffer(command.toLowerCase(), ...args));
   }
 }
 
-async function translated(action: string, call: () => unknown): Promise<unknown> {
+/** @param key that the action concerns, for messages */
+async function translated(action: string, key: string | undefined, call: () => unknown): Promise<unknown> {
   try {
     return await call();
   } catch (error) {
-    throw translate(action, error);
+    throw translate(action, error, key);
   }
+}
+
+/** The first argument that looks like a key of the sink: for messages only. */
+function keyAmong(args: readonly Argument[]): string | undefined {
+  return args.find((arg): arg is string => typeof arg === 'string' && arg.startsWith('{'));
 }
 
 /**
@@ -63,7 +69,15 @@ function isReplyError(error: unknown): error is Error {
   return error instanceof ReplyError || (error instanceof Error && error.name === 'ReplyError');
 }
 
-function translate(action: string, error: unknown): Error {
+/** What a user without a permission is told, also inside of a script. */
+const NOT_PERMITTED = /^(NOPERM|ERR The user executing the script can't) /;
+
+function translate(action: string, error: unknown, key?: string): Error {
+  if (isReplyError(error) && NOT_PERMITTED.test(error.message)) {
+    const reply = error.message.replace(/^\w+ /, 'NOPERM ');
+    const remedy = '`check` names what this user may not do, and docs/redis.md#permissions has the whole ACL line';
+    return new RedisRefused(action, `${reply} [key=${key ?? 'none'}]: ${remedy}`, { cause: error });
+  }
   // Apart from UNBLOCKED and EXECABORT, an error reply means that the command did nothing: a script checks before it writes.
   if (isReplyError(error)) return new RedisRefused(action, error.message, { cause: error });
   if (error instanceof Error && NOT_SENT.test(error.message)) {

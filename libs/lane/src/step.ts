@@ -93,7 +93,8 @@ export function step<
     keyLocals([...keys, ...(optional?.keys ?? [])]),
     argLocals(Object.entries({ ...args, ...optionalArgs })),
   ];
-  const parts = [...(draining ? ['#!lua flags=allow-oom'] : []), ...inOrder(uses), ...locals, lua];
+  const code = [...inOrder(uses), lua];
+  const parts = [...(draining ? ['#!lua flags=allow-oom', requirePermissions(code)] : []), ...locals, ...code];
   return {
     ...script(name, `${parts.map((part) => part.trim()).join('\n')}\n`),
     definition,
@@ -149,6 +150,27 @@ function localsFrom(table: 'KEYS' | 'ARGV', kinds: readonly (readonly [string, K
   const before = kinds.length - 1;
   if (kind === 'list') lines.push(`for i = ${before + 1}, #${table} do ${list}[i - ${before}] = ${table}[i] end`);
   return lines.join('\n');
+}
+
+const WRITES = new Set(
+  'DEL HDEL HINCRBY HSET HSETNX PERSIST PEXPIRE RENAME SADD SET UNLINK XACK XADD XCLAIM XDEL XGROUP'.split(' '),
+);
+
+/**
+ * Lua that refuses the whole step if this user may not run one of its writes: a script that fails half-way keeps what it
+ * wrote, and permissions can be taken away at any time. Each check takes more than a microsecond, so append has its own.
+ */
+function requirePermissions(code: readonly string[]): string {
+  const called = [...code.join('\n').matchAll(/redis\.call\('([A-Z]+)'(?:, ('[A-Z]+'))?/g)];
+  const writes = called.filter(([, command = '']) => WRITES.has(command));
+  if (writes.length < 2) return '';
+  const checks = new Set(
+    writes.map(([, command = '', subcommand]) =>
+      command === 'XGROUP' ? `'XGROUP', ${subcommand ?? ''}, KEYS[1]` : `'${command}', KEYS[1]`,
+    ),
+  );
+  const denied = [...checks].map((check) => `not redis.acl_check_cmd(${check})`).join(' or ');
+  return `if ${denied} then return redis.error_reply('NOPERM this user may not run all writes of this step') end`; // rule: step.permitted
 }
 
 /** The functions and all that they use, each once, and none before one that it uses. */

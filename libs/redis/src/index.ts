@@ -2,4 +2,5 @@ export { connectRedis } from './connect.ts';
 export type { RedisExamination } from './examine.ts';
 export { awaitRedis, openRedis } from './open-redis.ts';
 export type { ServiceRedis } from './open-redis.ts';
+export { aclRules, triedCommands } from './permissions.ts';
 export { requireRedis } from './require-redis.ts';

@@ -62,6 +62,12 @@ export function aclRules(sinkName: string): string {
   return `${keys} resetchannels -@all ${categories} +info +config|get +command|info +time +wait, and from Redis 7.2 on +waitaof`;
 }
 
+/** The names of all commands that are tried. */
+export function triedCommands(sinkName: string, needed: NeededPermissions): ReadonlySet<string> {
+  const { text, trials, changes } = trialsFor(sinkName, needed);
+  return new Set(['MULTI', 'EXEC', ...[text, ...trials, ...changes].map(([command]) => command)]);
+}
+
 function checkKey(sinkName: string, name: string): string {
   return `{${sinkName}:check}:${name}`;
 }
@@ -98,11 +104,14 @@ function trialsFor(
     ['ZCOUNT', none, 0, 0],
     ['ZRANGE', none, 0, 0],
     ['ZRANGEBYSCORE', none, 0, 0],
+    ['ZREVRANGEBYSCORE', none, 0, 0],
     ['ZSCORE', none, 'm'],
     ['XLEN', none],
     ['XRANGE', none, '-', '+'],
     ['XPENDING', none, 'g'],
     ['XINFO', 'STREAM', none],
+    ['XINFO', 'GROUPS', none],
+    ['XINFO', 'CONSUMERS', none, 'g'],
     ['XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', 1, 'BLOCK', 1, 'STREAMS', none, '>'],
     ['BZPOPMIN', none, 0.001],
     ['DEL', none],
@@ -121,6 +130,7 @@ function trialsFor(
     ['XDEL', none, '1-1'],
     ['XCLAIM', none, 'g', 'c', 0, '1-1'],
     ['XGROUP', 'CREATE', none, 'g', '0'],
+    ['XGROUP', 'DELCONSUMER', none, 'g', 'c'],
     ...(durability === 'fsync' ? [['WAITAOF', 0, 0, 0] as const] : []),
     ...(replicas > 0 ? [['WAIT', 0, 0] as const] : []),
     ...(dedupeWindowMs > 0 ? [['SMISMEMBER', none, 'm'] as const] : []),
@@ -140,6 +150,7 @@ function trialsFor(
     ['HINCRBY', text, 'f', 1],
     ['SADD', text, 'm'],
     ['LPUSH', text, 'm'],
+    ['RPUSH', text, 'm'],
     ['ZADD', text, 1, 'm'],
   ];
   return { text: ['SET', text, 'text', 'PX', CHECK_TTL_MS], trials, changes };

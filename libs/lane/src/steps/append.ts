@@ -190,6 +190,10 @@ if count > 0 and tonumber(counters[2] or '0') + room > limit then
   return 'full'
 end
 if count > 0 then
+  if not redis.acl_check_cmd('HSET', taken) or not redis.acl_check_cmd('HINCRBY', backlog)
+    or found and not redis.acl_check_cmd('SADD', seen) then
+    return redis.error_reply('NOPERM this user may not run all writes of this step') -- rule: append.permitted
+  end
   local id = redis.call('XADD', chunks, '*', 'v', '${CHUNK_VERSION}', 'p', partition, 'n', count, 't', acceptedAt, 'b', body)
   redis.call('HSET', taken, id, '0/' .. count)
   redis.call('HSET', left, id, count .. ' ' .. cost)

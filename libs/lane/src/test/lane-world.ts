@@ -18,6 +18,8 @@ export interface ClientOptions {
   readonly protocol?: 2 | 3;
   readonly replyMapping?: 'legacy' | 'resp3';
   readonly commandTimeout?: number;
+  readonly username?: string;
+  readonly password?: string;
 }
 
 /** A client as the services have it: it neither resends, nor retries, nor queues. */
