@@ -3,7 +3,9 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /** What to write instead of an address, an ARN or a path that is given as `bucket`; undefined for what is none of them. */
-export function bucketHint(given: string): string | undefined {
+export function bucketHint(text: string): string | undefined {
+  // Credentials in front of a host are not repeated.
+  const given = text.replace(/^([a-z0-9]+:\/*)?[^/]*@/i, '$1');
   if (/^file:/i.test(given)) return `file:/// and an absolute directory, as ${fileAddress(given)}`;
   if (/^[a-z]:[\\/]/i.test(given))
     return `file:///${given.replaceAll('\\', '/').replaceAll(' ', '%20')} for a directory`;

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { readAwsProfile } from './aws-profile.ts';
 import { bucketHint } from './bucket-hint.ts';
 import type { Problems } from './problems.ts';
+import type { ReadAgain } from './read-again.ts';
 import { resolveCa, resolveEndpoint, resolveProxy, type Surroundings } from './resolve-network.ts';
-import type { SecretFiles } from './secret-file.ts';
 import type { Settings } from './settings.ts';
 import type { AwsCredentials, BucketSettings, Endpoint } from './sink-config.ts';
 
@@ -13,7 +13,7 @@ const SERVER_REGION = 'us-east-1';
 /** What the bucket is resolved from, beside the settings. */
 export interface BucketSources extends Omit<Surroundings, 'profile'> {
   readonly dataDir: string;
-  readonly secretFiles: SecretFiles;
+  readonly again: ReadAgain;
 }
 
 /** The bucket of the configuration. Adds mistakes to `problems`; the result is then invalid. */
@@ -56,7 +56,7 @@ export function resolveBucket(
     forcePathStyle,
     ...(proxy === undefined ? {} : { proxy }),
     ...(readCa === undefined ? {} : { readCa }),
-    ...(credentials === undefined ? {} : { credentials, ...rereading(settings, credentials, sources.secretFiles) }),
+    ...(credentials === undefined ? {} : { credentials, ...rereading(settings, credentials, sources.again) }),
     credentialsFrom: credentialsFrom(settings, surroundings),
   };
 }
@@ -98,26 +98,17 @@ function warnOfPrefix(prefix: string, warnings: string[]): void {
   );
 }
 
-const CREDENTIAL_FILES = [
-  ['accessKeyId', 'aws.access_key_id_file'],
-  ['secretAccessKey', 'aws.secret_access_key_file'],
-  ['sessionToken', 'aws.session_token_file'],
-] as const;
+const CREDENTIAL_FILES = ['aws.access_key_id_file', 'aws.secret_access_key_file', 'aws.session_token_file'] as const;
 
 /** How credentials of which a part is in files are read again. */
 function rereading(
   settings: Settings,
-  credentials: AwsCredentials,
-  files: SecretFiles,
+  first: AwsCredentials,
+  again: ReadAgain,
 ): { readCredentials?: () => AwsCredentials } {
-  const readers = CREDENTIAL_FILES.flatMap(([part, key]) => {
-    const file = settings[key];
-    return file === undefined ? [] : [[part, files.reader(key, file)] as const];
-  });
-  if (readers.length === 0) return {};
-  return {
-    readCredentials: () => ({ ...credentials, ...Object.fromEntries(readers.map(([k, read]) => [k, read()])) }),
-  };
+  if (CREDENTIAL_FILES.every((path) => settings[path] === undefined)) return {};
+  const resolveNow = (now: Settings, _: unknown, problems: Problems) => resolveCredentials(now, problems);
+  return { readCredentials: () => again.section('aws', resolveNow, () => []) ?? first };
 }
 
 function resolveCredentials(settings: Settings, problems: Problems): AwsCredentials | undefined {

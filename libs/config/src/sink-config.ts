@@ -41,7 +41,7 @@ interface S3Bucket {
   readonly credentials?: AwsCredentials;
   /**
    * If files hold a part of `credentials`: reads these again, as they may have been replaced.
-   * @throws SecretFileError
+   * @throws ConfigError while a file is missing or wrong
    */
   readonly readCredentials?: () => AwsCredentials;
   /** Where credentials come from, for messages: keys, or the AWS default chain. */

@@ -7,7 +7,7 @@ export type ReadCredentials<Properties> = (properties?: Properties) => Promise<A
 export class CredentialsUnavailable extends Error {
   constructor(cause: unknown) {
     const { name, message } = cause instanceof Error ? cause : new Error(String(cause));
-    super(`getting credentials: ${message}`, { cause });
+    super(`getting credentials: ${message.replace(/\s*\n\s*/g, ' ')}`, { cause });
     this.name = name;
   }
 }
