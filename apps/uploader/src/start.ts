@@ -15,6 +15,8 @@ type UploadWork = Pick<ConstructorParameters<typeof UploadWorker>[2], 'spoolId' 
 
 /** What draining leaves of the time to stop, for closing; at most half of it. */
 const CLOSE_MS = 3_000;
+/** How long the start waits for the connection of the sweep. */
+const CONNECT_MS = 2_000;
 
 /**
  * Starts the uploader: upload jobs in, objects out. When it stops, it first drains, for as long as the stop may take.
@@ -27,6 +29,9 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
   const settings = { ...uploaderSettings(config, barrier), ...overrides };
   const sweepConnection = connect('commands');
   shutdown.add('redis of the sweep', async () => sweepConnection.disconnect());
+  // The first sweep would fail without it, and be announced as a problem of the whole sink.
+  const connected = new Promise((resolve) => sweepConnection.once('ready', resolve));
+  if (sweepConnection.status !== 'ready') await Promise.race([connected, clock.sleep(CONNECT_MS, signal)]);
   const jobs = new UploadQueue(connect('queue'), config.sinkName, { log });
   shutdown.add('upload queue', () => jobs.close());
   const spool = new SpoolDirectory(join(config.dataDir, 'spool'));
