@@ -19,6 +19,8 @@ it('a sink that is stopped soon after everything was killed writes out what was 
       SINK_UPLOADER_OPS_PORT: String(uploaderPort),
       SINK_REDIS_PORT: '0',
       SINK_DATA_DIR: directory,
+      // A start on a busy machine takes longer than the default.
+      SINK_LEASE: '60s',
     };
     const sink = await startProcess({ command: process.execPath, args: [MAIN], env });
     await sink.waitFor(/ready: post CloudEvents to/, { timeoutMs: 60_000 });
