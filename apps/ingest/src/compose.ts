@@ -35,6 +35,7 @@ export function composeIngest(ports: IngestPorts, settings: CommitSettings): Ing
     newUid: ports.newUid,
     fingerprint,
     failed: ports.failed,
+    hasDiskRoom: ports.hasDiskRoom,
     duplicates: (events) => metrics.duplicates(events),
   };
   const commits = Array.from({ length: settings.lanes }, (_, number) => {

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { fingerprint } from '@sink/cloudevents';
+import { readEnvironment } from '@sink/config';
 import { assertReached, IngestLane, IoredisPort, RedisRefused } from '@sink/lane';
 import { openRedis, type ServiceRedis } from '@sink/redis';
 import { FailureReporter, type Readiness, type ServiceContext } from '@sink/runtime';
 import { announceLanes } from './commit/announce-lanes.ts';
+import { DiskRoom } from './commit/disk-room.ts';
 import { StoringWatch } from './commit/storing-watch.ts';
 import { composeIngest, type IngestPorts } from './compose.ts';
 import { startIngestServer } from './http/server.ts';
@@ -32,6 +35,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
     { log, clock },
     { name: 'storing a chunk', failing: 'storing a chunk fails; it is retried', working: null },
   );
+  const disk = watchDisk(context);
   let storing: StoringWatch | null = null;
   const ingest = composeIngest(
     {
@@ -49,6 +53,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
         storing?.failed(err);
       },
       crash: (error) => context.fail(error),
+      hasDiskRoom: () => disk.hasRoom(),
     },
     settings,
   );
@@ -71,6 +76,17 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   );
   shutdown.add('http', () => server.close());
   log.info({ port: server.port, durability: settings.barrier }, 'taking events');
+}
+
+/** The supervisor names the floor when it runs Redis on this disk. */
+function watchDisk({ config, clock, readiness, shutdown, signal }: ServiceContext): DiskRoom {
+  const floorBytes = Number(readEnvironment()['SINK_DISK_FLOOR'] ?? 0);
+  const disk = new DiskRoom(join(config.dataDir, 'redis'), floorBytes, { clock, readiness });
+  if (floorBytes > 0) {
+    const watching = disk.watchUntil(signal);
+    shutdown.add('disk watch', () => watching);
+  }
+  return disk;
 }
 
 function lanesOf(redis: ServiceRedis, { sinkName, lanes }: IngestSettings): IngestLane[] {

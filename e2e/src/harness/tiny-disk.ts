@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryDirectory } from '@sink/testing';
 
@@ -26,7 +26,10 @@ export class TinyDisk {
     }
   }
 
-  fill(): void {
+  /** @param leaveMegabytes free */
+  fill(leaveMegabytes = 0): void {
+    const left = join(this.directory, 'left');
+    writeFileSync(left, Buffer.alloc(leaveMegabytes * BLOCK.length));
     const file = openSync(this.#filler, 'a');
     try {
       for (let block = BLOCK; block.length > 0;) {
@@ -36,6 +39,7 @@ export class TinyDisk {
       }
     } finally {
       closeSync(file);
+      rmSync(left);
     }
   }
 

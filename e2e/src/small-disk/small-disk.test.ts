@@ -91,6 +91,25 @@ describe.skipIf(!canMount)(
     );
 
     test(
+      'that something else has nearly filled: events are refused, Redis lives on, and what it holds drains',
+      { timeout: 300_000 },
+      async () => {
+        mount(200);
+        sink = await SinkOnSmallDisk.prepare(disk);
+        await sink.start();
+        const back = await sink.away();
+        await sink.sendBytes(20 * MIB);
+        disk.fill(5);
+        await sink.sendUntilFull();
+        await back();
+        expect(await sink.drained()).toEqual([]);
+        expect(sink.output).not.toMatch(REDIS_DIED);
+        disk.free();
+        await sink.takesEvents(10_000);
+      },
+    );
+
+    test(
       'that an earlier release filled: one line says how much to free or grow, and with that the sink starts',
       { timeout: 120_000 },
       async () => {

@@ -34,7 +34,7 @@ interface WriterWorld {
   readonly bodies: () => Promise<string[]>;
 }
 
-async function writerWorld(): Promise<WriterWorld> {
+async function writerWorld(hasDiskRoom: () => boolean = () => true): Promise<WriterWorld> {
   const redis = new Redis(server.url);
   onTestFinished(() => redis.disconnect());
   await redis.flushall();
@@ -56,6 +56,7 @@ async function writerWorld(): Promise<WriterWorld> {
       fingerprint: (line) => Buffer.from(line),
       duplicates: () => undefined,
       failed: () => undefined,
+      hasDiskRoom,
     },
     {
       barrier: { waitaof: false, replicas: 0, timeoutMs: 100 },
@@ -98,6 +99,16 @@ test('large chunks are written into the same memory, and each is stored as it wa
   for (const each of chunks) expect(await store(each)).toBe('stored');
   expect(new Set(port.bodies.map(({ buffer }) => buffer)).size).toBe(1);
   expect(await bodies()).toEqual(chunks.map(textOf));
+});
+
+test('without room on the disk of Redis a chunk waits, nothing is written, and at its deadline it is refused', async () => {
+  let hasRoom = false;
+  const { store, bodies } = await writerWorld(() => hasRoom);
+  expect(await store({ ...chunk('a', 1), deadlineMs: performance.now() + 50 })).toBe('backlog_full');
+  expect(await bodies()).toEqual([]);
+  const stored = store(chunk('b', 1));
+  hasRoom = true;
+  expect(await stored).toBe('stored');
 });
 
 test('memory of a body that may still be on its way is not used again', async () => {

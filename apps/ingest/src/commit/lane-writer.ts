@@ -32,6 +32,8 @@ export interface WriterPorts {
   readonly duplicates: (events: number) => void;
   /** Reports the failure of a try, at every try. */
   readonly failed: (problem: RedisFailure) => void;
+  /** Whether the disk of Redis has room for new events. Absent: it is not known. */
+  readonly hasDiskRoom?: (() => boolean) | undefined;
 }
 
 export interface WriterSettings {
@@ -111,7 +113,7 @@ export class LaneWriter {
   }
 
   async #store(chunk: PendingChunk, heldUp: (reason: HoldUp) => void): Promise<AppendOutcome> {
-    const { clock, duplicates: countDuplicates, failed } = this.#ports;
+    const { clock, duplicates: countDuplicates, failed, hasDiskRoom = () => true } = this.#ports;
     const { retryWaitMs, barrier } = this.#settings;
     const content = { body: this.#bodyOf(chunk), dedupe: this.#dedupe(chunk) };
     const holdUp = (reason: HoldUp): void => {
@@ -122,6 +124,11 @@ export class LaneWriter {
     let tries = 0;
     // A try at the last moment would only turn a clear refusal into doubt.
     while (chunk.deadlineMs - clock.monotonicMs() > retryWaitMs) {
+      if (!hasDiskRoom()) {
+        holdUp('backlog_full');
+        await clock.sleep(retryWaitMs);
+        continue;
+      }
       try {
         if (this.#writer === null) {
           this.#writer = await this.#register();

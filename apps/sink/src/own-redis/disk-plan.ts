@@ -27,6 +27,8 @@ const SPOOL_MIN_BYTES = 8 * MIB;
 /** Receipts and fingerprints in each lane. */
 const AMOUNT_MIN = 1_000;
 const RESERVE_MAX_BYTES = GIB;
+const FLOOR_MIN_BYTES = 4 * MIB;
+const FLOOR_MAX_BYTES = 64 * MIB;
 /** A body as base64, in an allocation of Redis: the share of the backlog that the largest one may take. */
 const BODY_SHARE = 0.6;
 /** Spilling needs some room above `spill_at`. */
@@ -51,6 +53,8 @@ export interface DiskPlan {
   readonly rewriteMinBytes: number;
   /** Stays free. */
   readonly reserveBytes: number;
+  /** With less free space ingest refuses events, so that those in Redis can still leave it. */
+  readonly floorBytes: number;
 }
 
 type Planned = Pick<
@@ -91,6 +95,7 @@ export function planDisk(config: Planned, volume: Volume, maxmemoryBytes: number
     isSmall: false,
     rewriteMinBytes: REWRITE_MIN_BYTES,
     reserveBytes,
+    floorBytes: floorOf(reserveBytes),
   };
 }
 
@@ -113,6 +118,7 @@ function planSmallDisk(config: Planned, volume: Volume, maxmemoryBytes: number):
     isSmall: true,
     rewriteMinBytes: parts.liveBytes,
     reserveBytes: parts.reserveBytes,
+    floorBytes: floorOf(parts.reserveBytes),
   };
 }
 
@@ -171,6 +177,10 @@ function divide(config: Planned, volume: Volume, maxmemoryBytes: number): Parts 
       ? config.maxBodyBytes
       : Math.min(config.maxBodyBytes, Math.max(MIB, roundDown(bodyRoomBytes, MIB))),
   };
+}
+
+function floorOf(reserveBytes: number): number {
+  return Math.floor(Math.min(FLOOR_MAX_BYTES, Math.max(FLOOR_MIN_BYTES, reserveBytes / 2)));
 }
 
 /** What Redis holds beside the backlog, over all lanes. */

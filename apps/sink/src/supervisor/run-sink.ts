@@ -64,7 +64,8 @@ export async function runSink(options: SinkOptions): Promise<number> {
       return EXIT_OK;
     }
     if (redis !== null && lock?.predecessorDied === true) await takeOverAtOnce(redis.url, config, log);
-    const planned = { ...options, env: { ...env, ...plan?.environment } };
+    const floor = plan === null ? {} : { SINK_DISK_FLOOR: String(plan.floorBytes) };
+    const planned = { ...options, env: { ...env, ...plan?.environment, ...floor } };
     const outcome = await runServices(planned, redis, log, signals);
     inOrder = outcome.inOrder;
     return outcome.exitCode;
