@@ -54,7 +54,8 @@ describe('a spilled segment', () => {
     unlinkSync(world.spoolPath(segment.record));
     await stored(segment);
     expect(world.s3.object(key)?.metadata['content-sha256']).toBe(sha256);
-    expect(await uploader.metric('sink_uploads_total', { result: 'existed' })).toBe(1);
+    // The uploader counts it after its last step in Redis.
+    await eventually(async () => expect(await uploader.metric('sink_uploads_total', { result: 'existed' })).toBe(1));
   });
 
   test('whose file is lost is kept and reported, and is uploaded once the file is back', async () => {
