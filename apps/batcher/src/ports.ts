@@ -66,12 +66,6 @@ export interface Reporter {
   succeeded(): void;
 }
 
-/** Whether the disk has room for more, and how much was written since it was looked at. */
-export interface Room {
-  hasRoom(): boolean;
-  took(bytes: number): void;
-}
-
 /** What happens in one lane. */
 export interface LaneEvents {
   /** 1 for each file that is opened, -1 when it is closed or discarded. */

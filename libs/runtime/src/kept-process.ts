@@ -21,11 +21,8 @@ export interface KeptProcessOptions {
 }
 
 /**
- * A child process that is restarted whenever it exits, after 250 ms at first and 15 s at most, until it is stopped.
- *
- * Why not execa (version 9): it starts a process once and takes the delay before SIGKILL when it starts it. Restarts
- * with a backoff, fatal exit codes and a grace that is known only when the stop begins would stay here, so that its 12
- * further packages would replace some ten lines.
+ * A child process that is restarted whenever it exits, after 250 ms at first and 15 s at most, until it is stopped. Of this,
+ * execa has only the start.
  */
 export class KeptProcess {
   readonly #options: KeptProcessOptions;

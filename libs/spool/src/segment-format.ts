@@ -18,9 +18,8 @@ export const TRAILER_BYTES = 8 + MAGIC.length;
 /** Far above the record of a segment of 4,000 slices. It bounds how much a damaged trailer can make a reader read. */
 export const FOOTER_BYTES_MAX = 16 * 1024 * 1024;
 
-export interface SegmentFooter {
-  readonly segmentId: string;
-  readonly compression: Compression;
+/** What is known of a segment when it is finished. */
+export interface SegmentContent {
   /** Of the uncompressed content. */
   readonly contentBytes: number;
   /** Of the uncompressed content, hex. */
@@ -28,6 +27,11 @@ export interface SegmentFooter {
   readonly objectBytes: number;
   /** Of the object's bytes. */
   readonly crc32: number;
+}
+
+export interface SegmentFooter extends SegmentContent {
+  readonly segmentId: string;
+  readonly compression: Compression;
   /** Opaque: the record that the batcher sealed. */
   readonly record: string;
 }

@@ -4,19 +4,8 @@ import { crc32 } from 'node:zlib';
 import { Compressor } from './compressor.ts';
 import { FileSink } from './file-sink.ts';
 import type { FileSystem, OpenFile } from './file-system.ts';
-import { encodeFooter } from './segment-format.ts';
+import { encodeFooter, type SegmentContent } from './segment-format.ts';
 import { attempting } from './spool-error.ts';
-
-/** The result of a finished segment. */
-export interface SegmentContent {
-  /** SHA-256 of the uncompressed content, hex. */
-  readonly sha256: string;
-  /** Bytes of uncompressed content. */
-  readonly contentBytes: number;
-  readonly objectBytes: number;
-  /** CRC32 of the object's bytes. */
-  readonly crc32: number;
-}
 
 export interface SegmentWriterPorts {
   readonly segmentId: string;

@@ -14,18 +14,16 @@ export interface HousekeepingPorts extends Pick<BatcherPorts, 'redis' | 'metrics
   readonly moreLanes: () => void;
 }
 
+type HousekeepingSettings = Pick<BatcherSettings, 'sinkName' | 'lanes' | 'housekeepingEveryMs' | 'writerIdleMsMax'>;
 type Problems = Map<'redis' | 'spool', string>;
 
 /** The chores beside the lanes' loops: gauges, spool, writers of ingests that are gone, lanes that were added. */
 export class Housekeeping {
   readonly #ports: HousekeepingPorts;
-  readonly #settings: Pick<BatcherSettings, 'sinkName' | 'lanes' | 'housekeepingEveryMs' | 'writerIdleMsMax'>;
+  readonly #settings: HousekeepingSettings;
   readonly #writerCursors = new Map<BatcherLane, string>();
 
-  constructor(
-    ports: HousekeepingPorts,
-    settings: Pick<BatcherSettings, 'sinkName' | 'lanes' | 'housekeepingEveryMs' | 'writerIdleMsMax'>,
-  ) {
+  constructor(ports: HousekeepingPorts, settings: HousekeepingSettings) {
     this.#ports = ports;
     this.#settings = settings;
   }

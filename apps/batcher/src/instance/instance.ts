@@ -31,6 +31,8 @@ export interface BatcherInstancePorts {
   readonly closeReaders: () => void;
 }
 
+type LeaseSettings = Pick<BatcherSettings, 'leaseMs' | 'renewalsPerLease' | 'leaseRetryWaitMs'>;
+
 /** Nothing of this instance may be sealed any more. */
 class LeaseLost extends Error {
   readonly code = 'lease_lost';
@@ -48,14 +50,11 @@ class LeaseLost extends Error {
  */
 export class BatcherInstance {
   readonly #ports: BatcherInstancePorts;
-  readonly #settings: Pick<BatcherSettings, 'leaseMs' | 'renewalsPerLease' | 'leaseRetryWaitMs'>;
+  readonly #settings: LeaseSettings;
   /** Lanes on which this instance has its lease. A lane whose lease cannot be taken does not delay the others. */
   readonly #leased = new Set<LaneRuntime>();
 
-  constructor(
-    ports: BatcherInstancePorts,
-    settings: Pick<BatcherSettings, 'leaseMs' | 'renewalsPerLease' | 'leaseRetryWaitMs'>,
-  ) {
+  constructor(ports: BatcherInstancePorts, settings: LeaseSettings) {
     this.#ports = ports;
     this.#settings = settings;
   }

@@ -1,8 +1,9 @@
 import { backoffMs, byteOfLine, type Chunk, isOlderChunk, isRetryable } from '@sink/domain';
 import { type BatcherLane, RedisFailure, RedisRefused, type StreamEntry } from '@sink/lane';
 import { SpoolError } from '@sink/spool';
-import type { BatcherPorts, LaneEvents, LaneSpool, Reporter, Room, UploadHandover } from '../ports.ts';
+import type { BatcherPorts, LaneEvents, LaneSpool, Reporter, UploadHandover } from '../ports.ts';
 import type { BatcherSettings } from '../settings.ts';
+import type { SpoolRoom } from '../spool/spool-room.ts';
 import type { ChunkCursor, OpenSegment } from './open-segment.ts';
 import { OpenSegments } from './open-segments.ts';
 import { ReadPace } from './read-pace.ts';
@@ -14,7 +15,7 @@ export interface LaneBatcherPorts extends Pick<BatcherPorts, 'clock' | 'random' 
   /** The same lane on a connection of its own, for reads that wait. */
   readonly reader: BatcherLane;
   readonly spool: LaneSpool;
-  readonly room: Room;
+  readonly room: Pick<SpoolRoom, 'hasRoom' | 'took'>;
   readonly uploads: UploadHandover;
   readonly events: LaneEvents;
   /** Learns of seals without an answer, which are sent again until there is one. */

@@ -1,5 +1,5 @@
 import type { Clock } from '@sink/runtime';
-import type { BatcherSpool, Room } from '../ports.ts';
+import type { BatcherSpool } from '../ports.ts';
 import type { BatcherSettings } from '../settings.ts';
 
 /** What part of the time, at most, goes into adding up the files of a large spool. */
@@ -24,7 +24,7 @@ export type SpoolRoomOptions = Pick<
  * on the same disk fails when the disk is full. Without room the batcher reads nothing more from Redis; then Redis reaches
  * its own limit, and ingest refuses events.
  */
-export class SpoolRoom implements Room {
+export class SpoolRoom {
   readonly #ports: SpoolRoomPorts;
   readonly #options: SpoolRoomOptions;
   #problem: string | null = null;
@@ -43,6 +43,7 @@ export class SpoolRoom implements Room {
     return this.#problem === null;
   }
 
+  /** Counts what was written since the last look. */
   took(bytes: number): void {
     this.#tookBytes += bytes;
     this.#judge();

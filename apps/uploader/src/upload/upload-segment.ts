@@ -13,10 +13,7 @@ import { ChunkMissing, contentOf } from './rebuild.ts';
 import type { SpoolFiles } from './spool-files.ts';
 
 /** An object's bytes, ready to be put: from the spool file, or rebuilt from the chunks. */
-export interface ObjectBody {
-  readonly body: ObjectToPut['body'];
-  readonly objectBytes: number;
-  readonly crc32: number;
+export interface ObjectBody extends Pick<ObjectToPut, 'body' | 'objectBytes' | 'crc32'> {
   /** Frees what holds the body; called once, when the body is no longer needed. */
   release?(): Promise<void>;
 }
