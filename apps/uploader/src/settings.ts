@@ -1,5 +1,6 @@
 import type { SinkConfig } from '@sink/config';
 import type { DurabilityBarrier } from '@sink/lane';
+import { placeOf } from '@sink/objects';
 import { RETRY_TIMES, type RetryTimes } from '@sink/uploads';
 import type { BucketTrialTimes } from './upload/bucket-trial.ts';
 
@@ -32,6 +33,8 @@ export interface UploaderSettings
     Pick<SinkConfig, 'sinkName' | 'lanes' | 'prefix' | 'receiptsMax' | 'manifests' | 'uploadTimeoutMs'> {
   /** How durable a seal, or the decision on a manifest, is before it becomes visible in the bucket. */
   readonly barrier: DurabilityBarrier;
+  /** Where objects are stored, as receipts name it. */
+  readonly place: string;
   /** Uploads of one process at a time; spilled segments have half as many of their own. */
   readonly concurrency: number;
   /** A rebuilt file of another process is removed at this age: no try takes so long. */
@@ -48,6 +51,7 @@ export function uploaderSettings(config: SinkConfig, barrier: DurabilityBarrier)
     sinkName: config.sinkName,
     lanes: config.lanes,
     prefix: config.prefix,
+    place: placeOf(config.bucket),
     barrier,
     receiptsMax: config.receiptsMax,
     manifests: config.manifests,

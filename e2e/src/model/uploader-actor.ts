@@ -23,6 +23,7 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
       sinkName: parts.sinkName,
       lanes: 1,
       prefix: '',
+      place: 'bucket',
       barrier: parts.barrier,
       receiptsMax: 1_000,
       manifests: parts.manifests,

@@ -5,7 +5,7 @@ export const PROBLEMS = {
   unreceipted: 'is in the bucket, and has no receipt',
   doubled: 'begins with the same event as another object',
   damaged: 'does not hold what its receipt says',
-  repeated: 'holds an event that is also stored in another place',
+  repeated: 'is stored more than once',
 } as const;
 export type Problem = keyof typeof PROBLEMS;
 

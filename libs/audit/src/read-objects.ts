@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { addAbortSignal, pipeline, type Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { fingerprint } from '@sink/cloudevents';
-import { type Compression, parseObjectKey } from '@sink/domain';
+import { type Compression, parseObjectKey, prefixOfObjectKey } from '@sink/domain';
 import type { ObjectReader } from '@sink/objects';
 import type { Findings } from './findings.ts';
 import type { Expected } from './receipts.ts';
@@ -14,7 +14,6 @@ const NAMED_MAX = 20;
 
 interface ReadPorts {
   readonly reader: ObjectReader;
-  readonly prefix: string;
   readonly findings: Findings;
   readonly signal: AbortSignal;
 }
@@ -62,7 +61,8 @@ export class ObjectsRead {
     for await (const { fingerprint: mark, objects } of this.#repeats.find()) {
       const [first = '', second = ''] = objects.map((number) => this.#keys[number]);
       const event = ++named <= NAMED_MAX ? await this.#nameEvent(second, mark) : 'an event';
-      this.#ports.findings.add('repeated', second, `${event} is also stored in ${first}`);
+      const where = first === second ? 'is there twice' : `is also in ${first}`;
+      this.#ports.findings.add('repeated', second, `${event} ${where}`);
     }
   }
 
@@ -72,7 +72,8 @@ export class ObjectsRead {
 
   /** Resolves to a sentence when the object is not what its name says. */
   async #lines(key: string, onLine: (line: string) => void | Promise<void>): ReturnType<typeof linesOf> {
-    const { reader, prefix, signal } = this.#ports;
+    const { reader, signal } = this.#ports;
+    const prefix = prefixOfObjectKey(key) ?? '';
     return linesOf(reader, key, parseObjectKey(prefix, key)?.compression ?? 'none', onLine, signal);
   }
 

@@ -10,8 +10,18 @@ export function reportText(result: Verified, place: string): string {
   ];
   if (result.read > 0) lines.push(`${plural(result.read, 'object')} read, line by line`);
   if (result.underWay > 0) lines.push(`${plural(result.underWay, 'object')} just stored, without a receipt yet`);
-  if (result.backlogEvents > 0)
-    lines.push(`${plural(result.backlogEvents, 'event')} accepted and not in the bucket yet`);
+  if (result.backlogEvents > 0) {
+    const spilled = result.spilledEvents > 0 ? `, ${result.spilledEvents} of them in spool files only` : '';
+    lines.push(`${plural(result.backlogEvents, 'event')} accepted and not in the bucket yet${spilled}`);
+  }
+  for (const [other, receipts] of Object.entries(result.elsewhere))
+    lines.push(`${plural(receipts, 'object')} not judged: stored in another place, ${other}`);
+  if (result.copies > 0)
+    lines.push(`${plural(result.copies, 'object')} here too, though stored in another place: copies`);
+  if (result.placeUnknown > 0)
+    lines.push(
+      `${plural(result.placeUnknown, 'object')} not here, place unknown: stored by an earlier release, whose receipts name no place`,
+    );
   if (result.beforeReceipts > 0) {
     const since = new Date(result.keptSinceMs ?? 0).toISOString();
     lines.push(
@@ -22,7 +32,8 @@ export function reportText(result: Verified, place: string): string {
   if (result.ofOthers > 0) lines.push(`${plural(result.ofOthers, 'object')} of other programs ignored`);
   for (const problem of Object.keys(PROBLEMS) as Problem[]) {
     if (findings.counts[problem] === 0) continue;
-    lines.push('', `${plural(findings.counts[problem], 'object')}: ${problem}: ${PROBLEMS[problem]}`);
+    const noun = problem === 'repeated' ? 'event' : 'object';
+    lines.push('', `${plural(findings.counts[problem], noun)}: ${problem}: ${PROBLEMS[problem]}`);
     const named = findings.named.filter((finding) => finding.problem === problem);
     for (const { key, detail } of named) lines.push(`  ${key}: ${detail}`);
     if (named.length < findings.counts[problem]) lines.push(`  … and ${findings.counts[problem] - named.length} more`);

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { crc32, gzipSync } from 'node:zlib';
-import { objectKey, RECEIPT_VERSION, RECORD_VERSION, type SegmentRecord } from '@sink/domain';
+import { objectKey, type Receipt, RECEIPT_VERSION, RECORD_VERSION, type SegmentRecord } from '@sink/domain';
 import { BatcherLane, IngestLane, IoredisPort, LaneView, UploaderLane } from '@sink/lane';
-import { createObjectReader, createObjectStore } from '@sink/objects';
+import { createObjectReader, createObjectStore, placeOf } from '@sink/objects';
 import { type FakeS3, type RedisServer, startRedis, startS3 } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { reportText } from './report.ts';
 import { rangeOf } from './time-range.ts';
 import { verify, type Verified } from './verify.ts';
 
@@ -56,11 +57,16 @@ interface Stored {
   readonly record: SegmentRecord;
   readonly body: Buffer;
   put(): Promise<string>;
-  commit(etag: string): Promise<void>;
+  commit(etag: string, place?: string): Promise<void>;
 }
 
 /** A sealed segment of some events, gzipped. The lane's own steps make it. */
-async function seal(count = 3, partition = '2026/11/23/10', lines?: readonly string[]): Promise<Stored> {
+async function seal(
+  count = 3,
+  partition = '2026/11/23/10',
+  lines?: readonly string[],
+  prefix = PREFIX,
+): Promise<Stored> {
   const given = lines ?? Array.from({ length: count }, () => eventLine(events++));
   const content = Buffer.from(given.map((line) => `${line}\n`).join(''));
   await ingest.append({
@@ -79,7 +85,7 @@ async function seal(count = 3, partition = '2026/11/23/10', lines?: readonly str
   const record: SegmentRecord = {
     v: RECORD_VERSION,
     id: `s${first[0]}`,
-    key: objectKey({ prefix: PREFIX, partition, laneUid: UID, first, sha256, compression: 'gzip' }),
+    key: objectKey({ prefix, partition, laneUid: UID, first, sha256, compression: 'gzip' }),
     partition,
     slices: [first],
     count: given.length,
@@ -103,10 +109,11 @@ async function seal(count = 3, partition = '2026/11/23/10', lines?: readonly str
       store.close();
       return etag;
     },
-    commit: async (etag) => {
+    commit: async (etag, place = placeOf(bucket())) => {
       const { id, key, bytes, acceptedAtMs, sealedAtMs } = record;
       const facts = { id, key, etag, count: given.length, bytes, sha256, acceptedAtMs, sealedAtMs };
-      await uploader.commit({ v: RECEIPT_VERSION, ...facts, objectBytes: body.length, storedAtMs: Date.now() }, 1_000);
+      const receipt: Receipt = { v: RECEIPT_VERSION, ...facts, objectBytes: body.length, storedAtMs: Date.now() };
+      await uploader.commit(receipt, 1_000, undefined, place);
     },
   };
 }
@@ -121,14 +128,16 @@ async function store(count?: number, partition?: string, lines?: readonly string
   return segment;
 }
 
-async function verified(options: { from?: string; to?: string; read?: boolean } = {}): Promise<Verified> {
+async function verified(
+  options: { from?: string; to?: string; read?: boolean; prefix?: string } = {},
+): Promise<Verified> {
   const range = rangeOf(options.from, options.to);
   if (typeof range === 'string') throw new Error(range);
   const reader = createObjectReader(bucket());
   try {
     return await verify(
       { lanes: [lane], reader, signal: never },
-      { prefix: PREFIX, range, read: options.read === true },
+      { prefix: options.prefix ?? PREFIX, place: placeOf(bucket()), range, read: options.read === true },
     );
   } finally {
     reader.close();
@@ -196,7 +205,7 @@ test('--read finds content that differs from its receipt, bytes that cannot be d
     {
       problem: 'repeated',
       key: again.record.key,
-      detail: `the event with source "/verify" and id "1" is also stored in ${good.record.key}`,
+      detail: `the event with source "/verify" and id "1" is also in ${good.record.key}`,
     },
   ]);
 });
@@ -224,6 +233,77 @@ test('objects older than the oldest receipt that is kept are not judged', async 
   await client.xtrim('{sink:0}:receipts', 'MAXLEN', 0);
   await client.xadd('{sink:0}:receipts', '*', 'v', '1', 'r', JSON.stringify(oldest));
   expect(found(await verified())).toEqual([['unreceipted', old.record.key]]);
+});
+
+test.each([
+  ['raw/', ''],
+  ['', 'raw/'],
+  ['raw/', 'raw/deeper/'],
+  ['raw/deeper/', 'raw/'],
+  ['raw-', 'other-'],
+])('nothing is missing after prefix was changed from %j to %j', async (before, after) => {
+  const hour = '2026/11/23/10';
+  const [old, sealedBefore] = [await seal(3, hour, undefined, before), await seal(4, hour, undefined, before)];
+  const young = await seal(5, hour, undefined, after);
+  for (const stored of [old, sealedBefore, young]) await stored.commit(await stored.put());
+  s3.plant('readme.txt', Buffer.from('by another program'));
+  s3.plant(`${before}readme.txt`, Buffer.from('by another program'));
+  for (const options of [{}, { read: true }, { from: '2026-11-23', to: '2026-11-24' }]) {
+    const result = await verified({ prefix: after, ...options });
+    expect(found(result)).toEqual([]);
+    expect(result).toMatchObject({ objects: 3, events: 12, elsewhere: {}, placeUnknown: 0 });
+  }
+  const foreign = [...new Set(['readme.txt', `${before}readme.txt`])];
+  const listed = foreign.filter((key) => [before, after].some((prefix) => key.startsWith(prefix)));
+  expect((await verified({ prefix: after })).ofOthers).toBe(listed.length);
+  expect(found(await verified({ prefix: after, from: '2099-01-01' }))).toEqual([]);
+  s3.remove(old.record.key);
+  expect(found(await verified({ prefix: after }))).toEqual([['missing', old.record.key]]);
+});
+
+test('receipts of another bucket are counted and not judged; those of an earlier release have no place', async () => {
+  const [here, away, unknown, copied] = [await seal(), await seal(), await seal(), await seal()];
+  await here.commit(await here.put());
+  await away.commit('"e"', 'archive at AWS');
+  await copied.put();
+  await copied.commit('"e"', 'archive at AWS');
+  await unknown.commit('"e"', '');
+  const result = await verified();
+  expect(found(result)).toEqual([]);
+  expect(result).toMatchObject({ objects: 1, elsewhere: { 'archive at AWS': 2 }, copies: 1, placeUnknown: 1 });
+  const text = reportText(result, 's3://events/raw/');
+  expect(text).toContain('2 objects not judged: stored in another place, archive at AWS');
+  expect(text).toContain('1 object not here, place unknown');
+  // The bucket has what an earlier release stored here.
+  await unknown.put();
+  expect(await verified()).toMatchObject({ placeUnknown: 0, findings: { counts: { missing: 0, changed: 1 } } });
+  s3.remove(here.record.key);
+  s3.remove(unknown.record.key);
+  expect(found(await verified())).toEqual([['missing', here.record.key]]);
+  expect(await lane.places()).toEqual(
+    new Map([
+      ['1', placeOf(bucket())],
+      ['2', 'archive at AWS'],
+    ]),
+  );
+});
+
+test('spilled events are not in the bucket yet', async () => {
+  const { record } = await seal(5);
+  await seal(2);
+  expect(await batcher.release(record, 'spool-1')).toBe('released');
+  const result = await verified();
+  expect(result).toMatchObject({ backlogEvents: 7, spilledEvents: 5 });
+  expect(reportText(result, 'here')).toContain('7 events accepted and not in the bucket yet, 5 of them in spool files');
+});
+
+test('an event that one object holds twice is named once, as an event', async () => {
+  const { record } = await store(2, '2026/11/23/10', [eventLine(7), eventLine(7)]);
+  const result = await verified({ read: true });
+  expect(result.findings.named).toEqual([
+    { problem: 'repeated', key: record.key, detail: 'the event with source "/verify" and id "7" is there twice' },
+  ]);
+  expect(reportText(result, 'here')).toContain('\n1 event: repeated: is stored more than once\n');
 });
 
 test('without the right to list, the remedy names it; a receipt of a newer release ends the audit', async () => {

@@ -15,6 +15,8 @@ export interface VerifyPorts {
 
 export interface VerifyOptions {
   readonly prefix: string;
+  /** Where the reader reads, as `placeOf` of libs/objects names it. */
+  readonly place: string;
   readonly range: TimeRange;
   /** Also read the objects, to check their content and to find events that are stored twice. */
   readonly read: boolean;
@@ -34,12 +36,19 @@ export interface Verified {
   readonly beforeReceipts: number;
   /** Receipts are kept since this Unix time in milliseconds. Null: all of them are kept. */
   readonly keptSinceMs: number | null;
+  /** Receipts of objects that were stored in other places, by place: they are not judged. */
+  readonly elsewhere: Readonly<Record<string, number>>;
+  /** Objects here whose receipts name another place: copies, or PUTs without an answer before `bucket` was changed. */
+  readonly copies: number;
+  /** Receipts of earlier releases, which do not name a place, whose objects are not here. */
+  readonly placeUnknown: number;
   /** Manifests of the sink, which contain no events. */
   readonly manifests: number;
   /** Objects of other sinks, of this sink with an earlier Redis, and of other programs. */
   readonly ofOthers: number;
-  /** Events that were accepted and are not in the bucket yet. */
+  /** Events that were accepted and are not in the bucket yet, with those that are in spool files only. */
   readonly backlogEvents: number;
+  readonly spilledEvents: number;
 }
 
 /**
@@ -58,7 +67,7 @@ const READERS = 8;
  */
 export async function verify(ports: VerifyPorts, options: VerifyOptions): Promise<Verified> {
   const findings = new Findings();
-  const reading = options.read ? await ObjectsRead.open({ ...ports, prefix: options.prefix, findings }) : null;
+  const reading = options.read ? await ObjectsRead.open({ ...ports, findings }) : null;
   try {
     return await new Verification(ports, options, findings, reading).run();
   } finally {
@@ -80,10 +89,14 @@ class Verification {
     objectBytes: 0,
     underWay: 0,
     beforeReceipts: 0,
+    copies: 0,
+    placeUnknown: 0,
     manifests: 0,
     ofOthers: 0,
   };
   #uids = new Set<string | null>();
+  /** The configured one and those of receipts, shortest first. */
+  #prefixes: readonly string[] = [];
   /** Objects that begin with the same event are neighbours in a listing: their keys differ only in the hash. */
   #last = { firstEvent: '', key: '' };
 
@@ -92,46 +105,56 @@ class Verification {
     this.#options = options;
     this.#findings = findings;
     this.#reading = reading;
-    this.#receipts = new Receipts(ports.lanes, options.prefix, options.range);
+    this.#receipts = new Receipts(ports.lanes, options.place, options.range);
   }
 
   async run(): Promise<Verified> {
     const { lanes } = this.#ports;
     this.#uids = new Set(await Promise.all(lanes.map((lane) => lane.uid())));
     await this.#receipts.readOn();
-    await this.#examineBucket();
-    for (const key of this.#receipts.keys())
-      this.#findings.add('missing', key, 'the bucket has no object with this key');
+    // `prefix` may have been changed, and objects keep their keys.
+    const prefixes = new Set([this.#options.prefix, ...this.#receipts.prefixes]);
+    this.#prefixes = [...prefixes].sort((a, b) => a.length - b.length);
+    for (const prefix of this.#prefixes) await this.#examinePrefix(prefix);
+    for (const [key, { place }] of this.#receipts.left()) {
+      if (place === 'here') this.#findings.add('missing', key, 'the bucket has no object with this key');
+      else if (place === 'unknown') this.#counts.placeUnknown += 1;
+    }
     await this.#settleUnreceipted();
     await this.#reading?.findRepeats();
-    const backlogs = await Promise.all(lanes.map((lane) => lane.backlog()));
+    const sum = (backlogs: readonly { events: number }[]): number =>
+      backlogs.reduce((total, { events }) => total + events, 0);
+    // In this order: events move from Redis to spool files, and never back.
+    const inRedis = sum(await Promise.all(lanes.map((lane) => lane.backlog())));
+    const spilledEvents = sum(await Promise.all(lanes.map((lane) => lane.spilledBacklog())));
     return {
       ...this.#counts,
       findings: this.#findings,
       read: this.#reading?.count ?? 0,
       keptSinceMs: this.#receipts.keptSinceMs,
-      backlogEvents: backlogs.reduce((sum, { events }) => sum + events, 0),
+      elsewhere: Object.fromEntries(this.#receipts.elsewhere),
+      backlogEvents: inRedis + spilledEvents,
+      spilledEvents,
     };
   }
 
-  async #examineBucket(): Promise<void> {
+  async #examinePrefix(prefix: string): Promise<void> {
     const { reader, signal } = this.#ports;
-    const { prefix, range } = this.#options;
-    const bounds = keyBounds(prefix, range);
+    const bounds = keyBounds(prefix, this.#options.range);
     for (let after = bounds.after; ;) {
       const page = await reader.list(prefix, after, signal);
       const last = page.at(-1);
       if (last === undefined) return;
       after = last.key;
-      await this.#examinePage(page);
+      await this.#examinePage(prefix, page);
       if (bounds.before !== '' && after >= bounds.before) return;
     }
   }
 
-  async #examinePage(page: readonly ListedObject[]): Promise<void> {
+  async #examinePage(prefix: string, page: readonly ListedObject[]): Promise<void> {
     const toRead: (() => Promise<void>)[] = [];
     for (const object of page) {
-      const expected = this.#examine(object);
+      const expected = this.#examine(prefix, object);
       const reading = this.#reading;
       if (expected !== null && reading !== null) toRead.push(() => reading.read(object.key, expected));
     }
@@ -144,9 +167,10 @@ class Verification {
   }
 
   /** Returns null for an object of another program, a manifest, the probe of `check`, and an object outside the range. */
-  #examine(object: ListedObject): Expected | undefined | null {
-    const { prefix, range } = this.#options;
+  #examine(prefix: string, object: ListedObject): Expected | undefined | null {
+    const { range } = this.#options;
     const { key } = object;
+    if (this.#listingOf(key) !== prefix) return null;
     if (key === `${prefix}${PROBE_NAME}`) return null;
     const parsed = parseObjectKey(prefix, key);
     if (parsed !== null && !inRange(parsed.partition, range)) return null;
@@ -168,8 +192,18 @@ class Verification {
     return expected;
   }
 
+  /** The prefix of which the listing counts an object, because with `a/` and `a/b/` both listings have it. */
+  #listingOf(key: string): string | undefined {
+    const isOwn = (prefix: string): boolean =>
+      (parseObjectKey(prefix, key) ?? parseManifestKey(prefix, key)) !== null || key === `${prefix}${PROBE_NAME}`;
+    if (this.#prefixes.length === 1) return this.#prefixes[0];
+    return this.#prefixes.find(isOwn) ?? this.#prefixes.find((prefix) => key.startsWith(prefix));
+  }
+
   #compare({ key, objectBytes, etag }: ListedObject, expected: Expected): void {
-    if (objectBytes !== expected.objectBytes) {
+    if (expected.place === 'elsewhere') {
+      this.#counts.copies += 1;
+    } else if (objectBytes !== expected.objectBytes) {
       this.#findings.add('changed', key, `${objectBytes} bytes, not ${expected.objectBytes}`);
     } else if (etag !== null && expected.etag !== '' && etag !== expected.etag) {
       this.#findings.add('changed', key, `ETag ${etag}, not ${expected.etag}`);

@@ -3,7 +3,7 @@ export { byteOfLine, CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX, CHUNK_VERSION, isOlderCh
 export type { Chunk } from './chunk.ts';
 export { manifestContent, manifestKey, parseManifestKey, UNLISTED_MAX } from './manifest.ts';
 export type { Manifest } from './manifest.ts';
-export { contentType, isCompression, objectKey, parseObjectKey } from './object-key.ts';
+export { contentType, isCompression, objectKey, parseObjectKey, prefixOfObjectKey } from './object-key.ts';
 export type { Compression } from './object-key.ts';
 export { partitionAt, partitionSpan } from './partition.ts';
 export type { PartitionSpan, TimeInterval } from './partition.ts';

@@ -65,6 +65,18 @@ export function parseObjectKey(prefix: string, key: string): ParsedKey | null {
   return { partition, laneUid, firstEvent: `${laneUid} ${chunkId} ${offset}`, compression };
 }
 
+/** An hour or a day at the end of a folder. */
+const PARTITION_AT_END = /\d{4}\/\d{2}\/\d{2}(?:\/\d{2})?$/;
+
+/** The prefix with which objectKey made this key, whatever prefix is configured now; null for other keys. */
+export function prefixOfObjectKey(key: string): string | null {
+  const folder = NAME.exec(key)?.[1];
+  const partition = folder === undefined ? undefined : PARTITION_AT_END.exec(folder)?.[0];
+  if (folder === undefined || partition === undefined) return null;
+  const prefix = folder.slice(0, -partition.length);
+  return parseObjectKey(prefix, key) === null ? null : prefix;
+}
+
 export function contentType(compression: Compression): string {
   return FORMATS[compression].contentType;
 }

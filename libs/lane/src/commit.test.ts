@@ -44,6 +44,21 @@ describe('commit', () => {
     expect(await world.everything()).toEqual(before);
   });
 
+  test('a receipt has the number of its place, and each place is stored once', async () => {
+    const a = await world.append(3);
+    await world.read();
+    for (const [n, place] of ['events at AWS', '/data/objéts', 'events at AWS'].entries()) {
+      await world.seal(`s${n}`, [[a, n, n + 1]]);
+      expect(await world.uploader.commit(receiptOf(`s${n}`), 100, undefined, place)).toBe('committed');
+    }
+    const receipts = (await Array.fromAsync(world.lane.receipts())).flat();
+    expect(receipts.map(({ place }) => place)).toEqual(['1', '2', '1']);
+    expect([...(await world.lane.places())]).toEqual([
+      ['1', 'events at AWS'],
+      ['2', '/data/objéts'],
+    ]);
+  });
+
   test('invariant 6: when everything is committed, only the receipts, the group and the lane itself are left', async () => {
     const { lane, redis } = world;
     const ids = [await world.append(3), await world.append(2), await world.append(9, { body: ndjson(9, 'é') })];

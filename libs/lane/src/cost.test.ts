@@ -1,6 +1,6 @@
 import { CHUNK_BYTES_MAX, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
 import { expect, test } from 'vitest';
-import { chunkCostBytes } from './cost.ts';
+import { chunkCostBytes, RECEIPT_MEMORY_BYTES } from './cost.ts';
 import { LaneWorld, receiptOf } from './test/lane-world.ts';
 
 const world = new LaneWorld();
@@ -52,3 +52,25 @@ test.each([1, 30, SEGMENT_SLICES_MAX / 4])(
     expect((await lane.backlog()).bytes).toBe(stored);
   },
 );
+
+test('a receipt is counted for no less than its memory', async () => {
+  const { redis, lane } = world;
+  const receipt = receiptOf('1764350000000-0-1764350000000-0-b0123456789abcdef');
+  const key = `${'p'.repeat(48)}2026/11/23/10/eventing-0123456789abcdef-1764350000000-0-0-${'0'.repeat(32)}.ndjson.zst`;
+  const many = 1_000;
+  const a = await world.append(many);
+  await world.read();
+  const sealed = Array.from({ length: many }, (_, n) => `s${n}`);
+  for (const [n, id] of sealed.entries()) await world.seal(id, [[a, n, n + 1]]);
+  for (const id of sealed)
+    await world.uploader.commit(
+      { ...receipt, id, key, etag: `"${'e'.repeat(32)}"`, sha256: 'f'.repeat(64) },
+      many,
+      undefined,
+      'events at AWS',
+    );
+  expect(await redis.xlen(lane.keys.receipts)).toBe(many);
+  const eachBytes = Number(await redis.memory('USAGE', lane.keys.receipts, 'SAMPLES', 0)) / many;
+  expect(eachBytes).toBeLessThan(RECEIPT_MEMORY_BYTES);
+  expect(eachBytes).toBeGreaterThan(RECEIPT_MEMORY_BYTES / 2);
+});

@@ -14,7 +14,7 @@ const NODE_HEADER_BYTES = 64;
 export const RECORD_OVERHEAD_BYTES = 1_700;
 /** A record's JSON is one allocation, which jemalloc rounds up by a quarter at most (see `sizeClass`). */
 export const RECORD_JSON_FACTOR = 1.25;
-/** One receipt in the stream of receipts, rounded up. */
+/** One receipt in the stream of receipts, with the number of its place. Measured: 445 to 460, and the bytes of the prefix. */
 export const RECEIPT_MEMORY_BYTES = 512;
 /** One receipt that waits for its manifest, in a hash. Measured: 536 to 612, with prefixes of 0 and 64 bytes. */
 export const UNLISTED_MEMORY_BYTES = 640;

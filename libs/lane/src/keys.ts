@@ -19,6 +19,8 @@ export interface LaneKeys {
   readonly backlog: string;
   /** Stream, capped: one receipt an object. */
   readonly receipts: string;
+  /** Hash, place -> number: where this lane's objects were stored. Receipts have the number. */
+  readonly places: string;
   /** Hash, partition -> objects of it that are in no manifest yet; only with `manifests`. */
   readonly unlisted: string;
   /** Hash: format version, uid, counter of writers. */
@@ -43,6 +45,7 @@ export function laneKeys(sinkName: string, lane: number): LaneKeys {
     writers: key('writers'),
     backlog: key('backlog'),
     receipts: key('receipts'),
+    places: key('places'),
     unlisted: key('unlisted'),
     meta: key('meta'),
     seen: key('seen'),

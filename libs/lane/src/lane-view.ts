@@ -20,6 +20,8 @@ const RECEIPTS_PAGE = 500;
 export interface ReceiptEntry {
   readonly entryId: string;
   readonly receipt: Receipt;
+  /** The number of the place where the object was stored (`LaneView.places`); null: stored before receipts had it. */
+  readonly place: string | null;
 }
 
 /**
@@ -128,6 +130,12 @@ export class LaneView {
     }
   }
 
+  /** The places where objects of the lane were stored, with the numbers that receipts have of them. */
+  async places(): Promise<ReadonlyMap<string, string>> {
+    const numbers = Object.entries(asFields(await this.redis.call('HGETALL', [this.keys.places])));
+    return new Map(numbers.map(([place, number]) => [asText(number) ?? '', place]));
+  }
+
   /** Whether receipts were dropped because there were more than are kept. */
   async receiptsDropped(): Promise<boolean> {
     if (Number(await this.redis.call('EXISTS', [this.keys.receipts])) === 0) return false;
@@ -185,6 +193,11 @@ function readableSpilled(json: string | null): SpilledRecord[] {
 }
 
 function receiptEntry(entry: unknown): ReceiptEntry {
-  const [entryId, fields] = asList(entry);
-  return { entryId: asText(entryId) ?? '', receipt: parseReceipt(asText(asFields(fields)['r']) ?? '') };
+  const [entryId, given] = asList(entry);
+  const fields = asFields(given);
+  return {
+    entryId: asText(entryId) ?? '',
+    receipt: parseReceipt(asText(fields['r']) ?? ''),
+    place: asText(fields['p']),
+  };
 }

@@ -9,9 +9,12 @@ import { oldestChunk } from './steps/oldest.ts';
 
 /** The steps that an uploader may take on a lane. */
 export class UploaderLane extends LaneView {
-  /** @param listIn the partition whose manifest has to list the object; absent: no manifest has to */
-  commit(receipt: Receipt, receiptsMax: number, listIn?: string): Promise<CommitAnswer> {
-    return commit(this.redis, this.keys, receipt, receiptsMax, listIn);
+  /**
+   * @param listIn the partition whose manifest has to list the object; absent: no manifest has to
+   * @param place where the object is stored, as `placeOf` of libs/objects names it; '': the receipt does not say it
+   */
+  commit(receipt: Receipt, receiptsMax: number, listIn?: string, place = ''): Promise<CommitAnswer> {
+    return commit(this.redis, this.keys, receipt, { receiptsMax, listIn, place });
   }
 
   /**

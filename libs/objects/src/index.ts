@@ -1,4 +1,5 @@
 export { createObjectReader, createObjectStore } from './create-object-store.ts';
+export { placeOf } from './place.ts';
 export { PROBE_NAME } from './object-store.ts';
 export type { ListedObject, ObjectReader, ObjectStore, ObjectToPut } from './object-store.ts';
 export { ObjectStoreError } from './object-store-error.ts';

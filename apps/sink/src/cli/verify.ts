@@ -1,7 +1,7 @@
 import { reportJson, reportText, type TimeRange, verify } from '@sink/audit';
 import type { SinkConfig } from '@sink/config';
 import { IoredisPort, LaneView, rememberLanes } from '@sink/lane';
-import { createObjectReader, ObjectStoreError } from '@sink/objects';
+import { createObjectReader, ObjectStoreError, placeOf } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK } from '@sink/runtime';
 import { connectTool, toolConnected } from './attached-redis.ts';
 
@@ -35,7 +35,7 @@ export async function runVerify(
     const numbers = await rememberLanes(port, config.sinkName, config.lanes);
     const lanes = numbers.map((number) => new LaneView(port, config.sinkName, number));
     const ports = { lanes, reader, signal };
-    const result = await verify(ports, { prefix: config.prefix, range, read });
+    const result = await verify(ports, { prefix: config.prefix, place: placeOf(config.bucket), range, read });
     write(json ? reportJson(result, place) : reportText(result, place));
     return result.findings.total === 0 ? EXIT_OK : EXIT_FAILED;
   } catch (error) {

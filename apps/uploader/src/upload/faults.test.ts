@@ -158,6 +158,7 @@ describe('doing it twice (invariant 5)', () => {
       wallMs: Date.now,
       receiptsMax: 100,
       manifests: false,
+      place: 'events',
     };
   }
 

@@ -39,6 +39,8 @@ export interface SegmentUploadPorts {
   readonly receiptsMax: number;
   /** Whether a manifest has to list the object. */
   readonly manifests: boolean;
+  /** Where objects are stored: a bucket, or a directory. */
+  readonly place: string;
 }
 
 export type UploadResult =
@@ -118,12 +120,12 @@ async function putAndCommit(
 async function commit(
   record: SealedSegment,
   put: { etag: string; objectBytes: number; source: 'spool' | 'chunks'; existed: boolean },
-  { lane, spool, wallMs, receiptsMax, manifests }: SegmentUploadPorts,
+  { lane, spool, wallMs, receiptsMax, manifests, place }: SegmentUploadPorts,
 ): Promise<UploadResult> {
   const receipt = receiptOf(record, put.etag, put.objectBytes, wallMs());
   // Before the commit: after it, a marked file would look like one whose record Redis has lost.
   await spool.unmark(record);
-  const answer = await lane.commit(receipt, receiptsMax, manifests ? record.partition : undefined);
+  const answer = await lane.commit(receipt, receiptsMax, manifests ? record.partition : undefined, place);
   await spool.remove(record);
   if (answer === 'gone') return { kind: 'gone' };
   return { kind: 'committed', receipt, source: put.source, existed: put.existed };

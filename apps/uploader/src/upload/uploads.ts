@@ -47,14 +47,14 @@ export class Uploads {
 
   async #try(upload: typeof uploadSegment, laneNumber: number, segmentId: string, signal: AbortSignal): Promise<void> {
     const { store, spool, builder, clock, metrics, log, health, timeout } = this.#ports;
-    const { receiptsMax, manifests, uploadTimeoutMs } = this.#settings;
+    const { receiptsMax, manifests, place, uploadTimeoutMs } = this.#settings;
     const lane = this.#lane(laneNumber);
     const startedMs = clock.monotonicMs();
     const limited = AbortSignal.any([signal, timeout(uploadTimeoutMs)]);
     try {
       const result = await upload(
         segmentId,
-        { lane, store, spool, builder, wallMs: () => clock.wallMs(), receiptsMax, manifests },
+        { lane, store, spool, builder, wallMs: () => clock.wallMs(), receiptsMax, manifests, place },
         limited,
       );
       if (result.kind === 'gone') {

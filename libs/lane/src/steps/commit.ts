@@ -9,7 +9,8 @@ import { step } from '../step.ts';
 /**
  * commit: the segment is stored in S3, and its events leave Redis (docs/protocol.md, R23, R24).
  *
- * In: the segment's id, its receipt as JSON, about how many receipts are kept. The optional group, with manifests: the
+ * In: the segment's id, its receipt as JSON, about how many receipts are kept, the place of the object or ''. A place gets a
+ * number at its first receipt, and the receipt has the number. The optional group, with manifests: the
  * receipt is also put aside for the manifest of its partition, where no cap drops it.
  * Answers: `committed`; `gone`: there is no record, so it was committed before and nothing changes; `damaged`: the counters
  * of its chunks contradict the record, nothing changes.
@@ -23,8 +24,8 @@ import { step } from '../step.ts';
 export const commitStep = step({
   name: 'commit',
   draining: true,
-  keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog', 'receipts'],
-  args: { segment: 'text', receipt: 'text', receiptsMax: 'text' },
+  keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog', 'receipts', 'places'],
+  args: { segment: 'text', receipt: 'text', receiptsMax: 'text', place: 'text' },
   optional: { keys: ['unlisted', 'ofPartition'], args: { partition: 'text', unlistedMax: 'number' } },
   uses: [badBacklog, readRecord, recordCost, restOfSlices, takeSlicesAway],
   lua: `
@@ -37,6 +38,7 @@ redis.call('XLEN', chunks)
 redis.call('HLEN', taken)
 redis.call('HLEN', spilled)
 redis.call('XLEN', receipts)
+local number = redis.call('HGET', places, place) or string.format('%d', redis.call('HLEN', places) + 1)
 local bad = badBacklog(backlog, {'events', 'bytes', 'spilledEvents', 'spilledBytes'})
 if bad then return bad end
 local waiting = 0
@@ -64,7 +66,12 @@ else
     redis.call('HINCRBY', backlog, 'spilledBytes', -record.bytes)
   end
 end
-redis.call('XADD', receipts, 'MAXLEN', '~', receiptsMax, '*', 'v', '${RECEIPT_VERSION}', 'r', receipt)
+if place == '' then
+  redis.call('XADD', receipts, 'MAXLEN', '~', receiptsMax, '*', 'v', '${RECEIPT_VERSION}', 'r', receipt)
+else
+  redis.call('HSET', places, place, number)
+  redis.call('XADD', receipts, 'MAXLEN', '~', receiptsMax, '*', 'v', '${RECEIPT_VERSION}', 'r', receipt, 'p', number)
+end
 if unlisted then
   local added = redis.call('HSET', ofPartition, segment, receipt)
   redis.call('HSET', unlisted, partition, string.format('%d', waiting + added))
@@ -76,16 +83,23 @@ return 'committed'
 /** `gone`: committed before. */
 export type CommitAnswer = 'committed' | 'gone';
 
-/** @param listIn the partition whose manifest has to list the object; absent: no manifest has to */
+export interface CommitOptions {
+  /** About how many receipts are kept. */
+  readonly receiptsMax: number;
+  /** The partition whose manifest has to list the object; absent: no manifest has to. */
+  readonly listIn?: string | undefined;
+  /** Where the object is stored; '': the receipt does not say it. */
+  readonly place: string;
+}
+
 export async function commit(
   redis: RedisPort,
   keys: LaneKeys,
   receipt: Receipt,
-  receiptsMax: number,
-  listIn?: string,
+  { receiptsMax, listIn, place }: CommitOptions,
 ): Promise<CommitAnswer> {
   const manifest = listIn === undefined ? undefined : listing(keys, listIn);
-  const args = { segment: receipt.id, receipt: JSON.stringify(receipt), receiptsMax };
+  const args = { segment: receipt.id, receipt: JSON.stringify(receipt), receiptsMax, place };
   const reply = await commitStep.run(redis, keys, args, manifest);
   return oneOf(['committed', 'gone'], reply, `committing segment ${receipt.id}`);
 }
