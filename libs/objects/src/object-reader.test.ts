@@ -94,3 +94,22 @@ it('an S3 that refuses is asked again a few times by itself', async () => {
   });
   reader.close();
 });
+
+it.each([
+  ['html', '<html><body>Welcome</body></html>'],
+  ['text', 'Welcome'],
+  ['json', '{"objects":[]}'],
+  ['nothing', ''],
+])('a server that answers every listing with 200 and %s is no bucket without objects', async (_kind, body) => {
+  const s3 = await startS3({ bucket: 'events', accessKeyId: 'AKIAFAKE', secretAccessKey: 'secret' });
+  ends.push(() => s3.stop());
+  s3.addFault({ effect: { kind: 'raw', status: 200, body, headers: { 'content-type': 'text/html' } } });
+  const credentials = { accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey };
+  const bucket = { kind: 's3', name: 'events', endpoint: s3.url, forcePathStyle: true, credentials } as const;
+  const reader = createObjectReader(bucket);
+  expect(await failureOf(reader.list('', '', noAbort))).toMatchObject({
+    code: 'not_s3',
+    remedy: expect.stringContaining('does not seem to be an S3 server') as string,
+  });
+  reader.close();
+});

@@ -4,6 +4,7 @@ import type { ListedObject, ObjectReader } from './object-store.ts';
 import { abortedError, ObjectStoreError } from './object-store-error.ts';
 import { S3Connection } from './s3-client.ts';
 import type { S3BucketSettings } from './s3-client.ts';
+import { noS3Remedy, operator } from './s3-remedies.ts';
 import { describeS3Failure } from './s3-symptoms.ts';
 
 /** The attempts of the SDK for one request. Nothing else repeats it. */
@@ -27,7 +28,13 @@ export class S3ObjectReader implements ObjectReader {
       ...(after === '' ? {} : { StartAfter: after }),
     });
     try {
-      const { Contents: found = [] } = await this.#connection.client.send(command, { abortSignal: signal });
+      const page = await this.#connection.client.send(command, { abortSignal: signal });
+      const { Contents: found = [], Name: name, IsTruncated: truncated } = page;
+      // A web server may answer 200 to any request. That would look like a bucket without objects.
+      if (name === undefined && truncated === undefined) {
+        const failure = operator('not_s3', noS3Remedy(this.#connection.place));
+        throw new ObjectStoreError(`${where}: success without a listing`, failure);
+      }
       return found.map(({ Key = '', Size = 0, ETag, LastModified }) => ({
         key: Key,
         objectBytes: Size,
@@ -57,6 +64,7 @@ export class S3ObjectReader implements ObjectReader {
   }
 
   #failure(where: string, error: unknown, signal: AbortSignal, permission: string): ObjectStoreError {
+    if (error instanceof ObjectStoreError) return error;
     if (signal.aborted) return abortedError(where, signal);
     const failure = this.#connection.classify(error);
     const remedy = `Allow ${permission} for these credentials. An audit needs it; the sink itself does not.`;

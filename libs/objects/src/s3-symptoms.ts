@@ -52,7 +52,9 @@ export function describeS3Failure(error: unknown): string {
   const { name, systemCode, status, message, fromS3 } = readSymptoms(error);
   const codes = fromS3 === false ? [] : [name, systemCode];
   const said = [...new Set(codes)].filter((part) => part !== '' && part !== 'Error').join(' ');
-  return [status === null ? '' : String(status), said, message].filter((part) => part !== '').join(' ');
+  // The sentence goes on behind it.
+  const text = message.replace(/\.$/, '');
+  return [status === null ? '' : String(status), said, text].filter((part) => part !== '').join(' ');
 }
 
 /** Azure's errors have codes in the same XML, and headers of their own. */
