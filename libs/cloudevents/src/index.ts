@@ -1,4 +1,3 @@
-export type { AttributeEncoding } from './attribute-encoding.ts';
 export { decodeMessage } from './decode-message.ts';
 export type { Decoding } from './decoding.ts';
 export { fingerprint } from './fingerprint.ts';

@@ -26,7 +26,7 @@ const eventOfTheSdk = fc
   .record(
     {
       id: headerText,
-      source: fc.webUrl({ withQueryParameters: true }).filter((url) => !url.includes('%')),
+      source: fc.webUrl({ withQueryParameters: true }).filter((url) => !/%25[0-9a-f]{2}/i.test(url)),
       type: headerText,
       subject: headerText,
       time: time.map((date) => date.toISOString()),
