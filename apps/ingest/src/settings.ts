@@ -2,7 +2,7 @@ import type { SinkConfig } from '@sink/config';
 import type { TimeInterval } from '@sink/domain';
 import type { ServiceRedis } from '@sink/redis';
 import type { AdmissionSettings } from './http/admission.ts';
-import { openFilesMax } from './http/connection-limit.ts';
+import { openFilesMax } from './http/acceptors.ts';
 import type { HttpSettings } from './http/server.ts';
 import type { GroupCommitSettings } from './commit/group-commit.ts';
 import type { WriterSettings } from './commit/lane-writer.ts';

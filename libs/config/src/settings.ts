@@ -43,7 +43,7 @@ const intake = {
     1,
     16 * GIB,
     '64MiB',
-    'The size limit of all request bodies that ingest is reading or that wait for Redis. Further requests wait.',
+    'The size limit of all request bodies that ingest is reading or that wait for Redis. Further requests wait, and bodies that come slowly are refused. Only one body at a time may grow above the limit.',
   ),
   keep_alive_timeout: duration(
     1_000,

@@ -19,6 +19,8 @@ const RETRY_AFTER = { 'Retry-After': '5' };
 const DROPPED_REST_BYTES_MAX = 65_536;
 /** How long a client that is still sending may take to read the answer before its connection is closed. */
 const LINGER_MAX_MS = 2000;
+/** A client that sees the answer stops sending. Only for one that sends all first, its bytes are read, and dropped. */
+const DROP_AFTER_MS = 250;
 const LINGER_MAX_BYTES = 64 * 1024 * 1024;
 
 export function unavailable(reason: RefusalReason, message: string): Refusal {
@@ -148,16 +150,20 @@ function unreadRest(req: IncomingMessage): 'none' | 'not sent' | 'being sent' {
 function linger(req: IncomingMessage, res: ServerResponse): void {
   let droppedBytes = 0;
   const close = (): void => {
+    clearTimeout(start);
     clearTimeout(timer);
     res.end();
   };
   const timer = setTimeout(close, LINGER_MAX_MS);
   req.removeAllListeners('data');
-  req.on('data', (chunk: Buffer) => {
-    droppedBytes += chunk.length;
-    if (droppedBytes > LINGER_MAX_BYTES) close();
-  });
+  req.pause();
+  const start = setTimeout(() => {
+    req.on('data', (chunk: Buffer) => {
+      droppedBytes += chunk.length;
+      if (droppedBytes > LINGER_MAX_BYTES) close();
+    });
+    req.resume();
+  }, DROP_AFTER_MS);
   req.once('end', close);
   req.once('close', close);
-  req.resume();
 }

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip as gunzipCallback } from 'node:zlib';
-import type { Admission, Reader } from './admission.ts';
+import type { Admission, Arrival } from './admission.ts';
 import { badGzip, bodyTooLarge, NO_ROOM, TOO_SLOW, unknownEncoding, unknownTransferCoding } from './answers.ts';
 import type { Refusal } from './answers.ts';
 
 const gunzip = promisify(gunzipCallback);
 
-/** The room that a body of unknown length takes at first. */
-const STEP_BYTES = 65_536;
+/** A body takes room for so much before it is read, and in such steps as it grows. */
+const STEP_BYTES = 16_384;
 /** Node reads this much of a body by itself, before a listener asks for it. */
 const READ_AHEAD_BYTES = 65_536;
 const INFLATE_CHUNK_BYTES_MIN = 1024;
@@ -77,12 +77,12 @@ type StopWaiting = () => void;
 
 /** A state of a reception. `stopWaiting` ends its wait for room; null: it does not wait. */
 type State =
-  | { readonly kind: 'waiting'; readonly stopWaiting: StopWaiting | null }
+  | { readonly kind: 'waiting'; stopWaiting: StopWaiting | null }
   | Reading
   | { readonly kind: 'inflating'; stopWaiting: StopWaiting | null }
   | { readonly kind: 'settled' };
 
-interface Reading extends Reader {
+interface Reading {
   readonly kind: 'reading';
   readonly chunks: Buffer[];
   receivedBytes: number;
@@ -91,11 +91,10 @@ interface Reading extends Reader {
   stopWaiting: StopWaiting | null;
 }
 
-const ARRIVED: State = { kind: 'waiting', stopWaiting: null };
 const SETTLED: State = { kind: 'settled' };
 
 /**
- * One body on its way in.
+ * One body on its way in. It takes room as it arrives: a length that is only declared takes none.
  *
  * | state     | does                                           | until                                                       |
  * | --------- | ---------------------------------------------- | ----------------------------------------------------------- |
@@ -107,16 +106,20 @@ const SETTLED: State = { kind: 'settled' };
  * It settles with the body after reading or inflating; with a refusal in any state: no room in time, too large, too slow, no
  * gzip; and as gone when the client leaves while it waits or reads.
  */
-class Reception {
+class Reception implements Arrival {
+  heldBytes = 0;
+  sizeBytes = 0;
+  progressTick = 0;
+  freshBytes = 0;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #admission: Admission;
   readonly #maxBodyBytes: number;
   readonly #encoding: 'identity' | 'gzip';
   readonly #done: (received: Received) => void;
-  #state: State = ARRIVED;
-  /** Bytes taken from the admission for this request. */
-  #heldBytes = 0;
+  #state: State = { kind: 'waiting', stopWaiting: null };
+  /** How many bytes the body may have. */
+  #longestBytes = 0;
   /** How long it has waited for room, in milliseconds: not how long the client took to send. */
   #heldMs = 0;
 
@@ -152,47 +155,52 @@ class Reception {
     req.once('error', () => undefined);
 
     const declared = req.headers['content-length'];
-    const headBytes = headSize(req.rawHeaders);
     const chunked = req.headers['transfer-encoding'] !== undefined;
-    const roomBytes =
-      declared === undefined ? (chunked ? Math.min(STEP_BYTES, this.#maxBodyBytes) : 0) : Number(declared);
+    if (chunked) this.#longestBytes = this.#maxBodyBytes;
+    else if (declared !== undefined) this.sizeBytes = this.#longestBytes = Number(declared);
+    const headBytes = headSize(req.rawHeaders);
+    const roomBytes = Math.min(STEP_BYTES, this.#longestBytes);
     const bytes = headBytes + roomBytes;
-    if (this.#admission.tryTake(bytes)) {
-      this.#heldBytes = bytes;
-      this.#read(roomBytes);
-      return;
-    }
-    const costBytes = headBytes + Math.min(chunked ? READ_AHEAD_BYTES : roomBytes, READ_AHEAD_BYTES);
+    if (this.#admission.tryEnter(this, bytes)) this.#read(roomBytes);
+    else this.#waitToEnter(bytes, headBytes, roomBytes);
+  }
+
+  /** Refuses the request: others need its room, and its client is too slow. */
+  evict(): void {
+    this.#refuse(TOO_SLOW);
+  }
+
+  #waitToEnter(bytes: number, headBytes: number, roomBytes: number): void {
+    const waiting: State = { kind: 'waiting', stopWaiting: null };
+    this.#state = waiting;
     const sinceMs = this.#admission.nowMs();
-    const stopWaiting = this.#admission.waitToEnter(
-      bytes,
-      costBytes,
+    waiting.stopWaiting = this.#admission.waitToEnter(
+      this,
+      { bytes, costBytes: headBytes + Math.min(this.#longestBytes, READ_AHEAD_BYTES) },
       () => {
         this.#heldMs = this.#admission.nowMs() - sinceMs;
-        this.#heldBytes = bytes;
         this.#read(roomBytes);
       },
       () => this.#refuse(NO_ROOM),
     );
-    if (stopWaiting === null) this.#refuse(NO_ROOM);
-    else this.#state = { kind: 'waiting', stopWaiting };
+    if (waiting.stopWaiting === null) this.#refuse(NO_ROOM);
   }
 
   #read(roomBytes: number): void {
+    const state: Reading = { kind: 'reading', chunks: [], receivedBytes: 0, roomBytes, stopWaiting: null };
+    this.#state = state;
+    if (this.sizeBytes <= roomBytes || !this.#admission.isCrowded(this)) {
+      this.#listen();
+      return;
+    }
+    state.roomBytes = Math.min(roomBytes + STEP_BYTES, this.sizeBytes);
+    const room = { bytes: state.roomBytes - roomBytes, costBytes: READ_AHEAD_BYTES };
+    this.#waitToGrow(state, room, () => this.#listen());
+  }
+
+  #listen(): void {
     const req = this.#req;
-    const reading: Reading = {
-      kind: 'reading',
-      chunks: [],
-      receivedBytes: 0,
-      roomBytes,
-      stopWaiting: null,
-      sinceMs: this.#admission.nowMs(),
-      bytes: 0,
-      paused: false,
-      evict: () => this.#refuse(TOO_SLOW),
-    };
-    this.#state = reading;
-    this.#admission.startReading(reading);
+    this.#admission.startReading(this);
     // The client has asked whether to send its body: now there is room for it.
     if (req.headers.expect !== undefined && req.httpVersion === '1.1') this.#res.writeContinue();
     req.on('data', (chunk: Buffer) => this.#take(chunk));
@@ -203,46 +211,53 @@ class Reception {
     const state = this.#state;
     if (state.kind !== 'reading') return;
     state.receivedBytes += chunk.length;
-    state.bytes += chunk.length;
     if (state.receivedBytes > this.#maxBodyBytes) {
       this.#refuse(bodyTooLarge(this.#maxBodyBytes));
       return;
     }
     state.chunks.push(chunk);
-    if (state.receivedBytes <= state.roomBytes) return;
-    // Twice as much at each step, so that many small chunks make few steps.
-    const nextRoomBytes = Math.min(Math.max(state.receivedBytes, 2 * state.roomBytes), this.#maxBodyBytes);
-    const moreBytes = nextRoomBytes - state.roomBytes;
-    state.roomBytes = nextRoomBytes;
+    if (state.receivedBytes === this.sizeBytes) this.#admission.stopReading(this);
+    else this.#admission.progress(this, chunk.length);
+    if (state.receivedBytes > state.roomBytes) this.#takeRoom(state, chunk.length);
+  }
+
+  /** Takes room for what has arrived of the body; reads no more of it before it has it. */
+  #takeRoom(state: Reading, chunkBytes: number): void {
+    const steps = Math.ceil(state.receivedBytes / STEP_BYTES);
+    const roomBytes = Math.min(steps * STEP_BYTES, this.#longestBytes);
+    const moreBytes = roomBytes - state.roomBytes;
+    state.roomBytes = roomBytes;
+    if (this.#admission.tryGrow(this, moreBytes)) return;
     this.#req.pause();
-    state.paused = true;
-    this.#grow(state, moreBytes, () => {
-      state.sinceMs = this.#admission.nowMs();
-      state.bytes = 0;
-      state.paused = false;
+    this.#admission.stopReading(this);
+    this.#waitToGrow(state, { bytes: moreBytes, costBytes: chunkBytes }, () => {
+      if (state.receivedBytes !== this.sizeBytes) this.#admission.startReading(this);
       this.#req.resume();
     });
   }
 
   /** Takes more room, waiting for it if need be, and goes on with `then`. */
   #grow(state: { stopWaiting: StopWaiting | null }, bytes: number, then: () => void): void {
-    if (this.#admission.tryGrow(bytes, this.#heldBytes)) {
-      this.#heldBytes += bytes;
-      then();
-      return;
-    }
+    if (this.#admission.tryGrow(this, bytes)) then();
+    else this.#waitToGrow(state, { bytes, costBytes: 0 }, then);
+  }
+
+  #waitToGrow(
+    state: { stopWaiting: StopWaiting | null },
+    room: { bytes: number; costBytes: number },
+    then: () => void,
+  ): void {
     const sinceMs = this.#admission.nowMs();
     state.stopWaiting = this.#admission.waitToGrow(
-      bytes,
-      { ownBytes: this.#heldBytes, heldMs: this.#heldMs },
+      this,
+      { ...room, heldMs: this.#heldMs },
       () => {
-        state.stopWaiting = null;
         this.#heldMs += this.#admission.nowMs() - sinceMs;
-        this.#heldBytes += bytes;
         then();
       },
       () => this.#refuse(NO_ROOM),
     );
+    if (state.stopWaiting === null) this.#refuse(NO_ROOM);
   }
 
   #readToEnd(): void {
@@ -298,7 +313,8 @@ class Reception {
     if (this.#state.kind === 'settled') return;
     this.#endState();
     this.#state = SETTLED;
-    if (received.kind !== 'body') this.#release();
+    if (received.kind === 'body') this.#admission.completed(this);
+    else this.#release();
     this.#done(received);
   }
 
@@ -307,13 +323,11 @@ class Reception {
     const state = this.#state;
     if (state.kind === 'settled') return;
     state.stopWaiting?.();
-    if (state.kind === 'reading') this.#admission.stopReading(state);
+    if (state.kind === 'reading') this.#admission.stopReading(this);
   }
 
   #release(): void {
-    const bytes = this.#heldBytes;
-    this.#heldBytes = 0;
-    if (bytes > 0) this.#admission.give(bytes);
+    if (this.heldBytes > 0) this.#admission.give(this);
   }
 }
 

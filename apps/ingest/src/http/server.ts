@@ -1,12 +1,10 @@
 import { createServer } from 'node:http';
 import type { RequestListener, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { listen } from '@sink/runtime';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
 import type { Admission } from './admission.ts';
 import { refuseBrokenClients } from './broken-clients.ts';
-import { limitConnections } from './connection-limit.ts';
+import { HIGH_WATER_MARK, openAcceptors, type Acceptors } from './acceptors.ts';
 import type { EventAppender } from '../commit/appender.ts';
 import { type AskedServices, JointReadiness } from './joint-readiness.ts';
 import type { IngestMetrics } from '../metrics.ts';
@@ -48,12 +46,6 @@ export interface IngestServerParts {
   readonly log: Logger;
 }
 
-/**
- * Connections that may wait to be accepted. Vanus opens up to 10,000 at once. Beyond Node's default of 511 the system drops
- * them, and a client tries again after one, three and seven seconds: longer than it waits for an answer.
- */
-const ACCEPT_BACKLOG = 16_384;
-
 export interface IngestServer {
   port: number;
   /**
@@ -91,8 +83,7 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
       connectionsCheckingInterval: settings.checkIntervalMs,
       // Two Host headers become one that is no host: 400 (RFC 9112, section 3.2). Node would drop the second one.
       joinDuplicateHeaders: true,
-      // Node may read this much of a body by itself, before there is room for it.
-      highWaterMark: 16_384,
+      highWaterMark: HIGH_WATER_MARK,
     },
     onRequest,
   );
@@ -100,25 +91,24 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
   server.maxHeadersCount = 0;
   // A client that ends its side after the request still reads its answer. Not in Node's documentation, nor in its types.
   Object.assign(server, { httpAllowHalfOpen: true });
-  limitConnections(server, settings.openFilesMax, parts);
   // A client that asks first gets its "100 Continue" from receive.ts, when there is room for the body.
   server.on('checkContinue', onRequest);
   refuseBrokenClients(server, responses, settings.maxHeaderBytes, metrics);
 
-  await listen(server, settings.port, settings.host, { backlog: ACCEPT_BACKLOG, reusePort: parts.sharedPort });
+  const acceptors = await openAcceptors(server, settings, parts);
   return {
-    port: (server.address() as AddressInfo).port,
+    port: acceptors.port,
     close: async () => {
       stopping = true;
-      await closeWithin(server, settings.drainMaxMs);
+      await closeWithin(server, acceptors, settings.drainMaxMs);
     },
   };
 }
 
-function closeWithin(server: Server, drainMaxMs: number): Promise<void> {
+function closeWithin(server: Server, acceptors: Acceptors, drainMaxMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.closeAllConnections(), drainMaxMs);
-    server.close(() => {
+    acceptors.close(() => {
       clearTimeout(timer);
       resolve();
     });
