@@ -59,7 +59,10 @@ it('what waited is uploaded within a minute after the shared credentials file is
     AWS_CONFIG_FILE: '/nowhere',
     AWS_EC2_METADATA_DISABLED: 'true',
   });
-  await says(sink, `were found in the AWS default chain: the profile default of /nowhere and ${shared}, or a role`);
+  await says(
+    sink,
+    `were found in the AWS environment, the profile default (/nowhere, ${shared}) or a role: provide them there`,
+  );
   writeFileSync(shared, `[default]\naws_access_key_id = ${key}\naws_secret_access_key = ${secret}\n`);
   await uploaded(sink);
 });

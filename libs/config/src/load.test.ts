@@ -313,7 +313,7 @@ test('a region is only asked for where neither endpoint, environment nor profile
     endpointFrom: 'endpoint',
     forcePathStyle: true,
     credentialsFrom:
-      'the AWS default chain: the profile default of /nowhere/.aws/config and /nowhere/.aws/credentials, or a role',
+      'the AWS environment, the profile default (/nowhere/.aws/config, /nowhere/.aws/credentials) or a role',
   });
   expect(loadText('bucket: mybucket', { env: { AWS_DEFAULT_REGION: 'eu-west-1' } }).bucket).toMatchObject({
     region: 'eu-west-1',
@@ -325,7 +325,7 @@ test('a region is only asked for where neither endpoint, environment nor profile
     region: 'eu-west-1',
     forcePathStyle: false,
     credentialsFrom:
-      'the AWS default chain: the profile work of /nowhere/.aws/config and /nowhere/.aws/credentials, or a role',
+      'the AWS environment, the profile work (/nowhere/.aws/config, /nowhere/.aws/credentials) or a role',
   });
   expect(keysOf({ file: AT, files: { ...files, [AT]: 'bucket: mybucket' } })).toEqual(['region']);
 });

@@ -86,7 +86,7 @@ function credentialsFrom(settings: Settings, { env, profile }: Surroundings): st
   }
   if (!env['AWS_PROFILE'] && env['AWS_ACCESS_KEY_ID'])
     return 'the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY';
-  return `the AWS default chain: the profile ${profile.name} of ${profile.files.join(' and ')}, or a role`;
+  return `the AWS environment, the profile ${profile.name} (${profile.files.join(', ')}) or a role`;
 }
 
 /** Placeholders of other programs are literal parts of keys here. */

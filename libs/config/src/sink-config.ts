@@ -44,7 +44,7 @@ interface S3Bucket {
    * @throws ConfigError while a file is missing or wrong
    */
   readonly readCredentials?: () => AwsCredentials;
-  /** Where credentials come from, for messages: keys, or the AWS default chain. */
+  /** Where credentials come from, for messages: keys, or the places of the AWS default chain. */
   readonly credentialsFrom: string;
 }
 

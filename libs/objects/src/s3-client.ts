@@ -94,7 +94,7 @@ export class S3Connection {
   }
 
   #classify(error: unknown, head: boolean): Failure {
-    const from = this.#credentialsFrom ?? 'the AWS default chain';
+    const from = this.#credentialsFrom ?? 'the AWS environment, a profile or a role';
     if (error instanceof CredentialsUnavailable) {
       return this.#behindProxy(classifyUnavailable(error, from, this.place), error.cause);
     }

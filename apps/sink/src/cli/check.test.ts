@@ -27,7 +27,7 @@ describe('how check explains a configuration', () => {
     const overrides = { bucket: 'mine', data_dir: '/d' };
     const meaning = Object.fromEntries(meanings(loadConfig({ env, overrides, readText: () => 'missing' })));
     expect(meaning['objects']).toContain(
-      ', at http://localhost:18150 (AWS_ENDPOINT_URL_S3), through the proxy http://proxy:3128 (HTTPS_PROXY), credentials from the AWS default chain: the profile default of ',
+      ', at http://localhost:18150 (AWS_ENDPOINT_URL_S3), through the proxy http://proxy:3128 (HTTPS_PROXY), credentials from the AWS environment, the profile default (',
     );
     expect(JSON.stringify(meaning)).not.toContain('hunter22');
   });
