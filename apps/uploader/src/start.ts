@@ -69,8 +69,8 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
   }
   const running = uploader.runUntil(signal);
   running.catch((error: unknown) => context.fail(error));
-  const tried = Promise.withResolvers<void>();
-  uploader.tryBucket(signal, tried.resolve).catch((error: unknown) => context.fail(error));
+  const tried = Promise.withResolvers<undefined>();
+  uploader.tryBucket(signal, () => tried.resolve(undefined)).catch((error: unknown) => context.fail(error));
 
   const closeMs = Math.min(CLOSE_MS, config.stopGraceMs / 2);
   shutdown.add('uploads', async () => {
