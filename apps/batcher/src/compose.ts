@@ -59,7 +59,8 @@ export class Batcher {
     const watching = this.room.watchUntil(AbortSignal.any([stop, ended.signal]));
     const openInstance = (consumer: string): Promise<BatcherInstance> => this.openInstance(consumer);
     try {
-      await superviseInstances({ clock, ids, log, openInstance }, this.#settings.restartWaitMs, stop);
+      const reporter = this.#reporter('batcher instance');
+      await superviseInstances({ clock, ids, log, openInstance, reporter }, this.#settings, stop);
     } finally {
       ended.abort();
       await watching;

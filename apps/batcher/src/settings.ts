@@ -41,8 +41,9 @@ export const BATCHER_LIMITS = {
   /** Renewals of a lease while it lasts, so that some answers may get lost. */
   renewalsPerLease: 3,
   leaseRetryWaitMs: 200,
-  /** The wait between two instances. */
+  /** The wait between two instances, and its limit: it doubles while none can be opened. */
   restartWaitMs: 500,
+  restartWaitMsMax: 10_000,
   /** How often gauges are read, the spool is tidied, writers are retired and new lanes are looked for. */
   housekeepingEveryMs: 5_000,
   /** A writer that has not appended for this long is forgotten; if it is alive after all, it registers again. */

@@ -23,6 +23,7 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
   await tryWriting(spool);
   const { commands, connect, barrier, backlogBytesMax } = await openRedis(context);
   const uploads = new UploadQueue(connect('queue'), config.sinkName, { log });
+  const queueing = new FailureReporter(context, { name: 'queueing uploads', unreadyAfterMs: UNREADY_AFTER_MS });
   shutdown.add('upload queue', () => uploads.close());
 
   const batcher = await composeBatcher(
@@ -33,7 +34,7 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
         return { redis: new IoredisPort(connection), close: () => connection.disconnect() };
       },
       spool,
-      uploads,
+      uploads: { add: queueUpload },
       spilledUploads,
       clock,
       random: Math.random,
@@ -52,6 +53,17 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
   const running = batcher.run(signal);
   running.catch((error: unknown) => context.fail(error));
   shutdown.add('batcher', () => running.catch(() => undefined)); // reported above
+
+  /** The sweep of the uploaders queues later what cannot be queued now. */
+  async function queueUpload(lane: number, segmentId: string): Promise<void> {
+    try {
+      await uploads.add(lane, segmentId);
+      queueing.succeeded();
+    } catch (err) {
+      queueing.failed({ err });
+      throw err;
+    }
+  }
 
   function spilledUploads(spoolId: string): UploadHandover {
     const spilled = new UploadQueue(connect('queue'), config.sinkName, { log, spoolId });

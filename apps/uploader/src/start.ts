@@ -88,6 +88,7 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
       paceOf: (error) => classify(error).pace,
       retryTimes: settings.retry,
       log,
+      readiness,
       ...(settings.lockMs === undefined ? {} : { lockMs: settings.lockMs }),
     });
     worker.ended.catch((error: unknown) => context.fail(error));

@@ -43,6 +43,7 @@ export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal)
       auditEveryMs: 300,
       scrubEveryMs: 200,
       restartWaitMs: 20,
+      restartWaitMsMax: 80,
       housekeepingEveryMs: 2_000,
       writerIdleMsMax: parts.writerIdleMsMax,
       spillLookEveryMs: 40,

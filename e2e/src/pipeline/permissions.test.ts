@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { aclRules, triedCommands } from '@sink/redis';
-import { type RedisServer } from '@sink/testing';
+import { eventually, type RedisServer } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FAULTLESS, judge } from '../harness/oracle.ts';
@@ -67,6 +68,44 @@ describe('the whole sink, as the user of the documented ACL line,', () => {
       const needed = { durability: 'fsync', replicas: 1, manifests: true, dedupeWindowMs: 1 } as const;
       const tried = [...triedCommands('e2e', needed)].map((name) => name.toLowerCase());
       expect(ran.filter((name) => !tried.includes(name) && !UNTRIED.includes(name)).toSorted()).toEqual([]);
+    },
+  );
+
+  it(
+    'is not ready while a permission is missing, says which, and continues by itself',
+    { timeout: 180_000 },
+    async () => {
+      const [sink, redis] = await startAsUser({ SINK_DEDUPE_WINDOW: '1h', SINK_MAX_FINGERPRINTS: '10000' });
+      const producers = new Producers(() => sink.of('ingest'), 4);
+      await producers.acknowledgedMore(100);
+      const taken = { ingest: 'smismember', batcher: 'xreadgroup', uploader: 'bzpopmin' } as const;
+      const before = sink.services.map((service) => service.process.output().length);
+      await redis.acl('SETUSER', 'sink', ...Object.values(taken).map((command) => `-${command}`));
+      for (const { kind, opsUrl } of sink.services) {
+        const says = new RegExp(`'?${taken[kind]}'?`, 'i');
+        await eventually(
+          async () => {
+            const answer = await fetch(`${opsUrl}/readyz`);
+            expect([answer.status, await answer.text()]).toEqual([503, expect.stringMatching(says)]);
+          },
+          { timeoutMs: 30_000 },
+        );
+      }
+      await setTimeout(5_000);
+      for (const [index, { process }] of sink.services.entries()) {
+        const lines = process.output().slice(before[index]).split('\n').filter(Boolean);
+        expect(lines.length, lines.join('\n')).toBeLessThan(15);
+      }
+      await redis.acl('SETUSER', 'sink', ...RULES.split(' '));
+      const grantedAtMs = performance.now();
+      await producers.acknowledgedMore(20);
+      for (const { opsUrl } of sink.services) {
+        await eventually(async () => expect((await fetch(`${opsUrl}/readyz`)).status).toBe(200), { timeoutMs: 60_000 });
+      }
+      await producers.stop();
+      await sink.drained();
+      expect(performance.now() - grantedAtMs).toBeLessThan(60_000);
+      expect(await judge(sink, producers)).toMatchObject(FAULTLESS);
     },
   );
 

@@ -9,7 +9,7 @@ const PAGE = 200;
 const EVENTS_MAX = 100;
 const ANSWER_TIMEOUT_MS = 5_000;
 /** Time between two errors of BullMQ in the log: it reports no end of them. */
-export const LOG_EVERY_MS = 1_000;
+const LOG_EVERY_MS = 1_000;
 
 /** Redis did not answer in time. It may still execute the command. Every command of the queue may be repeated. */
 export class UploadQueueInDoubt extends Error {

@@ -1,9 +1,8 @@
 import { backoffMs } from '@sink/domain';
 import { type Job, type JobJson, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { type FailureLog, FailureReporter, systemClock } from '@sink/runtime';
+import { type FailureLog, FailureReporter, type Readiness, systemClock } from '@sink/runtime';
 import { laneOf, laneOfText, queueName, queuePrefix, type UploadJob } from './upload-job.ts';
-import { LOG_EVERY_MS } from './upload-queue.ts';
 
 /**
  * Another worker takes over the job of an ended worker after this time and the next stalled check. Renewed in half of
@@ -13,6 +12,9 @@ const LOCK_MS = 15_000;
 const STALLED_CHECK_MS = 7_500;
 /** The wait after Redis refused to give a job (at maxmemory, or forbidden). BullMQ itself would ask again at once. */
 const REFUSED_WAIT_MS = 1_000;
+/** Refusals for so long make the service unready. They come every second; after a time without any, they are over. */
+const UNREADY_AFTER_MS = 3_000;
+const QUIET_MS = 5_000;
 /** The rate limit that `UploadQueue.holdFor` needs to have an effect. It is never reached otherwise. */
 const LIMITER = { max: 1_000_000_000, duration: 1_000 };
 /** Characters of an error message that are stored in Redis with the job. */
@@ -47,8 +49,10 @@ export interface UploadWorkerOptions {
    */
   readonly upload: (lane: number, segmentId: string, signal: AbortSignal) => Promise<void>;
   readonly paceOf: (error: unknown) => RetryPace;
-  /** Gets the errors of the worker and its connections, one per second at most. */
+  /** Gets the errors of the worker and its connections, one in ten seconds at most. */
   readonly log: FailureLog;
+  /** Has a problem while Redis refuses to give jobs. */
+  readonly readiness?: Pick<Readiness, 'set'>;
   readonly random?: () => number;
   readonly retryTimes?: RetryTimes;
   /** For tests; see LOCK_MS. */
@@ -70,6 +74,7 @@ export class UploadWorker {
   readonly ended: Promise<void>;
   readonly #worker: PatientWorker;
   readonly #connection: Redis | Cluster;
+  #quiet: NodeJS.Timeout | undefined;
 
   /**
    * @param connection of the role `queue`. The worker owns it from now on, and a copy of it for blocking reads; `close`
@@ -78,16 +83,21 @@ export class UploadWorker {
   constructor(connection: Redis | Cluster, sinkName: string, options: UploadWorkerOptions) {
     this.#connection = connection;
     const { random = Math.random, retryTimes = RETRY_TIMES, lockMs = LOCK_MS } = options;
+    const { log, readiness } = options;
     const errors = new FailureReporter(
-      { log: options.log, clock: systemClock },
-      { name: 'upload worker', logEveryMs: LOG_EVERY_MS, working: null },
+      { log, clock: systemClock, ...(readiness === undefined ? {} : { readiness }) },
+      {
+        name: options.spoolId === undefined ? 'upload worker' : 'worker of spilled uploads',
+        failing: 'Redis refuses to give upload jobs; the uploader asks again every second',
+        unreadyAfterMs: UNREADY_AFTER_MS,
+      },
     );
     const process = async (job: Job<UploadJob>, _token: string | undefined, signal?: AbortSignal): Promise<void> => {
       const lane = laneOf(job.data);
       if (job.id === undefined || lane === null) {
         // Foreign data under the id. BullMQ removes the job as done, and the sweep restores the job of the record.
         const err = new Error(`reading upload job ${job.id ?? ''}: its data is not from the sink; the job is removed`);
-        errors.failed({ err });
+        log.warn({ err }, 'foreign upload job');
         return;
       }
       try {
@@ -111,7 +121,13 @@ export class UploadWorker {
           retryDelayMs(attempt, options.paceOf(error?.cause), retryTimes, random()),
       },
     });
-    this.#worker.on('error', (err) => errors.failed({ err }));
+    this.#worker.gaveJob = () => errors.succeeded();
+    this.#worker.on('error', (err) => {
+      errors.failed({ err }, { problem: `Redis refuses to give upload jobs: ${err.message}` });
+      // A wait for jobs that goes well reports nothing.
+      clearTimeout(this.#quiet);
+      this.#quiet = setTimeout(() => errors.succeeded(), QUIET_MS).unref();
+    });
     this.#worker.on('lockRenewalFailed', (ids) => {
       for (const id of ids) this.#worker.cancelJob(id, 'lock_lost' satisfies UploadLost);
     });
@@ -135,6 +151,7 @@ export class UploadWorker {
     try {
       await Promise.race([this.#worker.close(), late]);
     } finally {
+      clearTimeout(this.#quiet);
       clearTimeout(abort);
       clearTimeout(giveUp);
       this.#connection.disconnect();
@@ -144,12 +161,20 @@ export class UploadWorker {
 
 /** A worker that waits before it asks again after Redis refused to give a job. */
 class PatientWorker extends Worker<UploadJob> {
+  /** Called when Redis was asked for a job and answered. */
+  gaveJob: () => void = () => undefined;
+
   /** Behaves as if the process had ended: renews no locks and reports nothing. */
   abandon(): void {
     this.removeAllListeners();
     this.on('error', () => undefined);
     this.lockManager.close().catch(() => undefined);
     this.disconnect().catch(() => undefined);
+  }
+
+  /** Without a time, BullMQ would wait a tenth of a second after a refusal of the command that waits for jobs. */
+  override delay(...[milliseconds, controller]: Parameters<Worker['delay']>): Promise<void> {
+    return super.delay(milliseconds ?? REFUSED_WAIT_MS, controller);
   }
 
   /** Foreign data may not even be JSON, and BullMQ would fail on it again and again. */
@@ -159,7 +184,9 @@ class PatientWorker extends Worker<UploadJob> {
 
   protected override async moveToActive(token: string, name?: string): Promise<Job<UploadJob>> {
     try {
-      return await super.moveToActive(token, name);
+      const job = await super.moveToActive(token, name);
+      this.gaveJob();
+      return job;
     } catch (error) {
       if (!this.closing) await this.delay(REFUSED_WAIT_MS);
       throw error;

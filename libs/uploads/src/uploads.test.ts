@@ -259,16 +259,15 @@ describe('an upload worker', () => {
     await eventually(() => uploaded.includes(second), { timeoutMs: 15_000 });
   });
 
-  test('at maxmemory it reports at most one error a second, and continues when there is room', async () => {
+  test('at maxmemory it reports at most one error in ten seconds, and continues when there is room', async () => {
     const ids = Array.from({ length: 20 }, () => randomUUID());
     for (const id of ids) await queue.add(0, id);
     await admin.config('SET', 'maxmemory', '1');
     const uploaded = new Set<string>();
     const startedMs = performance.now();
     startWorker({ lockMs: 1_000, upload: async (_lane, segment) => void uploaded.add(segment) });
-    await eventually(() => warnings.length >= 3);
-    expect(warnings.length).toBeLessThanOrEqual(1 + (performance.now() - startedMs) / 1_000);
-    expect(warnings[0]).toMatch(/OOM/);
+    await eventually(() => performance.now() - startedMs > 3_000);
+    expect(warnings).toEqual([expect.stringMatching(/OOM/)]);
     await expect(queue.add(0, randomUUID())).rejects.toThrow(/OOM/);
     await admin.config('SET', 'maxmemory', '0');
     await eventually(() => uploaded.size === ids.length, { timeoutMs: 15_000 });

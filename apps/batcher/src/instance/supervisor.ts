@@ -1,10 +1,18 @@
 import { isRetryable } from '@sink/domain';
 import { SpoolError } from '@sink/spool';
-import type { BatcherPorts } from '../ports.ts';
+import type { BatcherPorts, Reporter } from '../ports.ts';
 import type { BatcherInstance } from './instance.ts';
 
 export interface SupervisorPorts extends Pick<BatcherPorts, 'clock' | 'ids' | 'log'> {
-  readonly openInstance: (consumer: string) => Promise<BatcherInstance>;
+  readonly openInstance: (consumer: string) => Promise<Pick<BatcherInstance, 'run'>>;
+  /** Learns of instances that fail. */
+  readonly reporter: Reporter;
+}
+
+/** The wait between two instances, which doubles while they fail one after the other. */
+export interface RestartWaits {
+  readonly restartWaitMs: number;
+  readonly restartWaitMsMax: number;
 }
 
 /**
@@ -14,21 +22,25 @@ export interface SupervisorPorts extends Pick<BatcherPorts, 'clock' | 'ids' | 'l
  * @throws any other error: a broken invariant, or what needs an operator
  */
 export async function superviseInstances(
-  { clock, ids, log, openInstance }: SupervisorPorts,
-  restartWaitMs: number,
+  { clock, ids, log, openInstance, reporter }: SupervisorPorts,
+  { restartWaitMs, restartWaitMsMax }: RestartWaits,
   stop: AbortSignal,
 ): Promise<void> {
+  let failures = 0;
   while (!stop.aborted) {
     const consumer = ids.consumer();
     try {
       const instance = await openInstance(consumer);
+      failures = 0;
+      reporter.succeeded();
       const ended = await instance.run(stop);
       if (ended === 'lease_lost') log.warn({ consumer }, 'lease lost; starting again under a new name');
     } catch (error) {
       if (!endsInstanceOnly(error)) throw error;
-      log.warn({ consumer, err: error }, 'instance failed; starting again under a new name');
+      failures += 1;
+      reporter.failed({ err: error });
     }
-    await clock.sleep(restartWaitMs, stop);
+    await clock.sleep(Math.min(restartWaitMs * 2 ** Math.max(0, failures - 1), restartWaitMsMax), stop);
   }
 }
 

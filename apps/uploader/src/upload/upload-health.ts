@@ -1,9 +1,11 @@
-import { FailureReporter, type Readiness } from '@sink/runtime';
+import { type Clock, FailureReporter, type Readiness } from '@sink/runtime';
 import type { UploaderPorts } from '../compose.ts';
 import type { UploadFailure } from './failure.ts';
 
 /** Segments that are named one by one. */
 const STUCK_MAX = 100;
+/** Redis refuses, or does not answer, for so long while nothing is uploaded. */
+const REDIS_UNREADY_AFTER_MS = 3_000;
 
 /**
  * What operators see of failed uploads. `/readyz` is red, and names the remedy, from a failure that needs an operator
@@ -19,10 +21,13 @@ export class UploadHealth {
   #uploadsNeedOperator = false;
   /** Whether the bucket has not been seen to work since the start. */
   #untried = false;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  #redisFailsSinceMs: number | null = null;
 
   constructor(ports: Pick<UploaderPorts, 'log' | 'readiness' | 'clock'>) {
     this.#readiness = ports.readiness;
     const { log, clock } = ports;
+    this.#clock = clock;
     this.#failures = new FailureReporter({ log, clock }, { name: 'uploads', working: 'uploads succeed again' });
   }
 
@@ -76,6 +81,11 @@ export class UploadHealth {
       this.#uploadsNeedOperator = true;
       this.#readiness.set(kind === 'operator' ? 'bucket' : 'disk', problem);
     }
+    if (kind === 'redis') {
+      this.#redisFailsSinceMs ??= this.#clock.monotonicMs();
+      const lastsMs = this.#clock.monotonicMs() - this.#redisFailsSinceMs;
+      if (lastsMs >= REDIS_UNREADY_AFTER_MS) this.#readiness.set('commits', problem);
+    }
     if (kind === 'segment' && (this.#stuck.has(segmentId) || this.#stuck.size < STUCK_MAX)) {
       this.#stuck.set(segmentId, problem);
       this.#showStuck();
@@ -100,8 +110,8 @@ export class UploadHealth {
     this.#uploadsNeedOperator = false;
     this.#failures.succeeded();
     this.#needsOperator = false;
-    this.#readiness.set('bucket', null);
-    this.#readiness.set('disk', null);
+    this.#redisFailsSinceMs = null;
+    for (const name of ['bucket', 'disk', 'commits']) this.#readiness.set(name, null);
   }
 
   /** The segment is committed, by this uploader or another. */
