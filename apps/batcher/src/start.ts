@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { IoredisPort } from '@sink/lane';
 import { openRedis } from '@sink/redis';
 import { FailureReporter, makePrivateDirectory, type ServiceContext, tightenDirectory } from '@sink/runtime';
 import { SpoolDirectory, SpoolError } from '@sink/spool';
@@ -21,17 +20,17 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
   const metrics = new BatcherMetrics(registry);
   const spool = new SpoolDirectory(join(config.dataDir, 'spool'));
   await tryWriting(spool);
-  const { commands, connect, barrier, backlogBytesMax } = await openRedis(context);
+  const { commands, connect, port, barrier, backlogBytesMax } = await openRedis(context);
   const uploads = new UploadQueue(connect('queue'), config.sinkName, { log });
   const queueing = new FailureReporter(context, { name: 'queueing uploads', unreadyAfterMs: UNREADY_AFTER_MS });
   shutdown.add('upload queue', () => uploads.close());
 
   const batcher = await composeBatcher(
     {
-      redis: new IoredisPort(commands),
+      redis: port(commands),
       openReader: () => {
         const connection = connect('blocking', { commandTimeoutMs: READ_TIMEOUT_MS });
-        return { redis: new IoredisPort(connection), close: () => connection.disconnect() };
+        return { redis: port(connection), close: () => connection.disconnect() };
       },
       spool,
       uploads: { add: queueUpload },

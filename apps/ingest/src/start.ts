@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { fingerprint } from '@sink/cloudevents';
 import { readEnvironment } from '@sink/config';
-import { assertReached, IngestLane, IoredisPort, RedisRefused } from '@sink/lane';
-import { openRedis, type ServiceRedis } from '@sink/redis';
+import { assertReached, IngestLane, RedisRefused } from '@sink/lane';
+import { openRedis, registerFailoverMetrics, type ServiceRedis } from '@sink/redis';
 import { FailureReporter, type Readiness, type ServiceContext } from '@sink/runtime';
 import { announceLanes } from './commit/announce-lanes.ts';
 import { DiskRoom } from './commit/disk-room.ts';
@@ -21,8 +21,9 @@ const ROOM_AGAIN = 0.95;
 export async function startIngest(context: ServiceContext): Promise<void> {
   const { args, config, log, clock, registry, readiness, shutdown, signal } = context;
   const redis = await openRedis(context);
+  registerFailoverMetrics(registry, redis);
   const settings = ingestSettings(shareOf(config, args.workerOf ?? 1), redis);
-  const commands = new IoredisPort(redis.commands);
+  const commands = redis.port(redis.commands);
   await announceLanes(settings.sinkName, settings.lanes, {
     redis: commands,
     readiness,
@@ -42,7 +43,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       connect: () => {
         const connection = redis.connect('append');
         shutdown.add('append connection', async () => connection.disconnect());
-        return new IoredisPort(connection);
+        return redis.port(connection);
       },
       clock: { ...clock, ...timers },
       registry,
@@ -90,7 +91,7 @@ function watchDisk({ config, clock, readiness, shutdown, signal }: ServiceContex
 }
 
 function lanesOf(redis: ServiceRedis, { sinkName, lanes }: IngestSettings): IngestLane[] {
-  const commands = new IoredisPort(redis.commands);
+  const commands = redis.port(redis.commands);
   return Array.from({ length: lanes }, (_, number) => new IngestLane(commands, sinkName, number));
 }
 

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { IoredisPort } from '@sink/lane';
 import { createObjectStore } from '@sink/objects';
 import { openRedis } from '@sink/redis';
 import { type ServiceContext, tightenDirectory } from '@sink/runtime';
@@ -25,7 +24,7 @@ const CONNECT_MS = 2_000;
 export async function startUploader(context: ServiceContext, overrides: Partial<UploaderSettings> = {}): Promise<void> {
   const { config, log, clock, readiness, registry, shutdown, signal } = context;
   for (const warning of config.warnings) log.warn(`configuration: ${warning}`);
-  const { commands, connect, barrier } = await openRedis(context);
+  const { commands, connect, port, barrier } = await openRedis(context);
   const settings = { ...uploaderSettings(config, barrier), ...overrides };
   const sweepConnection = connect('commands');
   shutdown.add('redis of the sweep', async () => sweepConnection.disconnect());
@@ -45,8 +44,8 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
 
   const uploader = composeUploader(
     {
-      redis: new IoredisPort(commands),
-      sweepRedis: new IoredisPort(sweepConnection),
+      redis: port(commands),
+      sweepRedis: port(sweepConnection),
       jobs,
       spilled,
       store,

@@ -1,5 +1,6 @@
 import { BatcherMetrics } from '@sink/batcher';
 import { IngestMetrics, registerWorkerCount } from '@sink/ingest';
+import { registerFailoverMetrics } from '@sink/redis';
 import { Registry } from '@sink/runtime';
 import { UploaderMetrics } from '@sink/uploader';
 
@@ -10,6 +11,7 @@ export async function metricsReference(): Promise<string> {
       const durability = { durability: 'fsync', barrier: { waitaof: false, replicas: 0 } };
       new IngestMetrics(registry, { usedBytes: 0, waitingRequests: 0 }, durability);
       registerWorkerCount(registry, () => 0);
+      registerFailoverMetrics(registry, { topology: { kind: 'single', failover: 'none' }, replicasInSync: () => null });
     }),
     section('batcher', (registry) => new BatcherMetrics(registry)),
     section('uploader', (registry) => new UploaderMetrics(registry)),

@@ -5,7 +5,7 @@ export { GROUP, laneKeys, leaseKey, spoolLease } from './keys.ts';
 export type { LaneKeys } from './keys.ts';
 export { LaneView } from './lane-view.ts';
 export { RedisFailure, RedisInDoubt, RedisRefused, UnexpectedAnswer } from './port.ts';
-export type { Argument, RedisPort, Script } from './port.ts';
+export type { Argument, InSync, RedisPort, Script, WaitedFor } from './port.ts';
 export type { StreamEntry } from './reply.ts';
 export { FINGERPRINT_MEMORY_BYTES, RECEIPT_MEMORY_BYTES, UNLISTED_MEMORY_BYTES } from './cost.ts';
 export { script } from './step.ts';

@@ -1,5 +1,5 @@
 import { Cluster, Command, type Redis, ReplyError } from 'ioredis';
-import { type Argument, RedisInDoubt, RedisRefused, type RedisPort, type Script } from './port.ts';
+import { type Argument, type InSync, RedisInDoubt, RedisRefused, type RedisPort, type Script } from './port.ts';
 
 /**
  * The port on an ioredis connection, which must neither resend, nor retry, nor queue while offline (docs/protocol.md, part 5).
@@ -8,9 +8,12 @@ import { type Argument, RedisInDoubt, RedisRefused, type RedisPort, type Script 
  */
 export class IoredisPort implements RedisPort {
   readonly #redis: Redis | Cluster;
+  readonly inSync?: InSync;
 
-  constructor(redis: Redis | Cluster) {
+  /** @param inSync the replicas of this connection's master, where Sentinels choose the next one */
+  constructor(redis: Redis | Cluster, inSync?: InSync) {
     this.#redis = redis;
+    if (inSync) this.inSync = inSync;
   }
 
   run({ name, lua, sha1 }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {

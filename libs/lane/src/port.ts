@@ -17,6 +17,26 @@ export interface RedisPort {
   call(command: string, args: readonly Argument[], key?: string): Promise<unknown>;
   /** As `call`, with bulk strings as Buffers, so that the bytes of events are never decoded. */
   callBuffer(command: string, args: readonly Argument[]): Promise<unknown>;
+  /** Absent: which replica becomes the next master is not known, or is settled by Redis itself (a Cluster). */
+  readonly inSync?: InSync;
+}
+
+/** The replicas that may become the next master: a write is durable only when all of them have it (docs/adr/0015). */
+export interface InSync {
+  /** How many replicas to wait for; not more than there are. */
+  readonly count: number;
+  /** The number that acknowledged a write does not say which ones did: `before` is needed too. */
+  readonly exact: boolean;
+  /** Whether all have the write that was waited for. Call it in the turn of the last answer. */
+  allHave(waited: WaitedFor): Promise<boolean>;
+}
+
+export interface WaitedFor {
+  readonly acknowledgedBy: number;
+  /** INFO replication, sent after the write's answer and before WAIT. */
+  readonly before: string | null;
+  /** INFO replication, sent after WAIT. */
+  readonly after: string;
 }
 
 /** Redis failed, and may work again: the caller retries. */

@@ -154,7 +154,7 @@ function isFailover(error: Error): boolean {
   return /^(READONLY|UNBLOCKED|MASTERDOWN)\b/.test(error.message);
 }
 
-function tlsOptions(tls: RedisTls): ConnectionOptions {
+export function tlsOptions(tls: RedisTls): ConnectionOptions {
   return {
     rejectUnauthorized: tls.verify,
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),
@@ -194,7 +194,7 @@ function onceOptions(commandTimeoutMs: number): Options {
 }
 
 /** With jitter, so that many clients do not reconnect at the same moment. */
-function reconnectWaitMs(attempt: number): number {
+export function reconnectWaitMs(attempt: number): number {
   return backoffMs(attempt, RECONNECT, Math.random());
 }
 

@@ -1,6 +1,7 @@
 import type { Durability } from '@sink/config';
 import { Cluster, type Redis } from 'ioredis';
 import { backlogLimit } from './backlog-limit.ts';
+import { type Topology, topologyOf } from './failover/topology.ts';
 import { forbidden } from './permissions.ts';
 import { operatorProblem, RedisNotReady, type RedisProblem, RedisUnfit } from './requirements.ts';
 import type { Requirements } from './requirements.ts';
@@ -17,6 +18,7 @@ export interface RedisExamination {
   readonly maxmemoryBytes: number | null;
   /** The bytes that the sink may store in Redis over all lanes, without receipts. */
   readonly backlogBytesMax: number;
+  readonly topology: Pick<Topology, 'kind' | 'failover'>;
   /** What the operator accepts by configuration, or should know. */
   readonly warnings: readonly string[];
 }
@@ -33,7 +35,7 @@ export async function examineRedis(redis: Redis | Cluster, required: Requirement
   const inCluster = redis instanceof Cluster;
   const masters = inCluster ? redis.nodes('master') : [redis];
   if (masters.length === 0) throw new RedisNotReady('examining Redis: the Cluster has no master yet');
-  const examinations: RedisExamination[] = [];
+  const examinations: ServerExamination[] = [];
   const problems: RedisProblem[] = [];
   for (const master of masters) {
     try {
@@ -49,14 +51,21 @@ export async function examineRedis(redis: Redis | Cluster, required: Requirement
   if (problems.length > 0) throw new RedisUnfit(withoutRepeats(problems));
   const [first] = examinations;
   if (first === undefined) throw new RedisNotReady('examining Redis: the Cluster has no master yet');
+  const following = Math.min(...examinations.map((server) => server.following));
+  const topology = topologyOf(kindOf(inCluster, required), following, required.replicas ?? 0);
   const limits = examinations.map(({ maxmemoryBytes }) => maxmemoryBytes).filter((limit) => limit !== null);
   return {
     version: first.version,
     features: { waitaof: examinations.every(({ features }) => features.waitaof) },
     maxmemoryBytes: limits.length === 0 ? null : Math.min(...limits),
     backlogBytesMax: Math.min(...examinations.map(({ backlogBytesMax }) => backlogBytesMax)),
-    warnings: [...new Set(examinations.flatMap(({ warnings }) => warnings))],
+    topology: { kind: topology.kind, failover: topology.failover },
+    warnings: [...new Set([...examinations.flatMap(({ warnings }) => warnings), ...topology.warnings])],
   };
+}
+
+function kindOf(inCluster: boolean, { redis }: Requirements): Topology['kind'] {
+  return inCluster ? 'cluster' : (redis?.target.kind ?? 'single');
 }
 
 /** Several masters have the same problems; INFO is one of the commands that are tried. */
@@ -66,7 +75,12 @@ function withoutRepeats(problems: readonly RedisProblem[]): RedisProblem[] {
   return [...byText.values()].filter(({ code }) => !(permission && code === 'info_forbidden'));
 }
 
-async function examineServer(server: Redis, required: Requirements, inCluster: boolean): Promise<RedisExamination> {
+interface ServerExamination extends Omit<RedisExamination, 'topology'> {
+  /** How many replicas follow it. */
+  readonly following: number;
+}
+
+async function examineServer(server: Redis, required: Requirements, inCluster: boolean): Promise<ServerExamination> {
   const info = parseInfo(await readInfo(server));
   if (info.get('loading') === '1') throw new RedisNotReady('examining Redis: it is still loading its data');
   if (info.get('role') === 'slave') {
@@ -97,7 +111,8 @@ async function examineServer(server: Redis, required: Requirements, inCluster: b
     features: { waitaof: await knowsWaitaof(server, version) },
     maxmemoryBytes: memory.maxmemoryBytes,
     backlogBytesMax: memory.backlogBytesMax,
-    warnings: [...memory.warnings, ...durability.warnings, ...examineState(info, required)],
+    following: Number(info.get('connected_slaves') ?? 0),
+    warnings: [...memory.warnings, ...durability.warnings, ...examineState(info)],
   };
 }
 
@@ -203,14 +218,8 @@ function unseen(code: RedisProblem['code'], name: string): RedisProblem {
   };
 }
 
-function examineState(info: ReadonlyMap<string, string>, { replicas = 0 }: Requirements): string[] {
-  const connected = Number(info.get('connected_slaves') ?? 0);
-  return [
-    ...(connected < replicas
-      ? [`replicas is ${replicas}, but only ${connected} are connected: no event is acknowledged until they are`]
-      : []),
-    ...(info.get('aof_last_write_status') === 'err' ? ['writing the append-only file failed: is its disk full?'] : []),
-  ];
+function examineState(info: ReadonlyMap<string, string>): string[] {
+  return info.get('aof_last_write_status') === 'err' ? ['writing the append-only file failed: is its disk full?'] : [];
 }
 
 /** Whether Redis has the command; if COMMAND is forbidden, the version decides. */

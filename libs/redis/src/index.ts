@@ -4,3 +4,4 @@ export { awaitRedis, openRedis } from './open-redis.ts';
 export type { ServiceRedis } from './open-redis.ts';
 export { aclRules, triedCommands } from './permissions.ts';
 export { requireRedis } from './require-redis.ts';
+export { registerFailoverMetrics } from './failover/metrics.ts';

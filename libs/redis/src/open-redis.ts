@@ -1,9 +1,12 @@
+import type { RedisSettings } from '@sink/config';
 import { type Backoff, backoffMs } from '@sink/domain';
+import { IoredisPort } from '@sink/lane';
 import { type Clock, type FailureLog, FailureReporter, type Readiness, type ServiceContext } from '@sink/runtime';
 import type { Cluster, Redis } from 'ioredis';
 import { connectRedis, type ConnectionRole, type ConnectOptions } from './connect.ts';
 import { CurrentSettings } from './current-settings.ts';
 import { examineRedis, type RedisExamination } from './examine.ts';
+import { Failovers } from './failover/failovers.ts';
 import { forbidden } from './permissions.ts';
 import { operatorProblem, RedisUnfit, type Requirements } from './requirements.ts';
 
@@ -20,6 +23,12 @@ export interface ServiceRedis {
   readonly commands: Redis | Cluster;
   /** Opens a further connection, which the caller closes. Its errors go to the log. */
   readonly connect: (role: ConnectionRole, options?: Omit<ConnectOptions, 'onError'>) => Redis | Cluster;
+  /** One of these connections as lanes use it. */
+  readonly port: (connection: Redis | Cluster) => IoredisPort;
+  /** What a failover loses, as it was at start. */
+  readonly topology: RedisExamination['topology'];
+  /** How many replicas have every acknowledged write; null: unknown, or no Sentinels watch. */
+  readonly replicasInSync: () => number | null;
   /** Tries again what the start tried. @throws RedisUnfit while this user may not run what the services need */
   readonly requirePermissions: () => Promise<void>;
   /** What a write waits for before it counts as durable (a `DurabilityBarrier` of libs/lane). */
@@ -33,17 +42,21 @@ export interface ServiceRedis {
  * @throws RedisUnfit; Error when no Redis is configured; the reason of the context's signal when it aborts
  */
 export async function openRedis(context: ServiceContext): Promise<ServiceRedis> {
-  const { config, log, shutdown } = context;
+  const { clock, config, log, shutdown } = context;
   const settings = new CurrentSettings(config, context);
-  const connect: ServiceRedis['connect'] = (role, options = {}) =>
-    connectRedis(settings.now(), role, {
-      ...options,
-      current: () => settings.now(),
-      onError: (err) => log.debug({ err }, 'redis connection'),
-    });
+  const current = (): RedisSettings => settings.now();
+  const { target } = current();
+  const failovers = target.kind === 'sentinel' ? new Failovers(current, target, { log, clock }) : null;
+  if (failovers) shutdown.add('sentinels', async () => failovers.close());
+  const connect: ServiceRedis['connect'] = (role, options = {}) => {
+    const onError: ConnectOptions['onError'] = (err) => log.debug({ err }, 'redis connection');
+    const connection = connectRedis(current(), role, { ...options, current, onError });
+    failovers?.follow(connection);
+    return connection;
+  };
   const commands = connect('commands');
   shutdown.add('redis', async () => commands.disconnect());
-  const { features, backlogBytesMax } = await awaitRedis(commands, config, context);
+  const { features, backlogBytesMax, topology } = await awaitRedis(commands, config, context);
   const barrier = {
     waitaof: config.durability === 'fsync' && features.waitaof,
     replicas: config.replicas,
@@ -53,7 +66,9 @@ export async function openRedis(context: ServiceContext): Promise<ServiceRedis> 
     const problem = await forbidden(commands, config.sinkName, config);
     if (problem !== null) throw new RedisUnfit([problem]);
   };
-  return { commands, connect, requirePermissions, barrier, backlogBytesMax };
+  const port: ServiceRedis['port'] = (connection) => new IoredisPort(connection, failovers?.inSync(connection));
+  const replicasInSync = (): number | null => failovers?.inSyncCount ?? null;
+  return { commands, connect, port, topology, replicasInSync, requirePermissions, barrier, backlogBytesMax };
 }
 
 export interface AwaitRedisPorts {

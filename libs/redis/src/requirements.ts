@@ -1,4 +1,4 @@
-import type { Durability } from '@sink/config';
+import type { Durability, RedisSettings } from '@sink/config';
 
 /** What the configuration requires of Redis. */
 export interface Requirements {
@@ -18,6 +18,8 @@ export interface Requirements {
   readonly lanes?: number;
   /** The number of replicas that an append waits for; default 0. */
   readonly replicas?: number;
+  /** How Redis is found, which says who decides on a failover; default: at one address. */
+  readonly redis?: Pick<RedisSettings, 'target'> | null;
 }
 
 /** The kinds of problems of a Redis. */

@@ -9,6 +9,7 @@ import {
   type SinkConfig,
 } from '@sink/config';
 import { createObjectStore, ObjectStoreError } from '@sink/objects';
+import type { RedisExamination } from '@sink/redis';
 import { EXIT_FAILED, EXIT_OK, systemClock, transientStorage } from '@sink/runtime';
 import { REDIS_SERVER_REMEDY, redisServer, redisServerVersion } from '../own-redis/own-redis.ts';
 import { describeLowered, planVolume } from '../own-redis/volume.ts';
@@ -26,6 +27,13 @@ export interface CheckOptions {
   /** How long Redis and the bucket may take. */
   readonly limits?: { readonly redisMs: number; readonly bucketMs: number };
 }
+
+const FAILOVER_IN_WORDS: Readonly<Record<RedisExamination['topology']['failover'], string>> = {
+  none: 'no replica takes over when it fails',
+  safe: 'a failover loses no event that was answered with 2xx',
+  planned_safe: 'a planned failover loses no event that was answered with 2xx',
+  lossy: 'a failover can lose events that were answered with 2xx',
+};
 
 /** The result of one attempt: warnings if it succeeded, the reason if it failed. */
 type Finding =
@@ -134,7 +142,7 @@ async function checkRedis(config: SinkConfig, env: Environment, timeoutMs: numbe
   const client = connectTool(config);
   try {
     const examination = await toolConnected(client, config, timeoutMs);
-    const found = `${examination.version} at ${placeOf(settings)}; room for ${formatBytes(examination.backlogBytesMax)}`;
+    const found = `${examination.version} at ${placeOf(settings)}; room for ${formatBytes(examination.backlogBytesMax)}; ${FAILOVER_IN_WORDS[examination.topology.failover]}`;
     return { ok: true, found, warnings: examination.warnings };
   } catch (error) {
     return { ok: false, problem: `${placeOf(settings)}: ${messageOf(error)}` };

@@ -116,6 +116,28 @@ end
 };
 
 /**
+ * addChunk(chunks, now, hash, fields): adds the entry, and returns its id. Redis numbers the entries of a millisecond from 0
+ * on. After a failover, while an old master still takes chunks, both would give one id to different chunks; a batcher that
+ * read one could seal it in the place of the other. So the first number in a millisecond is a random one.
+ */
+const addChunk: LuaFunction = {
+  name: 'addChunk',
+  uses: [],
+  lua: `
+local function addChunk(chunks, now, hash, fields)
+  local number = tonumber(string.sub(hash, 1, 6), 16)
+  local id = redis.pcall('XADD', chunks, now .. '-' .. number, unpack(fields)) -- rule: append.own-id
+  if type(id) == 'string' then return id end
+  id = redis.call('XADD', chunks, '*', unpack(fields))
+  local ms, following = string.match(id, '^(%d+)-(%d+)$')
+  if ms == now then return id end
+  redis.call('XDEL', chunks, id)
+  return redis.call('XADD', chunks, ms .. '-' .. string.format('%.0f', following + number), unpack(fields))
+end
+`,
+};
+
+/**
  * append: stores a chunk once, however often it is sent; with the optional group, without the events whose fingerprint is
  * remembered (docs/protocol.md, R1, R2, R6, R8).
  *
@@ -152,7 +174,7 @@ export const appendStep = step({
     keys: ['seen', '...slots'],
     args: { fingerprints: 'text', lengths: 'text', windowMs: 'number', slotMax: 'number' },
   },
-  uses: [isCounter, clockMs, findDuplicates, withoutDuplicates, remember],
+  uses: [isCounter, clockMs, findDuplicates, withoutDuplicates, remember, addChunk],
   lua: `
 local state = redis.call('HGET', writers, writer)
 if not state then return 'unknown_writer' end
@@ -194,7 +216,8 @@ if count > 0 then
     or found and not redis.acl_check_cmd('SADD', seen) then
     return redis.error_reply('NOPERM this user may not run all writes of this step') -- rule: append.permitted
   end
-  local id = redis.call('XADD', chunks, '*', 'v', '${CHUNK_VERSION}', 'p', partition, 'n', count, 't', acceptedAt, 'b', body)
+  local id = addChunk(chunks, usedAt, redis.sha1hex(writer .. ' ' .. sequence),
+    {'v', '${CHUNK_VERSION}', 'p', partition, 'n', count, 't', acceptedAt, 'b', body})
   redis.call('HSET', taken, id, '0/' .. count)
   redis.call('HSET', left, id, count .. ' ' .. cost)
   redis.call('HINCRBY', backlog, 'events', count)

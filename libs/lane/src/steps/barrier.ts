@@ -1,6 +1,6 @@
 import type { LaneKeys } from '../keys.ts';
-import { RedisRefused, type RedisPort } from '../port.ts';
-import { asList, integer } from '../reply.ts';
+import { type InSync, RedisRefused, type RedisPort } from '../port.ts';
+import { asList, asText, integer } from '../reply.ts';
 import { step } from '../step.ts';
 
 /**
@@ -27,14 +27,39 @@ export interface DurabilityBarrier {
   readonly timeoutMs: number;
 }
 
+/** How long a write waits for the replicas in sync before those that are missing are asked why. */
+const IN_SYNC_TIMEOUT_MS = 300;
+
 export async function reached(redis: RedisPort, keys: LaneKeys, barrier: DurabilityBarrier): Promise<boolean> {
   const { waitaof, replicas, timeoutMs } = barrier;
+  if (replicas > 0 && redis.inSync) return reachedInSync(redis, redis.inSync, keys, barrier); // rule: barrier.in-sync
   if (waitaof) {
     const [local, remote] = asList(await redis.call('WAITAOF', [1, replicas, timeoutMs], keys.chunks));
     return Number(local) >= 1 && Number(remote) >= replicas;
   }
   if (replicas === 0) return true;
   return Number(await redis.call('WAIT', [replicas, timeoutMs], keys.chunks)) >= replicas;
+}
+
+/** All commands leave in this turn, so that they go over the connection of the write. */
+async function reachedInSync(
+  redis: RedisPort,
+  inSync: InSync,
+  keys: LaneKeys,
+  { waitaof, replicas, timeoutMs }: DurabilityBarrier,
+): Promise<boolean> {
+  const info = (): Promise<unknown> => redis.call('INFO', ['replication'], keys.chunks);
+  const [synced, before, acknowledged, after] = await Promise.all([
+    waitaof ? redis.call('WAITAOF', [1, replicas, timeoutMs], keys.chunks) : null,
+    inSync.exact ? info() : null,
+    redis.call('WAIT', [Math.max(replicas, inSync.count), IN_SYNC_TIMEOUT_MS], keys.chunks),
+    info(),
+  ]);
+  const acknowledgedBy = Number(acknowledged);
+  const all = await inSync.allHave({ acknowledgedBy, before: asText(before), after: asText(after) ?? '' });
+  if (synced === null) return all && acknowledgedBy >= replicas;
+  const [local, remote] = asList(synced);
+  return all && Number(local) >= 1 && Number(remote) >= replicas;
 }
 
 export async function reachedAfterWrite(
