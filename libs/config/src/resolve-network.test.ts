@@ -4,7 +4,18 @@ import { loadConfig } from './load.ts';
 import { ConfigError } from './problems.ts';
 import type { SinkConfig } from './sink-config.ts';
 
-const PEM = '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n';
+const PEM = `
+-----BEGIN CERTIFICATE-----
+MIIBdjCCARugAwIBAgIUFjmZ70ZUlgjHZIIl024aw1vdrOMwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjgxOTA3NDNaGA8yMTI2MTEwNDE5MDc0
+M1owDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABOye
+Av35tGRcQoImlk4cCfJCPSKZIg8v5Ow01h/ja/M2v4syaIrL0Sv3alSDSRoR/AQJ
+WYE0w/Ja/yOxq6+tXZSjUzBRMB0GA1UdDgQWBBRfJ3nEQ3uWSgmjAXACE20Y/X9a
+2DAfBgNVHSMEGDAWgBRfJ3nEQ3uWSgmjAXACE20Y/X9a2DAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0kAMEYCIQCrJTH8r8lY/MeLQAQS5eaL1qvDLBocPY7b
+nbQaUyAqbQIhAJSKtJmnDdXIvv32cH59Y14+pQ6v9dVdKzG/48fcRk/e
+-----END CERTIFICATE-----
+`;
 
 /** The configuration of a bucket, in an environment and with files. */
 function load(overrides: object = {}, env: Environment = {}, files: Readonly<Record<string, string>> = {}): SinkConfig {
@@ -111,6 +122,20 @@ describe('the proxy', () => {
     });
   });
 
+  test('is not for the networks that NO_PROXY lists, nor for a port of a host', () => {
+    const noProxy = (given: string) =>
+      bucket({}, { ...env, NO_PROXY: given })
+        .proxy?.noProxy.split(',')
+        .slice(0, -4);
+    expect(noProxy('10.1.2.3/8,172.16.0.0/12,192.168.1.7/32,0.0.0.0/0')).toEqual([
+      '10.0.0.0-10.255.255.255',
+      '172.16.0.0-172.31.255.255',
+      '192.168.1.7-192.168.1.7',
+      '0.0.0.0-255.255.255.255',
+    ]);
+    expect(noProxy('10.0.0.1 10.0.0.0/99 s3:9000 *')).toEqual(['10.0.0.1', '10.0.0.0/99', 's3:9000', '*']);
+  });
+
   test('keeps its password to itself', () => {
     expect(load({}, env).secrets).toEqual(['hunter%2022', 'hunter 22']);
     expect(load({ proxy_url: 'http://u:hunter22@own:1' }).secrets).toEqual(['hunter22']);
@@ -141,13 +166,19 @@ describe('further authorities', () => {
     expect(readCa?.()).toMatch(/^profile/);
     files['/profile.pem'] = `new ${PEM}`;
     expect(readCa?.()).toMatch(/^new/);
+    files['/profile.pem'] = PEM.slice(0, 100);
+    expect(readCa?.()).toMatch(/^new/);
     delete files['/profile.pem'];
     expect(readCa?.()).toMatch(/^new/);
   });
 
   test('of a file that cannot be used are a mistake of the key, and a warning of others', () => {
     expect(problems({ endpoint_ca_file: '/gone' })).toContain('endpoint_ca_file: given "/gone"');
-    expect(problems({ endpoint_ca_file: '/key' }, {}, { '/key': 'no certificate' })).toContain('endpoint_ca_file');
+    for (const broken of ['no certificate', PEM.replace(/^MII.*$/m, '')]) {
+      expect(problems({ endpoint_ca_file: '/key' }, {}, { '/key': broken }), broken).toContain(
+        'endpoint_ca_file: given',
+      );
+    }
     const { warnings } = load({}, { AWS_CA_BUNDLE: '/gone' });
     expect(warnings[0]).toContain('AWS_CA_BUNDLE names /gone');
   });

@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto';
+import { isIPv4 } from 'node:net';
 import type { AwsProfile } from './aws-profile.ts';
 import type { ReadText } from './config-file.ts';
 import type { Environment } from './environment.ts';
@@ -62,9 +64,19 @@ export function resolveCa(
   return () => (last = pemOf(readText(file)) ?? last ?? '');
 }
 
+/** The text, if it has a certificate. Node itself ignores what it cannot read. */
 function pemOf(content: ReturnType<ReadText>): string | undefined {
   if (content === 'missing' || 'failure' in content) return undefined;
-  return content.text.includes('-----BEGIN ') ? content.text : undefined;
+  const blocks = content.text.match(/-----BEGIN [A-Z ]*CERTIFICATE-----[^]*?-----END /g) ?? [];
+  return blocks.some((block) => isCertificate(`${block}CERTIFICATE-----`)) ? content.text : undefined;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).fingerprint256 !== '';
+  } catch {
+    return false;
+  }
 }
 
 /** The proxy to S3 and STS: that of `proxy_url`, or those of the environment. */
@@ -104,13 +116,25 @@ function variableOf(env: Environment, name: string): string | undefined {
 }
 
 /**
- * NO_PROXY for Node, which matches a plain name exactly: a name also means the hosts below it, as with curl, Go and
- * Python, and this machine is never reached through a proxy of the environment.
+ * NO_PROXY for Node, which matches a plain name exactly and knows ranges of addresses, but no networks: a name also means
+ * the hosts below it, as with curl, Go and Python. This machine is never reached through a proxy of the environment.
  */
 function directHosts(noProxy: string): string {
   const entries = noProxy.split(/[\s,]+/).filter((entry) => entry !== '');
   const below = entries.filter((entry) => /^[a-z0-9_-][a-z0-9._-]*$/i.test(entry) && !/^[\d.]+(-|$)/.test(entry));
-  return [...entries, ...below.map((entry) => `.${entry}`), 'localhost', '127.0.0.1', '::1', '[::1]'].join(',');
+  const given = [...entries.map(rangeOfNetwork), ...below.map((entry) => `.${entry}`)];
+  return [...given, 'localhost', '127.0.0.1', '::1', '[::1]'].join(',');
+}
+
+/** `10.0.0.0/8` -> `10.0.0.0-10.255.255.255`; everything else as it is. */
+function rangeOfNetwork(entry: string): string {
+  const [, address = '', bits = ''] = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(entry) ?? [];
+  if (!isIPv4(address) || Number(bits) > 32) return entry;
+  const size = 2 ** (32 - Number(bits));
+  const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const first = number - (number % size);
+  const text = (n: number): string => [24, 16, 8, 0].map((shift) => Math.floor(n / 2 ** shift) % 256).join('.');
+  return `${text(first)}-${text(first + size - 1)}`;
 }
 
 /** Node decodes the credentials when it makes an agent, and throws if it cannot. */

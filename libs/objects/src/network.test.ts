@@ -90,7 +90,9 @@ it('a proxy that keeps 100 Continue to itself costs no time, and one that answer
 it('what NO_PROXY lists is reached directly, and nothing is without a proxy', async () => {
   const s3 = await s3At();
   const proxy = await proxyTo(s3);
-  await open(s3.url, through(proxy.url, '127.0.0.1')).put(small, noAbort);
+  for (const noProxy of ['127.0.0.1', '127.0.0.0-127.255.255.255', `127.0.0.1:${s3.port}`, '*']) {
+    await open(s3.url, through(proxy.url, `s3.test,${noProxy}`)).put({ ...small, key: noProxy }, noAbort);
+  }
   await open(s3.url).put({ ...small, key: 'other' }, noAbort);
   expect(proxy.asked).toEqual([]);
 });
