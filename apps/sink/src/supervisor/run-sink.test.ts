@@ -225,7 +225,10 @@ describe('the sink as one', () => {
     const second = await startReady(given);
     const after = await laneOf(given);
     expect(await after.batcher.leaseExists('b-dead')).toBe(false);
-    expect(await after.batcher.claim('b-dead', 'b-heir')).toEqual({ kind: 'removed', chunks: 1 });
+    expect(await after.batcher.claim('b-dead', 'b-second')).toEqual({ kind: 'removed', chunks: 1 });
+    await after.batcher.takeLease('b-second', 600_000);
+    for (const pid of pidsOf(second, 'batcher')) process.kill(pid, 'SIGKILL');
+    await eventually(async () => expect(await after.batcher.leaseExists('b-second')).toBe(false));
     after.disconnect();
     expect(await second.kill('SIGTERM')).toEqual({ code: 0, signal: null });
     expect(second.output().trimEnd().split('\n').at(-1)).toContain(

@@ -76,7 +76,10 @@ export async function runSink(options: SinkOptions): Promise<number> {
   }
 }
 
-/** All batchers of this Redis are dead. Without this, their leases would delay the new batcher, also when it stops soon. */
+/**
+ * For a moment when no batcher of the sink's own Redis is alive. Without this, the leases of those that were killed would
+ * delay the next one, also when it stops soon.
+ */
 async function takeOverAtOnce(url: string, config: SinkConfig, log: Logger): Promise<void> {
   try {
     const { endLeases, ownRedisSettings } = await import('./left-in-redis.ts');
@@ -141,6 +144,9 @@ async function runServices(
     onFatal: (exitCode) => {
       failures.push(exitCode ?? EXIT_FAILED);
       signals.stopNow();
+    },
+    onExit: (service) => {
+      if (service === 'batcher' && redis !== null && !signals.stop.aborted) void takeOverAtOnce(redis.url, config, log);
     },
   });
   services.start();

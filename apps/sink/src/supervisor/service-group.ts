@@ -39,6 +39,8 @@ export interface ServiceGroupOptions {
   readonly log: Logger;
   /** Called when a service exits because its configuration is wrong, which no restart can heal. */
   readonly onFatal: (exitCode: number | null) => void;
+  /** Called when a process of the service has exited, for any reason. */
+  readonly onExit: (service: ServiceName) => void;
 }
 
 /** The three services as child processes. */
@@ -129,18 +131,24 @@ export class ServiceGroup {
    * that Ctrl-C in a terminal reaches the supervisor alone, which stops the services in order.
    */
   #launch(service: ServiceName): ChildProcess {
-    const { config, configArguments, env, lifeline, programOf } = this.#options;
+    const { config, configArguments, env, lifeline, onExit, programOf } = this.#options;
     const others = SERVICES.filter((name) => name !== service).map((name) => this.#readyUrl(name));
     const alsoReady = service === 'ingest' ? ['--also-ready', others.join(',')] : [];
-    return spawn(process.execPath, [...heapArguments(service), programOf(service), ...configArguments, ...alsoReady], {
-      env: {
-        ...MEMORY_ENVIRONMENT,
-        ...env,
-        SINK_STOP_GRACE: childStopGrace(stopDeadlinesMs(config.stopGraceMs)[service], OWN_GRACE_SHARE),
+    const child = spawn(
+      process.execPath,
+      [...heapArguments(service), programOf(service), ...configArguments, ...alsoReady],
+      {
+        env: {
+          ...MEMORY_ENVIRONMENT,
+          ...env,
+          SINK_STOP_GRACE: childStopGrace(stopDeadlinesMs(config.stopGraceMs)[service], OWN_GRACE_SHARE),
+        },
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...(lifeline === null ? [] : [lifeline])],
+        detached: true,
       },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...(lifeline === null ? [] : [lifeline])],
-      detached: true,
-    });
+    );
+    child.once('exit', () => onExit(service));
+    return child;
   }
 }
 
