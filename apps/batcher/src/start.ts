@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { openRedis } from '@sink/redis';
+import { describeOtherSinks, openRedis } from '@sink/redis';
 import { FailureReporter, makePrivateDirectory, type ServiceContext, tightenDirectory } from '@sink/runtime';
 import { SpoolDirectory, SpoolError } from '@sink/spool';
 import { UploadQueue } from '@sink/uploads';
@@ -53,6 +53,8 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
   running.catch((error: unknown) => context.fail(error));
   shutdown.add('batcher', () => running.catch(() => undefined)); // reported above
 
+  void mentionOtherSinks();
+
   /** The sweep of the uploaders queues later what cannot be queued now. */
   async function queueUpload(lane: number, segmentId: string): Promise<void> {
     try {
@@ -62,6 +64,13 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
       queueing.failed({ err });
       throw err;
     }
+  }
+
+  /** Once the leases of batchers that were killed before this start are over. */
+  async function mentionOtherSinks(): Promise<void> {
+    await clock.sleep(1.5 * config.leaseMs, signal);
+    if (signal.aborted) return;
+    for (const other of await describeOtherSinks(commands, config.sinkName)) log.info(other);
   }
 
   function spilledUploads(spoolId: string): UploadHandover {

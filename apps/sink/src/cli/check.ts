@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   addressOf,
@@ -5,16 +6,17 @@ import {
   type Environment,
   formatBytes,
   formatDuration,
+  loadConfig,
   type RedisSettings,
   type SinkConfig,
 } from '@sink/config';
 import { createObjectStore, ObjectStoreError } from '@sink/objects';
-import type { RedisExamination } from '@sink/redis';
+import { describeOtherSinks, type RedisExamination } from '@sink/redis';
 import { EXIT_FAILED, EXIT_OK, systemClock, transientStorage } from '@sink/runtime';
 import { REDIS_SERVER_REMEDY, redisServer, redisServerVersion } from '../own-redis/own-redis.ts';
 import { describeLowered, planVolume } from '../own-redis/volume.ts';
 import { closedWhen, objectsPath } from '../supervisor/announcement.ts';
-import { connectTool, toolConnected } from './attached-redis.ts';
+import { attachRedis, connectTool, toolConnected } from './attached-redis.ts';
 
 const LIMITS = { redisMs: 10_000, bucketMs: 30_000 };
 /** The share of a limit after which the client is told to end. It may not obey: AWS credentials come from anywhere. */
@@ -37,7 +39,13 @@ const FAILOVER_IN_WORDS: Readonly<Record<RedisExamination['topology']['failover'
 
 /** The result of one attempt: warnings if it succeeded, the reason if it failed. */
 type Finding =
-  | { readonly ok: true; readonly found: string; readonly warnings: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly found: string;
+      readonly warnings: readonly string[];
+      /** What an operator may want to know, without anything being wrong. */
+      readonly notes?: readonly string[];
+    }
   | { readonly ok: false; readonly problem: string; readonly remedy?: string };
 
 /** Explains the configuration and tries Redis and the bucket. Resolves to the exit code: 0 when both work. */
@@ -136,14 +144,37 @@ function checkOwnRedis(env: Environment, config: SinkConfig): Finding {
   return { ok: true, found: `${server} is ${version}; the sink starts it`, warnings };
 }
 
+/** The sink's own Redis, if it has stored anything yet, is started for this unless it runs. */
+async function notesOfOwnRedis(env: Environment, config: SinkConfig, timeoutMs: number): Promise<readonly string[]> {
+  if (!existsSync(join(config.dataDir, 'redis', 'appendonlydir'))) return [];
+  try {
+    const own = await attachRedis(config, env, AbortSignal.timeout(timeoutMs));
+    const { redis } = loadConfig({ env: { SINK_REDIS_URL: own.url ?? undefined }, readText: () => 'missing' });
+    const client = connectTool({ ...config, redis });
+    try {
+      await toolConnected(client, { ...config, redis }, timeoutMs);
+      return await describeOtherSinks(client, config.sinkName, { shared: false });
+    } finally {
+      client.disconnect();
+      await own.release();
+    }
+  } catch (error) {
+    return [`its Redis could not be looked into: ${messageOf(error)}`];
+  }
+}
+
 async function checkRedis(config: SinkConfig, env: Environment, timeoutMs: number): Promise<Finding> {
   const { redis: settings } = config;
-  if (settings === null) return checkOwnRedis(env, config);
+  if (settings === null) {
+    const finding = checkOwnRedis(env, config);
+    return finding.ok ? { ...finding, notes: await notesOfOwnRedis(env, config, timeoutMs) } : finding;
+  }
   const client = connectTool(config);
   try {
     const examination = await toolConnected(client, config, timeoutMs);
     const found = `${examination.version} at ${placeOf(settings)}; room for ${formatBytes(examination.backlogBytesMax)}; ${FAILOVER_IN_WORDS[examination.topology.failover]}`;
-    return { ok: true, found, warnings: examination.warnings };
+    const notes = await describeOtherSinks(client, config.sinkName);
+    return { ok: true, found, warnings: examination.warnings, notes };
   } catch (error) {
     return { ok: false, problem: `${placeOf(settings)}: ${messageOf(error)}` };
   } finally {
@@ -172,6 +203,7 @@ function report(what: string, finding: Finding, write: (line: string) => void): 
   }
   write(`${what}: ok: ${finding.found}`);
   for (const warning of finding.warnings) write(`  warning: ${warning}`);
+  for (const note of finding.notes ?? []) write(`  note: ${note}`);
 }
 
 function messageOf(error: unknown): string {
