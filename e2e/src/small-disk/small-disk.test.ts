@@ -109,6 +109,24 @@ describe.skipIf(!canMount)(
       },
     );
 
+    test('names a key that cannot fit, its value and what fits; a volume without a free byte is named too', async () => {
+      mount(120);
+      sink = await SinkOnSmallDisk.prepare(disk, { SINK_MAX_BACKLOG_BYTES: '400MiB' });
+      expect((await (await sink.launch()).exited).code).toBe(78);
+      expect(sink.output).toMatch(
+        /^ {2}max_backlog_bytes: given 400 MiB; allowed: at most \d+ MiB on the volume of data_dir, which has 120 MiB$/m,
+      );
+      await sink.end();
+
+      sink = await SinkOnSmallDisk.prepare(disk);
+      disk.fill();
+      expect((await (await sink.launch()).exited).code).toBe(1);
+      expect(sink.output).toMatch(/^sink: the volume of .* is full: free 4 MiB or grow the volume by as much; /m);
+      disk.free();
+      await sink.start();
+      await sink.takesEvents(10_000);
+    });
+
     test(
       'that an earlier release filled: one line says how much to free or grow, and with that the sink starts',
       { timeout: 120_000 },

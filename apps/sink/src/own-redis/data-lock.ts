@@ -2,6 +2,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { makePrivateDirectory, writePrivateFile } from '@sink/runtime';
+import { diskFull } from './disk-full.ts';
 import { processIdentity } from './process-identity.ts';
 import { StartError } from '../start-error.ts';
 
@@ -59,18 +60,20 @@ function create(file: string, text: string): boolean {
   try {
     makePrivateDirectory(dirname(file));
   } catch (cause) {
-    throw cannotWrite(cause);
+    throw cannotWrite(file, cause);
   }
   try {
     writePrivateFile(file, text);
     return true;
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false;
-    throw cannotWrite(cause);
+    throw cannotWrite(file, cause);
   }
 }
 
-function cannotWrite(cause: unknown): StartError {
+function cannotWrite(file: string, cause: unknown): StartError {
+  const full = diskFull(dirname(dirname(file)), cause);
+  if (full !== null) return full;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new StartError('data_dir', `the data directory cannot be written (${reason}): set data_dir`, { cause });
 }

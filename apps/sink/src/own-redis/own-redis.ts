@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { Environment } from '@sink/config';
@@ -13,6 +14,7 @@ import {
   usableMemoryBytes,
 } from '@sink/runtime';
 import { StartError } from '../start-error.ts';
+import { diskFull } from './disk-full.ts';
 import { newRedisSettings, type OwnRedisSettings, writeRedisConf } from './redis-conf.ts';
 import { startLifeline } from './redis-orphan.ts';
 import { removeLeftovers } from './volume.ts';
@@ -90,12 +92,20 @@ export async function startOwnRedis(options: OwnRedisOptions): Promise<OwnRedis 
   }
 }
 
+function writeConf(settings: OwnRedisSettings): string {
+  try {
+    return writeRedisConf(settings);
+  } catch (cause) {
+    throw diskFull(dirname(settings.directory), cause) ?? cause;
+  }
+}
+
 function launch(
   settings: OwnRedisSettings,
   options: OwnRedisOptions,
 ): { readonly kept: KeptProcess; readonly started: Promise<Start> } {
   const { clock, env, log, signal } = options;
-  const conf = writeRedisConf(settings);
+  const conf = writeConf(settings);
   const { promise: started, resolve } = Promise.withResolvers<Start>();
   let wasReady = false;
   const spawnRedis = (): ChildProcess => {
