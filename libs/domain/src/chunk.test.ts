@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { byteOfLine, lineRun } from './chunk.ts';
+import { byteOfLine, isOlderChunk, lineRun } from './chunk.ts';
 
 const line = fc.string({ unit: 'grapheme', maxLength: 30 }).map((text) => text.replaceAll('\n', ' '));
 const lines = fc.array(line, { minLength: 1, maxLength: 40 });
@@ -79,4 +79,15 @@ describe('a run of lines', () => {
     expect(lineRun(body, 2, { eventsMax: 9, bytesMax: 10, oversized: false })).toEqual({ events: 0, endByte: 2 });
     expect(lineRun(body, 0, { eventsMax: 9, bytesMax: 10, oversized: true })).toEqual({ events: 1, endByte: 2 });
   });
+});
+
+test.each([
+  ['9-0', '10-0', true],
+  ['10-9', '10-10', true],
+  ['10-10', '10-9', false],
+  ['11-0', '10-1', false],
+  ['10-1', '10-1', false],
+  ['18446744073709551614-0', '18446744073709551615-0', true],
+])('chunk %s is older than %s: %s', (id, other, expected) => {
+  expect(isOlderChunk(id, other)).toBe(expected);
 });
