@@ -81,7 +81,7 @@ export class ModelDisk {
 
   /** The shipped spool directory, each of whose calls to this disk the scheduler orders. */
   spool(scheduler: Scheduler, actor: Actor, newId: () => string): SpoolDirectory {
-    return new SpoolDirectory(SPOOL, { files: this.#fileSystem(scheduler, actor), newId });
+    return new SpoolDirectory(SPOOL, this.#fileSystem(scheduler, actor), newId);
   }
 
   get #folders(): DirectoryNode[] {

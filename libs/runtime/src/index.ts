@@ -4,6 +4,7 @@ export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
 export { FailureReporter, silentLog } from './failure-reporter.ts';
 export type { FailureLog } from './failure-reporter.ts';
+export { Instruments } from './instruments.ts';
 export { KeptProcess } from './kept-process.ts';
 export { awaitFreePort, findFreePort, listen, ListenError } from './listen.ts';
 export { createLogger } from './logger.ts';

@@ -37,11 +37,6 @@ export interface ExamineOptions {
   readonly inMemoryBytesMax?: number;
 }
 
-export interface SpoolDirectoryPorts {
-  readonly files: FileSystem;
-  readonly newId: () => string;
-}
-
 /**
  * A spool directory, `<dataDir>/spool`: one folder for each batcher instance, with its segment files. Every process on the
  * same disk sees the same files, and they may change between any two calls. All calls reject with SpoolError.
@@ -51,10 +46,10 @@ export class SpoolDirectory {
   readonly #files: FileSystem;
   readonly #newId: () => string;
 
-  constructor(path: string, ports: SpoolDirectoryPorts = { files: NODE_FILE_SYSTEM, newId: randomUUID }) {
+  constructor(path: string, files: FileSystem = NODE_FILE_SYSTEM, newId: () => string = randomUUID) {
     this.path = path;
-    this.#files = ports.files;
-    this.#newId = ports.newId;
+    this.#files = files;
+    this.#newId = newId;
   }
 
   /**

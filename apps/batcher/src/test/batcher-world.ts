@@ -211,7 +211,7 @@ export class BatcherWorld {
       freeBytes: this.room.full ? 0 : 1e12,
       totalBytes: 1e12,
     });
-    const spool = new WorldSpool(path, { files: { ...NODE_FILE_SYSTEM, disk }, newId: randomUUID });
+    const spool = new WorldSpool(path, { ...NODE_FILE_SYSTEM, disk });
     this.#spools.push(spool);
     return spool;
   }

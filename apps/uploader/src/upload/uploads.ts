@@ -18,7 +18,6 @@ export class Uploads {
   readonly #ports: UploadsPorts;
   readonly #settings: UploaderSettings;
   readonly #breaker: Breaker;
-  readonly #lanes = new Map<number, UploaderLane>();
   #succeededMs = Number.NEGATIVE_INFINITY;
   #failedMs = Number.NEGATIVE_INFINITY;
 
@@ -48,7 +47,7 @@ export class Uploads {
   async #try(upload: typeof uploadSegment, laneNumber: number, segmentId: string, signal: AbortSignal): Promise<void> {
     const { store, spool, builder, clock, metrics, log, health, timeout } = this.#ports;
     const { receiptsMax, manifests, place, uploadTimeoutMs } = this.#settings;
-    const lane = this.#lane(laneNumber);
+    const lane = new UploaderLane(this.#ports.redis, this.#settings.sinkName, laneNumber);
     const startedMs = clock.monotonicMs();
     const limited = AbortSignal.any([signal, timeout(uploadTimeoutMs)]);
     try {
@@ -100,14 +99,5 @@ export class Uploads {
     Promise.all(queues.map((queue) => queue.holdFor(holdMs))).catch((err: unknown) => {
       log.debug({ err }, 'holding uploads failed; each job backs off by itself');
     });
-  }
-
-  #lane(number: number): UploaderLane {
-    let lane = this.#lanes.get(number);
-    if (!lane) {
-      lane = new UploaderLane(this.#ports.redis, this.#settings.sinkName, number);
-      this.#lanes.set(number, lane);
-    }
-    return lane;
   }
 }
