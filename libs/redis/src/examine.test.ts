@@ -64,6 +64,16 @@ test('WAITAOF is found where the server has it', async () => {
   expect((await examineRedis(redis, REQUIRED)).features).toEqual({ waitaof: known });
 });
 
+test('a Redis with the settings it comes with gets all its remedies at once', async () => {
+  for (const [name, value] of [
+    ['maxmemory', '0'],
+    ['appendonly', 'no'],
+    ['appendfsync', 'everysec'],
+  ] as const)
+    await given(name, value);
+  expect(await problemsOf()).toEqual(['maxmemory', 'appendonly', 'appendfsync']);
+});
+
 test('a policy that evicts is refused, whatever the durability', async () => {
   await given('maxmemory-policy', 'allkeys-lru');
   for (const durability of ['fsync', 'everysec', 'none', 'managed'] as const) {

@@ -4,11 +4,12 @@ import { IoredisPort } from '@sink/lane';
 import { type Clock, type FailureLog, FailureReporter, type Readiness, type ServiceContext } from '@sink/runtime';
 import type { Cluster, Redis } from 'ioredis';
 import { connectRedis, type ConnectionRole, type ConnectOptions } from './connect.ts';
+import { ConnectionTrouble } from './connection-trouble.ts';
 import { CurrentSettings } from './current-settings.ts';
 import { examineRedis, type RedisExamination } from './examine.ts';
 import { Failovers } from './failover/failovers.ts';
 import { forbidden } from './permissions.ts';
-import { operatorProblem, RedisUnfit, type Requirements } from './requirements.ts';
+import { operatorProblem, type RedisProblem, RedisUnfit, type Requirements } from './requirements.ts';
 
 /** How long one write waits for its durability before it is repeated. */
 const DURABILITY_TIMEOUT_MS = 1_000;
@@ -57,6 +58,7 @@ export async function openRedis(context: ServiceContext): Promise<ServiceRedis> 
   const commands = connect('commands');
   shutdown.add('redis', async () => commands.disconnect());
   const { features, backlogBytesMax, topology } = await awaitRedis(commands, config, context);
+  reportTrouble(commands, context);
   const barrier = {
     waitaof: config.durability === 'fsync' && features.waitaof,
     replicas: config.replicas,
@@ -69,6 +71,19 @@ export async function openRedis(context: ServiceContext): Promise<ServiceRedis> 
   const port: ServiceRedis['port'] = (connection) => new IoredisPort(connection, failovers?.inSync(connection));
   const replicasInSync = (): number | null => failovers?.inSyncCount ?? null;
   return { commands, connect, port, topology, replicasInSync, requirePermissions, barrier, backlogBytesMax };
+}
+
+/** Shows what keeps the connection from being ready and needs an operator, such as a password that is no longer right. */
+function reportTrouble(redis: Redis | Cluster, { log, clock, readiness }: ServiceContext): void {
+  const reporter = new FailureReporter(
+    { log, clock, readiness },
+    { name: 'redis connection', failing: 'the connection to Redis needs an operator; it is tried again every second' },
+  );
+  const trouble = new ConnectionTrouble(redis, () => {
+    const { problem } = trouble;
+    if (problem === null) reporter.succeeded();
+    else reporter.failed({ found: problem.found, remedy: problem.remedy }, { problem: problemText(problem) });
+  });
 }
 
 export interface AwaitRedisPorts {
@@ -90,11 +105,7 @@ export async function awaitRedis(
 ): Promise<RedisExamination> {
   const { clock, log, readiness, signal } = ports;
   // A call that finds no connection fails without a reason. The connection's own error has it.
-  let connectionError: Error | null = null;
-  const remember = (error: Error): void => {
-    connectionError = lastErrorOf(error);
-  };
-  redis.on('error', remember);
+  const trouble = new ConnectionTrouble(redis);
   try {
     const waiting = new FailureReporter(
       { log, clock, readiness },
@@ -116,21 +127,25 @@ export async function awaitRedis(
         return examination;
       } catch (error) {
         if (error instanceof RedisUnfit) throw error;
-        const reason = reasonOf(error, connectionError);
-        const problem = operatorProblem(reason);
-        if (problem) throw new RedisUnfit([problem], { cause: reason });
-        waiting.failed({ reason: reason.message }, { problem: `Redis does not answer: ${reason.message}` });
+        const reason = reasonOf(error, trouble.lastError);
+        const fatal = operatorProblem(reason);
+        if (fatal) throw new RedisUnfit([fatal], { cause: reason });
+        // A problem of TLS may also be one of Redis, which is starting anew with another certificate.
+        const { problem } = trouble;
+        waiting.failed(
+          { reason: reason.message, ...(problem === null ? {} : { remedy: problemText(problem) }) },
+          { problem: problem === null ? `Redis does not answer: ${reason.message}` : problemText(problem) },
+        );
       }
       await clock.sleep(backoffMs(attempt, RETRY, Math.random()), signal);
     }
   } finally {
-    redis.off('error', remember);
+    trouble.end();
   }
 }
 
-/** The error of the last node, for a Cluster of which no node can be reached. */
-function lastErrorOf(error: Error): Error {
-  return 'lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError : error;
+function problemText({ found, remedy }: RedisProblem): string {
+  return `${found}: ${remedy}`;
 }
 
 function reasonOf(error: unknown, connectionError: Error | null): Error {

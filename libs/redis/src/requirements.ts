@@ -27,6 +27,7 @@ type RedisProblemCode =
   | 'authentication'
   | 'info_forbidden'
   | 'permission'
+  | 'tls'
   | 'cluster'
   | 'version'
   | 'policy'

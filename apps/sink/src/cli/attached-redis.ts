@@ -63,17 +63,16 @@ export async function toolConnected(
   config: SinkConfig,
   answerMs = ANSWER_MS,
 ): Promise<RedisExamination> {
-  const errors: Error[] = [];
-  client.on('error', (error: Error) => errors.splice(0, 1, error));
+  const said: (string | null)[] = [];
   try {
     return await awaitRedis(client, config, {
       log: silentLog,
-      readiness: { set: () => undefined },
+      readiness: { set: (_, found) => void said.push(found) },
       clock: systemClock,
       signal: AbortSignal.timeout(answerMs),
     });
   } catch (error) {
     if (!(error instanceof Error && error.name === 'TimeoutError')) throw error;
-    throw new Error(`Redis does not answer: ${errors[0]?.message ?? 'no reason is known'}`, { cause: error });
+    throw new Error(said.at(-1) ?? 'Redis does not answer', { cause: error });
   }
 }
