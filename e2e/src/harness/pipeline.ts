@@ -35,6 +35,8 @@ export interface PipelineOptions {
   readonly proxied?: boolean;
   /** The directory of the services' spool; default: a temporary directory. */
   readonly dataDir?: string;
+  /** How the services find a Redis other than the pipeline's own: the environment in place of SINK_REDIS_URL. */
+  readonly redisAt?: Readonly<Record<string, string>>;
   /** Called before any service starts. */
   readonly prepare?: (redis: RedisServer) => Promise<void>;
   /** Further environment for the service with this name. */
@@ -197,7 +199,7 @@ export class Pipeline {
       [`SINK_${kind.toUpperCase()}_OPS_PORT`]: String(opsPort),
       SINK_SINK_NAME: this.sinkName,
       SINK_DATA_DIR: this.dataDir,
-      SINK_REDIS_URL: throughProxy(this.redis.url, proxies.redis),
+      ...(this.#options.redisAt ?? { SINK_REDIS_URL: throughProxy(this.redis.url, proxies.redis) }),
       SINK_BUCKET: BUCKET,
       SINK_REGION: 'us-west-2',
       SINK_ENDPOINT: throughProxy(this.s3.url, proxies.s3),
