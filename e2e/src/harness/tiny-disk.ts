@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryDirectory } from '@sink/testing';
 
@@ -26,10 +26,8 @@ export class TinyDisk {
     }
   }
 
-  /** @param leaveMegabytes free */
-  fill(leaveMegabytes = 0): void {
-    const left = join(this.directory, 'left');
-    writeFileSync(left, Buffer.alloc(leaveMegabytes * BLOCK.length));
+  /** To the last byte. */
+  fill(): void {
     const file = openSync(this.#filler, 'a');
     try {
       for (let block = BLOCK; block.length > 0;) {
@@ -39,7 +37,21 @@ export class TinyDisk {
       }
     } finally {
       closeSync(file);
-      rmSync(left);
+    }
+  }
+
+  /** At no moment less than `megabytes` are left free. */
+  fillBut(megabytes: number): void {
+    const file = openSync(this.#filler, 'a');
+    try {
+      for (;;) {
+        const { bavail, bsize } = statfsSync(this.directory);
+        const roomBytes = bavail * bsize - megabytes * BLOCK.length;
+        if (roomBytes < bsize) return;
+        writeSync(file, BLOCK.subarray(0, Math.min(BLOCK.length, roomBytes)));
+      }
+    } finally {
+      closeSync(file);
     }
   }
 

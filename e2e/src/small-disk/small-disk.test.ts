@@ -99,7 +99,7 @@ describe.skipIf(!canMount)(
         await sink.start();
         const back = await sink.away();
         await sink.sendBytes(20 * MIB);
-        disk.fill(5);
+        disk.fillBut(5);
         await sink.sendUntilFull();
         await back();
         expect(await sink.drained()).toEqual([]);

@@ -21,7 +21,7 @@ const START_MS = 60_000;
 const DRAIN_MS = 180_000;
 const REQUEST_MS = 20_000;
 /** With so many refusals in a row the sink takes nothing more. */
-const REFUSALS_FULL = 4;
+const REFUSALS_FULL = 6;
 
 /** The whole sink as `npm start` runs it, with its own Redis, its data on a small disk and an S3 that can be away. */
 export class SinkOnSmallDisk {
@@ -56,6 +56,7 @@ export class SinkOnSmallDisk {
       SINK_AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
       SINK_AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       SINK_SCHEDULED_INTERVAL: '2',
+      SINK_HOLD_MAX: '1s',
       SINK_INGEST_WORKERS: '1',
       ...settings,
     });
