@@ -7,7 +7,7 @@ import type { StoringCounts } from './commit/storing-watch.ts';
 /** Why a request got no 2xx: a closed set, because it is a metric label. */
 export type RefusalReason =
   | MessageErrorCode
-  | Exclude<AppendOutcome, 'stored'>
+  | Exclude<AppendOutcome, 'stored' | 'gone'>
   | 'body_too_large'
   | 'header_too_large'
   | 'content_encoding'

@@ -21,6 +21,19 @@ export interface CommitSettings extends AdmissionSettings, GroupCommitSettings, 
 export interface IngestSettings extends CommitSettings, HttpSettings {
   /** How often ingest looks whether it can store anything. */
   readonly readinessEveryMs: number;
+  /** How long an append may take until it is in doubt. */
+  readonly appendTimeoutMs: number;
+}
+
+const APPEND_TIMEOUT_MS = 2_000;
+/** Above this size, a body may make appends take longer. */
+const LARGE_BODY_BYTES = 32 * 1024 * 1024;
+const APPEND_MS_PER_MIB = 100;
+
+/** A longer time limit also finds out later that Redis is away: so it is longer only where bodies may be very large. */
+function appendTimeoutMs(maxBodyBytes: number): number {
+  const largeMib = Math.max(0, maxBodyBytes - LARGE_BODY_BYTES) / (1024 * 1024);
+  return APPEND_TIMEOUT_MS + Math.ceil(largeMib) * APPEND_MS_PER_MIB;
 }
 
 /** The settings that no configuration key changes. */
@@ -62,6 +75,7 @@ export function ingestSettings(
     maxHeaderBytes: config.maxHeaderBytes,
     keepAliveTimeoutMs: config.keepAliveTimeoutMs,
     openFilesMax: openFilesMax(),
+    appendTimeoutMs: appendTimeoutMs(config.maxBodyBytes),
     attributeEncoding: config.attributeEncoding,
     malformedJson: config.malformedJson,
   };

@@ -9,6 +9,7 @@ import { announceLanes } from './commit/announce-lanes.ts';
 import { DiskRoom } from './commit/disk-room.ts';
 import { StoringWatch } from './commit/storing-watch.ts';
 import { composeIngest, type IngestPorts } from './compose.ts';
+import { Lateness } from './http/lateness.ts';
 import { startIngestServer } from './http/server.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { ingestSettings, type IngestSettings } from './settings.ts';
@@ -38,14 +39,15 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   );
   const disk = watchDisk(context);
   let storing: StoringWatch | null = null;
+  const lateness = new Lateness(registry, () => clock.monotonicMs());
   const ingest = composeIngest(
     {
       connect: () => {
-        const connection = redis.connect('append');
+        const connection = redis.connect('append', { commandTimeoutMs: settings.appendTimeoutMs });
         shutdown.add('append connection', async () => connection.disconnect());
         return redis.port(connection);
       },
-      clock: { ...clock, ...timers },
+      clock: { ...clock, ...timersOf(lateness) },
       registry,
       newUid: () => randomBytes(8).toString('hex'),
       fingerprint,
@@ -55,6 +57,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       },
       crash: (error) => context.fail(error),
       hasDiskRoom: () => disk.hasRoom(),
+      isLate: () => lateness.isLate,
     },
     settings,
   );
@@ -66,6 +69,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   const server = await startIngestServer(
     {
       ...ingest,
+      lateness,
       readiness,
       asked: { sameService: args.parentReady === null ? [] : [args.parentReady], others: args.alsoReady },
       middleware: [],
@@ -142,10 +146,13 @@ async function watchLanes(
   }
 }
 
-const timers: Pick<IngestPorts['clock'], 'soon' | 'after'> = {
-  soon: (callback) => void setImmediate(callback),
-  after: (ms, callback) => {
-    const timer = setTimeout(callback, ms);
-    return () => clearTimeout(timer);
-  },
-};
+function timersOf(lateness: Lateness): Pick<IngestPorts['clock'], 'soon' | 'after'> {
+  return {
+    // While ingest is late, the loop first reads which clients have left: their events are not stored.
+    soon: (callback) => void setImmediate(lateness.isLate ? () => void setImmediate(callback) : callback),
+    after: (ms, callback) => {
+      const timer = setTimeout(callback, ms);
+      return () => clearTimeout(timer);
+    },
+  };
+}

@@ -1,5 +1,5 @@
 import { BatcherMetrics } from '@sink/batcher';
-import { IngestMetrics, registerWorkerCount } from '@sink/ingest';
+import { IngestMetrics, Lateness, registerWorkerCount } from '@sink/ingest';
 import { registerFailoverMetrics } from '@sink/redis';
 import { Registry } from '@sink/runtime';
 import { UploaderMetrics } from '@sink/uploader';
@@ -10,6 +10,7 @@ export async function metricsReference(): Promise<string> {
     section('ingest', (registry) => {
       const durability = { durability: 'fsync', barrier: { waitaof: false, replicas: 0 } };
       new IngestMetrics(registry, { usedBytes: 0, waitingRequests: 0 }, durability);
+      new Lateness(registry, () => 0);
       registerWorkerCount(registry, () => 0);
       registerFailoverMetrics(registry, { topology: { kind: 'single', failover: 'none' }, replicasInSync: () => null });
     }),

@@ -5,12 +5,19 @@
  * - `backlog_full`: the backlog in Redis has reached its limit; nothing was stored.
  * - `redis_away`: Redis could not be reached in time; nothing was stored.
  * - `in_doubt`: some or all of it may have been stored; the producer has to send it again.
+ * - `overloaded`: there was no time for it, though Redis answers; nothing was stored.
  * - `stopping`: this process is stopping; nothing was stored.
+ * - `gone`: its client has left before it was sent to Redis; nothing was stored.
  */
-export type AppendOutcome = 'stored' | 'backlog_full' | 'redis_away' | 'in_doubt' | 'stopping';
+export type AppendOutcome = 'stored' | 'backlog_full' | 'redis_away' | 'in_doubt' | 'overloaded' | 'stopping' | 'gone';
 
 /** Receives once how a submission, or its part in one chunk, ended. */
 export type Settle = (outcome: AppendOutcome) => void;
+
+/** Whether nobody waits for a submission any more. */
+export type IsGone = () => boolean;
+
+export const neverGone: IsGone = () => false;
 
 /** Stores the events of requests. The HTTP side submits to one appender: a lane's GroupCommit, or one of the two below. */
 export interface EventAppender {
@@ -19,8 +26,9 @@ export interface EventAppender {
    * full the appender holds them, up to `holdMaxMs`, and then settles with the reason. Never throws.
    *
    * @param heldMs how long the request has waited already, in milliseconds: that is part of its `holdMaxMs`
+   * @param isGone asked just before the lines are sent: those of a client that has left are not stored
    */
-  submit(lines: readonly string[], settle: Settle, heldMs: number): void;
+  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone): void;
 }
 
 /** Gives submissions to the lanes in turn. A request stays whole, so its events are accepted or refused together. */
@@ -32,11 +40,11 @@ export class RoundRobinAppender implements EventAppender {
     this.#lanes = lanes;
   }
 
-  submit(lines: readonly string[], settle: Settle, heldMs: number): void {
+  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone): void {
     this.#next = (this.#next + 1) % this.#lanes.length;
     const lane = this.#lanes[this.#next];
     if (!lane) throw new Error('submitting events: there is no lane');
-    lane.submit(lines, settle, heldMs); // next: group-commit.ts
+    lane.submit(lines, settle, heldMs, isGone); // next: group-commit.ts
   }
 }
 
@@ -54,7 +62,7 @@ export class FingerprintAppender implements EventAppender {
     this.#fingerprint = fingerprint;
   }
 
-  submit(lines: readonly string[], settle: Settle, heldMs: number): void {
+  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone): void {
     const parts = new Map<EventAppender, string[]>();
     for (const line of lines) {
       const lane = this.#lanes[this.#fingerprint(line).readUInt32BE(0) % this.#lanes.length];
@@ -64,7 +72,7 @@ export class FingerprintAppender implements EventAppender {
       else parts.set(lane, [line]);
     }
     const settlePart = settleTogether(parts.size, settle);
-    for (const [lane, part] of parts) lane.submit(part, settlePart, heldMs); // next: group-commit.ts
+    for (const [lane, part] of parts) lane.submit(part, settlePart, heldMs, isGone); // next: group-commit.ts
   }
 }
 

@@ -2,7 +2,7 @@ import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX } from '@sink/domain';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AppendOutcome } from './appender.ts';
-import { ChunkBuilder, type PendingChunk } from './chunk-builder.ts';
+import { ChunkBuilder, leaveOutGone, type PendingChunk } from './chunk-builder.ts';
 
 const times = { partition: '2026/11/23/10', acceptedAtMs: 1_000, deadlineMs: 5_000 };
 const lineOf = (bytes: number): string => 'x'.repeat(bytes - 1);
@@ -26,7 +26,7 @@ function takeAll(builder: ChunkBuilder): PendingChunk[] {
 }
 
 const settleAll = (chunk: PendingChunk | undefined, outcome: AppendOutcome): void => {
-  for (const settle of chunk?.waiting ?? []) settle(outcome);
+  for (const { settle } of chunk?.waiting ?? []) settle(outcome);
 };
 
 describe('gathering submissions into chunks', () => {
@@ -143,6 +143,32 @@ describe('gathering submissions into chunks', () => {
       expect(announced).toEqual([expected]);
     },
   );
+
+  test('what nobody waits for any more is left out, and the rest keeps its order and size', () => {
+    const { builder, announced, settle } = build();
+    let isGone = false;
+    builder.add(['a', 'bb'], settle, times);
+    builder.add(['ccc', 'dd'], settle, times, () => isGone);
+    builder.add(['e'], settle, times);
+    const chunk = builder.take();
+    if (!chunk) throw new Error('there is a chunk');
+    expect(leaveOutGone(chunk)).toBe(false);
+    isGone = true;
+    expect(leaveOutGone(chunk)).toBe(true);
+    expect(announced).toEqual(['gone']);
+    expect(chunk).toMatchObject({ lines: ['a', 'bb', 'e'], bytes: 7 });
+    settleAll(chunk, 'stored');
+    expect(announced).toEqual(['gone', 'stored', 'stored']);
+  });
+
+  test('a very large body has more time than a small one', () => {
+    const { builder, settle } = build();
+    builder.add(['small'], settle, times);
+    builder.add([lineOf(40 * CHUNK_BYTES_MAX)], settle, times);
+    const [small, large] = takeAll(builder);
+    expect(small?.deadlineMs).toBe(times.deadlineMs);
+    expect(large?.deadlineMs).toBeGreaterThan(times.deadlineMs + 3_000);
+  });
 
   test('an empty submission is stored at once', () => {
     const { builder, announced, settle } = build();

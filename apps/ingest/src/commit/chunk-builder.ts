@@ -1,5 +1,5 @@
 import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX } from '@sink/domain';
-import { type Settle, settleTogether } from './appender.ts';
+import { type IsGone, neverGone, type Settle, settleTogether } from './appender.ts';
 
 /**
  * How far apart the deadlines in one chunk may be, in milliseconds. All of its submissions are refused at the earliest of
@@ -7,12 +7,24 @@ import { type Settle, settleTogether } from './appender.ts';
  */
 const DEADLINE_SPREAD_MS_MAX = 100;
 
+const MIB = 1024 * 1024;
+/** A large body is written to the socket, to Redis' file and to disk: it gets this much longer for each MiB. */
+const DEADLINE_MS_PER_MIB = 100;
+
+/** A submission, or its part in one chunk, that waits. */
+export interface Waiting {
+  readonly settle: Settle;
+  readonly isGone: IsGone;
+  readonly events: number;
+  readonly bytes: number;
+}
+
 /** A chunk on its way to the lane, with the submissions that wait for it. */
 export interface PendingChunk {
   readonly partition: string;
   /** NDJSON lines without their LF. */
   readonly lines: string[];
-  readonly waiting: Settle[];
+  readonly waiting: Waiting[];
   /** Bytes of the body, with each line's LF. */
   bytes: number;
   /** Bytes of its request in the chunks after it: the append asks for their room before the first chunk is stored. */
@@ -42,18 +54,18 @@ export class ChunkBuilder {
   #full: PendingChunk[] = [];
   #last: PendingChunk | null = null;
 
-  add(lines: readonly string[], settle: Settle, times: Times): void {
+  add(lines: readonly string[], settle: Settle, times: Times, isGone: IsGone = neverGone): void {
     if (lines.length === 0) return settle('stored');
     let bytes = lines.length;
     for (const line of lines) bytes += Buffer.byteLength(line);
     if (lines.length > CHUNK_EVENTS_MAX || (bytes > CHUNK_BYTES_MAX && lines.length > 1)) {
-      this.#addLarge(lines, settle, times);
+      this.#addLarge(lines, settle, withTimeFor(bytes, times), isGone);
       return;
     }
-    const chunk = this.#chunkFor(times, lines.length, bytes);
+    const chunk = this.#chunkFor(withTimeFor(bytes, times), lines.length, bytes);
     for (const line of lines) chunk.lines.push(line);
     chunk.bytes += bytes;
-    chunk.waiting.push(settle);
+    chunk.waiting.push({ settle, isGone, events: lines.length, bytes });
   }
 
   /** Takes the oldest chunk that may be stored now, full or not. Nothing is added to it any more. */
@@ -108,7 +120,7 @@ export class ChunkBuilder {
     return due;
   }
 
-  #addLarge(lines: readonly string[], settle: Settle, times: Times): void {
+  #addLarge(lines: readonly string[], settle: Settle, times: Times, isGone: IsGone): void {
     this.#closeLast();
     const chunks: PendingChunk[] = [];
     let chunk = emptyChunk(times, null);
@@ -125,7 +137,9 @@ export class ChunkBuilder {
     const [first, ...further] = chunks;
     if (first) first.furtherBytes = further.reduce((sum, { bytes }) => sum + bytes, 0);
     const settlePart = settleTogether(chunks.length, settle);
-    for (const part of chunks) part.waiting.push(settlePart);
+    for (const part of chunks) {
+      part.waiting.push({ settle: settlePart, isGone, events: part.lines.length, bytes: part.bytes });
+    }
     this.#full.push(...chunks);
   }
 
@@ -157,4 +171,32 @@ function emptyChunk(times: Times, after: PendingChunk | null): PendingChunk {
 
 function hasRoom(chunk: PendingChunk, events: number, bytes: number): boolean {
   return chunk.lines.length + events <= CHUNK_EVENTS_MAX && chunk.bytes + bytes <= CHUNK_BYTES_MAX;
+}
+
+function withTimeFor(bytes: number, times: Times): Times {
+  if (bytes < MIB) return times;
+  return { ...times, deadlineMs: times.deadlineMs + Math.floor(bytes / MIB) * DEADLINE_MS_PER_MIB };
+}
+
+/**
+ * Leaves out what nobody waits for any more: the clients have left, and send it again. Returns whether there was any. Call it
+ * only while no append of the chunk was sent.
+ */
+export function leaveOutGone(chunk: PendingChunk): boolean {
+  const gone = new Set(chunk.waiting.filter(({ isGone }) => isGone()));
+  if (gone.size === 0) return false;
+  const lines = chunk.lines.splice(0);
+  let at = 0;
+  for (const part of chunk.waiting.splice(0)) {
+    const next = at + part.events;
+    if (gone.has(part)) {
+      chunk.bytes -= part.bytes;
+      part.settle('gone');
+    } else {
+      for (let index = at; index < next; index++) chunk.lines.push(lines[index] ?? '');
+      chunk.waiting.push(part);
+    }
+    at = next;
+  }
+  return true;
 }

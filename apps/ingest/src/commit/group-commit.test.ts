@@ -2,6 +2,7 @@ import { BatcherLane, IoredisPort } from '@sink/lane';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
+import type { AppendOutcome } from './appender.ts';
 import { commitWorlds, type CommitWorld } from '../test/commit-world.ts';
 
 const commitWorld = commitWorlds();
@@ -414,6 +415,63 @@ describe('stopping', () => {
     const outcomes = (await Promise.all(submissions)).map(({ outcome }) => outcome);
     expect(outcomes.every((outcome) => outcome === 'redis_away' || outcome === 'in_doubt')).toBe(true);
   });
+});
+
+describe('clients that have left', () => {
+  test('their events are not sent, and those of the others in the chunk are stored once', async () => {
+    const world = await commitWorld();
+    await warmUp(world);
+    const before = await world.chunks();
+    const outcomes = new Map<string, AppendOutcome>();
+    for (const line of numbered(6)) {
+      const hasLeft = line.includes('2') || line.includes('4');
+      world.commit.appender.submit(
+        [line],
+        (outcome) => outcomes.set(line, outcome),
+        0,
+        () => hasLeft,
+      );
+    }
+    await expect.poll(() => outcomes.size).toBe(6);
+    const stored = (await world.chunks()).slice(before.length).flat();
+    expect(stored).toEqual(numbered(6).filter((line) => outcomes.get(line) === 'stored'));
+    expect([...outcomes.values()].filter((outcome) => outcome === 'gone')).toHaveLength(2);
+  });
+
+  test('what waited while Redis was away is asked again when it is back', async () => {
+    const world = await commitWorld({ holdMaxMs: 5_000 });
+    await world.proxy.refuse(true);
+    world.proxy.cut();
+    const outcomes: AppendOutcome[] = [];
+    let hasLeft = false;
+    world.commit.appender.submit(
+      ['"leaves"'],
+      (outcome) => outcomes.push(outcome),
+      0,
+      () => hasLeft,
+    );
+    await sleep(100);
+    expect(outcomes).toEqual([]);
+    hasLeft = true;
+    await world.proxy.refuse(false);
+    await expect.poll(() => outcomes).toEqual(['gone']);
+    expect(await world.chunks()).toEqual([]);
+    expect((await world.submit('"next"')).outcome).toBe('stored');
+  });
+});
+
+test('what waits too long while Redis answers is refused as overloaded, not as Redis being away', async () => {
+  const world = await commitWorld({ holdMaxMs: 20_000, commandTimeoutMs: 20_000 });
+  await warmUp(world);
+  world.proxy.delay(400);
+  const told = [world.submit('"first"')];
+  for (let number = 0; number < 6; number++) {
+    await sleep(20);
+    told.push(world.submitHeld(number < 3 ? 0 : 19_900, `"${number}"`));
+  }
+  const outcomes = (await Promise.all(told)).map(({ outcome }) => outcome);
+  expect(outcomes).toContain('overloaded');
+  expect(outcomes).not.toContain('redis_away');
 });
 
 describe('a broken invariant', () => {

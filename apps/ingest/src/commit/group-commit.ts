@@ -1,5 +1,5 @@
 import { partitionAt, partitionSpan, type PartitionSpan, type TimeInterval } from '@sink/domain';
-import type { AppendOutcome, EventAppender, Settle } from './appender.ts';
+import { type AppendOutcome, type EventAppender, neverGone, type Settle } from './appender.ts';
 import { ChunkBuilder, type PendingChunk } from './chunk-builder.ts';
 import type { HoldUp, LaneWriter } from './lane-writer.ts';
 
@@ -81,12 +81,13 @@ export class GroupCommit implements EventAppender {
     this.#crash = crash;
   }
 
-  submit(lines: readonly string[], settle: Settle, heldMs: number): void {
+  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone = neverGone): void {
     if (this.#life.kind === 'stopping') return settle('stopping');
     const acceptedAtMs = this.#clock.wallMs();
     const leftMs = Math.max(this.#settings.holdMaxMs - heldMs, this.#settings.appendMsMin);
     const deadlineMs = this.#clock.monotonicMs() + leftMs;
-    this.#builder.add(lines, settle, { partition: this.#partitionNow(acceptedAtMs), acceptedAtMs, deadlineMs });
+    const times = { partition: this.#partitionNow(acceptedAtMs), acceptedAtMs, deadlineMs };
+    this.#builder.add(lines, settle, times, isGone);
     this.#gatherSoon();
     this.#expireLater();
   }
@@ -183,8 +184,9 @@ export class GroupCommit implements EventAppender {
 
   /** What holds up the chunks that no writer has taken yet. */
   #holdUp(): HoldUp {
-    for (const holdUp of this.#holdUps.values()) if (holdUp === 'backlog_full') return holdUp;
-    return 'redis_away';
+    const holdUps = [...this.#holdUps.values()];
+    if (holdUps.includes('backlog_full')) return 'backlog_full';
+    return holdUps.length > 0 && holdUps.every((holdUp) => holdUp === 'overloaded') ? 'overloaded' : 'redis_away';
   }
 
   /** Refuses chunks that wait for a writer at their deadline. */
@@ -204,5 +206,5 @@ export class GroupCommit implements EventAppender {
 
 /** Settles all submissions of a chunk in one loop, without a promise for each. */
 function settleAll(chunk: PendingChunk, outcome: AppendOutcome): void {
-  for (const settle of chunk.waiting.splice(0)) settle(outcome);
+  for (const { settle } of chunk.waiting.splice(0)) settle(outcome);
 }

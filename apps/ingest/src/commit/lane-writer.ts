@@ -9,7 +9,7 @@ import {
 } from '@sink/lane';
 import { assertNever, CHUNK_BYTES_MAX } from '@sink/domain';
 import type { AppendOutcome } from './appender.ts';
-import type { PendingChunk } from './chunk-builder.ts';
+import { leaveOutGone, type PendingChunk } from './chunk-builder.ts';
 
 const LF = 0x0a;
 /** V8 keeps strings from about this size on apart, as large objects. */
@@ -34,6 +34,8 @@ export interface WriterPorts {
   readonly failed: (problem: RedisFailure) => void;
   /** Whether the disk of Redis has room for new events. Absent: it is not known. */
   readonly hasDiskRoom?: (() => boolean) | undefined;
+  /** Whether this process is held up, for want of CPU time. Absent: it is not known. */
+  readonly isLate?: () => boolean;
 }
 
 export interface WriterSettings {
@@ -47,7 +49,12 @@ export interface WriterSettings {
 }
 
 /** Why a chunk that surely is not stored has to wait. */
-export type HoldUp = 'redis_away' | 'backlog_full';
+export type HoldUp = 'redis_away' | 'backlog_full' | 'overloaded';
+
+interface Content {
+  readonly body: string | Buffer;
+  readonly dedupe: Dedupe | null;
+}
 
 /** A chunk that a writer stores. */
 export interface Storing {
@@ -67,9 +74,10 @@ export interface Storing {
  * | -------------- | ----------------------------------------------------------------------------------------------- |
  * | `redis_away`   | no append of the chunk was executed, and none will be: Redis does not answer, or refuses        |
  * | `backlog_full` | the same, because the backlog is full or Redis is at maxmemory                                  |
+ * | `overloaded`   | the same, because there was no time for it, though Redis answered the last append                |
  * | `in_doubt`     | an append is in flight or lost its answer, or the chunk is not yet as durable as asked for      |
  *
- * Without a deadline it ends as `stored`, or as `in_doubt` if the lane has forgotten this writer meanwhile.
+ * Without a deadline it ends as `stored`, as `gone` if the clients of all its events have left before the first append, or as `in_doubt` if the lane has forgotten this writer meanwhile.
  */
 export class LaneWriter {
   readonly #lane: IngestLane;
@@ -98,7 +106,10 @@ export class LaneWriter {
     const { clock } = this.#ports;
     this.#inDoubt = false;
     const { promise: outcome, resolve: settle } = Promise.withResolvers<AppendOutcome>();
-    const cancel = clock.after(Math.max(0, chunk.deadlineMs - clock.monotonicMs()), () => settle(this.#outcomeNow()));
+    const cancel = clock.after(Math.max(0, chunk.deadlineMs - clock.monotonicMs()), () => {
+      if (this.#inDoubt) heldUp(this.#holdUpWithoutAnswer());
+      settle(this.#outcomeNow());
+    });
     const storeAndSettle = async (): Promise<void> => {
       try {
         settle(await this.#store(chunk, heldUp));
@@ -115,7 +126,7 @@ export class LaneWriter {
   async #store(chunk: PendingChunk, heldUp: (reason: HoldUp) => void): Promise<AppendOutcome> {
     const { clock, duplicates: countDuplicates, failed, hasDiskRoom = () => true } = this.#ports;
     const { retryWaitMs, barrier } = this.#settings;
-    const content = { body: this.#bodyOf(chunk), dedupe: this.#dedupe(chunk) };
+    let content: Content | null = null;
     const holdUp = (reason: HoldUp): void => {
       this.#heldBy = reason;
       heldUp(reason);
@@ -134,15 +145,21 @@ export class LaneWriter {
           this.#writer = await this.#register();
           numbered = false;
         }
-        if (!numbered) this.#sequence += 1;
+        if (!numbered) {
+          // No append of the chunk is on its way, and none was executed: its content may change.
+          if (leaveOutGone(chunk)) content = null;
+          if (chunk.lines.length === 0) return 'gone';
+          this.#sequence += 1;
+        }
         numbered = true; // rule: writer.same-sequence
+        content ??= { body: this.#bodyOf(chunk), dedupe: this.#dedupe(chunk) };
         tries += 1;
         const { answer, duplicates } = await this.#append(this.#writer, chunk, content);
         switch (answer) {
           case 'stored':
             // Answered at the first try: no copy of the body is on its way any more.
             if (tries === 1) this.#reuse(content.body);
-            holdUp('redis_away');
+            holdUp('overloaded');
             assertReached(await this.#lane.reached(barrier), 'appending a chunk'); // rule: writer.barrier
             countDuplicates(duplicates);
             return 'stored';
@@ -163,7 +180,7 @@ export class LaneWriter {
         }
       } catch (error) {
         if (!(error instanceof RedisFailure)) throw error;
-        holdUp(error instanceof RedisRefused && error.code === 'OOM' ? 'backlog_full' : 'redis_away');
+        holdUp(this.#holdUpBy(error));
         failed(error);
       }
       await clock.sleep(retryWaitMs);
@@ -182,6 +199,16 @@ export class LaneWriter {
   #outcomeNow(): AppendOutcome {
     if (!this.#inDoubt) return this.#heldBy;
     return 'in_doubt'; // rule: writer.doubt
+  }
+
+  #holdUpBy(error: RedisFailure): HoldUp {
+    if (!(error instanceof RedisRefused)) return this.#holdUpWithoutAnswer();
+    return error.code === 'OOM' ? 'backlog_full' : 'redis_away';
+  }
+
+  /** A process that is held up itself does not see answers in time. */
+  #holdUpWithoutAnswer(): HoldUp {
+    return this.#ports.isLate?.() === true ? 'overloaded' : 'redis_away';
   }
 
   #dedupe({ lines }: PendingChunk): Dedupe | null {
@@ -203,11 +230,7 @@ export class LaneWriter {
   }
 
   /** One append. The chunk is in doubt while the append has no answer, and after it failed without one. */
-  async #append(
-    writer: string,
-    chunk: PendingChunk,
-    { body, dedupe }: { body: string | Buffer; dedupe: Dedupe | null },
-  ): Promise<AppendOnceAnswer> {
+  async #append(writer: string, chunk: PendingChunk, { body, dedupe }: Content): Promise<AppendOnceAnswer> {
     const before = this.#inDoubt;
     this.#inDoubt = true;
     const request = {

@@ -36,8 +36,8 @@ test('a chunk that is not stored takes the rest of its request along, and of no 
   if (!first || !second) throw new Error('there are two chunks');
   const rest = builder.takeContinuing(second);
   expect(rest).toHaveLength(1);
-  for (const settle of first.waiting) settle('stored');
-  for (const chunk of [second, ...rest]) for (const settle of chunk.waiting) settle('backlog_full');
+  for (const { settle } of first.waiting) settle('stored');
+  for (const chunk of [second, ...rest]) for (const { settle } of chunk.waiting) settle('backlog_full');
   expect(told).toEqual(['in_doubt']);
   expect([take(builder).lengths, take(builder).lengths]).toEqual([[large.length], null]);
 });

@@ -37,6 +37,11 @@ export const NO_ROOM = unavailable(
 );
 export const TOO_SLOW = unavailable('too_slow', 'the body came too slowly while other requests waited for room');
 
+export const OVERLOADED = unavailable(
+  'overloaded',
+  'this instance is too busy to answer in time: nothing of this request was stored',
+);
+
 export function unknownEncoding(header: string): Refusal {
   return {
     status: 415,
@@ -66,7 +71,7 @@ export function refusalOfDecoding(error: unknown): Refusal {
 }
 
 /** The answer for events that are not stored: always one after which the producer sends them again. */
-export function refusalOfOutcome(outcome: Exclude<AppendOutcome, 'stored'>): Refusal {
+export function refusalOfOutcome(outcome: Exclude<AppendOutcome, 'stored' | 'gone'>): Refusal {
   switch (outcome) {
     case 'backlog_full':
       return unavailable(outcome, 'the backlog is full: nothing of this request was stored');
@@ -74,6 +79,8 @@ export function refusalOfOutcome(outcome: Exclude<AppendOutcome, 'stored'>): Ref
       return unavailable(outcome, 'the event store is away: nothing of this request was stored');
     case 'in_doubt':
       return unavailable(outcome, 'the event store did not confirm: send this request again');
+    case 'overloaded':
+      return OVERLOADED;
     case 'stopping':
       return unavailable(outcome, 'this instance is stopping: nothing of this request was stored');
     default:

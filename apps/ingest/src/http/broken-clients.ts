@@ -11,11 +11,11 @@ const LINGER_MAX_MS = 1000;
 /**
  * Answers what never became a request, or stopped being one: header fields too large, no HTTP, too slow.
  *
- * @param responses the last response of each connection
+ * @param lastResponse of a connection
  */
 export function refuseBrokenClients(
   server: Server,
-  responses: WeakMap<Duplex, ServerResponse>,
+  lastResponse: (socket: Duplex) => ServerResponse | null,
   maxHeaderBytes: number,
   metrics: IngestMetrics,
 ): void {
@@ -24,7 +24,7 @@ export function refuseBrokenClients(
     // Further bytes of the same client fail to parse again.
     if (refused.has(socket)) return;
     refused.add(socket);
-    const last = responses.get(socket) ?? null;
+    const last = lastResponse(socket);
     const pending = last?.writableFinished === true ? null : last;
     const refusal = refusalOfClientError(error, maxHeaderBytes, pending !== null);
     if (refusal === null || !socket.writable) {

@@ -6,10 +6,19 @@ import type { Clock, Logger } from '@sink/runtime';
 import { Hono, type MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { Admission } from './admission.ts';
-import { NO_BODY, NO_BODY_AND_CLOSE, refusalOfDecoding, refusalOfOutcome, sendEmpty, sendRefusal } from './answers.ts';
+import {
+  NO_BODY,
+  NO_BODY_AND_CLOSE,
+  OVERLOADED,
+  refusalOfDecoding,
+  refusalOfOutcome,
+  sendEmpty,
+  sendRefusal,
+} from './answers.ts';
 import type { Refusal } from './answers.ts';
 import type { AppendOutcome, EventAppender } from '../commit/appender.ts';
 import type { JointReadiness } from './joint-readiness.ts';
+import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { receiveBody, type ReceivedBody } from './receive.ts';
 
@@ -24,6 +33,10 @@ export interface RoutesOptions {
   readiness: JointReadiness;
   /** Runs before every route, in this order, and before the body of a request is read. */
   middleware: readonly IngestMiddleware[];
+  lateness: Lateness;
+  /** How long a request had waited when it was read. 0 unless ingest is behind: then it counts as held for so long. */
+  waitedMs: (req: IncomingMessage, nowMs: number) => number;
+  holdMaxMs: number;
   clock: Clock;
   log: Logger;
   /** True while the server stops: each answer then ends its connection. */
@@ -100,8 +113,11 @@ class EventRoute {
   }
 
   take(req: IncomingMessage, res: ServerResponse): Response {
-    const { admission, maxBodyBytes, metrics, clock } = this.#options;
+    const { admission, maxBodyBytes, metrics, lateness, clock, waitedMs, holdMaxMs } = this.#options;
     const startMs = clock.monotonicMs();
+    const lateMs = waitedMs(req, startMs);
+    // Its client may not wait for the answer any more when its events are stored.
+    if (lateMs + lateness.appendMs > holdMaxMs) return this.refuse(req, res, OVERLOADED);
     // next: receive.ts, which calls back once with the body
     receiveBody(req, res, admission, maxBodyBytes, (received) => {
       switch (received.kind) {
@@ -112,7 +128,7 @@ class EventRoute {
           this.refuse(req, res, received.refusal);
           break;
         case 'body':
-          this.#store(req, res, received, startMs);
+          this.#store(req, res, received, startMs, lateMs);
           break;
       }
     });
@@ -127,8 +143,14 @@ class EventRoute {
     return RESPONSE_ALREADY_SENT;
   }
 
-  #store(req: IncomingMessage, res: ServerResponse, { body, heldMs, release }: ReceivedBody, startMs: number): void {
-    const { appender, metrics, clock, log, closing } = this.#options;
+  #store(
+    req: IncomingMessage,
+    res: ServerResponse,
+    { body, heldMs, release }: ReceivedBody,
+    startMs: number,
+    lateMs: number,
+  ): void {
+    const { appender, metrics, lateness, clock, log, closing } = this.#options;
     let lines: readonly string[];
     this.#opaqueEvents = 0;
     try {
@@ -156,10 +178,19 @@ class EventRoute {
     const settled = (outcome: AppendOutcome): void => {
       release();
       // The only 2xx for events: they are now as durable as the configuration asks for (invariant 4).
-      if (outcome === 'stored') accept();
-      else this.refuse(req, res, refusalOfOutcome(outcome));
+      if (outcome === 'stored') {
+        lateness.stored(clock.monotonicMs() - submittedMs);
+        accept();
+      } else if (outcome === 'gone') {
+        metrics.refused('disconnected');
+        req.socket.destroy();
+      } else this.refuse(req, res, refusalOfOutcome(outcome));
     };
-    appender.submit(lines, settled, heldMs); // next: ../commit/appender.ts, which calls `settled` once
+    const submittedMs = clock.monotonicMs();
+    // A client that ended its side may still read the answer. While ingest is late, it rather is one that gave up.
+    const { socket } = req;
+    const isGone = (): boolean => socket.destroyed || (socket.readableEnded && lateness.isLate);
+    appender.submit(lines, settled, heldMs + lateMs, isGone); // next: ../commit/appender.ts, which calls `settled` once
   }
 }
 

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { RequestListener, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
 import type { Admission } from './admission.ts';
@@ -7,6 +7,7 @@ import { refuseBrokenClients } from './broken-clients.ts';
 import { HIGH_WATER_MARK, openAcceptors, type Acceptors } from './acceptors.ts';
 import type { EventAppender } from '../commit/appender.ts';
 import { type AskedServices, JointReadiness } from './joint-readiness.ts';
+import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { nodeListener } from './node-adapter.ts';
 import { createRoutes, type DecodingSettings, type IngestMiddleware } from './routes.ts';
@@ -21,6 +22,8 @@ export interface HttpSettings extends DecodingSettings {
   readonly headersTimeoutMs: number;
   /** From the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
+  /** How long a request may wait in all: one that is read too late for that is refused at once. */
+  readonly holdMaxMs: number;
   /** How long an idle connection is kept. */
   readonly keepAliveTimeoutMs: number;
   /** How often Node looks for connections that are too slow. */
@@ -35,6 +38,7 @@ export interface IngestServerParts {
   readonly appender: EventAppender;
   readonly admission: Admission;
   readonly metrics: IngestMetrics;
+  readonly lateness: Lateness;
   readonly readiness: Readiness;
   /** Services whose readiness this port includes in its own. */
   readonly asked: AskedServices;
@@ -44,6 +48,20 @@ export interface IngestServerParts {
   readonly sharedPort: boolean;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+/** A smaller lag is ordinary: it takes nothing off the hold of requests. */
+const LAG_MS_MIN = 250;
+
+interface Connection {
+  readonly acceptedAtMs: number;
+  /** How long it waited to be accepted. */
+  readonly queuedMs: number;
+  /** Its age when its first request was read; null: none was. */
+  readAtAgeMs: number | null;
+  /** Whether its last request is its first. */
+  isFirst: boolean;
+  lastResponse: ServerResponse | null;
 }
 
 export interface IngestServer {
@@ -57,7 +75,18 @@ export interface IngestServer {
 
 /** Listens for events. @throws when the address cannot be listened on */
 export async function startIngestServer(parts: IngestServerParts, settings: HttpSettings): Promise<IngestServer> {
-  const { metrics } = parts;
+  const { metrics, lateness, clock } = parts;
+  const connections = new WeakMap<Duplex, Connection>();
+  const waitedMs = ({ socket }: IncomingMessage, nowMs: number): number => {
+    const loopLagMs = lateness.loopLagMs(nowMs);
+    if (Math.max(loopLagMs, lateness.acceptLagMs(nowMs)) < LAG_MS_MIN) return 0;
+    const connection = connections.get(socket);
+    if (connection?.isFirst !== true) return loopLagMs;
+    // A connection that was kept, or opened for later, has not waited with this request in the queue of the system.
+    const sinceAcceptedMs = nowMs - connection.acceptedAtMs;
+    const wasIdle = sinceAcceptedMs > loopLagMs + LAG_MS_MIN;
+    return wasIdle ? loopLagMs : Math.max(loopLagMs, connection.queuedMs + sinceAcceptedMs);
+  };
   let stopping = false;
   const closing = (): boolean => stopping;
   const app = createRoutes({
@@ -65,12 +94,22 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
     maxBodyBytes: settings.maxBodyBytes,
     decoding: settings,
     readiness: new JointReadiness(parts.readiness, parts.asked, parts.clock),
+    waitedMs,
+    holdMaxMs: settings.holdMaxMs,
     closing,
   });
   const listener = nodeListener(app, { answered: (status) => metrics.answered(status), closing });
-  const responses = new WeakMap<Duplex, ServerResponse>();
   const onRequest: RequestListener = (incoming, outgoing) => {
-    responses.set(incoming.socket, outgoing);
+    const connection = connections.get(incoming.socket);
+    if (connection !== undefined) {
+      connection.lastResponse = outgoing;
+      if (connection.readAtAgeMs === null) {
+        connection.readAtAgeMs = connection.queuedMs + clock.monotonicMs() - connection.acceptedAtMs;
+        connection.isFirst = true;
+        // The looks at the own port do not count, nor those of load balancers.
+        if (incoming.url !== '/healthz') lateness.firstRead(connection.readAtAgeMs);
+      } else connection.isFirst = false;
+    }
     listener(incoming, outgoing); // next: node-adapter.ts, which gives it to the routes
   };
 
@@ -93,13 +132,26 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
   Object.assign(server, { httpAllowHalfOpen: true });
   // A client that asks first gets its "100 Continue" from receive.ts, when there is room for the body.
   server.on('checkContinue', onRequest);
-  refuseBrokenClients(server, responses, settings.maxHeaderBytes, metrics);
+  refuseBrokenClients(
+    server,
+    (socket) => connections.get(socket)?.lastResponse ?? null,
+    settings.maxHeaderBytes,
+    metrics,
+  );
+
+  server.on('connection', (socket) => {
+    const acceptedAtMs = clock.monotonicMs();
+    const queuedMs = lateness.acceptLagMs(acceptedAtMs);
+    connections.set(socket, { acceptedAtMs, queuedMs, readAtAgeMs: null, isFirst: true, lastResponse: null });
+  });
 
   const acceptors = await openAcceptors(server, settings, parts);
+  const endMeasuring = lateness.start(ownHost(settings.host), acceptors.port);
   return {
     port: acceptors.port,
     close: async () => {
       stopping = true;
+      endMeasuring();
       await closeWithin(server, acceptors, settings.drainMaxMs);
     },
   };
@@ -113,4 +165,10 @@ function closeWithin(server: Server, acceptors: Acceptors, drainMaxMs: number): 
       resolve();
     });
   });
+}
+
+/** The address at which this process reaches its own port. */
+function ownHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
 }

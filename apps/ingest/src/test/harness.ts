@@ -6,6 +6,7 @@ import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
 import { expect, onTestFinished } from 'vitest';
 import type { AppendOutcome, EventAppender } from '../commit/appender.ts';
 import { Admission, type AdmissionSettings } from '../http/admission.ts';
+import { Lateness } from '../http/lateness.ts';
 import type { IngestMiddleware } from '../http/routes.ts';
 import { startIngestServer } from '../http/server.ts';
 import type { HttpSettings, IngestServer } from '../http/server.ts';
@@ -16,10 +17,18 @@ import { FIXED_SETTINGS } from '../settings.ts';
 export class ScriptedAppender implements EventAppender {
   readonly lines: string[] = [];
   readonly heldMs: number[] = [];
+  /** Of each submission, whether its client has left. */
+  readonly gone: (() => boolean)[] = [];
   outcome: AppendOutcome = 'stored';
   held: (() => void)[] | null = null;
 
-  submit(lines: readonly string[], settled: (outcome: AppendOutcome) => void, heldMs: number): void {
+  submit(
+    lines: readonly string[],
+    settled: (outcome: AppendOutcome) => void,
+    heldMs: number,
+    isGone: () => boolean = () => false,
+  ): void {
+    this.gone.push(isGone);
     this.lines.push(...lines);
     this.heldMs.push(heldMs);
     const settle = (): void => settled(this.outcome);
@@ -92,6 +101,7 @@ export async function startIngest({
       appender,
       admission,
       metrics: new IngestMetrics(registry, admission, durability),
+      lateness: new Lateness(registry, () => systemClock.monotonicMs()),
       readiness,
       asked: { sameService, others },
       middleware,
