@@ -1,6 +1,6 @@
 import type { RedisSettings } from '@sink/config';
 import type { InSync } from '@sink/lane';
-import type { Clock } from '@sink/runtime';
+import { type Clock, type FailureLog, FailureReporter } from '@sink/runtime';
 import { type Cluster, Redis } from 'ioredis';
 import { InSyncReplicas } from './in-sync.ts';
 import { RedisPeers } from './peers.ts';
@@ -8,11 +8,7 @@ import { listenToSentinel, type SentinelTarget } from './questions.ts';
 
 export interface FailoverPorts {
   readonly clock: Pick<Clock, 'monotonicMs'>;
-  readonly log: {
-    info(fields: object, message: string): void;
-    warn(fields: object, message: string): void;
-    debug(fields: object, message: string): void;
-  };
+  readonly log: FailureLog & { debug(fields: object, message: string): void };
 }
 
 /** What the connections of one service do when its Sentinels make another server the master. */
@@ -23,6 +19,7 @@ export class Failovers {
   readonly #peers: RedisPeers;
   readonly #connections = new Map<Redis, InSyncReplicas>();
   readonly #listeners: Redis[];
+  readonly #sentinelsAway: FailureReporter;
   #inSync: number | null = null;
 
   constructor(current: () => RedisSettings, target: SentinelTarget, ports: FailoverPorts) {
@@ -30,6 +27,11 @@ export class Failovers {
     this.#current = current;
     this.#target = target;
     this.#peers = new RedisPeers(current, target);
+    this.#sentinelsAway = new FailureReporter(ports, {
+      name: 'sentinels',
+      failing: 'no Sentinel answers SENTINEL MASTER and SENTINEL REPLICAS, so no write counts until one does',
+      working: null,
+    });
     this.#listeners = target.sentinels.map((node) => this.#listen(listenToSentinel(current, node)));
   }
 
@@ -51,6 +53,7 @@ export class Failovers {
         if (dropped.length > 0)
           log.warn({ dropped, count }, 'replicas are not in sync any more; writes go on without them');
       },
+      noSentinel: () => this.#sentinelsAway.failed({}),
       failover: (address) =>
         log.warn({ address }, 'a replica became the master; connecting again through the Sentinels'),
     });

@@ -15,7 +15,7 @@ let servers: RedisServer[] = [];
 let first: RedisServer;
 let second: RedisServer;
 let third: RedisServer;
-let sentinelsName: RedisServer;
+let sentinelsName: RedisServer | null;
 
 beforeAll(async () => {
   const atOnce = ['--repl-diskless-sync-delay', '0'];
@@ -49,19 +49,21 @@ interface Writer {
   readonly dropped: string[];
   readonly asked: string[];
   reconnects: number;
+  noSentinel: number;
 }
 
 /** A connection to a server that Sentinels named, and what its writes are worth. */
 async function writerOn(server: RedisServer, clock = { nowMs: 0 }): Promise<Writer> {
   const target = { kind: 'sentinel', sentinels: [], masterName: 'mymaster', tls: false } as const;
   const peers = new RedisPeers(() => settingsOf(target), target);
-  const writer = { promoted: [], dropped: [], asked: [], reconnects: 0 } as unknown as Writer;
+  const writer = { promoted: [], dropped: [], asked: [], reconnects: 0, noSentinel: 0 } as unknown as Writer;
   const listening: Peers = {
     ask: (address) => {
       writer.asked.push(address);
       return peers.ask(address);
     },
     askSentinels: async () => {
+      if (sentinelsName === null) return null;
       const others = servers.filter((one) => one !== sentinelsName);
       return { master: addressOf(sentinelsName), replicas: others.map(addressOf) };
     },
@@ -72,6 +74,7 @@ async function writerOn(server: RedisServer, clock = { nowMs: 0 }): Promise<Writ
     monotonicMs: () => clock.nowMs,
     reconnect: () => (writer.reconnects += 1),
     changed: (_count, dropped) => writer.dropped.push(...dropped),
+    noSentinel: () => (writer.noSentinel += 1),
     failover: (address) => writer.promoted.push(address),
   });
   redis.on('close', () => replicas.closed());
@@ -163,10 +166,13 @@ test('a killed replica holds writes up for a moment, and counts again when it is
   );
 });
 
-test('a replica that hangs holds writes up until it was asked in vain', async () => {
-  const writer = await inSyncWriter();
+test('a replica that hangs holds writes up until the Sentinels would have named it', async () => {
+  const clock = { nowMs: 0 };
+  const writer = await inSyncWriter(clock);
   second.signal('SIGSTOP');
   try {
+    expect(await writer.write()).toBe(false);
+    clock.nowMs = 2_500;
     await eventually(async () => expect(await writer.write()).toBe(true), { timeoutMs: 5_000 });
     expect(writer.dropped).toEqual([addressOf(second)]);
     for (let i = 0; i < 5; i++) expect(await writer.write()).toBe(true);
@@ -182,6 +188,34 @@ test('a replica that the Sentinels name as the master counts as promoted, also w
   expect(await writer.write()).toBe(false);
   expect(writer.promoted).toEqual([addressOf(second)]);
   await second.restart();
+});
+
+test('without a Sentinel, a replica that cannot be reached is not given up', async () => {
+  const writer = await inSyncWriter();
+  sentinelsName = null;
+  expect(await writer.write()).toBe(true);
+  await second.kill();
+  expect(await writer.write()).toBe(false);
+  expect(writer.noSentinel).toBe(1);
+  sentinelsName = first;
+  expect(await writer.write()).toBe(true);
+  await second.restart();
+});
+
+test('a replica that refuses the login holds writes up, and may be the new master', async () => {
+  const writer = await inSyncWriter();
+  const admin = await adminOf(second);
+  await admin.call('replicaof', 'NO', 'ONE');
+  await admin.config('SET', 'requirepass', 'other');
+  try {
+    expect(await writer.write()).toBe(false);
+    expect(writer.promoted).toEqual([]);
+    sentinelsName = second;
+    expect(await writer.write()).toBe(false);
+    expect(writer.promoted).toEqual([addressOf(second)]);
+  } finally {
+    await admin.config('SET', 'requirepass', '');
+  }
 });
 
 test('a replica that lags holds writes up for ten seconds, and one that is never promoted does not', async () => {

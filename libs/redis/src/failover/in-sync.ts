@@ -1,10 +1,12 @@
 import type { InSync, WaitedFor } from '@sink/lane';
-import type { Peers, SentinelsWord } from './peers.ts';
+import type { NoWord, Peers, SentinelsWord } from './peers.ts';
 import { type MasterState, parseReplication } from './replication.ts';
 import { type Standing, standingOf } from './standing.ts';
 
-/** How long a replica that answers, but lags, holds writes up before it counts no more. */
+/** How long a replica that answers, but lags or says nothing about itself, holds writes up before it counts no more. */
 const BEHIND_MS_MAX = 10_000;
+/** The same for one that does not answer. By then the Sentinels have named it, if it was promoted. */
+const SILENT_MS_MAX = 2_500;
 
 export interface InSyncPorts {
   readonly peers: Peers;
@@ -13,6 +15,8 @@ export interface InSyncPorts {
   readonly reconnect: () => void;
   /** The number of replicas in sync changed: some joined, or `dropped` count no more. */
   readonly changed: (count: number, dropped: readonly string[]) => void;
+  /** No Sentinel answers, and without one no write counts now. */
+  readonly noSentinel: () => void;
   /** A replica became a master beside that of the connection. */
   readonly failover: (address: string) => void;
 }
@@ -21,8 +25,8 @@ export interface InSyncPorts {
  * The replicas of one connection's master that are in sync, which is: each of them has every write that was acknowledged.
  * A failover to one of them loses nothing, so a write counts only when all of them have it (docs/adr/0015).
  *
- * A replica joins when it has a write. It leaves only when it was asked and cannot be
- * reached, is never promoted, or lagged for long. One that was promoted is a successor: then nothing that goes over this
+ * A replica joins when it has a write. It leaves only when it was asked and
+ * cannot be reached, is never promoted, or lagged for long. One that was promoted is a successor: then nothing that goes over this
  * connection counts any more. Each new connection begins anew, by asking the Sentinels for all replicas.
  */
 export class InSyncReplicas implements InSync {
@@ -72,10 +76,13 @@ export class InSyncReplicas implements InSync {
   }
 
   async #askOthers(master: MasterState, offset: number, having: readonly string[]): Promise<boolean> {
-    const { peers, reconnect, failover } = this.#ports;
+    const { peers, reconnect, failover, noSentinel } = this.#ports;
     const connection = this.#connections;
     const word = await peers.askSentinels();
-    if (word === null && this.#members === null) return false;
+    if (word === null && this.#members === null) {
+      noSentinel();
+      return false;
+    }
     const known = new Set([
       ...(this.#members ?? []),
       ...master.followers.map(({ address }) => address),
@@ -93,6 +100,12 @@ export class InSyncReplicas implements InSync {
       reconnect();
       return false;
     }
+    // Without the Sentinels' word, one that cannot be reached may be the master.
+    const away = standings.some(([, standing]) => standing === 'gone' || standing === 'silent');
+    if (away && word === null) {
+      noSentinel();
+      return false;
+    }
     const has = (address: string): boolean =>
       having.includes(address) || standings.some(([one, standing]) => one === address && standing === 'has_it');
     const late = standings
@@ -105,22 +118,23 @@ export class InSyncReplicas implements InSync {
   async #standing(
     address: string,
     write: { master: MasterState; offset: number; word: SentinelsWord | null },
-  ): Promise<Standing | 'away'> {
+  ): Promise<Standing | NoWord> {
     const other = await this.#ports.peers.ask(address);
-    if (other !== null) return standingOf(other, write.master, write.offset);
+    if (typeof other !== 'string') return standingOf(other, write.master, write.offset);
     // The Sentinels may reach one that this process cannot reach.
-    return write.word?.master === address ? 'successor' : 'away';
+    return write.word?.master === address ? 'successor' : other;
   }
 
-  /** Whether writes wait for a replica that answers and lags: it was in sync, and not long ago. */
-  #holdsUp(address: string, standing: Standing | 'away'): boolean {
-    if (standing !== 'behind' && standing !== 'apart') return false;
-    // On a new connection, those that follow count as if they had been in sync.
+  /** Whether writes wait for a replica that lacks them: it was in sync, and not long ago. */
+  #holdsUp(address: string, standing: Standing | NoWord): boolean {
+    const maxMs = { behind: BEHIND_MS_MAX, apart: BEHIND_MS_MAX, denied: BEHIND_MS_MAX, silent: SILENT_MS_MAX };
+    if (!(standing in maxMs)) return false;
+    // On a new connection, all others count as if they had been in sync.
     if (this.#members === null ? standing === 'apart' : !this.#members.has(address)) return false;
     const nowMs = this.#ports.monotonicMs();
     const sinceMs = this.#behindSinceMs.get(address) ?? nowMs;
     this.#behindSinceMs.set(address, sinceMs);
-    return nowMs - sinceMs < BEHIND_MS_MAX;
+    return nowMs - sinceMs < maxMs[standing as keyof typeof maxMs];
   }
 
   #become(addresses: readonly string[]): void {

@@ -9,10 +9,12 @@ export interface SentinelsWord {
   readonly replicas: readonly string[];
 }
 
+/** Why a server says nothing about itself: nothing listens there; it did not answer in time; it refuses the login or INFO. */
+export type NoWord = 'gone' | 'silent' | 'denied';
+
 /** Asks the other servers of a master's name, and its Sentinels. */
 export interface Peers {
-  /** A server's word about itself; null: it does not answer. */
-  ask(address: string): Promise<Replication | null>;
+  ask(address: string): Promise<Replication | NoWord>;
   /** Null: no Sentinel answers. */
   askSentinels(): Promise<SentinelsWord | null>;
 }
@@ -33,10 +35,12 @@ export class RedisPeers implements Peers {
     this.#target = target;
   }
 
-  ask(address: string): Promise<Replication | null> {
+  ask(address: string): Promise<Replication | NoWord> {
     return this.#shared(address, () =>
-      answerOf(connectInstance(this.#current(), address), async (redis) =>
-        parseReplication(await redis.info('replication')),
+      answerOf(
+        connectInstance(this.#current(), address),
+        async (redis) => parseReplication(await redis.info('replication')),
+        noWordFrom,
       ),
     );
   }
@@ -45,7 +49,11 @@ export class RedisPeers implements Peers {
     return this.#shared('sentinels', async () => {
       const { sentinels, masterName } = this.#target;
       const asked = sentinels.map((node) =>
-        answerOf(connectSentinel(this.#current(), node), (redis) => wordOf(redis, masterName)),
+        answerOf(
+          connectSentinel(this.#current(), node),
+          (redis) => wordOf(redis, masterName),
+          () => null,
+        ),
       );
       const words = (await Promise.all(asked)).filter((word) => word !== null);
       // The newest configuration is that of the highest epoch: the others hear of it within a second or two.
@@ -66,16 +74,27 @@ export class RedisPeers implements Peers {
   }
 }
 
-async function answerOf<Answer>(redis: Redis, ask: (redis: Redis) => Promise<Answer>): Promise<Answer | null> {
-  redis.on('error', () => undefined); // the call fails too
+async function answerOf<Answer, Otherwise>(
+  redis: Redis,
+  ask: (redis: Redis) => Promise<Answer>,
+  otherwise: (error: unknown) => Otherwise,
+): Promise<Answer | Otherwise> {
+  let cause: unknown;
+  redis.on('error', (error) => (cause = error)); // the call fails too, and does not say why
   try {
     await redis.connect();
     return await ask(redis);
-  } catch {
-    return null;
+  } catch (error) {
+    return otherwise(error instanceof Error && error.name === 'ReplyError' ? error : (cause ?? error));
   } finally {
     redis.disconnect();
   }
+}
+
+function noWordFrom(error: unknown): NoWord {
+  if (!(error instanceof Error)) return 'silent';
+  if (error.name === 'ReplyError') return 'denied';
+  return 'code' in error && error.code === 'ECONNREFUSED' ? 'gone' : 'silent';
 }
 
 /** SENTINEL MASTER has the epoch, but only the other command has a new master before its failover has ended. */
