@@ -74,8 +74,25 @@ function besidesOf({
   return {
     bytes: lanes * (receiptsMax * RECEIPT_MEMORY_BYTES + waitingBytes + fingerprintsBytes),
     what: fingerprintsBytes === 0 ? 'receipts' : 'receipts and fingerprints',
-    keys: fingerprintsBytes === 0 ? 'receipts_max' : 'receipts_max or max_fingerprints',
+    keys: [
+      ...(lanes > 1 ? ['lanes'] : []),
+      'receipts_max',
+      ...(fingerprintsBytes === 0 ? [] : ['max_fingerprints']),
+    ].join(' or '),
   };
+}
+
+/** Warns of lanes that have room, but not for the largest body: it would be refused for ever. */
+export function smallLanes(
+  backlogBytesMax: number,
+  { lanes = 1, maxBodyBytes = 0 }: Pick<Requirements, 'lanes' | 'maxBodyBytes'>,
+): string[] {
+  const inLane = Math.floor(backlogBytesMax / lanes);
+  if (inLane >= maxBodyBytes) return [];
+  const keys = lanes > 1 ? 'lanes or receipts_max' : 'receipts_max';
+  return [
+    `each lane has room for ${mib(inLane)} (lanes is ${lanes}), less than max_body_bytes (${mib(maxBodyBytes)}): larger bodies are always answered with 503; raise maxmemory of every master, or lower ${keys}`,
+  ];
 }
 
 function noLimit(

@@ -74,6 +74,18 @@ test('a Redis with the settings it comes with gets all its remedies at once', as
   expect(await problemsOf()).toEqual(['maxmemory', 'appendonly', 'appendfsync']);
 });
 
+test('lanes that have no room for the largest body beside their receipts are warned of', async () => {
+  await given('maxmemory', String(100 * MIB));
+  const required = { ...REQUIRED, lanes: 8, receiptsMax: 2_000, maxBodyBytes: 16 * MIB };
+  const { warnings } = await examineRedis(redis, required);
+  expect(warnings).toEqual([
+    expect.stringMatching(/each lane has room for 6 MiB \(lanes is 8\).*max_body_bytes \(16 MiB\)/),
+  ]);
+  expect((await examineRedis(redis, { ...required, lanes: 2 })).warnings).toEqual([]);
+  const error: unknown = await examineRedis(redis, { ...required, receiptsMax: 20_000 }).catch((e: unknown) => e);
+  expect((error as RedisUnfit).message).toMatch(/lower lanes or receipts_max/);
+});
+
 test('a policy that evicts is refused, whatever the durability', async () => {
   await given('maxmemory-policy', 'allkeys-lru');
   for (const durability of ['fsync', 'everysec', 'none', 'managed'] as const) {

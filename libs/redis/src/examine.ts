@@ -1,6 +1,6 @@
 import type { Durability } from '@sink/config';
 import { Cluster, type Redis } from 'ioredis';
-import { backlogLimit } from './backlog-limit.ts';
+import { backlogLimit, smallLanes } from './backlog-limit.ts';
 import { type Topology, topologyOf } from './failover/topology.ts';
 import { forbidden } from './permissions.ts';
 import { operatorProblem, RedisNotReady, type RedisProblem, RedisUnfit } from './requirements.ts';
@@ -53,14 +53,16 @@ export async function examineRedis(redis: Redis | Cluster, required: Requirement
   if (first === undefined) throw new RedisNotReady('examining Redis: the Cluster has no master yet');
   const following = Math.min(...examinations.map((server) => server.following));
   const topology = topologyOf(kindOf(inCluster, required), following, required.replicas ?? 0);
+  const backlogBytesMax = Math.min(...examinations.map((server) => server.backlogBytesMax));
+  const found = [...examinations.flatMap(({ warnings }) => warnings), ...smallLanes(backlogBytesMax, required)];
   const limits = examinations.map(({ maxmemoryBytes }) => maxmemoryBytes).filter((limit) => limit !== null);
   return {
     version: first.version,
     features: { waitaof: examinations.every(({ features }) => features.waitaof) },
     maxmemoryBytes: limits.length === 0 ? null : Math.min(...limits),
-    backlogBytesMax: Math.min(...examinations.map(({ backlogBytesMax }) => backlogBytesMax)),
+    backlogBytesMax,
     topology: { kind: topology.kind, failover: topology.failover },
-    warnings: [...new Set([...examinations.flatMap(({ warnings }) => warnings), ...topology.warnings])],
+    warnings: [...new Set([...found, ...topology.warnings])],
   };
 }
 

@@ -16,6 +16,8 @@ export interface Requirements {
   readonly manifests?: boolean;
   /** Default 1. */
   readonly lanes?: number;
+  /** The largest body that a lane is to have room for; absent: any room will do. */
+  readonly maxBodyBytes?: number;
   /** The number of replicas that an append waits for; default 0. */
   readonly replicas?: number;
   /** How Redis is found, which says who decides on a failover; default: at one address. */
