@@ -102,9 +102,23 @@ describe('the whole sink, as the user of the documented ACL line,', () => {
       for (const { opsUrl } of sink.services) {
         await eventually(async () => expect((await fetch(`${opsUrl}/readyz`)).status).toBe(200), { timeoutMs: 60_000 });
       }
+      expect(performance.now() - grantedAtMs).toBeLessThan(60_000);
+
+      // The same for a password that is no longer right.
+      await redis.acl('SETUSER', 'sink', 'resetpass', '>other');
+      await redis.call('client', 'KILL', 'USER', 'sink');
+      for (const { opsUrl } of sink.services) {
+        await eventually(async () => {
+          const answer = await fetch(`${opsUrl}/readyz`);
+          expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining('refuses the login')]);
+        });
+      }
+      await redis.acl('SETUSER', 'sink', '>secret');
+      const restoredAtMs = performance.now();
+      await producers.acknowledgedMore(20);
       await producers.stop();
       await sink.drained();
-      expect(performance.now() - grantedAtMs).toBeLessThan(60_000);
+      expect(performance.now() - restoredAtMs).toBeLessThan(60_000);
       expect(await judge(sink, producers)).toMatchObject(FAULTLESS);
     },
   );
