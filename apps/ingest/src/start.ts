@@ -150,9 +150,17 @@ function timersOf(lateness: Lateness): Pick<IngestPorts['clock'], 'soon' | 'afte
   return {
     // While ingest is late, the loop first reads which clients have left: their events are not stored.
     soon: (callback) => void setImmediate(lateness.isLate ? () => void setImmediate(callback) : callback),
+    // A deadline that the loop reaches late comes before the answers that wait to be read: those count first.
     after: (ms, callback) => {
-      const timer = setTimeout(callback, ms);
-      return () => clearTimeout(timer);
+      let late: NodeJS.Immediate | null = null;
+      const timer = setTimeout(() => {
+        if (lateness.isLate) late = setImmediate(callback);
+        else callback();
+      }, ms);
+      return () => {
+        clearTimeout(timer);
+        if (late !== null) clearImmediate(late);
+      };
     },
   };
 }
