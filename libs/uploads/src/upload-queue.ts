@@ -110,7 +110,28 @@ export class UploadQueue {
         found.push(foreign ? !(await this.#removeForeign(id)) : exists === 1);
       }
     }
-    return found;
+    return this.#withoutStranded(segmentIds, found);
+  }
+
+  /**
+   * A script of BullMQ that Redis ended half-way, because the user lost a permission, leaves a job that is in no list: no
+   * worker would ever get it. They are looked for only if there are more jobs than the lists have, and removed.
+   */
+  async #withoutStranded(ids: readonly string[], found: readonly boolean[]): Promise<boolean[]> {
+    const { waiting, active, delayed, failed } = await this.counts();
+    if (found.filter(Boolean).length <= waiting + active + delayed + failed) return [...found];
+    const left: boolean[] = [];
+    for (const [index, id] of ids.entries()) {
+      left.push(found[index] === true && !(await this.#removeStranded(id)));
+    }
+    return left;
+  }
+
+  /** @returns false also for a job that ended meanwhile */
+  async #removeStranded(id: string): Promise<boolean> {
+    const state = await this.#ask('looking for an upload job', () => this.#queue.getJobState(id));
+    if (state !== 'unknown') return false;
+    return (await this.#ask('removing a stranded upload job', () => this.#queue.remove(id))) === 1;
   }
 
   /** Restores one page of failed jobs. @returns how many failed jobs there were */

@@ -212,6 +212,18 @@ describe('an upload worker', () => {
     expect((await queue.counts()).failed).toBe(0);
   });
 
+  test('a job that a script ended half-way left in no list is removed, so that it can be added again', async () => {
+    const [stranded, sound] = [randomUUID(), randomUUID()];
+    await queue.add(1, stranded);
+    await queue.add(1, sound);
+    const wait = jobKey('wait');
+    await admin.lrem(wait, 0, stranded);
+    expect(await queue.has([stranded, sound])).toEqual([false, true]);
+    await queue.add(1, stranded);
+    expect(await queue.has([stranded, sound])).toEqual([true, true]);
+    expect((await queue.counts()).waiting).toBe(2);
+  });
+
   test.each(['{"lane":"../7"}', 'nonsense', '', 'null'])('drops a job with foreign data (%s)', async (data) => {
     const id = randomUUID();
     await queue.add(0, id);
