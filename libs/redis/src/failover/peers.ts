@@ -1,6 +1,6 @@
 import type { RedisSettings } from '@sink/config';
 import type { Redis } from 'ioredis';
-import { connectInstance, connectSentinel, type SentinelTarget } from './questions.ts';
+import { connectInstance, connectSentinel, QUESTION_TIMEOUT_MS, type SentinelTarget } from './questions.ts';
 import { parseReplication, type Replication } from './replication.ts';
 
 /** What the Sentinels say. Addresses are `host:port`, as Redis and Sentinel announce them. */
@@ -74,6 +74,7 @@ export class RedisPeers implements Peers {
   }
 }
 
+/** The answer, or why there is none, in time: a server that hangs accepts the connection, and does not end it either. */
 async function answerOf<Answer, Otherwise>(
   redis: Redis,
   ask: (redis: Redis) => Promise<Answer>,
@@ -81,12 +82,14 @@ async function answerOf<Answer, Otherwise>(
 ): Promise<Answer | Otherwise> {
   let cause: unknown;
   redis.on('error', (error) => (cause = error)); // the call fails too, and does not say why
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error('no answer in time')), QUESTION_TIMEOUT_MS);
   try {
-    await redis.connect();
-    return await ask(redis);
+    return await Promise.race([late.promise, redis.connect().then(() => ask(redis))]);
   } catch (error) {
     return otherwise(error instanceof Error && error.name === 'ReplyError' ? error : (cause ?? error));
   } finally {
+    clearTimeout(timer);
     redis.disconnect();
   }
 }

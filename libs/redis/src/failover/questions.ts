@@ -7,7 +7,7 @@ type Options = Omit<RedisOptions, 'replyMapping'>;
 export type SentinelTarget = Extract<RedisSettings['target'], { readonly kind: 'sentinel' }>;
 
 /** The time limit of a question to another server while a write waits for the answer. */
-const QUESTION_TIMEOUT_MS = 1_000;
+export const QUESTION_TIMEOUT_MS = 1_000;
 const LISTENER_CONNECT_TIMEOUT_MS = 3_000;
 
 /** One question, once. */
