@@ -74,6 +74,14 @@ describe('a manifest', () => {
     expect(await idsOf()).toEqual(['s2']);
   });
 
+  test('is drawn up until it is finished', async () => {
+    await store('s1');
+    const manifest = await drawn();
+    expect(await world.uploader.isDrawn(manifest)).toBe(true);
+    await world.uploader.manifestListed(manifest);
+    expect(await world.uploader.isDrawn(manifest)).toBe(false);
+  });
+
   test('invariant 6: when all objects are listed, nothing is left in Redis', async () => {
     await store('s1');
     await store('s2', '2026/11/23/11');

@@ -4,7 +4,7 @@ import { asFields } from './reply.ts';
 import { type DurabilityBarrier, reachedAfterWrite } from './steps/barrier.ts';
 import { commit, type CommitAnswer } from './steps/commit.ts';
 import { renewLease, takeLease } from './steps/lease.ts';
-import { type DrawnManifest, drawManifest, type ListedAnswer, manifestListed } from './steps/manifest.ts';
+import { type DrawnManifest, drawManifest, drawnToken, type ListedAnswer, manifestListed } from './steps/manifest.ts';
 import { oldestChunk } from './steps/oldest.ts';
 
 /** The steps that an uploader may take on a lane. */
@@ -55,6 +55,11 @@ export class UploaderLane extends LaneView {
    */
   drawManifest(partition: string): Promise<DrawnManifest | null> {
     return drawManifest(this.redis, this.keys, partition);
+  }
+
+  /** Whether this manifest is the one that is drawn up: a failover may have lost it since. */
+  async isDrawn({ partition, token }: Pick<DrawnManifest, 'partition' | 'token'>): Promise<boolean> {
+    return (await drawnToken(this.redis, this.keys, partition)) === token;
   }
 
   /** The manifest is stored in the bucket. */

@@ -75,6 +75,11 @@ export async function drawManifest(redis: RedisPort, keys: LaneKeys, partition: 
   return { partition, token, receipts: Object.values(receipts).map((json) => parseReceipt(asText(json) ?? '')) };
 }
 
+/** The token of the manifest that is drawn up; null if none is. */
+export async function drawnToken(redis: RedisPort, keys: LaneKeys, partition: string): Promise<string | null> {
+  return asText(await redis.call('HGET', [manifestKeys(keys, partition).listing, '']));
+}
+
 export async function manifestListed(
   redis: RedisPort,
   keys: LaneKeys,
