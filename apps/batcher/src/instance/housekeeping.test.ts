@@ -25,7 +25,7 @@ test('what happens to spool files is counted, and quarantined ones are logged fo
       lanes: [world.lane],
       janitor: new SpoolJanitor(
         { spool: new SpoolDirectory(world.spoolDir), lanes: [world.lane], isClosing: () => false },
-        BATCHER_LIMITS,
+        { ...BATCHER_LIMITS, barrier: { waitaof: false, replicas: 0, timeoutMs: 1_000 } },
         { instance: 'b-me', spoolId: 'spool-1' },
       ),
       metrics: new BatcherMetrics(registry),

@@ -9,10 +9,11 @@ import { BatcherWorld } from '../test/batcher-world.ts';
 import { SpoolJanitor } from './spool-janitor.ts';
 
 const world = new BatcherWorld();
+const SETTINGS = { ...BATCHER_LIMITS, barrier: { waitaof: false, replicas: 0, timeoutMs: 1_000 } };
 
 async function tidy(instance: string, isClosing: (segmentId: string) => boolean = () => false): Promise<number> {
   const ports = { spool: new SpoolDirectory(world.spoolDir), lanes: [world.lane], isClosing };
-  const janitor = new SpoolJanitor(ports, BATCHER_LIMITS, { instance, spoolId: 'spool-1' });
+  const janitor = new SpoolJanitor(ports, SETTINGS, { instance, spoolId: 'spool-1' });
   return (await janitor.tidy()).removed;
 }
 
@@ -82,7 +83,7 @@ describe('tidying the spool', () => {
     await leaveFile('b-other', 's-1.open');
     await world.server.kill();
     const spool = new SpoolDirectory(world.spoolDir);
-    const janitor = new SpoolJanitor({ spool, lanes: [world.strictLane()], isClosing: () => false }, BATCHER_LIMITS, {
+    const janitor = new SpoolJanitor({ spool, lanes: [world.strictLane()], isClosing: () => false }, SETTINGS, {
       instance: 'b-me',
       spoolId: null,
     });

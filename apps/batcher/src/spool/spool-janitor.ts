@@ -38,12 +38,16 @@ interface Place {
  */
 export class SpoolJanitor {
   readonly #ports: SpoolJanitorPorts;
-  readonly #settings: Pick<BatcherSettings, 'tidyFilesMax'>;
+  readonly #settings: Pick<BatcherSettings, 'tidyFilesMax' | 'barrier'>;
   readonly #options: SpoolJanitorOptions;
   /** Listed files that were not looked at yet. */
   #rest: Place[] = [];
 
-  constructor(ports: SpoolJanitorPorts, settings: Pick<BatcherSettings, 'tidyFilesMax'>, options: SpoolJanitorOptions) {
+  constructor(
+    ports: SpoolJanitorPorts,
+    settings: Pick<BatcherSettings, 'tidyFilesMax' | 'barrier'>,
+    options: SpoolJanitorOptions,
+  ) {
     this.#ports = ports;
     this.#settings = settings;
     this.#options = options;
@@ -107,7 +111,9 @@ export class SpoolJanitor {
     const lane = await this.#laneOf(found.record);
     const answer = await lane?.adopt(found.record, spoolId);
     if (answer === 'adopted') return 'adopted';
-    if (answer !== 'superfluous') return 'kept';
+    if (lane === undefined || answer !== 'superfluous') return 'kept';
+    // A master that was replaced may still have chunks that the new one no longer has.
+    if (!(await lane.reachedAfterWrite(this.#settings.barrier))) return 'kept'; // rule: janitor.barrier
     await spool.remove(instance, file);
     return 'removed';
   }
