@@ -186,7 +186,7 @@ export class GroupCommit implements EventAppender {
   #holdUp(): HoldUp {
     const holdUps = [...this.#holdUps.values()];
     if (holdUps.includes('backlog_full')) return 'backlog_full';
-    return holdUps.length > 0 && holdUps.every((holdUp) => holdUp === 'overloaded') ? 'overloaded' : 'redis_away';
+    return holdUps.includes('redis_away') ? 'redis_away' : 'overloaded';
   }
 
   /** Refuses chunks that wait for a writer at their deadline. */

@@ -87,7 +87,8 @@ export class LaneWriter {
   #sequence = 0;
   /** Of the chunk that is being stored: an append of it may have been executed, or may be executed yet. */
   #inDoubt = false;
-  #heldBy: HoldUp = 'redis_away';
+  /** Null: not known yet. */
+  #heldBy: HoldUp | null = null;
   /** The memory for the body of the next large chunk. */
   #spare: Buffer | null = null;
 
@@ -107,7 +108,7 @@ export class LaneWriter {
     this.#inDoubt = false;
     const { promise: outcome, resolve: settle } = Promise.withResolvers<AppendOutcome>();
     const cancel = clock.after(Math.max(0, chunk.deadlineMs - clock.monotonicMs()), () => {
-      if (this.#inDoubt) heldUp(this.#holdUpWithoutAnswer());
+      heldUp(this.#inDoubt || this.#heldBy === null ? this.#holdUpWithoutAnswer() : this.#heldBy);
       settle(this.#outcomeNow());
     });
     const storeAndSettle = async (): Promise<void> => {
@@ -197,7 +198,7 @@ export class LaneWriter {
 
   /** The outcome of the chunk if its deadline is now. */
   #outcomeNow(): AppendOutcome {
-    if (!this.#inDoubt) return this.#heldBy;
+    if (!this.#inDoubt) return this.#heldBy ?? this.#holdUpWithoutAnswer();
     return 'in_doubt'; // rule: writer.doubt
   }
 
