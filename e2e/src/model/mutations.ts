@@ -95,11 +95,6 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     shows: /DOUBLED/,
   },
   {
-    name: 'a segment is spilled before its seal is durable',
-    edits: [{ rule: 'spill.barrier', to: '' }],
-    shows: /DOUBLED/,
-  },
-  {
     name: 'a manifest is written before its list is durable',
     edits: [{ rule: 'manifest.barrier', to: '' }],
     shows: /LISTED TWICE/,

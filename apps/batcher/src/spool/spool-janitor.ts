@@ -109,11 +109,16 @@ export class SpoolJanitor {
     // Redis was asked before this look. A file that is still marked was not committed by an uploader that saw the mark.
     if (found.kind !== 'sound' || found.state !== 'spilled') return 'kept';
     const lane = await this.#laneOf(found.record);
-    const answer = await lane?.adopt(found.record, spoolId);
+    let answer = await lane?.adopt(found.record, spoolId);
+    const { barrier } = this.#settings;
+    if (lane !== undefined && answer === 'superfluous' && barrier.replicas > 0) {
+      // A master that was replaced may still have chunks that the new one no longer has. If the barrier went to the new one,
+      // so does the second question.
+      if (!(await lane.reachedAfterWrite(barrier))) return 'kept'; // rule: janitor.barrier
+      answer = await lane.adopt(found.record, spoolId);
+    }
     if (answer === 'adopted') return 'adopted';
-    if (lane === undefined || answer !== 'superfluous') return 'kept';
-    // A master that was replaced may still have chunks that the new one no longer has.
-    if (!(await lane.reachedAfterWrite(this.#settings.barrier))) return 'kept'; // rule: janitor.barrier
+    if (answer !== 'superfluous') return 'kept';
     await spool.remove(instance, file);
     return 'removed';
   }
