@@ -5,12 +5,12 @@ import { Redis } from 'ioredis';
 import type { Pipeline } from '../harness/pipeline.ts';
 
 /**
- * The keys that stay in Redis at the end: a lane's identity, its (capped) receipts, the writers of killed ingests,
+ * The keys that stay in Redis at the end: a lane's identity, its (capped) receipts and their places, the writers of killed ingests,
  * which expire after an hour, and what BullMQ keeps of a queue without jobs.
  */
 const PERMANENT = [
   /^\{[^}]+\}:lanes$/,
-  /^\{[^}]+\}:(meta|receipts|writers)$/,
+  /^\{[^}]+\}:(meta|receipts|places|writers)$/,
   /^\{[^}]+:uploads\}:[^:]+:(meta|id|events|stalled-check|marker)$/,
 ];
 

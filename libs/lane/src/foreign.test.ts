@@ -9,8 +9,8 @@ const STEPS: Record<string, { run: (id: string) => Promise<unknown>; keys: (keyo
   append: { run: () => world.ingest.append(world.request(1)), keys: ['chunks', 'taken', 'left', 'writers', 'backlog'] },
   seal: { run: (id) => world.seal('s2', [[id, 0, 1]]), keys: ['chunks', 'taken', 'records', 'backlog'] },
   commit: {
-    run: () => world.uploader.commit(receiptOf('s1'), 100),
-    keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog', 'receipts'],
+    run: () => world.uploader.commit(receiptOf('s1'), 100, undefined, 'events at AWS'),
+    keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog', 'receipts', 'places'],
   },
   release: {
     run: async (id) => world.batcher.release(recordOf('s1', [[id, 0, 1]]), 'spool-1'),
