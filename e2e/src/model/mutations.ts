@@ -95,11 +95,6 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     shows: /DOUBLED/,
   },
   {
-    name: 'a manifest is written before its list is durable',
-    edits: [{ rule: 'manifest.barrier', to: '' }],
-    shows: /LISTED TWICE/,
-  },
-  {
     name: 'a barrier writes nothing of its own',
     edits: [{ rule: 'barrier.write', to: '' }],
     shows: /DOUBLED|LISTED TWICE/,
