@@ -12,6 +12,8 @@ it('a sink that is stopped soon after everything was killed writes out what was 
   const [port, batcherPort] = [await freePort(), await freePort()];
   const start = async (): Promise<ManagedProcess> => {
     const env = {
+      // Under npm, the sink announces itself in another form.
+      npm_lifecycle_event: undefined,
       SINK_HOST: '127.0.0.1',
       SINK_PORT: String(port),
       SINK_INGEST_OPS_PORT: String(ingestPort),

@@ -55,12 +55,13 @@ it(
     try {
       const lane = new BatcherLane(new IoredisPort(client), 'week', 0);
       const uid = await lane.open('f00d');
+      await client.hset(lane.keys.places, `week at ${new URL(s3.url).host}`, '1');
       for (let start = 0; start < OBJECTS; start += PAGE) {
         const adding = client.pipeline();
         for (let n = start; n < start + PAGE; n++) {
           const { receipt, body } = receiptOf(n, uid);
           s3.plant(receipt.key, body);
-          adding.xadd(lane.keys.receipts, '*', 'v', '1', 'r', JSON.stringify(receipt));
+          adding.xadd(lane.keys.receipts, '*', 'v', '1', 'r', JSON.stringify(receipt), 'p', '1');
         }
         await adding.exec();
       }
