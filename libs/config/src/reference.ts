@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isLive } from './changes.ts';
 import { DEFAULT_PLACES } from './config-file.ts';
 import { environmentName } from './keys.ts';
 import { sections, settings, settingPaths, isSettingPath, type SettingPath } from './settings.ts';
@@ -9,7 +10,16 @@ function schemaOf(path: SettingPath): JsonSchema {
   const { description, allowed, schema } = settings[path];
   const generated: JsonSchema = z.toJSONSchema(schema, { io: 'input' });
   delete generated['$schema'];
-  return { ...generated, description: `${description} Allowed: ${allowed}.` };
+  return {
+    ...generated,
+    description: `${description} Allowed: ${allowed}. Change: ${changeOf(path)}.`,
+    'x-change': changeOf(path),
+  };
+}
+
+/** Whether a change of the key takes effect in a running sink, or at its next start. */
+function changeOf(path: SettingPath): 'live' | 'restart' {
+  return isLive(path) ? 'live' : 'restart';
 }
 
 /** The JSON Schema of a configuration file, for editors, in canonical spelling only. */
@@ -43,9 +53,8 @@ export function renderJsonSchema(): string {
 export function renderReference(): string {
   const tables = sections.map(({ title, fields }) => {
     const rows = Object.keys(fields).filter(isSettingPath).map(renderRow);
-    return [`## ${title}`, '', '| Key | Default | Allowed | What it does |', '| --- | --- | --- | --- |', ...rows].join(
-      '\n',
-    );
+    const head = ['| Key | Default | Change | Allowed | What it does |', '| --- | --- | --- | --- | --- |'];
+    return [`## ${title}`, '', ...head, ...rows].join('\n');
   });
   return `${INTRODUCTION}\n${tables.join('\n\n')}\n`;
 }
@@ -55,7 +64,7 @@ function renderRow(path: SettingPath): string {
   const { allowed, description } = settings[path];
   const shown =
     initial === undefined ? '' : `\`${initial === '' ? "''" : JSON.stringify(initial).replaceAll('"', '')}\``;
-  return `| \`${path}\` | ${shown} | ${escape(allowed)} | ${escape(description)} |`;
+  return `| \`${path}\` | ${shown} | ${changeOf(path)} | ${escape(allowed)} | ${escape(description)} |`;
 }
 
 function escape(text: string): string {
@@ -109,6 +118,9 @@ variable is not set. \`$$\{\` is a literal \`\${\`, and every other \`$\` stays 
 **Secrets** can be read from files: the key with \`_file\` contains the path. Within one source, give either the secret or
 its file; a later source overrides both. Line breaks at the end of the file are ignored. Secrets are never printed. The
 files of \`aws\` are read again when the store refuses the credentials, and every three minutes.
+
+**Change** says when a changed value takes effect. \`live\`: in the running sink, without a restart.
+\`restart\`: at the next start; until then the earlier value stays in force.
 
 **Editors** complete the keys with [config.schema.json](config.schema.json): put
 \`# yaml-language-server: $schema=<path>/config.schema.json\` at the top of a YAML file, or \`"$schema"\` into a JSON file.
