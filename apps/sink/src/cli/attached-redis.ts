@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Environment, SinkConfig } from '@sink/config';
 import { awaitRedis, connectRedis, type RedisExamination, requireRedis } from '@sink/redis';
 import { createLogger, silentLog, systemClock } from '@sink/runtime';
-import { lockDataDirectory } from '../own-redis/data-lock.ts';
+import { DataDirectoryInUse, lockDataDirectory } from '../own-redis/data-lock.ts';
 import { startOwnRedis } from '../own-redis/own-redis.ts';
 import { readLastRedis } from '../own-redis/redis-conf.ts';
 import { StartError } from '../start-error.ts';
@@ -25,10 +25,12 @@ export async function attachRedis(config: SinkConfig, env: Environment, signal: 
   if (config.redis !== null) return { url: null, release: async () => undefined };
   const directory = join(config.dataDir, 'redis');
   try {
-    const lock = lockDataDirectory(join(directory, 'sink.lock'));
     const log = createLogger({ service: 'sink', level: 'error', secrets: config.secrets });
+    const ports = { clock: systemClock, log, signal };
+    const lock = await lockDataDirectory(join(directory, 'sink.lock'), { ...ports, waits: false });
+    if (lock === null) throw new StartError('redis_failed', 'stopped while its Redis was starting');
     try {
-      const redis = await startOwnRedis({ directory, port: 0, env, clock: systemClock, log, signal });
+      const redis = await startOwnRedis({ directory, port: 0, env, lock, ...ports });
       if (redis === null) throw new StartError('redis_failed', 'stopped while its Redis was starting');
       return {
         url: redis.url,
@@ -42,9 +44,10 @@ export async function attachRedis(config: SinkConfig, env: Environment, signal: 
       throw error;
     }
   } catch (error) {
-    if (!(error instanceof StartError) || error.code !== 'data_dir_in_use') throw error;
+    if (!(error instanceof DataDirectoryInUse)) throw error;
     const running = readLastRedis(directory);
-    if (running === null) throw error;
+    // Redis listens on 127.0.0.1, which is another one in another container.
+    if (running === null || error.isElsewhere) throw error;
     return { url: `redis://:${running.password}@127.0.0.1:${running.port}`, release: async () => undefined };
   }
 }

@@ -21,6 +21,11 @@ export interface DiskWatchOptions {
   readonly dataDir: string;
   readonly redis: Pick<OwnRedisSettings, 'directory' | 'port' | 'password'>;
   readonly plan: Pick<DiskPlan, 'isSmall' | 'rewriteMinBytes' | 'reserveBytes'>;
+  /**
+   * Whether a Redis on another host may still have the file open: the lock was taken from a sink that was only silent. Then
+   * the file is rewritten before the services start, so that what that Redis may yet write goes to a file of the past.
+   */
+  readonly leavesOldFile?: boolean;
   readonly clock: Clock;
   readonly log: FailureLog;
 }
@@ -52,9 +57,11 @@ export class DiskWatch {
    * @throws StartError `disk_full`
    */
   async prepare(signal: AbortSignal): Promise<void> {
-    const { clock, dataDir } = this.#options;
+    const { dataDir } = this.#options;
     const liveBytes = await this.#liveBytes();
     let look = this.#look();
+    if (this.#options.leavesOldFile === true && look.freeBytes >= liveBytes + FLOOR_BYTES)
+      return this.#rewriteNow(signal);
     if (!this.#isDue(look) && look.freeBytes >= this.#options.plan.reserveBytes) return;
     if (look.freeBytes < liveBytes + FLOOR_BYTES) {
       removeOpenSegments(join(dataDir, 'spool'));
@@ -68,6 +75,11 @@ export class DiskWatch {
       const remedy = `free ${mib(lacksBytes)} or grow the volume by as much`;
       throw new StartError('disk_full', `the volume of ${dataDir} is full: ${file}: ${remedy}; no event is lost`);
     }
+    await this.#rewriteNow(signal);
+  }
+
+  async #rewriteNow(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
     await this.#rewrite();
     while (this.#rewriting && !signal.aborted) {
       await clock.sleep(LOOK_MS, signal);

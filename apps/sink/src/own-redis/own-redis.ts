@@ -15,6 +15,7 @@ import {
 } from '@sink/runtime';
 import { StartError } from '../start-error.ts';
 import { diskFull } from './disk-full.ts';
+import type { DataLock } from './held-lock.ts';
 import { newRedisSettings, type OwnRedisSettings, writeRedisConf } from './redis-conf.ts';
 import { startLifeline } from './redis-orphan.ts';
 import { removeLeftovers } from './volume.ts';
@@ -33,6 +34,8 @@ export interface OwnRedisOptions {
   /** Default true. */
   readonly rewritesByItself?: boolean;
   readonly env: Environment;
+  /** The lock of the data directory: Redis keeps it as long as it runs, and is killed when it is lost. */
+  readonly lock: Pick<DataLock, 'descriptor' | 'lost'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -104,15 +107,20 @@ function launch(
   settings: OwnRedisSettings,
   options: OwnRedisOptions,
 ): { readonly kept: KeptProcess; readonly started: Promise<Start> } {
-  const { clock, env, log, signal } = options;
+  const { clock, env, lock, log, signal } = options;
   const conf = writeConf(settings);
   const { promise: started, resolve } = Promise.withResolvers<Start>();
   let wasReady = false;
   const spawnRedis = (): ChildProcess => {
     removeLeftovers(settings.directory);
     const child = withUmask(privateUmask(settings.directory), () =>
-      spawn(redisServer(env), [conf], { stdio: ['ignore', 'pipe', 'pipe'], detached: true }),
+      spawn(redisServer(env), [conf], {
+        stdio: ['ignore', 'pipe', 'pipe', lock.descriptor ?? 'ignore'],
+        detached: true,
+      }),
     );
+    // Not typed for four of them.
+    if (child.stdout === null || child.stderr === null) throw new Error('starting Redis: it has no pipes');
     const output = new RedisLog(child.stdout, log, () => {
       wasReady = true;
       resolve({ kind: 'ready' });
@@ -131,6 +139,7 @@ function launch(
     log,
   });
   kept.start();
+  lock.lost.addEventListener('abort', () => void kept.kill(), { once: true });
   if (signal.aborted) resolve({ kind: 'stopped' });
   else signal.addEventListener('abort', () => resolve({ kind: 'stopped' }), { once: true });
   return { kept, started };

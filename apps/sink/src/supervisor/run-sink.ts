@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { ConfigError, describeConfigFile, type Environment, type RedisSettings, type SinkConfig } from '@sink/config';
 import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, systemClock, transientStorage } from '@sink/runtime';
 import { announcement, announcementText, takingText } from './announcement.ts';
-import { lockDataDirectory } from '../own-redis/data-lock.ts';
+import { lockDataDirectory, type LockTimes } from '../own-redis/data-lock.ts';
 import type { DiskPlan } from '../own-redis/disk-plan.ts';
 import { DiskWatch } from '../own-redis/disk-watch.ts';
+import type { DataLock } from '../own-redis/held-lock.ts';
 import { type OwnRedis, startOwnRedis } from '../own-redis/own-redis.ts';
 import { describeLowered, planVolume } from '../own-redis/volume.ts';
 import { StartError } from '../start-error.ts';
@@ -26,6 +27,8 @@ export interface SinkOptions {
   /** `--config FILE`, handed on to the services. */
   readonly configArguments: readonly string[];
   readonly programOf: ProgramOf;
+  /** Of the lock of data_dir. Default: LOCK_TIMES. */
+  readonly lockTimes?: LockTimes;
 }
 
 /**
@@ -45,19 +48,19 @@ export async function runSink(options: SinkOptions): Promise<number> {
   const transient = config.redis === null ? transientStorage(redisDirectory) : null;
   if (transient !== null) log.warn(`accepted events are in Redis only, until they are uploaded: ${transient}`);
   // The sink locks the directory only for a Redis of its own: with a shared Redis, several sinks may spool in it.
-  const lock = config.redis === null ? lockDataDirectory(join(redisDirectory, 'sink.lock')) : null;
+  const lock = config.redis === null ? await lockFor(options, redisDirectory, log, signals.stop) : null;
+  if (config.redis === null && lock === null) return EXIT_OK;
   let inOrder = true;
   const ended = new AbortController();
   try {
-    const waitMs = lock?.predecessorDied === true ? config.stopGraceMs + PORT_WAIT_MS : PORT_WAIT_MS;
-    await awaitFreePorts(config, { waitMs, clock: systemClock, signal: signals.stop });
+    await awaitPorts(config, lock?.predecessorDied === true, signals.stop);
     const plan = config.redis === null ? planVolume(config) : null;
     if (plan !== null && plan.problems.length > 0) throw new ConfigError(plan.problems);
     const lowered = plan === null ? null : describeLowered(plan);
     if (lowered !== null) log.warn({ ...plan?.environment }, lowered);
-    const redis = config.redis === null ? await startRedis(options, redisDirectory, plan, log, signals.stop) : null;
-    if (redis !== null && plan !== null) {
-      await watchDisk(config, redis, { plan, log }, { stop: signals.stop, ended: ended.signal });
+    const redis = lock === null ? null : await startRedis(options, redisDirectory, { lock, plan }, log, signals.stop);
+    if (lock !== null && redis !== null && plan !== null) {
+      await watchDisk(config, redis, { lock, plan, log }, { stop: signals.stop, ended: ended.signal });
     }
     if (signals.stop.aborted) {
       await redis?.stop(config.stopGraceMs);
@@ -66,13 +69,17 @@ export async function runSink(options: SinkOptions): Promise<number> {
     if (redis !== null && lock?.predecessorDied === true) await takeOverAtOnce(redis.url, config, log);
     const floor = plan === null ? {} : { SINK_DISK_FLOOR: String(plan.floorBytes) };
     const planned = { ...options, env: { ...env, ...plan?.environment, ...floor } };
-    const outcome = await runServices(planned, redis, log, signals);
+    const outcome = await runServices(
+      planned,
+      { redis, lost: lock?.lost ?? new AbortController().signal },
+      log,
+      signals,
+    );
     inOrder = outcome.inOrder;
     return outcome.exitCode;
   } finally {
     ended.abort();
-    // A lock that stays tells the next start that services were killed.
-    if (inOrder) lock?.release();
+    lock?.release(inOrder ? 'in order' : 'killed');
   }
 }
 
@@ -92,14 +99,39 @@ async function takeOverAtOnce(url: string, config: SinkConfig, log: Logger): Pro
 async function startRedis(
   { config, env }: SinkOptions,
   directory: string,
-  plan: DiskPlan | null,
+  { lock, plan }: { readonly lock: DataLock; readonly plan: DiskPlan | null },
   log: Logger,
   signal: AbortSignal,
 ): Promise<OwnRedis | null> {
   await stopOrphanedRedis(directory, systemClock, log);
   if (signal.aborted) return null;
   const rewritesByItself = plan?.isSmall !== true;
-  return startOwnRedis({ directory, port: config.redisPort, rewritesByItself, env, clock: systemClock, log, signal });
+  const { redisPort: port } = config;
+  return startOwnRedis({ directory, port, rewritesByItself, env, lock, clock: systemClock, log, signal });
+}
+
+/** Null when a signal ends the wait for it. */
+function lockFor(
+  { config, lockTimes }: SinkOptions,
+  redisDirectory: string,
+  log: Logger,
+  stop: AbortSignal,
+): Promise<DataLock | null> {
+  return lockDataDirectory(join(redisDirectory, 'sink.lock'), {
+    clock: systemClock,
+    log,
+    signal: stop,
+    stopLeftovers: async () => {
+      await awaitPorts(config, true, stop);
+      await stopOrphanedRedis(redisDirectory, systemClock, log);
+    },
+    ...(lockTimes === undefined ? {} : { times: lockTimes }),
+  });
+}
+
+function awaitPorts(config: SinkConfig, predecessorDied: boolean, signal: AbortSignal): Promise<void> {
+  const waitMs = predecessorDied ? config.stopGraceMs + PORT_WAIT_MS : PORT_WAIT_MS;
+  return awaitFreePorts(config, { waitMs, clock: systemClock, signal });
 }
 
 /**
@@ -109,10 +141,11 @@ async function startRedis(
 async function watchDisk(
   { dataDir, stopGraceMs }: SinkConfig,
   redis: OwnRedis,
-  { plan, log }: { readonly plan: DiskPlan; readonly log: Logger },
+  { lock, plan, log }: { readonly lock: DataLock; readonly plan: DiskPlan; readonly log: Logger },
   { stop, ended }: { readonly stop: AbortSignal; readonly ended: AbortSignal },
 ): Promise<void> {
-  const watch = new DiskWatch({ dataDir, redis: redis.settings, plan, clock: systemClock, log });
+  const leavesOldFile = lock.predecessorSilent;
+  const watch = new DiskWatch({ dataDir, redis: redis.settings, plan, leavesOldFile, clock: systemClock, log });
   try {
     await watch.prepare(stop);
   } catch (error) {
@@ -127,7 +160,7 @@ async function watchDisk(
 
 async function runServices(
   options: SinkOptions,
-  redis: OwnRedis | null,
+  { redis, lost }: { readonly redis: OwnRedis | null; readonly lost: AbortSignal },
   log: Logger,
   signals: StopSignals,
 ): Promise<{ readonly exitCode: number; readonly inOrder: boolean }> {
@@ -155,17 +188,20 @@ async function runServices(
     if (ready) announce(config, env, log, []);
   });
 
-  await aborted(signals.stop);
-  const startedMs = systemClock.monotonicMs();
-  log.info('stopping: ingest first, then batcher, uploader and Redis');
-  const inOrder = stopInOrder(services, redis, config, startedMs);
-  const hurried = aborted(signals.hurry).then(() => 'hurried' as const);
-  const outcome = await Promise.race([inOrder, hurried]);
-  if (outcome === 'hurried') {
-    log.warn('stopped at once: accepted events stay in Redis and are uploaded after the next start');
+  const stopWhenAsked = async (): Promise<'hurried' | Awaited<ReturnType<typeof stopInOrder>>> => {
+    await aborted(signals.stop);
+    log.info('stopping: ingest first, then batcher, uploader and Redis');
+    const inOrder = stopInOrder(services, redis, config, systemClock.monotonicMs());
+    return Promise.race([inOrder, aborted(signals.hurry).then(() => 'hurried' as const)]);
+  };
+  const lockLost = aborted(lost).then(() => 'lost' as const);
+  const outcome = await Promise.race([stopWhenAsked(), lockLost]);
+  if (outcome === 'hurried' || outcome === 'lost') {
+    const why = outcome === 'lost' ? 'the other sink uploads them' : 'are uploaded after the next start';
+    log.warn(`stopped at once: accepted events stay in Redis and ${why}`);
     await Promise.all([services.kill(), redis?.process.kill()]);
     await redis?.stop(0);
-    return { exitCode: 130, inOrder: false };
+    return { exitCode: outcome === 'lost' ? EXIT_FAILED : 130, inOrder: false };
   }
   const left = outcome.left ?? { inRedis: 0, inSpool: 0 };
   const then = redis === null ? 'other instances upload them, or the next start does' : 'the next start uploads them';
