@@ -8,7 +8,7 @@ import type { BatcherPorts, LaneEvents, Reporter, UploadHandover } from './ports
 import type { BatcherSettings } from './settings.ts';
 import { Spiller, type SpillerOptions } from './spool/spiller.ts';
 import { SpoolJanitor } from './spool/spool-janitor.ts';
-import { SpoolRoom } from './spool/spool-room.ts';
+import { SpoolRoom, type SpoolRoomPorts } from './spool/spool-room.ts';
 
 /** Spilling is possible: the spool directory has an id, and the configuration allows it. */
 interface Spilling {
@@ -108,12 +108,15 @@ export class Batcher {
     const used = (bytes: number): void => {
       metrics.spoolBytes = bytes;
     };
+    const disk: SpoolRoomPorts['disk'] = (found) => {
+      metrics.disk = found;
+    };
     const changed = (problem: string | null): void => {
       readiness.set('room', problem);
       if (problem === null) log.info({}, 'there is room for segment files again');
       else log.warn({ problem }, 'no room for segment files');
     };
-    return new SpoolRoom({ spool, clock, used, changed }, this.#settings);
+    return new SpoolRoom({ spool, clock, used, disk, changed }, this.#settings);
   }
 
   #composeLane(

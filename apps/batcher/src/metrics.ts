@@ -1,5 +1,9 @@
 import type { LaneView } from '@sink/lane';
 import { Instruments, type Registry } from '@sink/runtime';
+import type { BatcherSettings } from './settings.ts';
+
+/** What the gauges of a lane are compared with. */
+type ObservedLimits = Pick<BatcherSettings, 'backlogBytesMax' | 'scheduledIntervalMs'>;
 
 /** The batcher's figures. Labels are lanes, whose number the configuration bounds. */
 export class BatcherMetrics extends Instruments {
@@ -7,6 +11,8 @@ export class BatcherMetrics extends Instruments {
   openFiles = 0;
   /** Bytes of all files in the spool directory. */
   spoolBytes = 0;
+  /** The disk of the spool; null: it cannot be seen. */
+  disk: { readonly freeBytes: number; readonly totalBytes: number; readonly reserveBytes: number } | null = null;
 
   readonly sealed = this.counter('sink_segments_sealed_total', 'Segments that were sealed.', 'lane');
   readonly sealedEvents = this.counter(
@@ -67,6 +73,15 @@ export class BatcherMetrics extends Instruments {
     'lane',
   );
   readonly #backlogBytes = this.gauge('sink_backlog_bytes', 'Bytes of the backlog in Redis.', 'lane');
+  readonly #backlogBytesMax = this.gauge(
+    'sink_backlog_max_bytes',
+    'The size of the backlog in Redis at which ingest answers 503: the share of the lane in max_backlog_bytes.',
+    'lane',
+  );
+  readonly #interval = this.gauge(
+    'sink_scheduled_interval_seconds',
+    'The scheduled_interval in force: how long after its first event an object is closed that is not full.',
+  );
   readonly #oldest = this.gauge(
     'sink_oldest_unsealed_age_seconds',
     'Age of the oldest accepted event that is not sealed; 0 if there is none.',
@@ -91,11 +106,22 @@ export class BatcherMetrics extends Instruments {
       () => this.spoolBytes,
     );
     this.gaugeOf('sink_open_files', 'Segment files that the batcher is filling.', () => this.openFiles);
+    const disk = (name: string, help: string, field: 'freeBytes' | 'totalBytes' | 'reserveBytes'): void => {
+      this.gaugeOf(name, help, () => this.disk?.[field] ?? Number.NaN);
+    };
+    disk('sink_disk_free_bytes', 'Bytes that are free on the disk of data_dir/spool.', 'freeBytes');
+    disk('sink_disk_bytes', 'The size of the disk of data_dir/spool.', 'totalBytes');
+    disk('sink_disk_reserve_bytes', 'The free bytes below which the batcher writes no files.', 'reserveBytes');
   }
 
-  /** Reads a lane's gauges from Redis. */
-  async observe(lane: LaneView, nowMs: number): Promise<void> {
+  /** Reads a lane's gauges from Redis, and sets them beside the limits in force. */
+  async observe(lane: LaneView, nowMs: number, limits: ObservedLimits): Promise<void> {
     const label = { lane: String(lane.number) };
+    // From 0 on: Prometheus does not see the increase of a counter that begins at 1.
+    const { sealed, sealedEvents, recoveries, claimed, restored, foreign, released } = this;
+    for (const counter of [sealed, sealedEvents, recoveries, claimed, restored, foreign, released]) {
+      counter.inc(label, 0);
+    }
     const [{ events, bytes }, spilled, oldestMs, { fingerprints, early }] = await Promise.all([
       lane.backlog(),
       lane.spilledBacklog(),
@@ -104,6 +130,8 @@ export class BatcherMetrics extends Instruments {
     ]);
     this.#backlogEvents.set(label, events);
     this.#backlogBytes.set(label, bytes);
+    this.#backlogBytesMax.set(label, limits.backlogBytesMax);
+    this.#interval.set(limits.scheduledIntervalMs / 1_000);
     this.#spilledEvents.set(label, spilled.events);
     this.#spilledBytes.set(label, spilled.bytes);
     this.#fingerprints.set(label, fingerprints);

@@ -75,6 +75,8 @@ export interface BatcherSettings extends Readonly<typeof BATCHER_LIMITS>, Config
   /** Files open at a time, over all lanes. */
   readonly openFilesMax: number;
   readonly barrier: DurabilityBarrier;
+  /** Bytes of a lane's backlog in Redis at which ingest refuses events. */
+  readonly backlogBytesMax: number;
   /** Bytes of a lane's backlog in Redis from which on its segments are released; null: nothing is spilled. */
   readonly spillAtBytes: number | null;
   /** Null: as much as the disk has. */
@@ -102,6 +104,7 @@ export function batcherSettings(
     openFilesMax: config.maxOpenFiles,
     leaseMs: config.leaseMs,
     barrier: redis.barrier,
+    backlogBytesMax: Math.floor(redis.backlogBytesMax / config.lanes),
     spillAtBytes: spillAtBytes === 'never' ? null : Math.floor(spillAtBytes / config.lanes),
     spoolBytesMax: config.maxSpoolBytes,
     reserveBytes: config.diskReserveBytes,

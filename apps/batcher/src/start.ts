@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { describeOtherSinks, openRedis } from '@sink/redis';
+import { describeOtherSinks, openRedis, registerMemoryMetrics } from '@sink/redis';
 import { FailureReporter, makePrivateDirectory, type ServiceContext, tightenDirectory } from '@sink/runtime';
 import { SpoolDirectory, SpoolError } from '@sink/spool';
 import { UploadQueue } from '@sink/uploads';
@@ -21,6 +21,7 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
   const spool = new SpoolDirectory(join(config.dataDir, 'spool'));
   await tryWriting(spool);
   const { commands, connect, port, barrier, backlogBytesMax } = await openRedis(context);
+  registerMemoryMetrics(registry, commands);
   const uploads = new UploadQueue(connect('queue'), config.sinkName, { log });
   const queueing = new FailureReporter(context, { name: 'queueing uploads', unreadyAfterMs: UNREADY_AFTER_MS });
   shutdown.add('upload queue', () => uploads.close());

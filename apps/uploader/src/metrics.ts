@@ -1,5 +1,5 @@
 import { Instruments, type Registry } from '@sink/runtime';
-import type { FailureKind } from './upload/failure.ts';
+import { FAILURE_KINDS, type FailureKind } from './upload/failure.ts';
 
 /** `stored`: this try wrote the object; `existed`: an earlier one had; `gone`: committed before; `failed`: tried again. */
 export type UploadOutcome = 'stored' | 'existed' | 'gone' | 'failed';
@@ -16,6 +16,11 @@ export class UploaderMetrics extends Instruments {
   readonly spilledWaiting = this.gauge(
     'sink_segments_spilled_waiting',
     'Spilled segments of all spool directories that are not committed yet.',
+    'lane',
+  );
+  readonly oldestSealedAge = this.gauge(
+    'sink_oldest_sealed_age_seconds',
+    'Seconds since the oldest segment that is not committed was sealed, with spilled ones, as of the last sweep; 0 if there is none.',
     'lane',
   );
   readonly unattended = this.gauge(
@@ -39,6 +44,10 @@ export class UploaderMetrics extends Instruments {
     'sink_accepted_to_stored_seconds',
     "Seconds from the acceptance of a segment's oldest event until its object is stored in the bucket.",
     [0.3, 1, 3, 10, 30, 60, 120, 300, 1_800, 7_200, 43_200],
+  );
+  readonly interval = this.gauge(
+    'sink_scheduled_interval_seconds',
+    'The scheduled_interval in force: how long after its first event an object is closed that is not full.',
   );
   readonly retries = this.counter(
     'sink_upload_retries_total',
@@ -65,6 +74,7 @@ export class UploaderMetrics extends Instruments {
     for (const result of ['stored', 'existed', 'gone', 'failed'] satisfies UploadOutcome[]) {
       this.uploads.inc({ result }, 0);
     }
+    for (const kind of FAILURE_KINDS) this.retries.inc({ kind }, 0);
     for (const result of ['stored', 'existed', 'failed'] satisfies ManifestOutcome[]) {
       this.manifests.inc({ result }, 0);
     }

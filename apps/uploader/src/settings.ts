@@ -30,7 +30,10 @@ const LIMITS = {
 export interface UploaderSettings
   extends
     Readonly<typeof LIMITS>,
-    Pick<SinkConfig, 'sinkName' | 'lanes' | 'prefix' | 'receiptsMax' | 'manifests' | 'uploadTimeoutMs'> {
+    Pick<
+      SinkConfig,
+      'sinkName' | 'lanes' | 'prefix' | 'receiptsMax' | 'manifests' | 'uploadTimeoutMs' | 'scheduledIntervalMs'
+    > {
   /** How durable a seal, or the decision on a manifest, is before it becomes visible in the bucket. */
   readonly barrier: DurabilityBarrier;
   /** Where objects are stored, as receipts name it. */
@@ -57,6 +60,7 @@ export function uploaderSettings(config: SinkConfig, barrier: DurabilityBarrier)
     manifests: config.manifests,
     concurrency: config.uploadConcurrency,
     uploadTimeoutMs: config.uploadTimeoutMs,
+    scheduledIntervalMs: config.scheduledIntervalMs,
     trial: { startMs: 3_000, timeoutMs: 30_000, baseMs: 1_000, capMs: 30_000 },
     tidyAgeMs: Math.max(HOUR_MS, TIDY_DEADLINES * config.uploadTimeoutMs),
   };

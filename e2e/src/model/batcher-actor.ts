@@ -33,6 +33,7 @@ export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal)
       leaseMs: LEASE_MS,
       renewalsPerLease: LEASE_MS / RENEW_EVERY_MS,
       barrier: parts.barrier,
+      backlogBytesMax: Number.MAX_SAFE_INTEGER,
       spillAtBytes,
       spoolBytesMax: null,
       reserveBytes: null,

@@ -29,6 +29,7 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
       manifests: parts.manifests,
       concurrency: 1,
       uploadTimeoutMs: 1_000,
+      scheduledIntervalMs: 150,
       retry: { baseMs: 0, capMs: 0, slowMs: 0 },
       breaker: { failuresMin: 5, baseMs: 50, capMs: 200 },
       trial: null,

@@ -1,6 +1,10 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { metricsReference } from './metrics-reference.ts';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DOCUMENTS, REPOSITORY } from './documents.ts';
 
-/** Writes docs/metrics.md; part of `npm run docs`. */
-writeFileSync(join(import.meta.dirname, '../../../docs/metrics.md'), await metricsReference());
+/** Writes the generated documents of this project; part of `npm run docs`. */
+for (const [path, render] of Object.entries(DOCUMENTS)) {
+  const file = join(REPOSITORY, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, await render());
+}

@@ -1,7 +1,7 @@
 import { BatcherMetrics } from '@sink/batcher';
 import { IngestMetrics, Lateness, registerWorkerCount } from '@sink/ingest';
-import { registerFailoverMetrics } from '@sink/redis';
-import { Registry } from '@sink/runtime';
+import { registerFailoverMetrics, registerMemoryMetrics } from '@sink/redis';
+import { Readiness, registerReadiness, Registry } from '@sink/runtime';
 import { UploaderMetrics } from '@sink/uploader';
 
 /** Makes docs/metrics.md from the metrics that the services register. */
@@ -14,7 +14,10 @@ export async function metricsReference(): Promise<string> {
       registerWorkerCount(registry, () => 0);
       registerFailoverMetrics(registry, { topology: { kind: 'single', failover: 'none' }, replicasInSync: () => null });
     }),
-    section('batcher', (registry) => new BatcherMetrics(registry)),
+    section('batcher', (registry) => {
+      new BatcherMetrics(registry);
+      registerMemoryMetrics(registry, { info: () => Promise.reject(new Error('no Redis')) });
+    }),
     section('uploader', (registry) => new UploaderMetrics(registry)),
   ]);
   return [
@@ -29,6 +32,7 @@ export async function metricsReference(): Promise<string> {
 
 async function section(service: string, register: (registry: Registry) => unknown): Promise<string> {
   const registry = new Registry();
+  registerReadiness(registry, new Readiness());
   register(registry);
   const metrics = (await registry.getMetricsAsJSON()).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const labels = (name: string): string => {

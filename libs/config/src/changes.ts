@@ -100,6 +100,7 @@ export const CHANGES = {
   uploader_ops_port: PORTS,
   stop_grace: { restart: 'each process gets its share of it when it starts' },
   log_level: 'live',
+  log_format: { restart: 'each process opens its log once' },
 } as const satisfies Readonly<Record<SettingPath, Change>>;
 
 /** The keys whose change takes effect in a running sink. */

@@ -118,11 +118,20 @@ export function duration(minMs: number, maxMs: number, initial: number | string,
   return { ...field(schema.prefault(initial), allowed, description), unit: 'Ms' } as const;
 }
 
-/** One of a few words, in upper or lower case. */
-export function choice<const Word extends string>(words: readonly Word[], initial: Word, description: string) {
+function wordSchema<const Word extends string>(words: readonly Word[]) {
   const inAnyCase = (given: unknown): unknown =>
     words.find((word) => typeof given === 'string' && word.toLowerCase() === given.trim().toLowerCase()) ?? given;
-  return field(z.preprocess(inAnyCase, z.enum(words)).prefault(initial), words.join(', '), description);
+  return z.preprocess(inAnyCase, z.enum(words));
+}
+
+/** One of a few words, in upper or lower case. */
+export function choice<const Word extends string>(words: readonly Word[], initial: Word, description: string) {
+  return field(wordSchema(words).prefault(initial), words.join(', '), description);
+}
+
+/** One of a few words that may be absent. */
+export function optionalChoice<const Word extends string>(words: readonly Word[], description: string) {
+  return field(wordSchema(words).optional(), words.join(', '), description);
 }
 
 /** true or false that may be absent. */

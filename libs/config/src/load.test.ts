@@ -140,12 +140,17 @@ test('a secret beside its file, a missing file and an empty one are mistakes', (
 });
 
 test('keys are read in any spelling, nested ones flat as well', () => {
-  expect(loadText('flushSize: 1\nMAX_OPEN_FILES: 2\nredis_url: redis://h\nLog-Level: DEBUG')).toMatchObject({
+  expect(
+    loadText('flushSize: 1\nMAX_OPEN_FILES: 2\nredis_url: redis://h\nLog-Level: DEBUG\nlogFormat: ECS'),
+  ).toMatchObject({
     flushSize: 1,
     maxOpenFiles: 2,
     redis: { target: { host: 'h' } },
     logLevel: 'debug',
+    logFormat: 'ecs',
   });
+  expect(loadText('').logFormat).toBeNull();
+  expect(keysOf('log_format: xml')).toEqual(['log_format']);
 });
 
 test('a key given twice by two spellings is a mistake', () => {

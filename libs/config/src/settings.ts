@@ -10,6 +10,7 @@ import {
   integer,
   optionalBoolean,
   optionalBytes,
+  optionalChoice,
   optionalInteger,
   optionalText,
   port,
@@ -266,6 +267,10 @@ const running = {
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
     'info',
     'The lowest level of lines that are logged.',
+  ),
+  log_format: optionalChoice(
+    ['json', 'ecs', 'pretty'],
+    'What a line of the log looks like. `json`: the fields of [Logs](logs.md). `ecs`: JSON in the Elastic Common Schema. `pretty`: text for people. Default: `pretty` on a terminal, otherwise `json`.',
   ),
 };
 

@@ -16,6 +16,12 @@ import { LANE_VERSION, newerFormat } from './steps/open.ts';
 const SCAN_PAGE = 100;
 const RECEIPTS_PAGE = 500;
 
+/** A sealed, uncommitted segment; `sealedAtMs` is null in a record that this release cannot read. */
+export interface SealedEntry {
+  readonly id: string;
+  readonly sealedAtMs: number | null;
+}
+
 /** A receipt and the id of its entry in the stream of receipts. */
 export interface ReceiptEntry {
   readonly entryId: string;
@@ -92,8 +98,15 @@ export class LaneView {
 
   /** The ids of sealed, uncommitted segments, page by page. An id may come twice; a page may be empty. */
   async *records(): AsyncGenerator<readonly string[], void, void> {
+    for await (const page of this.sealed()) yield page.map(({ id }) => id);
+  }
+
+  /** The same segments, with when they were sealed. */
+  async *sealed(): AsyncGenerator<readonly SealedEntry[], void, void> {
     for await (const flat of this.#scan(this.keys.records)) {
-      yield flat.flatMap((value, index) => (index % 2 === 0 ? [asText(value) ?? ''] : []));
+      yield flat.flatMap((value, index) =>
+        index % 2 === 0 ? [{ id: asText(value) ?? '', sealedAtMs: sealedAtMs(asText(flat[index + 1])) }] : [],
+      );
     }
   }
 
@@ -182,6 +195,12 @@ export class LaneView {
   async leaseExists(consumer: string): Promise<boolean> {
     return Number(await this.redis.call('EXISTS', [leaseKey(this.keys, consumer)])) === 1;
   }
+}
+
+/** Found in the text of a record: its slices, which may be thousands, are not parsed for it. */
+function sealedAtMs(record: string | null): number | null {
+  const found = /"sealedAtMs":(\d+)/.exec(record ?? '')?.[1];
+  return found === undefined ? null : Number(found);
 }
 
 function readableSpilled(json: string | null): SpilledRecord[] {

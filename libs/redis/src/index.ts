@@ -6,3 +6,4 @@ export { describeOtherSinks } from './other-sinks.ts';
 export { aclRules, triedCommands } from './permissions.ts';
 export { requireRedis } from './require-redis.ts';
 export { registerFailoverMetrics } from './failover/metrics.ts';
+export { registerMemoryMetrics } from './memory-metrics.ts';

@@ -1,3 +1,5 @@
+import { Gauge, type Registry } from 'prom-client';
+
 const TEXT_LENGTH_MAX = 2_000;
 
 /**
@@ -18,6 +20,18 @@ export class Readiness {
   problems(): Record<string, string> {
     return Object.fromEntries(this.#problems);
   }
+}
+
+/** What `/readyz` of the operations port says, as a metric. */
+export function registerReadiness(registry: Registry, readiness: Readiness): void {
+  const ready: Gauge = new Gauge({
+    name: 'sink_ready',
+    help: '1 while the service can do its work, 0 while /readyz of its operations port names a problem.',
+    // Of several workers, all have to be.
+    aggregator: 'min',
+    registers: [registry],
+    collect: () => ready.set(Object.keys(readiness.problems()).length === 0 ? 1 : 0),
+  });
 }
 
 export interface ReadinessAnswer {

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
-import { createLogger } from './logger.ts';
+import { createLogger, type LogFormat } from './logger.ts';
 
-function setup(secrets: readonly string[] = []) {
+const HELD = 'the store fails or throttles: uploads are on hold';
+
+function setup(secrets: readonly string[] = [], format: LogFormat | null = null) {
   const lines: string[] = [];
   const log = createLogger({
     service: 'uploader',
     level: 'info',
+    format,
     secrets,
     destination: { write: (line) => lines.push(line) },
   });
@@ -101,4 +104,50 @@ test('what is thrown and is no error is shown as it is, less its secrets', () =>
   expect(last()['err']).toEqual({ code: 'x', password: '[redacted]' });
   log.error({ err: 'just text' }, 'failed');
   expect(last()['err']).toBe('just text');
+});
+
+test('json is what it always was, byte for byte', () => {
+  const { log, lines } = setup();
+  log.warn({ holdMs: 5 }, 'uploads are on hold');
+  const time = /"time":"([^"]+)"/.exec(lines[0] ?? '')?.[1] ?? '';
+  const { pid } = process;
+  expect(lines).toEqual([
+    `{"level":"warn","time":"${time}","service":"uploader","pid":${pid},"holdMs":5,"msg":"uploads are on hold"}\n`,
+  ]);
+});
+
+test('ecs names the fields of every line as the schema does, and keeps others apart', () => {
+  const { log, lines, last } = setup([], 'ecs');
+  log.warn({ holdMs: 5, kind: 'store', code: 'InternalError', trace_id: 'abc' }, HELD);
+  expect(lines[0]).toMatch(/^{"@timestamp":"\d{4}-[^"]+Z","log.level":"warn","message":"the store/);
+  expect(last()).toMatchObject({
+    'ecs.version': '8.17.0',
+    service: { name: 'sink-aws-s3-uploader' },
+    process: { pid: process.pid },
+    event: { dataset: 'sink-aws-s3.uploader', code: 'uploads_held' },
+    trace: { id: 'abc' },
+    sink: { holdMs: 5, kind: 'store', code: 'InternalError' },
+  });
+  expect(Object.keys(last())).not.toEqual(expect.arrayContaining(['msg', 'time', 'level']));
+});
+
+test('ecs has the code of a text of which a part varies, and none for a text that is unknown', () => {
+  const { log, last } = setup([], 'ecs');
+  log.info({ failedMs: 1, tries: 2 }, 'lane 3 works again');
+  expect(last()['event']).toMatchObject({ code: 'working' });
+  log.warn({ kind: 'store' }, 'putting object: 503 SlowDown; the uploader retries it');
+  expect(last()['event']).toMatchObject({ code: 'upload_failed' });
+  log.info('something else');
+  expect(last()['event']).toEqual({ dataset: 'sink-aws-s3.uploader' });
+});
+
+test('ecs shows errors under `error`, without secrets as in every format', () => {
+  const { log, lines, last } = setup(['correct horse'], 'ecs');
+  const cause = new Error('said: correct horse');
+  log.error({ err: Object.assign(new Error('putting', { cause }), { code: 403, password: 'hush' }) }, 'failed');
+  expect(last()['error']).toMatchObject({ type: 'Error', message: 'putting', code: '403', cause: { type: 'Error' } });
+  expect((last()['error'] as { stack_trace: string }).stack_trace).toContain('logger.test.ts');
+  log.error({ err: 'just text', redis: 'redis://:hunter2@redis:6379' }, 'failed');
+  expect(last()['error']).toEqual({ message: 'just text' });
+  expect(lines.join('')).not.toMatch(/horse|hush|hunter2/);
 });

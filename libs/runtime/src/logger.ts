@@ -1,7 +1,11 @@
 import { pino } from 'pino';
 import type { BaseLogger, DestinationStream } from 'pino';
 import { PinoPretty } from 'pino-pretty';
+import { ecsLine } from './ecs-line.ts';
 import { redactByName, redactLine } from './secrets.ts';
+
+/** `ecs`: JSON lines in the Elastic Common Schema; `pretty`: lines for people. */
+export type LogFormat = 'json' | 'ecs' | 'pretty';
 
 /** Has no `child`, because pino does not redact the fields of child loggers. */
 export type Logger = BaseLogger;
@@ -10,25 +14,28 @@ export interface LoggerOptions {
   service: string;
   /** fatal, error, warn, info, debug, trace or silent. */
   level: string;
+  /** Null: JSON lines, and for people if stdout is a terminal. */
+  format?: LogFormat | null;
   /** Values that no line may contain, wherever they come from (`SinkConfig.secrets`). */
   secrets?: readonly string[];
   /** The same for values that come later (`SinkConfig.secretsReadAgain`). */
   secretsReadAgain?: ReadonlySet<string>;
-  /** Where lines go; stdout by default. For tests. */
+  /** Where lines go; stdout by default, with `pretty` it has to be that. For tests. */
   destination?: DestinationStream;
 }
 
 const CAUSE_DEPTH_MAX = 5;
 
 /**
- * Writes JSON lines to stdout, or readable lines if stdout is a terminal. Secrets are removed in three ways: by the name of
+ * Writes lines to stdout, in the given format. Secrets are removed in three ways: by the name of
  * the field, as credentials in URLs, and by value. Of an error, under `err` or `error`, a line shows type, message, stack,
  * code, retryable, remedy and cause only, because clients attach requests to their errors (ioredis the arguments of AUTH).
  *
  * Lines are written synchronously, so that the last line of a process that ends is not lost.
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const { service, level, secrets = [], secretsReadAgain = new Set<string>(), destination } = options;
+  const { service, level, format = null, secrets = [], secretsReadAgain = new Set<string>(), destination } = options;
+  const shaped = (line: string): string => (format === 'ecs' ? ecsLine(line) : line);
   return pino(
     {
       level,
@@ -39,14 +46,15 @@ export function createLogger(options: LoggerOptions): Logger {
         level: (label) => ({ level: label }),
         log: redactObject,
       },
-      hooks: { streamWrite: (line) => redactLine(redactLine(line, secrets), secretsReadAgain) },
+      hooks: { streamWrite: (line) => redactLine(redactLine(shaped(line), secrets), secretsReadAgain) },
     },
-    destination ?? standardOutput(),
+    destination ?? standardOutput(format),
   );
 }
 
-function standardOutput(): DestinationStream {
-  if (process.stdout.isTTY) return PinoPretty({ sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' });
+function standardOutput(format: LogFormat | null): DestinationStream {
+  const isPretty = format === null ? process.stdout.isTTY : format === 'pretty';
+  if (isPretty) return PinoPretty({ sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' });
   return pino.destination({ dest: 1, sync: true });
 }
 

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from 'vitest';
-import { Counter, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import { createLogger } from './logger.ts';
 import { startOpsServer } from './ops-server.ts';
 import type { OpsServer } from './ops-server.ts';
-import { Readiness } from './health.ts';
+import { Readiness, registerReadiness } from './health.ts';
 
 const log = createLogger({ service: 'test', level: 'silent' });
 const opened: OpsServer[] = [];
@@ -47,6 +47,19 @@ test('metrics come in the Prometheus text format', async () => {
   const answer = await get('/metrics');
   expect(answer.headers.get('content-type')).toContain('version=0.0.4');
   expect(await answer.text()).toContain('sink_things_total 3');
+});
+
+test('whether the service is ready is a metric, and no gauge has the name of a counter', async () => {
+  const [readiness, registry] = [new Readiness(), new Registry()];
+  registerReadiness(registry, readiness);
+  collectDefaultMetrics({ register: registry });
+  const get = await start(readiness, registry);
+  const metrics = async (): Promise<string> => (await get('/metrics')).text();
+  expect(await metrics()).toMatch(/^sink_ready 0$/m);
+  readiness.set('starting', null);
+  expect(await metrics()).toMatch(/^sink_ready 1$/m);
+  expect(await metrics()).toMatch(/^nodejs_active_handles_total \d+$/m);
+  expect(await metrics()).not.toMatch(/_total gauge$/m);
 });
 
 test('anything else is 404, and closing ends kept connections', async () => {

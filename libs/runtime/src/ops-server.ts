@@ -25,6 +25,8 @@ export interface OpsServer {
 }
 
 const REQUEST_TIMEOUT_MS = 10_000;
+/** prom-client calls these gauges of Node.js `…_total`, which Prometheus reserves for counters. Their names are in use. */
+const GAUGE_NAMED_TOTAL = /^(# TYPE nodejs_active_\w+_total) gauge$/gm;
 
 /**
  * Serves health and metrics of one service on its operations port: `/healthz` (200 while the event loop runs),
@@ -43,7 +45,7 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
   });
   app.get('/metrics', async (c) => {
     const metrics = await (workers?.metrics(registry) ?? registry.metrics());
-    return c.body(metrics, 200, { 'Content-Type': registry.contentType });
+    return c.body(metrics.replace(GAUGE_NAMED_TOTAL, '$1 untyped'), 200, { 'Content-Type': registry.contentType });
   });
   app.onError((error, c) => {
     log.error({ err: error, path: c.req.path }, 'answering a request on the operations port failed');

@@ -9,7 +9,7 @@ import { makeStringsFast } from './process.ts';
 import { createLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
 import { startOpsServer } from './ops-server.ts';
-import { Readiness } from './health.ts';
+import { Readiness, registerReadiness } from './health.ts';
 import { Shutdown } from './shutdown.ts';
 import { answerParent, tellParentOfStart, WorkerReports } from './worker-reports.ts';
 
@@ -69,8 +69,8 @@ export async function runService(
 ): Promise<void> {
   const loaded = loadOrExit();
   const { args, config } = loaded;
-  const { logLevel: level, secrets, secretsReadAgain } = config;
-  const log = createLogger({ service, level, secrets, secretsReadAgain });
+  const { logLevel: level, logFormat: format, secrets, secretsReadAgain } = config;
+  const log = createLogger({ service, level, format, secrets, secretsReadAgain });
   if (args.workerOf === null) log.info(describeConfigFile(config.configFile));
   const stopping = new AbortController();
   const readiness = new Readiness();
@@ -122,6 +122,7 @@ export async function runService(
   });
   try {
     collectDefaultMetrics({ register: registry });
+    registerReadiness(registry, readiness);
     if (args.workerOf !== null) {
       answerParent(readiness, registry, log);
       await start(context(null));

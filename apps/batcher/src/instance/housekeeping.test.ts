@@ -38,7 +38,7 @@ test('what happens to spool files is counted, and quarantined ones are logged fo
       }),
       moreLanes: () => undefined,
     },
-    { ...BATCHER_LIMITS, sinkName: SINK, lanes: 1 },
+    { ...BATCHER_LIMITS, sinkName: SINK, lanes: 1, backlogBytesMax: 123_456, scheduledIntervalMs: 1_500 },
   );
   await housekeeping.round();
   const value = async (name: string): Promise<number | undefined> =>
@@ -47,4 +47,6 @@ test('what happens to spool files is counted, and quarantined ones are logged fo
   expect(await value('sink_spool_files_quarantined_total')).toBe(1);
   expect(await value('sink_spool_files_adopted_total')).toBe(0);
   expect(errors.join()).toContain('A quarantined file');
+  expect(await value('sink_backlog_max_bytes')).toBe(123_456);
+  expect(await value('sink_scheduled_interval_seconds')).toBe(1.5);
 });

@@ -14,7 +14,10 @@ export interface HousekeepingPorts extends Pick<BatcherPorts, 'redis' | 'metrics
   readonly moreLanes: () => void;
 }
 
-type HousekeepingSettings = Pick<BatcherSettings, 'sinkName' | 'lanes' | 'housekeepingEveryMs' | 'writerIdleMsMax'>;
+type HousekeepingSettings = Pick<
+  BatcherSettings,
+  'sinkName' | 'lanes' | 'housekeepingEveryMs' | 'writerIdleMsMax' | 'backlogBytesMax' | 'scheduledIntervalMs'
+>;
 type Problems = Map<'redis' | 'spool', string>;
 
 /** The chores beside the lanes' loops: gauges, spool, writers of ingests that are gone, lanes that were added. */
@@ -46,7 +49,7 @@ export class Housekeeping {
 
   async #lookAfter(lane: BatcherLane): Promise<void> {
     const { metrics, clock } = this.#ports;
-    await metrics.observe(lane, clock.wallMs());
+    await metrics.observe(lane, clock.wallMs(), this.#settings);
     const cursor = this.#writerCursors.get(lane) ?? '0';
     const page = await lane.retireWriters(cursor, this.#settings.writerIdleMsMax); // rule: housekeeping.retires-writers
     this.#writerCursors.set(lane, page.cursor);

@@ -12,6 +12,7 @@ const MIB = 1024 * 1024;
 interface Looked {
   readonly room: SpoolRoom;
   readonly usedBytes: () => number;
+  readonly disks: { freeBytes: number; totalBytes: number; reserveBytes: number }[];
   readonly changes: (string | null)[];
   /** Late enough for the files to be added up again. */
   readonly look: () => Promise<void>;
@@ -19,12 +20,14 @@ interface Looked {
 
 function roomIn(directory: string, options: Partial<SpoolRoomOptions>): Looked {
   const changes: (string | null)[] = [];
+  const disks: Looked['disks'] = [];
   let [nowMs, usedBytes] = [0, 0];
   const room = new SpoolRoom(
     {
       spool: new SpoolDirectory(directory),
       clock: { ...systemClock, monotonicMs: () => nowMs },
       used: (bytes) => void (usedBytes = bytes),
+      disk: (disk) => void disks.push(disk),
       changed: (problem) => void changes.push(problem),
     },
     { ...BATCHER_LIMITS, spoolBytesMax: null, reserveBytes: 0, ...options },
@@ -32,6 +35,7 @@ function roomIn(directory: string, options: Partial<SpoolRoomOptions>): Looked {
   return {
     room,
     changes,
+    disks,
     usedBytes: () => usedBytes,
     look: () => {
       nowMs += 10_000;
@@ -64,9 +68,12 @@ test('a spool has room until what it holds, and what was written since, reach it
 test('some of the disk is left to others', async () => {
   const directory = temporaryDirectory('room');
   const { freeBytes } = await new SpoolDirectory(directory).disk();
-  const { room, look } = roomIn(directory, { reserveBytes: Math.floor(freeBytes / 2) });
+  const { room, disks, look } = roomIn(directory, { reserveBytes: Math.floor(freeBytes / 2) });
   await look();
   expect(room.hasRoom()).toBe(true);
+  expect(disks).toEqual([expect.objectContaining({ reserveBytes: Math.floor(freeBytes / 2) })]);
+  expect(disks[0]?.freeBytes).toBeGreaterThan(0);
+  expect(disks[0]?.totalBytes).toBeGreaterThan(disks[0]?.freeBytes ?? Infinity);
   const { room: full, changes, look: lookAgain } = roomIn(directory, { reserveBytes: freeBytes * 2 });
   await lookAgain();
   expect(full.hasRoom()).toBe(false);

@@ -10,6 +10,8 @@ export interface SpoolRoomPorts {
   readonly clock: Clock;
   /** Called with the bytes of the spool's files, after each look at them. */
   readonly used: (bytes: number) => void;
+  /** Called with the state of the disk, after each look at it. */
+  readonly disk: (disk: { freeBytes: number; totalBytes: number; reserveBytes: number }) => void;
   /** Called with what is wrong, as a sentence, and with null when there is room again. */
   readonly changed: (problem: string | null) => void;
 }
@@ -72,6 +74,7 @@ export class SpoolRoom {
     const { freeBytes, totalBytes } = await spool.disk();
     this.#freeBytes = freeBytes;
     this.#reserveBytes = reserveBytes ?? Math.min(reserveBytesDefault, Math.floor(totalBytes / 10));
+    this.#ports.disk({ freeBytes, totalBytes, reserveBytes: this.#reserveBytes });
     this.#judge();
   }
 

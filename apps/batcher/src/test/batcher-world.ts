@@ -46,6 +46,7 @@ const SETTINGS: BatcherSettings = {
   openFilesMax: 64,
   leaseMs: 2_000,
   barrier: { waitaof: false, replicas: 0, timeoutMs: 0 },
+  backlogBytesMax: 1_000_000_000,
   spillAtBytes: null,
   spoolBytesMax: null,
   reserveBytes: null,

@@ -41,7 +41,12 @@ export interface SinkOptions {
  */
 export async function runSink(options: SinkOptions): Promise<number> {
   const { config, env } = options;
-  const log = createLogger({ service: 'sink', level: config.logLevel, secrets: config.secrets });
+  const log = createLogger({
+    service: 'sink',
+    level: config.logLevel,
+    format: config.logFormat,
+    secrets: config.secrets,
+  });
   log.info(describeConfigFile(config.configFile));
   const signals = new StopSignals(systemClock, log);
   const redisDirectory = join(config.dataDir, 'redis');

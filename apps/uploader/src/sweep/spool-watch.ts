@@ -2,7 +2,7 @@ import { spoolLease, type UploaderLane } from '@sink/lane';
 import { FailureReporter } from '@sink/runtime';
 import type { UploaderPorts, UploadJobs } from '../compose.ts';
 import type { UploaderSettings } from '../settings.ts';
-import { sweepSpilled } from './sweep.ts';
+import { type SpilledSweep, sweepSpilled } from './sweep.ts';
 
 /** The least time between two log lines about spilled segments without an uploader. */
 const LOG_EVERY_MS = 60_000;
@@ -30,15 +30,15 @@ export class SpoolWatch {
 
   /**
    * Renews the lease, by which batchers know that what they spill here will be uploaded, and sweeps what is spilled.
-   * @returns how many jobs were restored or revived
+   * @returns how many jobs were restored or revived, and how old the oldest is
    */
-  async round(lanes: readonly UploaderLane[]): Promise<number> {
+  async round(lanes: readonly UploaderLane[]): Promise<Pick<SpilledSweep, 'restored' | 'oldest'>> {
     const { spoolId, jobs } = this.#ports;
     const firstLane = lanes.find((lane) => lane.number === 0);
     if (firstLane) await this.#keepLease(firstLane);
-    const { restored, waiting } = await sweepSpilled(lanes, jobs, spoolId, this.#settings.barrier);
+    const { restored, waiting, oldest } = await sweepSpilled(lanes, jobs, spoolId, this.#settings.barrier);
     if (firstLane) await this.#reportUnattended(firstLane, waiting);
-    return restored;
+    return { restored, oldest };
   }
 
   /** The lease belongs to the directory: any uploader on it renews it. */

@@ -23,6 +23,21 @@ describe('the sweep (invariant 7)', () => {
     await eventually(quiet);
   });
 
+  test('measures how long the oldest sealed segment waits, in Redis and in a spool file', async () => {
+    world.s3.setPermissions('none');
+    await world.sealAndQueue();
+    const uploader = await world.startUploader();
+    const age = (): Promise<number> => uploader.metric('sink_oldest_sealed_age_seconds', { lane: '0' });
+    await eventually(() => age().then((seconds) => seconds > 0.5));
+    expect(await uploader.metric('sink_scheduled_interval_seconds')).toBe(60);
+    world.s3.setPermissions('all');
+    await eventually(quiet);
+    await eventually(() => age().then((seconds) => seconds === 0));
+    world.s3.setPermissions('none');
+    await world.spill();
+    await eventually(() => age().then((seconds) => seconds > 0.5));
+  });
+
   test('revives failed jobs', async () => {
     const { record } = await world.sealAndQueue();
     await world.admin.lrem(`{${SINK}:uploads}:jobs:wait`, 0, record.id);

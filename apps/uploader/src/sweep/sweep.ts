@@ -8,7 +8,12 @@ export interface SweepResult {
   readonly restored: number;
   /** Failed jobs that are queued again. */
   readonly revived: number;
+  /** When the oldest segment of each lane was sealed. */
+  readonly oldest: OldestSealed;
 }
+
+/** Unix time in milliseconds by the number of the lane; lanes in which nothing waits are left out. */
+export type OldestSealed = ReadonlyMap<number, number>;
 
 /**
  * Gives sealed segments without a job their job again, page by page, and revives failed jobs (invariant 7). A job can be
@@ -23,10 +28,15 @@ export async function sweep(
   barrier: DurabilityBarrier,
 ): Promise<SweepResult> {
   let restored = 0;
+  const oldest = new Map<number, number>();
   for (const lane of lanes) {
-    for await (const ids of lane.records()) restored += await restore(lane, ids, jobs, barrier);
+    for await (const sealed of lane.sealed()) {
+      for (const { sealedAtMs } of sealed) noteSealed(oldest, lane.number, sealedAtMs);
+      const ids = sealed.map(({ id }) => id);
+      restored += await restore(lane, ids, jobs, barrier);
+    }
   }
-  return { restored, revived: await jobs.reviveFailed() };
+  return { restored, revived: await jobs.reviveFailed(), oldest };
 }
 
 export interface SpilledSweep {
@@ -34,6 +44,8 @@ export interface SpilledSweep {
   readonly restored: number;
   /** How many spilled segments wait, by the id of the spool directory that has their files. */
   readonly waiting: ReadonlyMap<string, number>;
+  /** When the oldest of them was sealed, in whatever spool directory it is. */
+  readonly oldest: OldestSealed;
 }
 
 /**
@@ -48,14 +60,22 @@ export async function sweepSpilled(
 ): Promise<SpilledSweep> {
   let restored = await jobs.reviveFailed();
   const waiting = new Map<string, number>();
+  const oldest = new Map<number, number>();
   for (const lane of lanes) {
     for await (const spilled of lane.spilled()) {
-      for (const record of spilled) waiting.set(record.spoolId, (waiting.get(record.spoolId) ?? 0) + 1);
+      for (const record of spilled) {
+        waiting.set(record.spoolId, (waiting.get(record.spoolId) ?? 0) + 1);
+        noteSealed(oldest, lane.number, record.sealedAtMs);
+      }
       const own = spilled.filter((record) => record.spoolId === spoolId).map(({ id }) => id);
       restored += await restore(lane, own, jobs, barrier);
     }
   }
-  return { restored, waiting };
+  return { restored, waiting, oldest };
+}
+
+function noteSealed(oldest: Map<number, number>, lane: number, sealedAtMs: number | null): void {
+  if (sealedAtMs !== null) oldest.set(lane, Math.min(oldest.get(lane) ?? Number.POSITIVE_INFINITY, sealedAtMs));
 }
 
 async function restore(

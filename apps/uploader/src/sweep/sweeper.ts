@@ -5,7 +5,7 @@ import type { UploaderSettings } from '../settings.ts';
 import type { UploadHealth } from '../upload/upload-health.ts';
 import type { Uploads } from '../upload/uploads.ts';
 import type { SpoolWatch } from './spool-watch.ts';
-import { sweep } from './sweep.ts';
+import { type OldestSealed, sweep } from './sweep.ts';
 
 export interface SweeperPorts extends Pick<
   UploaderPorts,
@@ -92,14 +92,15 @@ export class Sweeper {
     try {
       const numbers = await rememberLanes(sweepRedis, sinkName, lanes);
       this.#lanes = numbers.map((lane) => new UploaderLane(sweepRedis, sinkName, lane));
-      const { restored, revived } = await sweep(this.#lanes, jobs, barrier);
-      const spilled = (await spoolWatch?.round(this.#lanes)) ?? 0;
+      const { restored, revived, oldest } = await sweep(this.#lanes, jobs, barrier);
+      const ofSpool = await spoolWatch?.round(this.#lanes);
+      const spilled = ofSpool?.restored ?? 0;
       if (restored + revived + spilled > 0) {
         metrics.jobsRestored.inc(restored + revived + spilled);
         log.info({ restored, revived, spilled }, 'the sweep restored upload jobs of sealed segments');
       }
       await uploads.endWaits();
-      await this.#measure();
+      await this.#measure(ofSpool === undefined ? [oldest] : [oldest, ofSpool.oldest]);
       await this.#forgetCommitted();
       this.#failures.succeeded();
     } catch (err) {
@@ -107,8 +108,10 @@ export class Sweeper {
     }
   }
 
-  async #measure(): Promise<void> {
-    const { metrics, health, queues } = this.#ports;
+  /** @param oldest when the oldest sealed segments were sealed: those in Redis, and those in spool directories */
+  async #measure(oldest: readonly OldestSealed[]): Promise<void> {
+    const { metrics, health, queues, clock } = this.#ports;
+    const nowMs = clock.wallMs();
     let waiting = 0;
     for (const lane of this.#lanes) {
       const label = { lane: String(lane.number) };
@@ -116,7 +119,10 @@ export class Sweeper {
       waiting += segments + spilled.segments;
       metrics.sealedWaiting.set(label, segments);
       metrics.spilledWaiting.set(label, spilled.segments);
+      const sealedMs = Math.min(...oldest.map((byLane) => byLane.get(lane.number) ?? nowMs));
+      metrics.oldestSealedAge.set(label, Math.max(0, (nowMs - sealedMs) / 1_000));
     }
+    metrics.interval.set(this.#settings.scheduledIntervalMs / 1_000);
     metrics.parked.set(health.needsOperator ? waiting : health.stuck().length);
     const counts = await Promise.all(queues.map((queue) => queue.counts()));
     for (const state of ['waiting', 'active', 'delayed', 'failed'] as const) {

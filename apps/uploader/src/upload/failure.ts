@@ -12,8 +12,18 @@ import { SpilledFileMissing } from './upload-segment.ts';
  * bucket is unavailable; `throttled`: it asks for fewer requests; `redis`, `disk`: the sink's own fail; `aborted`: the
  * uploader ended the try itself. A bounded set, fit for metric labels.
  */
-export type FailureKind =
-  'operator' | 'segment' | 'manifests' | 'store' | 'throttled' | 'redis' | 'disk' | 'aborted' | 'unexpected';
+export const FAILURE_KINDS = [
+  'operator',
+  'segment',
+  'manifests',
+  'store',
+  'throttled',
+  'redis',
+  'disk',
+  'aborted',
+  'unexpected',
+] as const;
+export type FailureKind = (typeof FAILURE_KINDS)[number];
 
 export interface UploadFailure {
   readonly kind: FailureKind;

@@ -1,0 +1,262 @@
+import type { Alert } from './alert.ts';
+
+/** Refusals that have an alert of their own, or are no fault of anything that runs here. */
+const NOT_THE_PRODUCER =
+  'backlog_full|redis_away|in_doubt|in_flight_full|overloaded|internal|too_slow|disconnected|stopping';
+
+/** Requests refused per second over five minutes, for these reasons. */
+function refused(reasons: string, operator = '=~'): string {
+  return `sum without (reason) (rate(sink_ingest_requests_refused_total{reason${operator}"${reasons}"}[5m])) > 0`;
+}
+
+const INTAKE = [
+  {
+    name: 'SinkRefusesEvents',
+    expr: refused('backlog_full|redis_away|in_doubt'),
+    for: '1m',
+    severity: 'critical',
+    summary: 'ingest answers 503, because Redis is away or full',
+    means:
+      'Events are not accepted. Producers that retry send them again later; others lose them, or move them to dead letters.',
+    lookAt:
+      '`reason` of `sink_ingest_requests_refused_total`: `redis_away` and `in_doubt` (Redis does not answer), or `backlog_full` (there is no room). `/readyz` of ingest says which.',
+    remedy:
+      'With `redis_away`: bring Redis back. With `backlog_full`: find out why the backlog does not drain, as for [SinkBacklogHigh](#sinkbackloghigh).',
+  },
+  {
+    name: 'SinkInternalErrors',
+    expr: refused('internal', '='),
+    for: '0m',
+    severity: 'critical',
+    summary: 'ingest answered 500',
+    means: 'A bug. Nothing was accepted with that answer.',
+    lookAt: "`handling a request failed` in ingest's log, with the stack.",
+    remedy: 'Report it with that line. Producers that retry may succeed.',
+  },
+  {
+    name: 'SinkInFlightFull',
+    expr: refused('in_flight_full', '='),
+    for: '5m',
+    severity: 'warning',
+    summary: 'more arrives at once than max_in_flight_bytes allows',
+    means: 'Requests wait up to `hold_max` for room, and are then refused with 503.',
+    lookAt:
+      '`sink_ingest_in_flight_bytes` and `sink_ingest_waiting_requests`; large bodies, slow producers, or a slow Redis.',
+    remedy: 'Raise `max_in_flight_bytes`, or scale ingest.',
+  },
+  {
+    name: 'SinkOverloaded',
+    expr: refused('overloaded', '='),
+    for: '5m',
+    severity: 'warning',
+    summary: 'ingest gets too little CPU time to answer within hold_max',
+    means: 'Requests are refused with 503 at once, because their answer would come too late.',
+    lookAt:
+      '`sink_ingest_loop_lag_seconds` and `sink_ingest_connection_age_seconds`, which say how late ingest is; the CPU limit of its container.',
+    remedy: 'Give ingest more CPU, or scale it.',
+  },
+  {
+    name: 'SinkConnectionsDropped',
+    expr: 'rate(sink_ingest_connections_dropped_total[5m]) > 0',
+    for: '1m',
+    severity: 'warning',
+    summary: 'ingest has no file descriptors left',
+    means: 'Ingest closes further connections without an answer.',
+    lookAt: '`process_open_fds` and `process_max_fds` of ingest; the number of idle connections of its producers.',
+    remedy: 'Raise the limit of open files: [Behind a load balancer](operations.md#behind-a-load-balancer).',
+  },
+  {
+    name: 'SinkProducerMistakes',
+    expr: refused(NOT_THE_PRODUCER, '!~'),
+    for: '10m',
+    severity: 'info',
+    summary: 'producers send what is not a CloudEvent, is too large, or is encoded in an unknown way',
+    means: 'These requests are answered with 4xx, and sending the same again cannot succeed.',
+    lookAt:
+      "`reason` of `sink_ingest_requests_refused_total`; the producer's log or dead letters, which have the line that says what is wrong: [answers](sending.md#answers).",
+    remedy: 'Correct the producer.',
+  },
+] as const satisfies readonly Alert[];
+
+const PIPELINE = [
+  {
+    name: 'SinkNotSealing',
+    expr: 'sink_oldest_unsealed_age_seconds > ignoring (lane) group_left () 3 * sink_scheduled_interval_seconds',
+    for: '1m',
+    severity: 'critical',
+    summary: 'the oldest accepted event waits for more than 3 × scheduled_interval to be sealed',
+    means: 'No batcher makes progress. Events gather in Redis, and are refused when it is full.',
+    lookAt: "The batcher's `/readyz` and log: a full spool disk, Redis unavailable, no batcher at all.",
+    remedy: 'Remove the cause that they name, or scale the batcher if it works at its limit.',
+  },
+  {
+    name: 'SinkNotStoring',
+    expr: 'sink_oldest_sealed_age_seconds > 600',
+    for: '1m',
+    severity: 'warning',
+    summary: 'the oldest sealed segment has waited for ten minutes to be stored',
+    means:
+      'Uploads do not succeed, or not fast enough. Events gather in Redis, then on the disk, and are refused when both are full.',
+    lookAt:
+      "The uploader's `/readyz` and log, which name the remedy (credentials, bucket, throttling); `sink_upload_retries_total` by `kind`.",
+    remedy:
+      'Remove the cause; uploads are retried automatically. If none fails, raise `upload_concurrency` or scale the uploader.',
+  },
+  {
+    name: 'SinkUploadsParked',
+    expr: 'sink_uploads_parked > 0',
+    for: '1m',
+    severity: 'critical',
+    summary: 'uploads need an operator',
+    means: 'These segments are not stored until a person removes the cause. They are kept meanwhile.',
+    lookAt: '`uploads list`, which names each with its reason.',
+    remedy: '[Stuck uploads](failures.md#stuck-uploads).',
+  },
+  {
+    name: 'SinkSlowToStore',
+    expr: 'histogram_quantile(0.99, rate(sink_accepted_to_stored_seconds_bucket[10m])) > 3 * sink_scheduled_interval_seconds + 60',
+    for: '10m',
+    severity: 'warning',
+    summary: 'from the 2xx to S3 it takes more than 3 × scheduled_interval and a minute',
+    means: 'Objects come late. Nothing is lost.',
+    lookAt:
+      '`sink_oldest_unsealed_age_seconds` (the batcher is slow) and `sink_oldest_sealed_age_seconds` (the uploader is slow); `sink_upload_seconds`.',
+    remedy:
+      'Scale what is slow. After an outage it is the backlog that drains, and the alert ends by itself. About `scheduled_interval` plus the upload is usual.',
+  },
+  {
+    name: 'SinkManifestsFail',
+    expr: 'rate(sink_manifests_total{result="failed"}[15m]) > 0',
+    for: '20m',
+    severity: 'warning',
+    summary: 'manifests are not written',
+    means: 'Folders are complete, but readers that wait for their manifest do not see it.',
+    lookAt: "`writing manifests fails` in the uploader's log.",
+    remedy: 'Remove the cause that it names; manifests are retried automatically.',
+  },
+] as const satisfies readonly Alert[];
+
+const ROOM = [
+  {
+    name: 'SinkBacklogHigh',
+    expr: 'sink_backlog_bytes > 0.7 * sink_backlog_max_bytes',
+    for: '1m',
+    severity: 'critical',
+    summary: 'the backlog in Redis is above 70 % of its limit',
+    means: 'At 100 % ingest answers 503.',
+    lookAt:
+      '`sink_oldest_unsealed_age_seconds` (no batcher makes progress), `sink_segments_sealed_waiting` (uploads do not succeed), and whether anything is spilled (`sink_spilled_bytes`).',
+    remedy:
+      'Bring S3 or the batchers back; the backlog then drains by itself. More room: `maxmemory` of Redis and `max_backlog_bytes`, or `spill_at`.',
+  },
+  {
+    name: 'SinkSpilling',
+    expr: 'sink_spilled_bytes > 0',
+    for: '5m',
+    severity: 'warning',
+    summary: 'events are stored in spool files only',
+    means: 'S3 has been unavailable or slow for long. The disk of `data_dir` has the only copies of these events.',
+    lookAt: "The uploader's `/readyz` and log; `sink_disk_free_bytes`.",
+    remedy: 'As for [SinkNotStoring](#sinknotstoring); see [A long outage of S3](failures.md#a-long-outage-of-s3).',
+  },
+  {
+    name: 'SinkSpilledUnattended',
+    expr: 'sink_segments_spilled_unattended > 0',
+    for: '5m',
+    severity: 'critical',
+    summary: 'spilled segments are on a disk without an uploader',
+    means: 'These events are not stored until an uploader runs on that disk.',
+    lookAt: "The uploaders' logs, which name the spool directory by its id (`spool/spool-id`).",
+    remedy: 'Start an uploader with that `data_dir`. Never copy files out of a spool.',
+  },
+  {
+    name: 'SinkFilesQuarantined',
+    expr: 'sink_spool_files_quarantined_total > 0',
+    for: '0m',
+    severity: 'critical',
+    summary: 'a damaged spool file without a record in Redis was set aside',
+    means: 'Its events may be in no object.',
+    lookAt: 'The `*.quarantined` files below `data_dir/spool`.',
+    remedy: '[A quarantined file](failures.md#a-quarantined-file). The alert ends when the batcher is restarted.',
+  },
+  {
+    name: 'SinkDiskLow',
+    expr: 'sink_disk_free_bytes < 1.1 * sink_disk_reserve_bytes',
+    for: '5m',
+    severity: 'warning',
+    summary: 'the disk of data_dir is nearly down to disk_reserve_bytes',
+    means: 'Below the reserve the batcher writes no files: events stay in Redis, and are refused when it is full.',
+    lookAt: '`sink_spool_bytes` (the spool itself, because uploads do not succeed), and other files on that disk.',
+    remedy: 'Make room, or grow the volume: [A small or full disk](failures.md#a-small-or-full-disk).',
+  },
+  {
+    name: 'SinkRedisMemoryHigh',
+    expr: 'sink_redis_memory_used_bytes > 0.9 * (sink_redis_memory_max_bytes > 0)',
+    for: '5m',
+    severity: 'warning',
+    summary: 'Redis uses more than 90 % of its maxmemory',
+    means: 'The backlog has its own limit below that, so something else fills Redis. Full, it refuses every write.',
+    lookAt: '`sink_backlog_bytes`, `sink_dedupe_fingerprints`; other keys in that Redis (`redis-cli --bigkeys`).',
+    remedy: 'Raise `maxmemory`, or give the sink a Redis of its own.',
+  },
+  {
+    name: 'SinkDedupeForgetsEarly',
+    expr: 'delta(sink_dedupe_forgotten_early[1h]) > 0',
+    for: '0m',
+    severity: 'warning',
+    summary: 'fingerprints are discarded before dedupe_window ends',
+    means: 'A duplicate that comes late in the window may be stored a second time.',
+    lookAt: '`sink_dedupe_fingerprints`, and how many events arrive within `dedupe_window`.',
+    remedy: 'Raise `max_fingerprints` (96 bytes each in Redis), or shorten `dedupe_window`.',
+  },
+] as const satisfies readonly Alert[];
+
+const PROCESSES = [
+  {
+    name: 'SinkDown',
+    expr: 'up == 0 and on (job, instance) last_over_time(sink_ready[1h])',
+    for: '2m',
+    severity: 'critical',
+    summary: 'a process of the sink does not answer /metrics',
+    means: 'It has ended, hangs, or cannot be reached. Nothing that was acknowledged is lost.',
+    lookAt: 'Whether it runs (`kubectl get pods`, `docker ps`), its exit code and the end of its log.',
+    remedy:
+      'Exit code 78 means that the configuration, or what it points to, is wrong, and the last lines say what. Otherwise start it again.',
+  },
+  {
+    name: 'SinkNotReady',
+    expr: 'sink_ready == 0',
+    for: '5m',
+    severity: 'warning',
+    summary: 'a service cannot do its work',
+    means: 'The service has a problem that lasts. Accepted events are kept.',
+    lookAt: '`/readyz` on its operations port, which names the problem and often the remedy.',
+    remedy: 'Remove the problem; the service continues by itself.',
+  },
+  {
+    name: 'SinkReplicasOutOfSync',
+    expr: 'sink_redis_replicas_in_sync == 0',
+    for: '1m',
+    severity: 'critical',
+    summary: 'no replica of Redis has every acknowledged event',
+    means: 'A failover now would lose events, or ingest refuses them until a replica follows again.',
+    lookAt: "`INFO replication` of the master; ingest's log.",
+    remedy: 'Bring the replicas back: [Replicas and failovers](redis.md#replicas-and-failovers).',
+  },
+  {
+    name: 'SinkForeignEntries',
+    expr: 'sink_batcher_foreign_entries_total > 0',
+    for: '0m',
+    severity: 'warning',
+    summary: "an entry of the sink's stream is not a chunk of this release",
+    means: 'Something else, or a newer release, wrote into the stream. The batcher leaves the entry untouched.',
+    lookAt: "The batcher's log, which names the entry.",
+    remedy:
+      'Run the release that wrote it, or remove the entry if something else did. The alert ends when the batcher is restarted.',
+  },
+] as const satisfies readonly Alert[];
+
+/** All alerts, the most urgent question first: are events accepted, are they stored, is there room, does all run. */
+export const ALERTS = [...INTAKE, ...PIPELINE, ...ROOM, ...PROCESSES] as const;
+
+export type AlertName = (typeof ALERTS)[number]['name'];

@@ -1,0 +1,122 @@
+import { VizLegendOptionsBuilder } from '@grafana/grafana-foundation-sdk/common';
+import {
+  type Dashboard,
+  DashboardBuilder,
+  DashboardCursorSync,
+  DatasourceVariableBuilder,
+  MappingType,
+  QueryVariableBuilder,
+  RowBuilder,
+  ThresholdsConfigBuilder,
+  ThresholdsMode,
+  VariableRefresh,
+  VariableSort,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
+import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
+import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
+import { type Panel, ROWS } from './panels.ts';
+
+const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
+const WIDTH = 24;
+const TIMESERIES = { width: WIDTH / 4, height: 8 };
+const STAT = { height: 4 };
+const [GREEN, YELLOW, RED] = ['green', 'yellow', 'red'] as const;
+const READY = [
+  {
+    type: MappingType.ValueToText as const,
+    options: { 0: { text: 'not ready', color: RED }, 1: { text: 'ready', color: GREEN } },
+  },
+];
+
+/** deploy/grafana/sink-aws-s3.json */
+export function renderDashboard(): string {
+  return `${JSON.stringify(makeDashboard(), null, 2)}\n`;
+}
+
+function makeDashboard(): Dashboard {
+  const dashboard = new DashboardBuilder('sink-aws-s3')
+    .uid('sink-aws-s3')
+    .description('CloudEvents into Amazon S3: is it well, and where do events wait?')
+    .tags(['sink-aws-s3', 'cloudevents'])
+    .time({ from: 'now-1h', to: 'now' })
+    .refresh('30s')
+    .timezone('browser')
+    .tooltip(DashboardCursorSync.Crosshair)
+    .readonly()
+    .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
+    .withVariable(labelVariable('namespace', 'Namespace', 'label_values(sink_ready, namespace)'))
+    .withVariable(labelVariable('job', 'Job', 'label_values(sink_ready{namespace=~"$namespace"}, job)'))
+    .withVariable(
+      labelVariable('instance', 'Instance', 'label_values(sink_ready{namespace=~"$namespace",job=~"$job"}, instance)'),
+    );
+  let id = 1;
+  for (const { title, panels } of ROWS) {
+    dashboard.withRow(new RowBuilder(title).id(id++));
+    const stats = panels.filter(({ kind }) => kind === 'stat').length;
+    for (const panel of panels) {
+      dashboard.withPanel(panel.kind === 'stat' ? stat(panel, id++, stats) : timeseries(panel, id++));
+    }
+  }
+  return dashboard.build();
+}
+
+/** `All` also matches targets without that label. */
+function labelVariable(name: string, label: string, query: string): QueryVariableBuilder {
+  return new QueryVariableBuilder(name)
+    .label(label)
+    .query(query)
+    .datasource(DATASOURCE)
+    .multi(true)
+    .includeAll(true)
+    .allValue('.*')
+    .current({ text: 'All', value: '$__all' })
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc);
+}
+
+function targets({ lines }: Panel): DataqueryBuilder[] {
+  return Object.entries(lines).map(([legend, expr], index) =>
+    new DataqueryBuilder()
+      .refId(String.fromCharCode(65 + index))
+      .datasource(DATASOURCE)
+      .expr(expr)
+      .legendFormat(legend)
+      .range(),
+  );
+}
+
+function timeseries(panel: Panel, id: number): TimeseriesBuilder {
+  return new TimeseriesBuilder()
+    .id(id)
+    .title(panel.title)
+    .description(panel.description)
+    .datasource(DATASOURCE)
+    .targets(targets(panel))
+    .unit(panel.unit)
+    .span(TIMESERIES.width)
+    .height(TIMESERIES.height)
+    .fillOpacity(10)
+    .legend(new VizLegendOptionsBuilder().showLegend(true));
+}
+
+function stat(panel: Panel, id: number, stats: number): StatBuilder {
+  const builder = new StatBuilder()
+    .id(id)
+    .title(panel.title)
+    .description(panel.description)
+    .datasource(DATASOURCE)
+    .targets(targets(panel))
+    .unit(panel.unit)
+    .span(Math.floor(WIDTH / stats))
+    .height(STAT.height);
+  if (panel.unit === 'bool') return builder.mappings(READY).thresholds(steps(RED, [1, GREEN]));
+  const [yellow, red] = panel.thresholds ?? [];
+  if (yellow === undefined || red === undefined) return builder;
+  return builder.thresholds(steps(GREEN, [yellow, YELLOW], [red, RED]));
+}
+
+function steps(color: string, ...above: (readonly [number, string])[]): ThresholdsConfigBuilder {
+  const colors = above.map(([value, from]) => ({ value, color: from }));
+  return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([{ value: null, color }, ...colors]);
+}
