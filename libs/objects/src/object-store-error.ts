@@ -23,6 +23,7 @@ export type ObjectStoreErrorCode =
   | 'throttled'
   // operator
   | 'access_denied'
+  | 'unseen'
   | 'no_such_bucket'
   | 'no_credentials'
   | 'unknown_access_key'

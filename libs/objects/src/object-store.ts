@@ -60,7 +60,7 @@ export interface ObjectStore {
   put(object: ObjectToPut, signal: AbortSignal): Promise<ObjectPut>;
   /**
    * Finds out whether the content with this SHA-256 is stored under the key. Needs a permission that `put` does not
-   * need: s3:GetObject.
+   * need: s3:GetObject. Throws `unseen` without it; then there may be an object or not.
    * @returns null if there is no object, or another one
    */
   find(key: string, contentHash: string, signal: AbortSignal): Promise<StoredObject | null>;

@@ -8,7 +8,7 @@ import type { Failure } from './object-store-error.ts';
 import { S3Connection } from './s3-client.ts';
 import type { S3BucketSettings, S3ClientOptions } from './s3-client.ts';
 import { refusesChecksumHeader } from './s3-failure.ts';
-import { noS3Remedy } from './s3-remedies.ts';
+import { noS3Remedy, unseen } from './s3-remedies.ts';
 import { describeS3Failure, statusOf } from './s3-symptoms.ts';
 
 export interface S3StoreOptions {
@@ -146,7 +146,9 @@ export class S3ObjectStore implements ObjectStore {
     } catch (error) {
       // HEAD has no body: a missing bucket looks the same. The next PUT reports it.
       if (statusOf(error) === 404) return null;
-      throw this.#failure(where, error, signal, 'HEAD');
+      const failure = this.#failure(where, error, signal, 'HEAD');
+      if (failure.code !== 'access_denied') throw failure;
+      throw new ObjectStoreError(failure.message, unseen(this.#connection.place), error);
     }
   }
 
@@ -248,8 +250,9 @@ export class S3ObjectStore implements ObjectStore {
       return new ObjectStoreError(`${where}: ${error.message}`, { code, kind: 'damaged' }, error);
     }
     if (signal.aborted) return abortedError(where, signal);
-    const failure = this.#connection.classify(error, method === 'HEAD');
-    return new ObjectStoreError(`${where}: ${describeS3Failure(error)}`, failure, error);
+    const head = method === 'HEAD';
+    const failure = this.#connection.classify(error, head);
+    return new ObjectStoreError(`${where}: ${describeS3Failure(error, head)}`, failure, error);
   }
 }
 

@@ -22,6 +22,14 @@ export function accessDenied({ bucket, prefix }: S3Place): Failure {
   );
 }
 
+/** S3 also says 403 for an object that does not exist to credentials that may not list the bucket. */
+export function unseen({ bucket, prefix }: S3Place): Failure {
+  return operator(
+    'unseen',
+    `Allow s3:GetObject on arn:aws:s3:::${bucket}/${prefix}* for these credentials, so that the uploader finds an object that an earlier try has stored. If they have it, there is no such object.`,
+  );
+}
+
 export function unknownAccessKey(): Failure {
   return operator('unknown_access_key', 'The store does not know this access key id: correct `access_key_id`.');
 }

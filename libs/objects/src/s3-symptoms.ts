@@ -47,9 +47,12 @@ export function statusOf(error: unknown): number | null {
   return typeof found === 'number' ? found : null;
 }
 
-/** One short line with the answer of S3 or the network error, for the error's message. */
-export function describeS3Failure(error: unknown): string {
-  const { name, systemCode, status, message, fromS3 } = readSymptoms(error);
+/**
+ * One short line with the answer of S3 or the network error, for the error's message.
+ * @param head whether the request was a HEAD
+ */
+export function describeS3Failure(error: unknown, head = false): string {
+  const { name, systemCode, status, message, fromS3 } = readSymptoms(error, head);
   const codes = fromS3 === false ? [] : [name, systemCode];
   const said = [...new Set(codes)].filter((part) => part !== '' && part !== 'Error').join(' ');
   // The sentence goes on behind it.

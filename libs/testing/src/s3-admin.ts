@@ -20,7 +20,7 @@ export interface S3ObjectLine extends Omit<S3Object, 'body'> {
  *     POST   /_fake/faults                 an S3Fault as JSON; answers {"id": n}
  *     GET    /_fake/faults/ID              {"hits": n}
  *     DELETE /_fake/faults[/ID]            one rule, or all
- *     PUT    /_fake/permissions            "all" | "put_only" | "none" as JSON
+ *     PUT    /_fake/permissions            S3Permissions as JSON
  *     PUT    /_fake/bucket                 true | false as JSON: whether the bucket exists
  *     POST   /_fake/plant?key=KEY          the body becomes an object of another program
  *     DELETE /_fake/object?key=KEY         deletes an object

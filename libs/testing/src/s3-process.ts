@@ -119,13 +119,15 @@ export async function startS3Process(
   if (options.port !== undefined) args.push('--port', String(options.port));
   if (options.host !== undefined) args.push('--host', options.host);
   if (options.region !== undefined) args.push('--region', options.region);
-  if (options.permissions !== undefined) args.push('--permissions', options.permissions);
+  if (typeof options.permissions === 'string') args.push('--permissions', options.permissions);
   const child = await startProcess({ command: process.execPath, args });
   const [, url = ''] = await child.waitFor(/listening on (\S+)\n/);
   const stop = async (): Promise<void> => {
     await child.kill();
   };
-  return { process: child, url, port: Number(new URL(url).port), control: new RemoteS3(url), stop };
+  const control = new RemoteS3(url);
+  if (typeof options.permissions === 'object') await control.setPermissions(options.permissions);
+  return { process: child, url, port: Number(new URL(url).port), control, stop };
 }
 
 function parse(body: Buffer): unknown {

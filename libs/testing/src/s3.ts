@@ -10,12 +10,17 @@ import { S3Faults } from './s3-faults.ts';
 import type { S3Fault, S3Operation, S3RequestFacts } from './s3-faults.ts';
 import { S3Objects } from './s3-objects.ts';
 import type { S3Object, S3Write } from './s3-objects.ts';
+import { actionOf, isAllowed, listingOf } from './s3-policy.ts';
+import type { S3Policy } from './s3-policy.ts';
 import { factsOf, readBody, refuseBody, refusePut } from './s3-request.ts';
 import { verifySignature } from './s3-signature.ts';
 import type { S3Credentials } from './s3-signature.ts';
 
-/** What the fake's only key may do. `put_only`: s3:PutObject alone, so that HEAD, GET and LIST answer 403. */
-export type S3Permissions = 'all' | 'put_only' | 'none';
+/**
+ * What the fake's only key may do. `put_only`: s3:PutObject alone, so that HEAD, GET and LIST answer 403. With a policy, each
+ * request is judged by it, and an object that does not exist is a 403 too, unless the key may list the bucket.
+ */
+export type S3Permissions = 'all' | 'put_only' | 'none' | { readonly policy: S3Policy };
 
 export interface S3Options extends S3Credentials {
   readonly bucket: string;
@@ -93,21 +98,26 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
   const nowMs = (): number => Date.now() + (options.clockOffsetMs ?? 0);
 
   /** The error that the headers alone show: S3 refuses such a request before it reads the body. */
-  function refuse(request: IncomingMessage, facts: S3RequestFacts): S3Answer | null {
+  function refuse(request: IncomingMessage, facts: S3RequestFacts, query: URLSearchParams): S3Answer | null {
     const refusal = verifySignature(request, options, options.region ?? null, nowMs());
     if (refusal !== null) {
       const details: Record<string, string> = refusal.region === undefined ? {} : { Region: refusal.region };
       return errorAnswer(refusal.status, refusal.code, refusal.message, {}, details);
     }
-    const denied = permissions === 'none' || (permissions === 'put_only' && facts.operation !== 'PutObject');
+    const denied = isDenied(facts, query);
     const bucketKnown = bucketExists && facts.bucket === options.bucket;
     if (denied || (!bucketKnown && permissions !== 'all')) return errorAnswer(403, 'AccessDenied', 'Access Denied');
     if (!bucketKnown) return errorAnswer(404, 'NoSuchBucket', 'The specified bucket does not exist');
     return null;
   }
 
+  function isDenied(facts: S3RequestFacts, query: URLSearchParams): boolean {
+    if (typeof permissions === 'object') return !isAllowed(permissions.policy, actionOf(facts, query));
+    return permissions === 'none' || (permissions === 'put_only' && facts.operation !== 'PutObject');
+  }
+
   async function answerOf(request: IncomingMessage, facts: S3RequestFacts, url: URL, damage: boolean, go: () => void) {
-    const refusal = refuse(request, facts);
+    const refusal = refuse(request, facts, url.searchParams);
     if (refusal !== null) return refusal;
     const withChecksum = request.headers['x-amz-checksum-mode'] === 'ENABLED';
     switch (facts.operation) {
@@ -118,6 +128,8 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
       case 'HeadObject':
       case 'GetObject': {
         const object = objects.get(facts.key);
+        if (object === undefined && typeof permissions === 'object' && !isAllowed(permissions.policy, listingOf(facts)))
+          return errorAnswer(403, 'AccessDenied', 'Access Denied');
         if (object === undefined) return errorAnswer(404, 'NoSuchKey', 'The specified key does not exist.');
         return objectAnswer(object, facts.operation === 'GetObject', withChecksum);
       }

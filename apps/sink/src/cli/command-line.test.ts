@@ -27,6 +27,11 @@ test.each([
     ['uploads', 'retry', 's-1', 's-2'],
     { kind: 'uploads', asked: { action: 'retry', segmentIds: ['s-1', 's-2'], json: false }, configFile: null },
   ],
+  [['iam'], { kind: 'iam', asked: { uses: [], earlierPrefixes: [] }, configFile: null }],
+  [
+    ['iam', '--for', 'verify', '--for=read,put', '--earlier-prefix', 'old/', '--config', 'a.yml'],
+    { kind: 'iam', asked: { uses: ['verify', 'read', 'put'], earlierPrefixes: ['old/'] }, configFile: 'a.yml' },
+  ],
 ])('the arguments %j are understood', (argv, meaning) => {
   expect(parseCommandLine(argv)).toEqual(meaning);
 });
@@ -41,7 +46,7 @@ test.each([
   expect(parsed.kind).toBe('wrong');
   if (parsed.kind !== 'wrong') return;
   expect(parsed.problem).toContain(problem);
-  expect(parsed.problem).toContain('known are check, verify, uploads, ingest, batcher, uploader, --config FILE');
+  expect(parsed.problem).toContain('known are check, verify, uploads, iam, ingest, batcher, uploader, --config FILE');
   expect(parsed.problem).not.toContain('\n');
 });
 
@@ -52,6 +57,8 @@ test.each([
   [['uploads', 'drop'], 'uploads needs an action: list, or retry [ID...]'],
   [['check', '--read'], '--read is not an option of this command'],
   [['uploads', 'list', '--from', '2026-11-24'], '--from is not an option of this command'],
+  [['iam', '--for', 'put,delete'], '--for delete is unknown: known are put, compare, manifests, verify, read'],
+  [['verify', '--for', 'put'], '--for is not an option of this command'],
 ])('the arguments %j are refused with a line that says why', (argv, problem) => {
   expect(parseCommandLine(argv)).toMatchObject({ kind: 'wrong', problem: expect.stringContaining(problem) as string });
 });

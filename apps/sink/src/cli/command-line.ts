@@ -1,11 +1,13 @@
 import { parseArgs } from 'node:util';
 import { rangeOf } from '@sink/audit';
 import { ConfigError, loadConfig, readEnvironment } from '@sink/config';
+import type { IamUse } from '@sink/objects';
 import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from '@sink/runtime';
 import { StartError } from '../start-error.ts';
 import { execService } from '../supervisor/exec-service.ts';
 import { runSink } from '../supervisor/run-sink.ts';
 import { findServiceProgram, SERVICES, type ServiceName } from '../supervisor/service-command.ts';
+import type { IamCommand } from './iam.ts';
 import type { UploadsCommand } from './uploads.ts';
 import type { VerifyCommand } from './verify.ts';
 
@@ -27,6 +29,8 @@ Commands:
               of events, [--read] reads the objects too, [--json]
   uploads list [--json]     lists the segments whose upload failed and will be retried, with the reason
   uploads retry [ID...]     retries these uploads now; without an ID, all of them
+  iam         prints the least IAM policy for the uploader with this configuration, or for each given
+              [--for put|compare|manifests|verify|read]. [--earlier-prefix TEXT] is for verify: what prefix was before
 
 Options:
   --config FILE   the configuration; else CONNECTOR_CONFIG, else /vanus-connect/config/config.yml
@@ -35,9 +39,12 @@ Options:
 The environment can set every key too (port: SINK_PORT); see docs/configuration.md.
 `;
 
-const COMMANDS = ['check', 'verify', 'uploads', ...SERVICES] as const;
+const COMMANDS = ['check', 'verify', 'uploads', 'iam', ...SERVICES] as const;
 type Command = (typeof COMMANDS)[number];
-type Tool = 'verify' | 'uploads';
+type Tool = 'verify' | 'uploads' | 'iam';
+
+/** Those of libs/objects. A test compares them: its clients would cost the supervisor 60 MB. */
+const IAM_USES = ['put', 'compare', 'manifests', 'verify', 'read'] as const satisfies readonly IamUse[];
 
 type Arguments =
   | { readonly kind: 'help' }
@@ -45,7 +52,8 @@ type Arguments =
   | { readonly kind: 'wrong'; readonly problem: string }
   | { readonly kind: 'run'; readonly command: Exclude<Command, Tool> | 'all'; readonly configFile: string | null }
   | { readonly kind: 'verify'; readonly asked: VerifyCommand; readonly configFile: string | null }
-  | { readonly kind: 'uploads'; readonly asked: UploadsCommand; readonly configFile: string | null };
+  | { readonly kind: 'uploads'; readonly asked: UploadsCommand; readonly configFile: string | null }
+  | { readonly kind: 'iam'; readonly asked: IamCommand; readonly configFile: string | null };
 
 /** What the command line asks for. The problem with an unknown word names the word and everything that is known. */
 export function parseCommandLine(argv: readonly string[]): Arguments {
@@ -61,6 +69,8 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
         to: { type: 'string' },
         read: { type: 'boolean' },
         json: { type: 'boolean' },
+        for: { type: 'string', multiple: true },
+        'earlier-prefix': { type: 'string', multiple: true },
       },
       allowPositionals: true,
     });
@@ -81,6 +91,14 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
     }
     if (second !== undefined)
       return { kind: 'wrong', problem: `one command at a time, ${second} is one too many: ${known}` };
+    if (command === 'iam') {
+      const given = (values.for ?? []).flatMap((uses) => uses.split(','));
+      const uses = given.flatMap((use) => IAM_USES.filter((known) => known === use));
+      const unknown = given.find((use) => !IAM_USES.some((known) => known === use));
+      if (unknown !== undefined)
+        return { kind: 'wrong', problem: `--for ${unknown} is unknown: known are ${IAM_USES.join(', ')}` };
+      return { kind: 'iam', asked: { uses, earlierPrefixes: values['earlier-prefix'] ?? [] }, configFile };
+    }
     if (command !== 'verify') return { kind: 'run', command, configFile };
     const range = rangeOf(values.from, values.to);
     if (typeof range === 'string') return { kind: 'wrong', problem: range };
@@ -94,12 +112,17 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
 const OPTIONS_OF: Readonly<Record<Tool, readonly string[]>> = {
   verify: ['from', 'to', 'read', 'json'],
   uploads: ['json'],
+  iam: ['for', 'earlier-prefix'],
 };
 
 /** The first option that was given and belongs to another command. */
 function optionNotOf(command: Command | 'all', values: object): string | undefined {
-  const allowed = ['config', ...(command === 'verify' || command === 'uploads' ? OPTIONS_OF[command] : [])];
+  const allowed = ['config', ...(isTool(command) ? OPTIONS_OF[command] : [])];
   return Object.keys(values).find((option) => !allowed.includes(option));
+}
+
+function isTool(command: Command | 'all'): command is Tool {
+  return command in OPTIONS_OF;
 }
 
 /** Does what the command line asks for. Resolves to the exit code; a single service replaces this process instead. */
@@ -122,6 +145,14 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
       return withErrorsPrinted(async () => {
         const { runTool } = await import('./run-tool.ts');
         return runTool(parsed, readEnvironment());
+      });
+    case 'iam':
+      return withErrorsPrinted(async () => {
+        const { iamText } = await import('./iam.ts');
+        const { configFile, asked } = parsed;
+        const env = readEnvironment();
+        process.stdout.write(iamText(loadConfig(configFile === null ? { env } : { file: configFile, env }), asked));
+        return EXIT_OK;
       });
   }
 }

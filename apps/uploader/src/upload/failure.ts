@@ -76,7 +76,8 @@ export function classify(error: unknown): UploadFailure {
     return { kind: 'segment', code: error.code, pace: 'slow', message, remedy: BROKEN };
   }
   if (error instanceof SpilledFileMissing) {
-    return { kind: 'segment', code: error.code, pace: 'slow', message, remedy: BRING_BACK };
+    const unseen = error.cause instanceof ObjectStoreError ? ` ${error.cause.remedy ?? ''}` : '';
+    return { kind: 'segment', code: error.code, pace: 'slow', message, remedy: `${BRING_BACK}${unseen}` };
   }
   if (error instanceof SpoolError) {
     const remedy = 'Make room below data_dir, and make it writable: segments are rebuilt there.';

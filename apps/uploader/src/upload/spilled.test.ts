@@ -74,6 +74,18 @@ describe('a spilled segment', () => {
     await eventually(() => expect(uploader.problems()).toEqual({}));
   });
 
+  test('whose file is lost does not keep others from the bucket when the credentials may not look for its object', async () => {
+    world.s3.setPermissions('put_only');
+    const segment = await world.spill();
+    unlinkSync(world.spoolPath(segment.record, 'spilled'));
+    const uploader = await world.startUploader();
+    await eventually(() => expect(uploader.problems()['segments']).toContain('Allow s3:GetObject'));
+    expect(uploader.problems()['segments']).toContain('bring it back');
+    expect(uploader.problems()).not.toHaveProperty('bucket');
+    const other = await world.spill({ chunks: [['{"id":"other"}']] });
+    await eventually(() => expect(world.s3.object(other.record.key)).toBeDefined());
+  });
+
   test('on another disk is left to its uploader; where that one is away, it is reported', async () => {
     const segment = await world.spill();
     const elsewhere = spilledRecord(segment.record, 'elsewhere');

@@ -7,7 +7,7 @@ import {
   type SpilledRecord,
 } from '@sink/domain';
 import type { UploaderLane } from '@sink/lane';
-import type { ObjectStore, ObjectToPut } from '@sink/objects';
+import { type ObjectStore, ObjectStoreError, type ObjectToPut } from '@sink/objects';
 import type { ObjectBuilder } from './object-builder.ts';
 import { ChunkMissing, contentOf } from './rebuild.ts';
 import type { SpoolFiles } from './spool-files.ts';
@@ -18,13 +18,15 @@ export interface ObjectBody extends Pick<ObjectToPut, 'body' | 'objectBytes' | '
   release?(): Promise<void>;
 }
 
-/** The file with a spilled segment's only copy is missing or damaged, and its object is not in the bucket. */
+/** The file with a spilled segment's only copy is missing or damaged, and its object is not in the bucket, or not seen. */
 export class SpilledFileMissing extends Error {
   readonly code = 'spilled_missing';
   readonly retryable = true;
-  constructor({ id, key, spool, spoolId, count }: SpilledRecord) {
+  /** @param unseen the error of the store, if the credentials do not allow looking for the object */
+  constructor({ id, key, spool, spoolId, count }: SpilledRecord, unseen?: ObjectStoreError) {
     super(
-      `uploading spilled segment ${id} [key=${key}, events=${count}]: there is no sound file spool/${spool}/${id}.spilled in spool directory ${spoolId}, and no object`,
+      `uploading spilled segment ${id} [key=${key}, events=${count}]: there is no sound file spool/${spool}/${id}.spilled in spool directory ${spoolId}, and ${unseen === undefined ? 'no object' : unseen.message}`,
+      unseen === undefined ? undefined : { cause: unseen },
     );
     this.name = 'SpilledFileMissing';
   }
@@ -84,7 +86,9 @@ export async function uploadSpilled(
   if (record === null) return { kind: 'gone' };
   const object = await ports.spool.open(record); // rule: spill.keeps-file
   if (object !== null) return putAndCommit(record, { object, source: 'spool' }, ports, signal);
-  const stored = await ports.store.find(record.key, record.sha256, signal);
+  const stored = await ports.store.find(record.key, record.sha256, signal).catch((error: unknown) => {
+    throw error instanceof ObjectStoreError && error.code === 'unseen' ? new SpilledFileMissing(record, error) : error;
+  });
   if (stored === null) throw new SpilledFileMissing(record);
   return commit(record, { ...stored, source: 'spool', existed: true }, ports);
 }

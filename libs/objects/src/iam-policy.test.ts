@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { type IamPolicy, iamPolicy, type IamPolicyOptions } from './iam-policy.ts';
+import type { S3BucketSettings } from './s3-client.ts';
+
+function policyOf(bucket: Partial<S3BucketSettings>, options: Partial<IamPolicyOptions> = {}): IamPolicy {
+  const policy = iamPolicy(
+    { kind: 's3', name: 'mybucket', region: 'us-west-2', forcePathStyle: false, ...bucket },
+    { uses: ['put', 'read'], prefix: 'events/', ...options },
+  );
+  if (typeof policy === 'string') throw new Error(policy);
+  return policy;
+}
+
+function resources(policy: IamPolicy): unknown[] {
+  return policy.Statement.map(({ Resource }) => Resource);
+}
+
+describe('the IAM policy', () => {
+  it.each([
+    [['put'], ['s3:PutObject']],
+    [['manifests'], ['s3:PutObject']],
+    [
+      ['put', 'compare'],
+      ['s3:PutObject', 's3:GetObject'],
+    ],
+    [['verify'], ['s3:ListBucket']],
+    [['read'], ['s3:GetObject', 's3:ListBucket']],
+    [[], []],
+  ] as const)('for %j has %j', (uses, actions) => {
+    expect(policyOf({}, { uses }).Statement.map(({ Action }) => Action)).toEqual(actions);
+  });
+
+  it.each([
+    ['us-west-2', 'aws'],
+    ['eu-central-1', 'aws'],
+    ['cn-north-1', 'aws-cn'],
+    ['us-gov-west-1', 'aws-us-gov'],
+    ['us-iso-east-1', 'aws-iso'],
+    ['us-isob-east-1', 'aws-iso-b'],
+    ['eu-isoe-west-1', 'aws-iso-e'],
+    ['us-isof-south-1', 'aws-iso-f'],
+    ['eusc-de-east-1', 'aws-eusc'],
+    ['garage', 'aws'],
+    [undefined, 'aws'],
+  ])('names the partition of region %s', (region, partition) => {
+    expect(resources(policyOf({ region }))).toEqual([
+      `arn:${partition}:s3:::mybucket/events/*`,
+      `arn:${partition}:s3:::mybucket/events/*`,
+      `arn:${partition}:s3:::mybucket`,
+    ]);
+  });
+
+  it('allows listing what begins with the prefix, and everything without one', () => {
+    const condition = (prefix: string) => policyOf({}, { uses: ['verify'], prefix }).Statement[0]?.Condition;
+    expect(condition('events/')).toEqual({ StringEquals: { 's3:prefix': ['events/'] } });
+    expect(condition('')).toBeUndefined();
+  });
+
+  it('takes a prefix literally', () => {
+    const policy = policyOf({}, { prefix: 'a*b?${c}/' });
+    expect(resources(policy)[0]).toBe('arn:aws:s3:::mybucket/a${*}b${?}${$}{c}/*');
+    expect(policy.Statement[2]?.Condition).toEqual({ StringEquals: { 's3:prefix': ['a*b?${$}{c}/'] } });
+  });
+
+  it('lets an audit list and read what had an earlier prefix, and the uploader write only what has the current one', () => {
+    const policy = policyOf({}, { earlierPrefixes: ['old/', 'events/'] });
+    const both = ['arn:aws:s3:::mybucket/events/*', 'arn:aws:s3:::mybucket/old/*'];
+    expect(resources(policy)).toEqual([both[0], both, 'arn:aws:s3:::mybucket']);
+    expect(policy.Statement[2]?.Condition).toEqual({ StringEquals: { 's3:prefix': ['events/', 'old/'] } });
+  });
+
+  it.each([
+    ['arn:aws-cn:s3:cn-north-1:123456789012:accesspoint/mine', 's3'],
+    ['arn:aws:s3::123456789012:accesspoint/alias.mrap', 's3'],
+    ['arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/mine', 's3-outposts'],
+  ])('for the access point %s names its objects', (name, service) => {
+    const policy = policyOf({ name });
+    expect(resources(policy)).toEqual([`${name}/object/events/*`, `${name}/object/events/*`, name]);
+    expect(policy.Statement.map(({ Action }) => Action.split(':')[0])).toEqual([service, service, service]);
+  });
+
+  it.each(['mine--usw2-az1--x-s3', 'mine-abc-s3alias'])('is none for %s', (name) => {
+    expect(() => policyOf({ name })).toThrow(name);
+  });
+});

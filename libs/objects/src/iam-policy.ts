@@ -1,0 +1,108 @@
+import type { S3BucketSettings } from './s3-client.ts';
+
+/**
+ * What credentials are for. `put`: what the uploader cannot do without, and `check`; `manifests` need no more. `compare`:
+ * the uploader looks whether an object exists, after a PUT whose answer was lost or when a spilled file is missing.
+ * `verify` lists the bucket, and `read` is `verify --read`.
+ */
+export const IAM_USES = ['put', 'compare', 'manifests', 'verify', 'read'] as const;
+export type IamUse = (typeof IAM_USES)[number];
+
+interface IamStatement {
+  readonly Sid: string;
+  readonly Effect: 'Allow';
+  readonly Action: string;
+  readonly Resource: string | readonly string[];
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+}
+
+export interface IamPolicy {
+  readonly Version: '2012-10-17';
+  readonly Statement: readonly IamStatement[];
+}
+
+export interface IamPolicyOptions {
+  readonly uses: readonly IamUse[];
+  readonly prefix: string;
+  /** What `prefix` was before: `verify` also lists and reads the objects that have it. */
+  readonly earlierPrefixes?: readonly string[];
+}
+
+/** The uses that need each action of S3. */
+const ACTIONS = {
+  PutObject: ['put', 'manifests'],
+  // HEAD has no action of its own.
+  GetObject: ['compare', 'read'],
+  ListBucket: ['verify', 'read'],
+} as const satisfies Record<string, readonly IamUse[]>;
+
+/**
+ * The least IAM policy for these uses of a bucket: docs/iam.md. A test runs the whole sink under it, and without each of its
+ * actions.
+ * @returns a sentence for a kind of bucket that has other permissions
+ */
+export function iamPolicy(bucket: S3BucketSettings, options: IamPolicyOptions): IamPolicy | string {
+  if (bucket.name.endsWith('--x-s3')) {
+    return `${bucket.name} is a directory bucket of S3 Express, whose permissions are those of sessions`;
+  }
+  if (/-s3alias$/.test(bucket.name)) {
+    return `${bucket.name} is the alias of an access point, and a policy needs its ARN: give the ARN as bucket`;
+  }
+  const { prefix, earlierPrefixes = [], uses } = options;
+  const { bucketArn, objectsArn, service } = arnsOf(bucket);
+  const needs = (action: keyof typeof ACTIONS): boolean => ACTIONS[action].some((use) => uses.includes(use));
+  const auditing = uses.includes('verify') || uses.includes('read');
+  const prefixes = [...new Set([prefix, ...(auditing ? earlierPrefixes : [])])];
+  const objects = (of: readonly string[]): string | readonly string[] => {
+    const arns = of.map((start) => `${objectsArn}/${escaped(start)}*`);
+    return arns.length === 1 ? (arns[0] ?? '') : arns;
+  };
+  const statement = (
+    sid: string,
+    action: keyof typeof ACTIONS,
+    rest: Pick<IamStatement, 'Resource' | 'Condition'>,
+  ): IamStatement[] => (needs(action) ? [{ Sid: sid, Effect: 'Allow', Action: `${service}:${action}`, ...rest }] : []);
+  return {
+    Version: '2012-10-17',
+    Statement: [
+      ...statement('SinkPutsObjects', 'PutObject', { Resource: objects([prefix]) }),
+      ...statement('SinkReadsObjects', 'GetObject', { Resource: objects(uses.includes('read') ? prefixes : [prefix]) }),
+      ...statement('SinkListsBucket', 'ListBucket', { Resource: bucketArn, ...listingOf(prefixes) }),
+    ],
+  };
+}
+
+/** `verify` lists nothing but what begins with a prefix. Without a prefix it lists everything. */
+function listingOf(prefixes: readonly string[]): Pick<IamStatement, 'Condition'> {
+  if (prefixes.includes('')) return {};
+  const values = prefixes.map((prefix) => prefix.replaceAll('$', '${$}'));
+  return { Condition: { StringEquals: { 's3:prefix': values } } };
+}
+
+/** The ARN of a bucket, or of an access point, whose objects are below `/object/`. */
+function arnsOf({ name, region = '' }: S3BucketSettings): { bucketArn: string; objectsArn: string; service: string } {
+  const [, service] = /^arn:[^:]+:(s3[^:]*):/.exec(name) ?? [];
+  if (service !== undefined) return { bucketArn: name, objectsArn: `${name}/object`, service };
+  const bucketArn = `arn:${partitionOf(region)}:s3:::${name}`;
+  return { bucketArn, objectsArn: bucketArn, service: 's3' };
+}
+
+/** AWS' partitions by the start of their regions' names; all other regions are in `aws`. */
+const PARTITIONS: readonly (readonly [start: string, partition: string])[] = [
+  ['cn-', 'aws-cn'],
+  ['us-gov-', 'aws-us-gov'],
+  ['us-iso-', 'aws-iso'],
+  ['us-isob-', 'aws-iso-b'],
+  ['eu-isoe-', 'aws-iso-e'],
+  ['us-isof-', 'aws-iso-f'],
+  ['eusc-', 'aws-eusc'],
+];
+
+function partitionOf(region: string): string {
+  return PARTITIONS.find(([start]) => region.startsWith(start))?.[1] ?? 'aws';
+}
+
+/** A prefix may contain what is a wildcard, or the start of a variable, in a policy. */
+function escaped(prefix: string): string {
+  return prefix.replace(/[$*?]/g, (character) => `\${${character}}`);
+}
