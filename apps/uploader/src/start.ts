@@ -6,6 +6,7 @@ import { SpoolDirectory } from '@sink/spool';
 import { UploadQueue, UploadWorker } from '@sink/uploads';
 import { composeUploader } from './compose.ts';
 import { UploaderMetrics } from './metrics.ts';
+import { receiptsPage } from './receipts-page.ts';
 import { type UploaderSettings, uploaderSettings } from './settings.ts';
 import { classify } from './upload/failure.ts';
 import { ObjectBuilder } from './upload/object-builder.ts';
@@ -25,6 +26,7 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
   const { config, log, clock, readiness, registry, shutdown, signal } = context;
   for (const warning of config.warnings) log.warn(`configuration: ${warning}`);
   const { commands, connect, port, barrier } = await openRedis(context);
+  context.opsPages.set('/receipts', () => receiptsPage(port(commands), config));
   const settings = { ...uploaderSettings(config, barrier), ...overrides };
   const sweepConnection = connect('commands');
   shutdown.add('redis of the sweep', async () => sweepConnection.disconnect());

@@ -73,8 +73,7 @@ export class ObjectsRead {
   /** Resolves to a sentence when the object is not what its name says. */
   async #lines(key: string, onLine: (line: string) => void | Promise<void>): ReturnType<typeof linesOf> {
     const { reader, signal } = this.#ports;
-    const prefix = prefixOfObjectKey(key) ?? '';
-    return linesOf(reader, key, parseObjectKey(prefix, key)?.compression ?? 'none', onLine, signal);
+    return readObjectLines(reader, key, onLine, signal);
   }
 
   async #nameEvent(key: string, mark: Buffer): Promise<string> {
@@ -86,6 +85,20 @@ export class ObjectsRead {
     });
     return name;
   }
+}
+
+/**
+ * Reads an object line by line. Resolves to a sentence when its content is not what its name says.
+ * @param onLine gets each line without its LF; a promise it returns is awaited
+ */
+export async function readObjectLines(
+  reader: ObjectReader,
+  key: string,
+  onLine: (line: string) => void | Promise<void>,
+  signal: AbortSignal,
+): ReturnType<typeof linesOf> {
+  const prefix = prefixOfObjectKey(key) ?? '';
+  return linesOf(reader, key, parseObjectKey(prefix, key)?.compression ?? 'none', onLine, signal);
 }
 
 async function linesOf(

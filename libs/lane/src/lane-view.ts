@@ -143,6 +143,14 @@ export class LaneView {
     }
   }
 
+  /**
+   * The receipts of the objects that were stored last, newest first.
+   * @throws ReceiptUnreadable
+   */
+  async newestReceipts(count: number): Promise<readonly ReceiptEntry[]> {
+    return asList(await this.redis.call('XREVRANGE', [this.keys.receipts, '+', '-', 'COUNT', count])).map(receiptEntry);
+  }
+
   /** The places where objects of the lane were stored, with the numbers that receipts have of them. */
   async places(): Promise<ReadonlyMap<string, string>> {
     const numbers = Object.entries(asFields(await this.redis.call('HGETALL', [this.keys.places])));

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import { createLogger } from './logger.ts';
 import { startOpsServer } from './ops-server.ts';
-import type { OpsServer } from './ops-server.ts';
+import type { OpsPages, OpsServer } from './ops-server.ts';
 import { Readiness, registerReadiness } from './health.ts';
 
 const log = createLogger({ service: 'test', level: 'silent' });
@@ -11,8 +11,8 @@ afterEach(async () => {
   for (const server of opened.splice(0)) await server.close();
 });
 
-async function start(readiness = new Readiness(), registry = new Registry()) {
-  const server = await startOpsServer({ host: '127.0.0.1', port: 0, readiness, registry, log });
+async function start(readiness = new Readiness(), registry = new Registry(), pages: OpsPages = new Map()) {
+  const server = await startOpsServer({ host: '127.0.0.1', port: 0, readiness, registry, pages, log });
   opened.push(server);
   return (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.port}${path}`, init);
 }
@@ -60,6 +60,18 @@ test('whether the service is ready is a metric, and no gauge has the name of a c
   expect(await metrics()).toMatch(/^sink_ready 1$/m);
   expect(await metrics()).toMatch(/^nodejs_active_handles_total \d+$/m);
   expect(await metrics()).not.toMatch(/_total gauge$/m);
+});
+
+test('a service has pages of its own, which may come after the start', async () => {
+  const pages: OpsPages = new Map();
+  const get = await start(new Readiness(), new Registry(), pages);
+  expect((await get('/receipts')).status).toBe(404);
+  pages.set('/receipts', async () => ({ receipts: [] }));
+  const answer = await get('/receipts');
+  expect(answer.headers.get('content-type')).toContain('application/json');
+  expect(await answer.json()).toEqual({ receipts: [] });
+  pages.set('/receipts', () => Promise.reject(new Error('redis is away')));
+  expect((await get('/receipts')).status).toBe(500);
 });
 
 test('anything else is 404, and closing ends kept connections', async () => {

@@ -8,6 +8,9 @@ import type { Logger } from './logger.ts';
 import type { Readiness } from './health.ts';
 import type { WorkerReports } from './worker-reports.ts';
 
+/** Answers of a service on its operations port beside those that all have: path -> what is answered as JSON. */
+export type OpsPages = Map<string, () => Promise<unknown>>;
+
 export interface OpsServerOptions {
   host: string;
   /** 0: any free port. */
@@ -16,6 +19,7 @@ export interface OpsServerOptions {
   registry: Registry;
   /** Worker processes of this service, whose health and metrics are included. */
   workers?: WorkerReports;
+  pages?: OpsPages;
   log: Logger;
 }
 
@@ -35,7 +39,7 @@ const GAUGE_NAMED_TOTAL = /^(# TYPE nodejs_active_\w+_total) gauge$/gm;
  * @throws ListenError
  */
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
-  const { host, port, readiness, registry, workers, log } = options;
+  const { host, port, readiness, registry, workers, pages, log } = options;
   const app = new Hono();
   app.get('/healthz', (c) => c.text('ok\n'));
   app.get('/readyz', async (c) => {
@@ -46,6 +50,10 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
   app.get('/metrics', async (c) => {
     const metrics = await (workers?.metrics(registry) ?? registry.metrics());
     return c.body(metrics.replace(GAUGE_NAMED_TOTAL, '$1 untyped'), 200, { 'Content-Type': registry.contentType });
+  });
+  app.get('*', async (c) => {
+    const page = pages?.get(c.req.path);
+    return page === undefined ? c.notFound() : c.json(await page());
   });
   app.onError((error, c) => {
     log.error({ err: error, path: c.req.path }, 'answering a request on the operations port failed');

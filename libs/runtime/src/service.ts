@@ -8,7 +8,7 @@ import type { Clock } from './clock.ts';
 import { makeStringsFast } from './process.ts';
 import { createLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
-import { startOpsServer } from './ops-server.ts';
+import { type OpsPages, startOpsServer } from './ops-server.ts';
 import { Readiness, registerReadiness } from './health.ts';
 import { Shutdown } from './shutdown.ts';
 import { answerParent, tellParentOfStart, WorkerReports } from './worker-reports.ts';
@@ -40,6 +40,8 @@ export interface ServiceContext {
   opsPort: number | null;
   /** The service adds its worker processes here, so that their health and metrics are included. */
   workers: WorkerReports;
+  /** The service adds what it answers on its operations port beside health and metrics. */
+  opsPages: OpsPages;
   shutdown: Shutdown;
   /** Aborts when stopping begins, before the first releaser runs. */
   signal: AbortSignal;
@@ -106,6 +108,7 @@ export async function runService(
   crashOnBrokenInvariants(log);
 
   const workers = new WorkerReports();
+  const pages: OpsPages = new Map();
   const context = (opsPort: number | null): ServiceContext => ({
     service,
     args,
@@ -116,6 +119,7 @@ export async function runService(
     readiness,
     opsPort,
     workers,
+    opsPages: pages,
     shutdown,
     signal: stopping.signal,
     fail,
@@ -133,7 +137,15 @@ export async function runService(
       return;
     }
     const { host } = config;
-    const ops = await startOpsServer({ host, port: opsPort(service, config), readiness, registry, workers, log });
+    const ops = await startOpsServer({
+      host,
+      port: opsPort(service, config),
+      readiness,
+      registry,
+      workers,
+      pages,
+      log,
+    });
     shutdown.add('operations port', () => ops.close());
     await start(context(ops.port));
     makeStringsFast();

@@ -20,6 +20,15 @@ test.each([
     },
   ],
   [
+    ['try', '--post', 'http://sink:8080', '--uploader=http://sink:9103', '--timeout', '7'],
+    {
+      kind: 'try',
+      asked: { post: 'http://sink:8080', uploader: 'http://sink:9103', timeoutMs: 7_000 },
+      configFile: null,
+    },
+  ],
+  [['try'], { kind: 'try', asked: { post: null, uploader: null, timeoutMs: 120_000 }, configFile: null }],
+  [
     ['uploads', 'list', '--json'],
     { kind: 'uploads', asked: { action: 'list', segmentIds: [], json: true }, configFile: null },
   ],
@@ -46,7 +55,9 @@ test.each([
   expect(parsed.kind).toBe('wrong');
   if (parsed.kind !== 'wrong') return;
   expect(parsed.problem).toContain(problem);
-  expect(parsed.problem).toContain('known are check, verify, uploads, iam, ingest, batcher, uploader, --config FILE');
+  expect(parsed.problem).toContain(
+    'known are check, verify, try, uploads, iam, ingest, batcher, uploader, --config FILE',
+  );
   expect(parsed.problem).not.toContain('\n');
 });
 
@@ -55,6 +66,8 @@ test.each([
   [['verify', '--from', '2026-11-24', '--to', '2026-11-24'], '--from must be before --to'],
   [['uploads'], 'uploads needs an action: list, or retry [ID...]'],
   [['uploads', 'drop'], 'uploads needs an action: list, or retry [ID...]'],
+  [['try', '--timeout', 'long'], '--timeout long is not a number of seconds'],
+  [['try', '--post', 'sink'], 'sink is not an address such as http://host:8080'],
   [['check', '--read'], '--read is not an option of this command'],
   [['uploads', 'list', '--from', '2026-11-24'], '--from is not an option of this command'],
   [['iam', '--for', 'put,delete'], '--for delete is unknown: known are put, compare, manifests, verify, read'],

@@ -8,6 +8,7 @@ import { execService } from '../supervisor/exec-service.ts';
 import { runSink } from '../supervisor/run-sink.ts';
 import { findServiceProgram, SERVICES, type ServiceName } from '../supervisor/service-command.ts';
 import type { IamCommand } from './iam.ts';
+import type { TryCommand } from './try.ts';
 import type { UploadsCommand } from './uploads.ts';
 import type { VerifyCommand } from './verify.ts';
 
@@ -27,6 +28,8 @@ Commands:
   verify      compares the receipts with the bucket. Exit code 0: no finding; 1: an object is missing, changed or
               there twice; 2: Redis or the bucket cannot be read. [--from TIME] [--to TIME] limit it to hours or days
               of events, [--read] reads the objects too, [--json]
+  try         posts one event to a sink that runs, waits until its object is stored, and reads it where it may.
+              [--post URL] [--uploader URL] its ports, if not on this machine, [--timeout SECONDS] (120)
   uploads list [--json]     lists the segments whose upload failed and will be retried, with the reason
   uploads retry [ID...]     retries these uploads now; without an ID, all of them
   iam         prints the least IAM policy for the uploader with this configuration, or for each given
@@ -39,9 +42,9 @@ Options:
 The environment can set every key too (port: SINK_PORT); see docs/configuration.md.
 `;
 
-const COMMANDS = ['check', 'verify', 'uploads', 'iam', ...SERVICES] as const;
+const COMMANDS = ['check', 'verify', 'try', 'uploads', 'iam', ...SERVICES] as const;
 type Command = (typeof COMMANDS)[number];
-type Tool = 'verify' | 'uploads' | 'iam';
+type Tool = 'verify' | 'try' | 'uploads' | 'iam';
 
 /** Those of libs/objects. A test compares them: its clients would cost the supervisor 60 MB. */
 const IAM_USES = ['put', 'compare', 'manifests', 'verify', 'read'] as const satisfies readonly IamUse[];
@@ -52,6 +55,7 @@ type Arguments =
   | { readonly kind: 'wrong'; readonly problem: string }
   | { readonly kind: 'run'; readonly command: Exclude<Command, Tool> | 'all'; readonly configFile: string | null }
   | { readonly kind: 'verify'; readonly asked: VerifyCommand; readonly configFile: string | null }
+  | { readonly kind: 'try'; readonly asked: TryCommand; readonly configFile: string | null }
   | { readonly kind: 'uploads'; readonly asked: UploadsCommand; readonly configFile: string | null }
   | { readonly kind: 'iam'; readonly asked: IamCommand; readonly configFile: string | null };
 
@@ -71,6 +75,9 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
         json: { type: 'boolean' },
         for: { type: 'string', multiple: true },
         'earlier-prefix': { type: 'string', multiple: true },
+        post: { type: 'string' },
+        uploader: { type: 'string' },
+        timeout: { type: 'string' },
       },
       allowPositionals: true,
     });
@@ -91,6 +98,15 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
     }
     if (second !== undefined)
       return { kind: 'wrong', problem: `one command at a time, ${second} is one too many: ${known}` };
+    if (command === 'try') {
+      const { post = null, uploader = null, timeout = '120' } = values;
+      const asked = { post, uploader, timeoutMs: Number(timeout) * 1_000 };
+      const wrong = [post, uploader].find((url) => url !== null && !URL.canParse(url));
+      if (wrong !== undefined) return { kind: 'wrong', problem: `${wrong} is not an address such as http://host:8080` };
+      return asked.timeoutMs > 0
+        ? { kind: 'try', asked, configFile }
+        : { kind: 'wrong', problem: `--timeout ${timeout} is not a number of seconds` };
+    }
     if (command === 'iam') {
       const given = (values.for ?? []).flatMap((uses) => uses.split(','));
       const uses = given.flatMap((use) => IAM_USES.filter((known) => known === use));
@@ -111,6 +127,7 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
 
 const OPTIONS_OF: Readonly<Record<Tool, readonly string[]>> = {
   verify: ['from', 'to', 'read', 'json'],
+  try: ['post', 'uploader', 'timeout'],
   uploads: ['json'],
   iam: ['for', 'earlier-prefix'],
 };
@@ -140,6 +157,13 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
       return EXIT_CONFIG;
     case 'run':
       return run(parsed.command, parsed.configFile);
+    case 'try':
+      return withErrorsPrinted(async () => {
+        const { runTry } = await import('./try.ts');
+        const env = readEnvironment();
+        const config = loadConfig(parsed.configFile === null ? { env } : { file: parsed.configFile, env });
+        return runTry(config, parsed.asked, (text) => process.stdout.write(text));
+      });
     case 'verify':
     case 'uploads':
       return withErrorsPrinted(async () => {

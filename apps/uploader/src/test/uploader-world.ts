@@ -256,6 +256,7 @@ export class UploaderWorld {
         clock: systemClock,
         opsPort: null,
         workers: new WorkerReports(),
+        opsPages: new Map(),
         registry,
         readiness,
         shutdown,

@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readObjectLines } from '@sink/audit';
+import { addressOf, type SinkConfig } from '@sink/config';
+import { createObjectReader, ObjectStoreError } from '@sink/objects';
+import { EXIT_FAILED, EXIT_OK } from '@sink/runtime';
+
+export interface TryCommand {
+  /** Where events are posted; null: on this machine, at the port of the configuration. */
+  readonly post: string | null;
+  /** The operations port of an uploader; null: on this machine. */
+  readonly uploader: string | null;
+  readonly timeoutMs: number;
+}
+
+const POLL_MS = 500;
+const ANSWER_MS = 10_000;
+/** The clocks of two machines may differ by so much. */
+const SKEW_MS = 5_000;
+
+/** What `GET /receipts` of the uploader says, as far as it is read here. */
+interface Receipt {
+  readonly lane: number;
+  readonly entry: string;
+  readonly key: string;
+  readonly events: number;
+  readonly acceptedAt: string;
+  readonly sealedAt: string;
+}
+
+/** The outcome of a look for the event. */
+type Found = { readonly key: string; readonly events: number; readonly how: 'read' | 'not readable' };
+
+/**
+ * Posts one event to a sink that runs, waits for the receipt of its object, and finds the event in the object where the
+ * credentials may read it. Resolves to the exit code: 0 when it is stored.
+ */
+export async function runTry(config: SinkConfig, asked: TryCommand, write: (text: string) => void): Promise<number> {
+  const post = asked.post ?? addressOf(config.host, config.port);
+  const uploader = new URL('/receipts', asked.uploader ?? addressOf(config.host, config.uploaderOpsPort)).href;
+  const signal = AbortSignal.timeout(asked.timeoutMs);
+  const reader = createObjectReader(config.bucket);
+  let doing = 'asking the uploader for its receipts';
+  let problem = '';
+  const retried = async <T>(work: () => Promise<T | null>): Promise<T> => {
+    for (;;) {
+      try {
+        const result = await work();
+        if (result !== null) return result;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        problem = reasonOf(error);
+      }
+      await sleep(POLL_MS, undefined, { signal });
+    }
+  };
+  try {
+    const before = await retried(() => receiptsAt(uploader, signal));
+    const known = new Set(before.map(nameOf));
+    const id = randomUUID();
+    doing = `posting an event to ${post}`;
+    const startMs = Date.now();
+    await retried(() => postEvent(post, id, signal));
+    const answeredMs = Date.now();
+    write(`202: the event with the id ${id} is accepted after ${answeredMs - startMs} ms\n`);
+
+    doing = 'waiting for the receipt of its object';
+    problem = '';
+    const found = await retried(async (): Promise<Found | null> => {
+      for (const receipt of await receiptsAt(uploader, signal)) {
+        if (known.has(nameOf(receipt))) continue;
+        const looked = await look(receipt, id, [startMs, answeredMs]);
+        if (looked !== null) return looked;
+        known.add(nameOf(receipt));
+      }
+      return null;
+    });
+    write(storedText(found, Date.now() - answeredMs));
+    return EXIT_OK;
+  } catch (error) {
+    const reason = signal.aborted ? `not within ${asked.timeoutMs / 1_000} s` : reasonOf(error);
+    write(`FAILED: ${doing}: ${reason}${problem === '' ? '' : ` (${problem})`}\n`);
+    return EXIT_FAILED;
+  } finally {
+    reader.close();
+  }
+
+  async function look(receipt: Receipt, id: string, postedMs: readonly [number, number]): Promise<Found | null> {
+    const { key, events } = receipt;
+    try {
+      let isThere = false;
+      const facts = await readObjectLines(reader, key, (line) => void (isThere ||= line.includes(id)), signal);
+      if (typeof facts === 'string') throw new Error(`the object ${key}: ${facts}`);
+      return isThere ? { key, events, how: 'read' } : null;
+    } catch (error) {
+      const mayNotRead = error instanceof ObjectStoreError && error.kind === 'operator';
+      const isElsewhere = config.bucket.kind === 'file';
+      if (!mayNotRead && !isElsewhere) throw error;
+      return isOfThisTime(receipt, postedMs) ? { key, events, how: 'not readable' } : null;
+    }
+  }
+}
+
+async function receiptsAt(address: string, signal: AbortSignal): Promise<readonly Receipt[]> {
+  const answer = await fetch(address, { signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) });
+  if (answer.status !== 200) throw new Error(`${address} answers ${answer.status}`);
+  const { receipts } = (await answer.json()) as { receipts?: readonly Receipt[] };
+  if (receipts === undefined) throw new Error(`${address} is not an uploader's`);
+  return receipts;
+}
+
+/** Null: not accepted yet. An event that was stored without an answer is stored again, and that is no harm here. */
+async function postEvent(address: string, id: string, signal: AbortSignal): Promise<true> {
+  const event = { specversion: '1.0', id, source: '/sink-aws-s3/try', type: 'sink-aws-s3.try' };
+  const answer = await fetch(address, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/cloudevents+json' },
+    body: JSON.stringify(event),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+  });
+  const said = (await answer.text()).trim();
+  if (answer.status === 202) return true;
+  throw new Error(`${answer.status} ${said}`);
+}
+
+/** Whether the object may hold an event that was accepted between these times. */
+function isOfThisTime({ acceptedAt, sealedAt }: Receipt, [startMs, answeredMs]: readonly [number, number]): boolean {
+  return Date.parse(acceptedAt) <= answeredMs + SKEW_MS && Date.parse(sealedAt) >= startMs - SKEW_MS;
+}
+
+function nameOf({ lane, entry }: Receipt): string {
+  return `${lane} ${entry}`;
+}
+
+function storedText({ key, events, how }: Found, ms: number): string {
+  const after = `${(ms / 1_000).toFixed(1)} s later`;
+  return how === 'read'
+    ? `OK: ${after} it is in the object ${key} (${events} ${events === 1 ? 'event' : 'events'}), which was read\n`
+    : `OK: ${after} an object of that moment is stored, ${key} (${events} ${events === 1 ? 'event' : 'events'}); it cannot be read from here\n`;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}
