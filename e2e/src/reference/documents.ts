@@ -14,5 +14,7 @@ export const DOCUMENTS: Readonly<Record<string, () => string | Promise<string>>>
   'docs/runbook.md': renderRunbook,
   'docs/logs.md': () => renderLogsReference(REPOSITORY),
   'deploy/prometheus/rules.yaml': renderRules,
+  // A chart has only what is in its folder.
+  'deploy/helm/sink-aws-s3/files/rules.yaml': renderRules,
   'deploy/grafana/sink-aws-s3.json': renderDashboard,
 };

@@ -187,7 +187,7 @@ const values = {
     relabelings: objects,
     metricRelabelings: objects,
   }),
-  prometheusRule: section({ enabled: flag, labels: texts }),
+  prometheusRule: section({ enabled: flag, labels: texts, runbookAddress: text }),
   tests: section({ enabled: flag, timeoutSeconds: integer(1) }),
   extraObjects: list({ type: ['object', 'string'] }),
 } as const satisfies Schemas;
