@@ -74,6 +74,8 @@ export function ingestSettings(
     maxBodyBytes: config.maxBodyBytes,
     maxHeaderBytes: config.maxHeaderBytes,
     keepAliveTimeoutMs: config.keepAliveTimeoutMs,
+    // What is in flight then has to be answered too.
+    stopDelayMs: Math.min(config.stopDelayMs, config.stopGraceMs / 2),
     openFilesMax: openFilesMax(),
     appendTimeoutMs: appendTimeoutMs(config.maxBodyBytes),
     attributeEncoding: config.attributeEncoding,

@@ -35,6 +35,7 @@ export const CHANGES = {
   keep_alive_timeout: 'live',
   attribute_encoding: 'live',
   malformed_json: 'live',
+  stop_delay: 'restart',
   hold_max: 'live',
   bucket: STORE,
   region: STORE,

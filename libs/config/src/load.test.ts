@@ -265,6 +265,12 @@ test('keep_alive_timeout is above the 90 s of Go clients, and may be above the 6
   expect(keysOf('keep_alive_timeout: 0')).toEqual(['keep_alive_timeout']);
 });
 
+test('stop_delay is off unless it is given, and at most ten minutes', () => {
+  expect(load({}).stopDelayMs).toBe(0);
+  expect(loadText('stop_delay: 5s').stopDelayMs).toBe(5_000);
+  expect(keysOf('stop_delay: 11m')).toEqual(['stop_delay']);
+});
+
 test('what a sender did with header values and JSON is found out, unless it is configured', () => {
   expect(load({})).toMatchObject({ attributeEncoding: 'auto', malformedJson: 'store' });
   const given = loadText('attribute_encoding: raw\nmalformed_json: refuse');

@@ -62,6 +62,12 @@ const intake = {
     'store',
     'What happens to an event whose data is declared as JSON and is not, or has an unpaired surrogate: its exact bytes are stored as `data_base64`, or it is refused with 400.',
   ),
+  stop_delay: duration(
+    0,
+    600_000,
+    '0s',
+    'How long ingest goes on receiving after it was asked to stop: it is not ready, and each answer ends its connection, so that load balancers and clients leave before the port closes. In Kubernetes 5 s let no request fail. At most half of `stop_grace`, to which it counts.',
+  ),
   hold_max: duration(
     0,
     60_000,

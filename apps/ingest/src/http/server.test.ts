@@ -424,6 +424,28 @@ test('stopping answers requests in flight, ends their connections, closes idle o
   }
 });
 
+test('with stop_delay, stopping goes on accepting for that long, and each answer ends its connection', async () => {
+  const ingest = await startIngest({ timeouts: { stopDelayMs: 3_000 } });
+  const [kept, idle] = [new RawClient(ingest.port), new RawClient(ingest.port)];
+  for (const client of [kept, idle]) {
+    client.send(`${POST}Content-Length: 0\r\n\r\n`);
+    await client.until(/ 202 /);
+    expect(client.text).not.toContain('Connection: close');
+  }
+
+  const closed = ingest.server.close();
+  kept.send(`${POST}Content-Length: 0\r\n\r\n`);
+  await kept.closed;
+  expect(kept.text).toMatch(/ 202 [^]* 202 [^]*Connection: close/);
+  const answer = await send(ingest.port, { headers: binary() });
+  expect(answer).toMatchObject({ status: 202, headers: { connection: 'close' } });
+  expect((await send(ingest.port, { method: 'GET', path: '/healthz' })).status).toBe(200);
+
+  await closed;
+  await idle.closed;
+  await expect(send(ingest.port, { headers: binary() })).rejects.toThrow('ECONNREFUSED');
+});
+
 test('stopping does not wait for a client that never finishes', async () => {
   const ingest = await startIngest({ timeouts: { drainMaxMs: 100 } });
   const client = new RawClient(ingest.port);

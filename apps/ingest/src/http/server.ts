@@ -28,7 +28,9 @@ export interface HttpSettings extends DecodingSettings {
   readonly keepAliveTimeoutMs: number;
   /** How often Node looks for connections that are too slow. */
   readonly checkIntervalMs: number;
-  /** How long stopping waits for requests in flight. */
+  /** How long stopping goes on accepting: until load balancers have noticed that this instance is not ready. */
+  readonly stopDelayMs: number;
+  /** How long stopping waits for requests in flight after that. */
   readonly drainMaxMs: number;
   /** How many files this process may have open, connections included; null: not known, or no limit. */
   readonly openFilesMax: number | null;
@@ -67,8 +69,8 @@ interface Connection {
 export interface IngestServer {
   port: number;
   /**
-   * Stops accepting, answers requests in flight (each answer ends its connection), then closes the other connections.
-   * Resolves when no connection is left, at the latest after `drainMaxMs`.
+   * From now on each answer ends its connection. After `stopDelayMs` it stops accepting, answers requests in flight, and
+   * closes idle connections. Resolves when no connection is left, at the latest after `drainMaxMs` more.
    */
   close(): Promise<void>;
 }
@@ -147,14 +149,14 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
 
   const acceptors = await openAcceptors(server, settings, parts);
   const endMeasuring = lateness.start(ownHost(settings.host), acceptors.port);
-  return {
-    port: acceptors.port,
-    close: async () => {
-      stopping = true;
-      endMeasuring();
-      await closeWithin(server, acceptors, settings.drainMaxMs);
-    },
+  const close = async (): Promise<void> => {
+    stopping = true;
+    if (settings.stopDelayMs > 0) await clock.sleep(settings.stopDelayMs);
+    endMeasuring();
+    await closeWithin(server, acceptors, settings.drainMaxMs);
   };
+  let closed: Promise<void> | null = null;
+  return { port: acceptors.port, close: () => (closed ??= close()) };
 }
 
 function closeWithin(server: Server, acceptors: Acceptors, drainMaxMs: number): Promise<void> {

@@ -87,6 +87,7 @@ export async function startIngest({
     malformedJson: 'store' as const,
     maxInFlightBytes: 64 * 1024 * 1024,
     holdMaxMs: 4000,
+    stopDelayMs: 0,
     drainMaxMs: 500,
     checkIntervalMs: 20,
     keepAliveTimeoutMs: 100_000,
