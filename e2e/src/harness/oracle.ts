@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { lastSeen } from './last-seen.ts';
-import type { Pipeline } from './pipeline.ts';
+import { Pipeline } from './pipeline.ts';
 import { type Producers, type Try, tryOf } from './producer.ts';
 
 export interface Verdict {
@@ -15,13 +15,18 @@ export interface Verdict {
   readonly overwritten: string[];
 }
 
+/** A sink whose bucket can be read: the processes of this machine, or one in a cluster. */
+export interface Judged extends Pick<Pipeline, 'objects'> {
+  readonly s3: { readonly control: Pick<Pipeline['s3']['control'], 'overwrites'> };
+}
+
 /**
  * Compares every acknowledgement with the content of the bucket.
  *
  * @param sameEvent what must be stored once: each attempt; with dedupe each event, by any of its attempts
  */
 export async function judge(
-  pipeline: Pipeline,
+  pipeline: Judged,
   { tries }: Pick<Producers, 'tries'>,
   sameEvent: (event: Readonly<Record<string, unknown>>) => string = tryOf,
 ): Promise<Verdict> {
@@ -53,13 +58,14 @@ export async function judge(
 }
 
 async function describeLost(
-  pipeline: Pipeline,
+  pipeline: Judged,
   missing: readonly { name: string; acknowledged: NonNullable<Try['acknowledged']>; event: Try['event'] }[],
   nameOf: (event: Try['event']) => string,
 ): Promise<string[]> {
-  const seen = await lastSeen(pipeline, new Set(await pipeline.s3.control.keys()), nameOf);
+  const seen =
+    pipeline instanceof Pipeline ? await lastSeen(pipeline, new Set(await pipeline.s3.control.keys()), nameOf) : null;
   return missing.map(({ name, acknowledged: { by, at }, event }) => {
-    const where = seen.of(nameOf(event), at.getTime());
+    const where = seen?.of(nameOf(event), at.getTime()) ?? 'not looked for';
     return `${name}, acknowledged by ${by} at ${at.toISOString()}, last seen: ${where}`;
   });
 }

@@ -17,6 +17,15 @@ export interface Try {
   acknowledged: { readonly by: string; readonly at: Date } | null;
 }
 
+export interface ProducersOptions {
+  /** The length of the text in each event's data. */
+  readonly textBytes?: number;
+  /** How long a producer waits after an acknowledgement. */
+  readonly pauseMs?: number;
+  /** Tells the events of several sets of producers from each other. */
+  readonly idPrefix?: string;
+}
+
 /**
  * Producers that behave like a broker: many run at the same time, and each sends its event until it is acknowledged. A
  * retry has the same id and source and the number of the attempt in an extension, as the retries of Vanus have. So the
@@ -32,11 +41,15 @@ export class Producers {
   #running = true;
   readonly #workers: Promise<void>[] = [];
   readonly #text: string;
+  readonly #pauseMs: number;
+  readonly #idPrefix: string;
 
-  /** @param textBytes the length of the text in each event's data */
-  constructor(targets: () => readonly Target[], parallel: number, textBytes = 100) {
+  constructor(targets: () => readonly Target[], parallel: number, options: ProducersOptions = {}) {
+    const { textBytes = 100, pauseMs = 0, idPrefix = '' } = options;
     this.#targets = targets;
     this.#text = 'x'.repeat(textBytes);
+    this.#pauseMs = pauseMs;
+    this.#idPrefix = idPrefix;
     this.start(parallel);
   }
 
@@ -50,7 +63,7 @@ export class Producers {
     const event = this.#event++;
     const giveUpMs = performance.now() + timeoutMs;
     for (let attempt = 0; performance.now() < giveUpMs; attempt++) {
-      if (await this.#post(target, event, eventsOf([`${event}`], attempt, this.#text))) return true;
+      if (await this.#post(target, event, eventsOf([`${this.#idPrefix}${event}`], attempt, this.#text))) return true;
       await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
     }
     return false;
@@ -79,10 +92,12 @@ export class Producers {
         const services = this.#targets();
         const target = services[(event + attempt) % services.length];
         if (!target) throw new Error('there is no ingest to send to');
-        const ids = event % 5 === 0 ? [`${event}.a`, `${event}.b`] : [`${event}`];
+        const id = `${this.#idPrefix}${event}`;
+        const ids = event % 5 === 0 ? [`${id}.a`, `${id}.b`] : [id];
         if (await this.#post(target, event, eventsOf(ids, attempt, this.#text))) break;
         await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
       }
+      if (this.#pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, this.#pauseMs));
     }
   }
 

@@ -90,7 +90,7 @@ export async function outage(options: OutageOptions): Promise<OutageResult> {
     })();
     watching.catch(() => undefined); // It is thrown at the end.
     const away = await sink.s3.control.addFault(AWAY);
-    const producers = new Producers(() => sink.of('ingest'), 0, options.textBytes);
+    const producers = new Producers(() => sink.of('ingest'), 0, { textBytes: options.textBytes });
     const refused = (): number => producers.statuses.get(503) ?? 0;
     const within = (condition: () => boolean | Promise<boolean>): Promise<unknown> =>
       eventually(condition, { timeoutMs: PHASE_MAX_MS, intervalMs: 50 });

@@ -51,7 +51,7 @@ describe('the whole sink, as the user of the documented ACL line,', () => {
         SINK_RECEIPTS_MAX: '1000',
         SINK_MAX_FINGERPRINTS: '10000',
       });
-      const producers = new Producers(() => sink.of('ingest'), 8, 1_000);
+      const producers = new Producers(() => sink.of('ingest'), 8, { textBytes: 1_000 });
       const fault = await sink.s3.control.addFault({
         match: { operation: 'PutObject' },
         effect: { kind: 'error', status: 503, code: 'SlowDown' },

@@ -1,0 +1,52 @@
+/**
+ * Shows that the sink works on Kubernetes: builds the image, loads it, installs manifest and chart, and disturbs them under
+ * load. Prints a table, and last "N passed, N failed, N skipped".
+ *
+ *   npm run test:kubernetes [-- [PART…] [--keep]]     --keep: the namespaces stay
+ *   npm run test:kubernetes -- --list                 the parts
+ *
+ * The cluster: that of KUBECONFIG (then SINK_IMAGE names an image that its nodes can pull or have, unless it is a kind
+ * cluster); else a node of ../shared/tools/kubernetes, which ends with this script unless it ran before. Without either
+ * nothing is shown, and it exits with 1.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { findCluster } from './kubernetes/cluster.mjs';
+import { buildImages } from './kubernetes/image.mjs';
+import { buildPrograms } from './kubernetes/programs.mjs';
+import { endWithParent, root, run, say, SetupError } from './shell.mjs';
+
+const { values, positionals } = parseArgs({
+  options: { list: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const MAIN = join(root, 'e2e/src/kubernetes/main.ts');
+const cache = join(root, '.cache/kubernetes');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+endWithParent();
+const releasers = [];
+try {
+  if (values.list) await show(process.execPath, [MAIN, '--list'], process.env);
+  else await prove();
+} catch (error) {
+  say(error instanceof SetupError ? error.message : error.stack);
+  process.exitCode = 1;
+} finally {
+  for (const release of releasers.reverse()) await release();
+}
+
+async function prove() {
+  const cluster = await findCluster(cache, releasers);
+  const images = await buildImages({ version, cluster, cache }, releasers);
+  const programs = await buildPrograms(join(cache, 'programs'));
+  const options = ['--image', images.image, '--next-image', images.next, '--programs', programs];
+  const keep = values.keep ? ['--keep'] : [];
+  await show(...cluster.command(process.execPath, [MAIN, ...options, ...keep, ...positionals]), cluster.env);
+}
+
+async function show(command, args, env) {
+  const { code } = await run(command, args, { env, show: true, timeoutMs: null });
+  process.exitCode = code ?? 1;
+}
