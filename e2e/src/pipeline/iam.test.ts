@@ -87,7 +87,7 @@ describe('under the policy that `iam` prints', () => {
     expect(policy.Statement.map(({ Action }) => Action)).toEqual(['s3:PutObject', 's3:GetObject']);
     await sink.s3.control.clear();
     await sink.s3.control.setPermissions({ policy });
-    const producers = new Producers(() => sink.of('ingest'), 8, 1_000);
+    const producers = new Producers(() => sink.of('ingest'), 8, { textBytes: 1_000 });
     // Its answers are lost: the uploader finds the objects of its own earlier tries.
     const effect = { kind: 'reset', applied: true } as const;
     await sink.s3.control.addFault({ match: { operation: 'PutObject' }, effect, times: 5 });
