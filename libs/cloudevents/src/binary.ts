@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { valueReader, type ValueReader } from './attribute-encoding.ts';
 import { checkName, checkRequired, checkString, checkValue, invalidValue, isBase64 } from './attributes.ts';
-import type { Decoding } from './decoding.ts';
+import { type Decoding, TRACEPARENT } from './decoding.ts';
 import { isPlain } from './header-value.ts';
 import { compactJson, hasLoneSurrogate, loneSurrogate, parseJson } from './json.ts';
 import { dataKind, parseMediaType } from './media-type.ts';
@@ -45,7 +45,7 @@ export function decodeBinary(
   return `{${attributes.members},"datacontenttype":${JSON.stringify(value)}${dataMember}}`;
 }
 
-function readAttributes(rawHeaders: readonly string[], { attributeEncoding }: Decoding): HeaderAttributes {
+function readAttributes(rawHeaders: readonly string[], { attributeEncoding, traceparent }: Decoding): HeaderAttributes {
   const names = new Set<string>();
   let members = '';
   let isLegacy = false;
@@ -71,6 +71,7 @@ function readAttributes(rawHeaders: readonly string[], { attributeEncoding }: De
     }
     if (name === 'specversion') isLegacy = value === '0.3';
     else if (name === 'datacontentencoding') contentEncoding = value;
+    else if (traceparent !== undefined && name === TRACEPARENT) traceparent(value, 0);
   }
   checkRequired((name) => names.has(name));
   return { members: members.slice(1), isLegacy, contentEncoding: isLegacy ? contentEncoding : null };

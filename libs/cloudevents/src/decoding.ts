@@ -7,7 +7,15 @@ export interface Decoding {
   readonly malformedJson: 'store' | 'refuse';
   /** Called for each event whose data is kept as bytes for that reason. */
   readonly opaque: () => void;
+  /**
+   * Called with the extension `traceparent` (CloudEvents Distributed Tracing) of each event that has it as a string, and with
+   * the event's index in the message. Absent: nobody asks.
+   */
+  readonly traceparent?: ((value: string, index: number) => void) | undefined;
 }
+
+/** The name of the extension. */
+export const TRACEPARENT = 'traceparent';
 
 export const DEFAULT_DECODING: Decoding = {
   attributeEncoding: 'auto',

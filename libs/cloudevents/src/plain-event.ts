@@ -3,6 +3,7 @@
  * are stored unchanged. The rules are those of json-event.ts, which reads all events that are not plain.
  */
 import { QUOTE, COMMA, COLON, OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE } from './json.ts';
+import { type Decoding, TRACEPARENT } from './decoding.ts';
 import { parseMediaType } from './media-type.ts';
 import {
   ascii,
@@ -21,6 +22,8 @@ import { isTimestamp } from './timestamp.ts';
 
 const SPECVERSION_1 = ascii('"1.0"');
 const JSON_TYPE = ascii('"application/json"');
+
+const TRACEPARENT_NAME = ascii(`"${TRACEPARENT}":`);
 
 const IN_NAME = bytesOf((character) => /[a-z0-9]/.test(character));
 
@@ -50,29 +53,50 @@ function member(name: string, valueEnd: Member['valueEnd']): Member {
   return { name: ascii(`"${name}":`), valueEnd };
 }
 
+/** Told only once the whole message has turned out to be plain: else it is read, and told, by others. */
+class FoundTraceparents {
+  /** Of the event that is being read. */
+  index = 0;
+  readonly #found: { readonly value: string; readonly index: number }[] = [];
+
+  add(value: string): void {
+    this.#found.push({ value, index: this.index });
+  }
+
+  tell(traceparent: (value: string, index: number) => void): void {
+    for (const { value, index } of this.#found) traceparent(value, index);
+  }
+}
+
 /** The line of the event in `body`; null if it is not plain. */
-export function plainEvent(body: Buffer): string | null {
+export function plainEvent(body: Buffer, traceparent?: Decoding['traceparent']): string | null {
   const bytes = terminated(body);
   if (bytes === null) return null;
-  const end = eventEnd(bytes, 0);
+  const found = traceparent && new FoundTraceparents();
+  const end = eventEnd(bytes, 0, found);
   if (end === NOT_PLAIN || !onlyWhitespaceFrom(bytes, end, body.length)) return null;
+  if (traceparent) found?.tell(traceparent);
   return body.toString('utf8', 0, end);
 }
 
 /** The lines of all events of the batch in `body`; null if one of them is not plain, or if there are none. */
-export function plainBatch(body: Buffer): string[] | null {
+export function plainBatch(body: Buffer, traceparent?: Decoding['traceparent']): string[] | null {
   const bytes = terminated(body);
   if (bytes?.[0] !== OPEN_BRACKET) return null;
   const lineOf = slicesOf(body);
   const lines: string[] = [];
+  const found = traceparent && new FoundTraceparents();
   let start = 1;
   for (;;) {
-    const end = eventEnd(bytes, start);
+    if (found) found.index = lines.length;
+    const end = eventEnd(bytes, start, found);
     if (end === NOT_PLAIN) return null;
     lines.push(lineOf(start, end));
     start = end + 1;
     if (bytes[end] === COMMA) continue;
-    return bytes[end] === CLOSE_BRACKET && onlyWhitespaceFrom(bytes, start, body.length) ? lines : null;
+    if (bytes[end] !== CLOSE_BRACKET || !onlyWhitespaceFrom(bytes, start, body.length)) return null;
+    if (traceparent) found?.tell(traceparent);
+    return lines;
   }
 }
 
@@ -84,7 +108,7 @@ function slicesOf(body: Buffer): (start: number, end: number) => string {
 }
 
 /** Index after the event that starts at `start`; else NOT_PLAIN. */
-function eventEnd(bytes: Buffer, start: number): number {
+function eventEnd(bytes: Buffer, start: number, found: FoundTraceparents | undefined): number {
   if (bytes[start] !== OPEN_BRACE) return NOT_PLAIN;
   let at = start + 1;
   let seen = 0;
@@ -97,7 +121,10 @@ function eventEnd(bytes: Buffer, start: number): number {
       const name = extensionName(bytes, at);
       if (name === null || extensions?.some((other) => wordEnd(bytes, at, other) !== NOT_PLAIN)) return NOT_PLAIN;
       (extensions ??= []).push(name);
-      at = extensionEnd(bytes, at + name.length);
+      const value = at + name.length;
+      const isTraceparent = found && wordEnd(bytes, at, TRACEPARENT_NAME) === value;
+      at = extensionEnd(bytes, value);
+      if (isTraceparent && bytes[value] === QUOTE && at !== NOT_PLAIN) found.add(textIn(bytes, value, at));
     } else {
       if ((seen & (1 << index)) !== 0) return NOT_PLAIN;
       seen |= 1 << index;

@@ -1,5 +1,6 @@
 /** Structured and batched mode (HTTP binding 1.0.2, sections 3.2 and 3.3) in the JSON format. */
-import { DEFAULT_DECODING, type Decoding } from './decoding.ts';
+import { DEFAULT_DECODING, type Decoding, TRACEPARENT } from './decoding.ts';
+import { isObject } from './attributes.ts';
 import { readJsonEvent } from './json-event.ts';
 import type { JsonEvent } from './json-event.ts';
 import { skipWhitespace, parseJson } from './json.ts';
@@ -8,14 +9,16 @@ import { plainBatch, plainEvent } from './plain-event.ts';
 
 /** @throws MessageError */
 export function decodeStructured(body: Buffer, decoding: Decoding): string[] {
-  const line = plainEvent(body);
+  const line = plainEvent(body, decoding.traceparent);
   return line === null ? decodeAnyStructured(body, decoding) : [line];
 }
 
 /** The same, slower, for events that need not be plain. @throws MessageError */
 export function decodeAnyStructured(body: Buffer, decoding: Decoding = DEFAULT_DECODING): string[] {
   const { text, value } = parseJson(body, 'the event');
-  return [readJsonEvent(text, skipWhitespace(text, 0), value, decoding).line];
+  const { line } = readJsonEvent(text, skipWhitespace(text, 0), value, decoding);
+  tellTraceparent(value, 0, decoding);
+  return [line];
 }
 
 /**
@@ -24,7 +27,7 @@ export function decodeAnyStructured(body: Buffer, decoding: Decoding = DEFAULT_D
  * @throws MessageError whose message names the first invalid element by its index, from 0
  */
 export function decodeBatch(body: Buffer, decoding: Decoding): string[] {
-  return plainBatch(body) ?? decodeAnyBatch(body, decoding);
+  return plainBatch(body, decoding.traceparent) ?? decodeAnyBatch(body, decoding);
 }
 
 /** The same, slower, for events that need not be plain. @throws MessageError */
@@ -47,5 +50,12 @@ export function decodeAnyBatch(body: Buffer, decoding: Decoding = DEFAULT_DECODI
       throw new MessageError(error.code, `batch element ${events.length}: ${error.message}`, { cause: error });
     }
   }
+  for (const [index, element] of elements.entries()) tellTraceparent(element, index, decoding);
   return events.map(({ line }) => line);
+}
+
+function tellTraceparent(event: unknown, index: number, { traceparent }: Decoding): void {
+  if (traceparent === undefined || !isObject(event)) return;
+  const value = event[TRACEPARENT];
+  if (typeof value === 'string') traceparent(value, index);
 }

@@ -23,6 +23,8 @@ export interface Chunk {
   readonly acceptedAtMs: number;
   /** The lines, each ending in LF. */
   readonly body: Buffer;
+  /** Where its sampled requests come from, as libs/tracing writes it; null: none was sampled. */
+  readonly origins: string | null;
 }
 
 /** A run of whole lines of a chunk's body. */

@@ -32,6 +32,8 @@ export interface SealedSegment {
   /** Unix times in milliseconds: when its oldest event was accepted, and when it was sealed. */
   readonly acceptedAtMs: number;
   readonly sealedAtMs: number;
+  /** The spans of its seal and of its sampled requests, as libs/tracing writes it; absent: none was sampled. */
+  readonly trace?: unknown;
 }
 
 /** A sealed segment whose events are still in their chunks in Redis. */

@@ -18,6 +18,27 @@ describe('append', () => {
     expect(bytes).toBeGreaterThan(ndjson(3).length);
   });
 
+  test('a chunk carries along where its sampled requests come from, and is counted with it', async () => {
+    const { lane, redis } = world;
+    const origins = `[1,[0,1,"${'a'.repeat(32)}-${'b'.repeat(16)}"]]`;
+    const plain = await world.append(1);
+    const { bytes } = await lane.backlog();
+    const traced = await world.append(1, { origins });
+    expect(await redis.xrange(lane.keys.chunks, traced, traced)).toEqual([
+      [traced, expect.arrayContaining(['o', origins])],
+    ]);
+    expect((await lane.backlog()).bytes).toBe(2 * bytes + origins.length);
+    expect(await lane.entry(traced)).toMatchObject({ chunk: { origins, count: 1 } });
+    expect(await lane.entry(plain)).toMatchObject({ chunk: { origins: null } });
+  });
+
+  test('a field that this release does not know is left to one that does', async () => {
+    const { lane, redis } = world;
+    const fields = ['v', '1', 'later', 'x', 'p', '2026/11/23/10', 'n', '1', 't', '1', 'b', 'x\n', 'o', ''];
+    const id = (await redis.xadd(lane.keys.chunks, '*', ...fields)) ?? '';
+    expect(await lane.entry(id)).toMatchObject({ kind: 'chunk', chunk: { count: 1, body: Buffer.from('x\n') } });
+  });
+
   test('invariant 5: the last sequence again stores nothing and gives the stored answer', async () => {
     const { lane, redis } = world;
     const request = world.request(2);

@@ -37,6 +37,23 @@ test.each([
   expect(chunkCostBytes(bytes)).toBeLessThan(eachBytes * 1.3);
 });
 
+test.each([
+  [300, 100],
+  [300, 8_000],
+  [30_000, 8_000],
+])('a chunk of %i bytes with %i of origins is counted for its memory', async (bytes, originBytes) => {
+  const chunks = 1_000;
+  const request = { body: `${'x'.repeat(bytes - 1)}\n`, origins: 'o'.repeat(originBytes) };
+  await world.ingest.append(world.request(1, { writer: 'unknown' }));
+  await world.redis.info('memory');
+  const before = await usedBytes();
+  for (let n = 0; n < chunks; n++) await world.ingest.append(world.request(1, request));
+  const eachBytes = ((await usedBytes()) - before) / chunks;
+  const countedBytes = (await world.lane.backlog()).bytes / chunks;
+  expect(countedBytes).toBeGreaterThan(eachBytes * 0.95);
+  expect(countedBytes).toBeLessThan((eachBytes + 150) * 1.3);
+});
+
 test.each([1, 30, SEGMENT_SLICES_MAX / 4])(
   'a record of %i slices is counted for no less than its memory',
   async (chunks) => {

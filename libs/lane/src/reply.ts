@@ -87,5 +87,7 @@ export function parseEntry(entry: unknown): StreamEntry {
   if (count === null || count === 0) return foreign('its count is not a positive integer');
   if (acceptedAtMs === null) return foreign('its time of acceptance is not an integer');
   if (!Buffer.isBuffer(body) || body.at(-1) !== 0x0a) return foreign('its body does not end in LF');
-  return { kind: 'chunk', id, chunk: { id, partition, count, acceptedAtMs, body } };
+  // Releases before tracing neither write nor read it. Whatever it is, the events are sound.
+  const origins = asText(fields['o']);
+  return { kind: 'chunk', id, chunk: { id, partition, count, acceptedAtMs, body, origins } };
 }

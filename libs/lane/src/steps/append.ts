@@ -169,6 +169,7 @@ export const appendStep = step({
     limit: 'number',
     acceptedAt: 'text',
     body: 'text',
+    origins: 'text',
   },
   optional: {
     keys: ['seen', '...slots'],
@@ -216,8 +217,9 @@ if count > 0 then
     or found and not redis.acl_check_cmd('SADD', seen) then
     return redis.error_reply('NOPERM this user may not run all writes of this step') -- rule: append.permitted
   end
-  local id = addChunk(chunks, usedAt, redis.sha1hex(writer .. ' ' .. sequence),
-    {'v', '${CHUNK_VERSION}', 'p', partition, 'n', count, 't', acceptedAt, 'b', body})
+  local fields = {'v', '${CHUNK_VERSION}', 'p', partition, 'n', count, 't', acceptedAt, 'b', body}
+  if origins ~= '' then fields[11], fields[12] = 'o', origins end
+  local id = addChunk(chunks, usedAt, redis.sha1hex(writer .. ' ' .. sequence), fields)
   redis.call('HSET', taken, id, '0/' .. count)
   redis.call('HSET', left, id, count .. ' ' .. cost)
   redis.call('HINCRBY', backlog, 'events', count)
@@ -238,6 +240,8 @@ export interface AppendRequest {
   /** NDJSON; every line ends in LF. */
   readonly body: string | Buffer;
   readonly bytes: number;
+  /** An optional field of the chunk; see `Chunk.origins`. */
+  readonly origins?: string | undefined;
   /** Bytes that must fit beside this chunk for the requests that go on in the next ones. */
   readonly furtherBytes: number;
   readonly acceptedAtMs: number;
@@ -271,7 +275,8 @@ export async function append(
   request: AppendRequest,
   dedupe?: Dedupe,
 ): Promise<AppendOnceAnswer> {
-  const cost = chunkCostBytes(request.bytes);
+  const { origins = '' } = request;
+  const cost = chunkCostBytes(request.bytes + origins.length);
   const furtherCost = request.furtherBytes > 0 ? chunkCostBytes(request.furtherBytes) : 0;
   const args = {
     writer: request.writer,
@@ -283,6 +288,7 @@ export async function append(
     limit: request.backlogBytesMax,
     acceptedAt: request.acceptedAtMs,
     body: request.body,
+    origins,
   };
   const reply = await appendStep.run(redis, keys, args, dedupe && remembering(keys, dedupe));
   switch (reply) {
