@@ -1,5 +1,6 @@
 /**
- * Makes `dist/`: one ES module per app with everything it needs inside, so that the image holds no node_modules.
+ * Makes `dist/`: one ES module per app with everything it needs inside, so that the image holds no node_modules; and
+ * `exporting.js`, the SDK of OpenTelemetry, which a service loads when it is to export traces.
  *
  *   node tools/build.mjs [DIRECTORY]     dist by default; what is in there goes
  *
@@ -11,12 +12,15 @@ import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { root } from './shell.mjs';
 
+/** A module that is loaded only when it is needed, and so has a file of its own beside the bundles. */
+const LAZY = /\/exporting\.ts$/;
 const entries = {
   sink: 'apps/sink/src/main.ts',
   ingest: 'apps/ingest/src/main.ts',
   batcher: 'apps/batcher/src/main.ts',
   uploader: 'apps/uploader/src/main.ts',
   healthcheck: 'apps/sink/src/healthcheck.ts',
+  exporting: 'libs/tracing/src/exporting.ts',
 };
 const dist = resolve(root, process.argv[2] ?? 'dist');
 const { name, version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -41,6 +45,15 @@ await build({
     js: `// ${name} ${version}\nimport { createRequire as createRequireOfBundle } from 'node:module';\nconst require = createRequireOfBundle(import.meta.url);`,
   },
   logLevel: 'warning',
+  plugins: [
+    {
+      name: 'lazy',
+      setup: ({ onResolve }) =>
+        onResolve({ filter: LAZY }, ({ kind, path }) =>
+          kind === 'dynamic-import' ? { path: path.replace(/\.ts$/, '.js'), external: true } : undefined,
+        ),
+    },
+  ],
 });
 
 writeFileSync(

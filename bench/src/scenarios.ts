@@ -5,6 +5,7 @@ import { TRAFFIC_NAMES } from './load/traffic.ts';
 import { memory } from './memory/memory.ts';
 import type { Scenario } from './scenario.ts';
 import { start } from './start/start.ts';
+import { tracing } from './tracing/tracing.ts';
 import { throughput } from './throughput/throughput.ts';
 
 /** All scenarios by name, in their order of execution. */
@@ -15,4 +16,5 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map([
   ['memory', memory],
   ['growth', growth],
   ['start', start],
+  ['tracing', tracing],
 ]);

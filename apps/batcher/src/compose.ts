@@ -125,13 +125,13 @@ export class Batcher {
     spool: InstanceSpool,
     options: { readonly consumer: string; readonly openFilesMax: number; readonly lost: AbortSignal },
   ): LaneRuntime {
-    const { uploads, clock, random, ids } = this.#ports;
+    const { uploads, clock, random, ids, tracing = null } = this.#ports;
     const reporter = this.#reporter(`lane ${lane.number}`);
     const sealing = this.#reporter(`sealing in lane ${lane.number}`);
     sealing.succeeded(); // an earlier instance has thrown away what it could not seal
     const events = this.#eventsOf(lane.number, reporter);
     const batcher = new LaneBatcher(
-      { lane, reader, spool, room: this.room, uploads, clock, random, ids, events, sealing },
+      { lane, reader, spool, room: this.room, uploads, clock, random, ids, tracing, events, sealing },
       this.#settings,
       options,
     );

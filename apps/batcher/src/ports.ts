@@ -2,6 +2,7 @@ import type { SegmentRecord } from '@sink/domain';
 import type { RedisPort } from '@sink/lane';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
 import type { InstanceSpool, SpoolDirectory } from '@sink/spool';
+import type { TraceFields, Tracing } from '@sink/tracing';
 import type { BatcherMetrics } from './metrics.ts';
 
 /** Everything outside of the batcher. */
@@ -21,6 +22,8 @@ export interface BatcherPorts {
   readonly metrics: BatcherMetrics;
   readonly log: BatcherLog;
   readonly readiness: Pick<Readiness, 'set'>;
+  /** Null or absent: nothing is traced. */
+  readonly tracing?: Tracing | null;
   /** Reports failures of one kind, named as in "lane 0". */
   readonly reporter: (name: string) => Reporter;
 }
@@ -62,7 +65,7 @@ export interface UploadHandover {
 
 /** Learns of every try that failed and of every one that succeeded; a FailureReporter is one. */
 export interface Reporter {
-  failed(fields: { readonly err: unknown }): void;
+  failed(fields: TraceFields & { readonly err: unknown }): void;
   succeeded(): void;
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describeOtherSinks, openRedis, registerMemoryMetrics } from '@sink/redis';
 import { FailureReporter, makePrivateDirectory, type ServiceContext, tightenDirectory } from '@sink/runtime';
 import { SpoolDirectory, SpoolError } from '@sink/spool';
+import { openTracing } from '@sink/tracing';
 import { UploadQueue } from '@sink/uploads';
 import { composeBatcher } from './compose.ts';
 import { BatcherMetrics } from './metrics.ts';
@@ -17,6 +18,7 @@ const UNREADY_AFTER_MS = 3_000;
 /** Starts the batcher: chunks in, sealed segments out, on all lanes of the sink. Stopping, it seals what is open. */
 export async function startBatcher(context: ServiceContext): Promise<void> {
   const { config, log, readiness, registry, shutdown, signal, clock } = context;
+  const tracing = await openTracing(context);
   const metrics = new BatcherMetrics(registry);
   const spool = new SpoolDirectory(join(config.dataDir, 'spool'));
   await tryWriting(spool);
@@ -46,6 +48,7 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
       metrics,
       log,
       readiness,
+      tracing,
       reporter: (name) => new FailureReporter(context, { name, unreadyAfterMs: UNREADY_AFTER_MS }),
     },
     batcherSettings(config, { barrier, backlogBytesMax }),

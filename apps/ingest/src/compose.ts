@@ -36,6 +36,7 @@ export function composeIngest(ports: IngestPorts, settings: CommitSettings): Ing
     fingerprint,
     failed: ports.failed,
     hasDiskRoom: ports.hasDiskRoom,
+    tracing: ports.tracing ?? null,
     duplicates: (events) => metrics.duplicates(events),
   };
   const commits = Array.from({ length: settings.lanes }, (_, number) => {

@@ -5,6 +5,7 @@ import { readEnvironment } from '@sink/config';
 import { assertReached, IngestLane, RedisRefused } from '@sink/lane';
 import { openRedis, registerFailoverMetrics, type ServiceRedis } from '@sink/redis';
 import { FailureReporter, type Readiness, type ServiceContext } from '@sink/runtime';
+import { openTracing } from '@sink/tracing';
 import { announceLanes } from './commit/announce-lanes.ts';
 import { DiskRoom } from './commit/disk-room.ts';
 import { StoringWatch } from './commit/storing-watch.ts';
@@ -21,6 +22,7 @@ const ROOM_AGAIN = 0.95;
 /** Starts ingest: events come in by HTTP, chunks go to Redis. */
 export async function startIngest(context: ServiceContext): Promise<void> {
   const { args, config, log, clock, registry, readiness, shutdown, signal } = context;
+  const tracing = await openTracing(context);
   const redis = await openRedis(context);
   registerFailoverMetrics(registry, redis);
   const settings = ingestSettings(shareOf(config, args.workerOf ?? 1), redis);
@@ -51,13 +53,14 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       registry,
       newUid: () => randomBytes(8).toString('hex'),
       fingerprint,
-      failed: (err) => {
-        failures.failed({ err });
+      failed: (err, trace) => {
+        failures.failed({ err, ...trace });
         storing?.failed(err);
       },
       crash: (error) => context.fail(error),
       hasDiskRoom: () => disk.hasRoom(),
       isLate: () => lateness.isLate,
+      tracing,
     },
     settings,
   );
@@ -74,6 +77,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       asked: { sameService: args.parentReady === null ? [] : [args.parentReady], others: args.alsoReady },
       middleware: [],
       sharedPort: args.workerOf !== null,
+      tracing,
       clock,
       log,
     },

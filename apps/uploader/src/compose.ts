@@ -1,6 +1,7 @@
 import type { RedisPort } from '@sink/lane';
 import type { ObjectStore } from '@sink/objects';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
+import { parseSegmentTrace, traceFields, type Tracing } from '@sink/tracing';
 import type { UploadQueue } from '@sink/uploads';
 import { Manifests } from './manifests/manifests.ts';
 import type { UploaderMetrics } from './metrics.ts';
@@ -36,6 +37,8 @@ export interface UploaderPorts {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Null or absent: nothing is traced. */
+  readonly tracing?: Tracing | null;
   /** A signal that aborts after this time. */
   readonly timeout: (ms: number) => AbortSignal;
 }
@@ -61,8 +64,9 @@ export function composeUploader(ports: UploaderPorts, settings: UploaderSettings
   const { jobs, spilled, spool, log } = ports;
   const queues = spilled === null ? [jobs] : [jobs, spilled.jobs];
   const health = new UploadHealth(ports);
-  const spoolFiles = new SpoolFiles(spool, ({ id, key }, problem) => {
-    log.warn({ segmentId: id, key, problem }, 'spool file not usable');
+  const spoolFiles = new SpoolFiles(spool, ({ id, key, trace }, problem) => {
+    const fields = traceFields(parseSegmentTrace(trace)?.seal);
+    log.warn({ segmentId: id, key, problem, ...fields }, 'spool file not usable');
   });
   const uploads = new Uploads({ ...ports, spool: spoolFiles, queues, health }, settings);
   const spoolWatch = spilled && new SpoolWatch({ ...ports, spoolId: spilled.spoolId, jobs: spilled.jobs }, settings);

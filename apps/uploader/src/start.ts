@@ -3,6 +3,7 @@ import { createObjectStore } from '@sink/objects';
 import { openRedis } from '@sink/redis';
 import { type ServiceContext, tightenDirectory } from '@sink/runtime';
 import { SpoolDirectory } from '@sink/spool';
+import { openTracing } from '@sink/tracing';
 import { UploadQueue, UploadWorker } from '@sink/uploads';
 import { composeUploader } from './compose.ts';
 import { UploaderMetrics } from './metrics.ts';
@@ -24,6 +25,7 @@ const CONNECT_MS = 2_000;
  */
 export async function startUploader(context: ServiceContext, overrides: Partial<UploaderSettings> = {}): Promise<void> {
   const { config, log, clock, readiness, registry, shutdown, signal } = context;
+  const tracing = await openTracing(context);
   for (const warning of config.warnings) log.warn(`configuration: ${warning}`);
   const { commands, connect, port, barrier } = await openRedis(context);
   context.opsPages.set('/receipts', () => receiptsPage(port(commands), config));
@@ -58,6 +60,7 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
       log,
       clock,
       random: Math.random,
+      tracing,
       timeout: (ms) => AbortSignal.timeout(ms),
     },
     settings,

@@ -91,6 +91,11 @@ export const LOG_MEANINGS: Readonly<Record<LogCode, string>> = {
   queue_refused: 'Such as at maxmemory.',
   queue_foreign_key: 'Something else wrote where upload jobs are.',
   queue_foreign_job: 'Something else wrote where upload jobs are.',
+  tracing_config: 'A variable of OpenTelemetry has a value that is not usable; the line says what is done instead.',
+  tracing_on: 'Where traces go, and which requests are sampled.',
+  tracing_failing: 'The collector does not take spans. Nothing waits for it; `sink_trace_spans_dropped_total` counts.',
+  tracing_working: 'The end of `tracing_failing`.',
+  tracing_problem: 'What the SDK of OpenTelemetry reports, now and then.',
 };
 
 /** The fields of lines, apart from those that every line has. */
@@ -108,6 +113,7 @@ export const LOG_FIELDS: Readonly<Record<string, string>> = {
   err: 'the error: `type`, `message`, `stack`, and where known `code`, `retryable`, `remedy`, `cause`',
   event: 'uncaughtException or unhandledRejection',
   events: 'the number of events in the object',
+  endpoint: 'the address of the collector',
   existed: 'whether an earlier attempt had stored it',
   exitCode: 'the exit code of the process',
   failedMs: 'how long it failed',
@@ -143,6 +149,7 @@ export const LOG_FIELDS: Readonly<Record<string, string>> = {
   segmentId: 'the id of a segment',
   segments: 'a number of segments',
   signal: 'the name of the signal',
+  sampling: 'which requests are traced',
   source: 'whether the object came from the spool or from Redis',
   spilled: 'jobs of spilled segments that were missing',
   spools: 'the ids of spool directories',

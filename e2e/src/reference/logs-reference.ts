@@ -10,6 +10,7 @@ const BY_PROJECT: Readonly<Record<string, string>> = {
   sink: 'the whole sink',
   redis: 'each service',
   runtime: 'each process',
+  tracing: 'each service',
   uploads: 'batcher, uploader',
 };
 
@@ -65,6 +66,8 @@ const INTRODUCTION = [
   '{"level":"info","time":"2026-11-28T21:00:00.000Z","service":"uploader","pid":7,"holdMs":1000,"kind":"throttled","code":"SlowDown","msg":"the store fails or throttles: uploads are on hold"}',
   '{"@timestamp":"2026-11-28T21:00:00.000Z","log.level":"info","message":"the store fails or throttles: uploads are on hold","ecs.version":"8.17.0","service":{"name":"sink-aws-s3-uploader","type":"sink-aws-s3"},"process":{"pid":7},"event":{"dataset":"sink-aws-s3.uploader","code":"uploads_held"},"sink":{"holdMs":1000,"kind":"throttled","code":"SlowDown"}}',
   '```',
+  '',
+  'A line that belongs to a sampled request or segment has `trace_id` and `span_id` ([Tracing](tracing.md)).',
   '',
   'Secrets of the configuration, and credentials in addresses, are never in a line, whatever its format.',
   '',

@@ -2,6 +2,7 @@ import { BatcherMetrics } from '@sink/batcher';
 import { IngestMetrics, Lateness, registerWorkerCount } from '@sink/ingest';
 import { registerFailoverMetrics, registerMemoryMetrics } from '@sink/redis';
 import { Readiness, registerReadiness, Registry } from '@sink/runtime';
+import { registerTracingMetrics } from '@sink/tracing';
 import { UploaderMetrics } from '@sink/uploader';
 
 /** Makes docs/metrics.md from the metrics that the services register. */
@@ -34,6 +35,7 @@ async function section(service: string, register: (registry: Registry) => unknow
   const registry = new Registry();
   registerReadiness(registry, new Readiness());
   register(registry);
+  registerTracingMetrics(registry);
   const metrics = (await registry.getMetricsAsJSON()).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const labels = (name: string): string => {
     const metric: unknown = registry.getSingleMetric(name);

@@ -100,6 +100,12 @@ export const LOG_EVENTS = {
   queue_refused: 'Redis refuses to give upload jobs; the uploader asks again every second',
   queue_foreign_key: 'foreign key removed',
   queue_foreign_job: 'foreign upload job',
+  // Traces
+  tracing_config: 'OpenTelemetry: …',
+  tracing_on: 'traces are exported',
+  tracing_failing: 'exporting traces fails: their spans are dropped',
+  tracing_working: 'exporting traces works again',
+  tracing_problem: 'OpenTelemetry has a problem',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type LogCode = keyof typeof LOG_EVENTS;

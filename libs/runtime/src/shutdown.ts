@@ -20,6 +20,7 @@ export class Shutdown {
   readonly #releasers: { name: string; release: () => Promise<void> }[] = [];
   #running: Promise<void> | null = null;
   #clean = true;
+  #endMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ShutdownOptions) {
     this.#options = options;
@@ -28,6 +29,11 @@ export class Shutdown {
   /** Whether no releaser has failed or exceeded its time. */
   get clean(): boolean {
     return this.#clean;
+  }
+
+  /** How long the stop may still take: what the releaser that runs now has, at least LAST_CHANCE_MS. */
+  get leftMs(): number {
+    return Math.max(LAST_CHANCE_MS, this.#endMs - this.#options.clock.monotonicMs());
   }
 
   /** Puts a releaser on the stack. One that is added during the stop runs next. */
@@ -43,7 +49,7 @@ export class Shutdown {
 
   async #run(): Promise<void> {
     const { clock, deadlineMs, log } = this.#options;
-    const endMs = clock.monotonicMs() + deadlineMs;
+    const endMs = (this.#endMs = clock.monotonicMs() + deadlineMs);
     for (let next = this.#releasers.pop(); next !== undefined; next = this.#releasers.pop()) {
       const timeoutMs = Math.max(LAST_CHANCE_MS, endMs - clock.monotonicMs());
       const timer = new AbortController();

@@ -3,6 +3,8 @@ export { eventually } from './eventually.ts';
 export { freePort } from './free-port.ts';
 export { startHttpProxy } from './http-proxy.ts';
 export type { HttpProxy } from './http-proxy.ts';
+export { startOtlpReceiver } from './otlp-receiver.ts';
+export type { OtlpReceiver, ReceivedSpan } from './otlp-receiver.ts';
 export { startProcess } from './process.ts';
 export type { ManagedProcess } from './process.ts';
 export { startProxy } from './proxy.ts';

@@ -10,7 +10,7 @@ import { ReadPace } from './read-pace.ts';
 import { Sealer } from './sealer.ts';
 import { Takeover } from './takeover.ts';
 
-export interface LaneBatcherPorts extends Pick<BatcherPorts, 'clock' | 'random' | 'ids'> {
+export interface LaneBatcherPorts extends Pick<BatcherPorts, 'clock' | 'random' | 'ids' | 'tracing'> {
   readonly lane: BatcherLane;
   /** The same lane on a connection of its own, for reads that wait. */
   readonly reader: BatcherLane;

@@ -1,5 +1,6 @@
 import { type Chunk, isOlderChunk, lineRun, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
 import type { SegmentWriter } from '@sink/spool';
+import type { SegmentOrigins } from '@sink/tracing';
 
 export interface SegmentLimits {
   readonly flushSize: number;
@@ -23,6 +24,8 @@ export class OpenSegment {
   /** Monotonic times: when it was opened, and when it is closed although it is not full. */
   readonly openedAtMs: number;
   readonly deadlineMs: number;
+  /** Null: nothing is traced. */
+  readonly origins: SegmentOrigins | null;
   readonly slices: Slice[] = [];
   /** Chunks whose last event is in this segment: its seal takes them out of the pending list. */
   readonly finishedChunks: string[] = [];
@@ -38,6 +41,7 @@ export class OpenSegment {
       readonly file: SegmentFileWriter;
       readonly openedAtMs: number;
       readonly deadlineMs: number;
+      readonly origins: SegmentOrigins | null;
     },
     limits: SegmentLimits,
   ) {
@@ -46,6 +50,7 @@ export class OpenSegment {
     this.file = segment.file;
     this.openedAtMs = segment.openedAtMs;
     this.deadlineMs = segment.deadlineMs;
+    this.origins = segment.origins;
     this.#limits = limits;
   }
 
@@ -71,6 +76,7 @@ export class OpenSegment {
       cursor.line += run.events;
       cursor.byte = run.endByte;
       this.slices.push([chunk.id, from, cursor.line]);
+      if (chunk.origins !== null) this.origins?.add(chunk.origins, chunk.count, from, cursor.line);
       if (cursor.line === chunk.count) this.finishedChunks.push(chunk.id);
       this.count += run.events;
       this.bytes += content.length;

@@ -1,4 +1,5 @@
 import { type Chunk, partitionSpan } from '@sink/domain';
+import { SegmentOrigins } from '@sink/tracing';
 import type { BatcherSettings } from '../settings.ts';
 import type { LaneBatcherPorts } from './lane-batcher.ts';
 import { OpenSegment } from './open-segment.ts';
@@ -49,7 +50,7 @@ export class OpenSegments {
 
   /** Opens a segment of the chunk's partition. */
   async open(chunk: Chunk): Promise<OpenSegment> {
-    const { clock, spool, ids } = this.#ports;
+    const { clock, spool, ids, tracing } = this.#ports;
     const { compression, compressionLevel, scheduledIntervalMs, openMsMin, flushSize } = this.#settings;
     const segmentId = ids.segment(); // rule: segment.new-id
     const file = await spool.createSegment({ segmentId, compression, compressionLevel });
@@ -57,8 +58,9 @@ export class OpenSegments {
     const leftMs = chunk.acceptedAtMs + scheduledIntervalMs - clock.wallMs();
     const waitMs = Math.min(scheduledIntervalMs, Math.max(openMsMin, leftMs));
     const openedAtMs = clock.monotonicMs();
+    const origins = tracing ? new SegmentOrigins(tracing) : null;
     const segment = new OpenSegment(
-      { segmentId, partition: chunk.partition, file, openedAtMs, deadlineMs: openedAtMs + waitMs },
+      { segmentId, partition: chunk.partition, file, openedAtMs, deadlineMs: openedAtMs + waitMs, origins },
       { flushSize, flushBytes: this.#flushBytes },
     );
     this.#open.set(chunk.partition, segment);

@@ -3,6 +3,7 @@ import { assertReached, RedisFailure, type SealAnswer } from '@sink/lane';
 import type { BatcherSettings } from '../settings.ts';
 import type { LaneBatcherPorts } from './lane-batcher.ts';
 import type { OpenSegment } from './open-segment.ts';
+import { SealSpan } from './seal-span.ts';
 
 /** A seal was refused: another batcher took those chunks over. */
 export class SealRefused extends Error {
@@ -46,13 +47,16 @@ export class Sealer {
   async close(segment: OpenSegment, onSealed: () => void): Promise<void> {
     if (this.#closing.length >= this.#settings.closingMax) await this.#closing[0];
     this.#inUse.add(segment.segmentId);
-    const prepared = this.#prepare(segment);
+    const { tracing, lane, clock } = this.#ports;
+    const span = tracing ? SealSpan.start(tracing, segment, lane.keys.chunks, clock.monotonicMs()) : null;
+    const prepared = this.#prepare(segment, span);
     prepared.catch(() => undefined); // awaited in turn, below
     const done = this.#last.then(async () => {
       try {
         const { record, json } = await prepared;
-        await this.#seal(record, json, onSealed);
+        await this.#seal(record, json, span, onSealed);
       } catch (error) {
+        span?.failed(error);
         this.#failure.abort(error);
         await segment.file.discard().catch(() => undefined);
       } finally {
@@ -75,7 +79,7 @@ export class Sealer {
     await Promise.all(this.#handovers);
   }
 
-  async #prepare(segment: OpenSegment): Promise<{ record: SegmentRecord; json: string }> {
+  async #prepare(segment: OpenSegment, span: SealSpan | null): Promise<{ record: SegmentRecord; json: string }> {
     const content = await segment.file.finish();
     const { prefix, compression, compressionLevel } = this.#settings;
     const [first] = segment.slices;
@@ -96,20 +100,27 @@ export class Sealer {
       spool: this.#ports.spool.instance,
       acceptedAtMs: segment.acceptedAtMs,
       sealedAtMs: this.#ports.clock.wallMs(),
+      ...(span !== null && { trace: span.trace }),
     };
     const json = JSON.stringify(record);
     await segment.file.seal(json);
     return { record, json };
   }
 
-  async #seal(record: SegmentRecord, json: string, onSealed: () => void): Promise<void> {
+  async #seal(record: SegmentRecord, json: string, span: SealSpan | null, onSealed: () => void): Promise<void> {
     const { lane, spool, uploads, events } = this.#ports;
-    if (this.failed.aborted) return spool.removeSealed(record.id);
-    const answer = await this.#sealInLane(record, json);
-    if (answer.kind === 'refused') {
-      this.#failure.abort(new SealRefused(record.id, answer.chunks));
+    if (this.failed.aborted) {
+      span?.failed(this.failed.reason);
       return spool.removeSealed(record.id);
     }
+    const answer = await this.#sealInLane(record, json, span);
+    if (answer.kind === 'refused') {
+      const refused = new SealRefused(record.id, answer.chunks);
+      span?.failed(refused);
+      this.#failure.abort(refused);
+      return spool.removeSealed(record.id);
+    }
+    span?.sealed(record.key);
     onSealed();
     events.sealed(record);
     // An upload starts only now, after the durable seal. If the handover fails, the uploaders' sweep adds the job.
@@ -119,7 +130,7 @@ export class Sealer {
   }
 
   /** Sends the same record under the same id until there is an answer, or until the sealer fails. */
-  async #sealInLane(record: SegmentRecord, json: string): Promise<SealAnswer> {
+  async #sealInLane(record: SegmentRecord, json: string, span: SealSpan | null): Promise<SealAnswer> {
     const { lane, clock, random, sealing } = this.#ports;
     const { barrier, sealRetry } = this.#settings;
     for (let tries = 1; ; tries++) {
@@ -131,7 +142,7 @@ export class Sealer {
         return answer;
       } catch (error) {
         if (!(error instanceof RedisFailure)) throw error;
-        sealing.failed({ err: error });
+        sealing.failed({ err: error, ...span?.fields });
         await clock.sleep(backoffMs(tries, sealRetry, random()), this.failed);
       }
     }

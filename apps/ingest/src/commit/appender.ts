@@ -1,3 +1,5 @@
+import type { SpanIdentity } from '@sink/tracing';
+
 /**
  * How storing the events of one request ended.
  *
@@ -27,8 +29,9 @@ export interface EventAppender {
    *
    * @param heldMs how long the request has waited already, in milliseconds: that is part of its `holdMaxMs`
    * @param isGone asked just before the lines are sent: those of a client that has left are not stored
+   * @param span of the request, if it is sampled
    */
-  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone): void;
+  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone, span?: SpanIdentity | null): void;
 }
 
 /** Gives submissions to the lanes in turn. A request stays whole, so its events are accepted or refused together. */
@@ -40,11 +43,11 @@ export class RoundRobinAppender implements EventAppender {
     this.#lanes = lanes;
   }
 
-  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone): void {
+  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone, span?: SpanIdentity | null): void {
     this.#next = (this.#next + 1) % this.#lanes.length;
     const lane = this.#lanes[this.#next];
     if (!lane) throw new Error('submitting events: there is no lane');
-    lane.submit(lines, settle, heldMs, isGone); // next: group-commit.ts
+    lane.submit(lines, settle, heldMs, isGone, span); // next: group-commit.ts
   }
 }
 
@@ -62,7 +65,7 @@ export class FingerprintAppender implements EventAppender {
     this.#fingerprint = fingerprint;
   }
 
-  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone): void {
+  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone, span?: SpanIdentity | null): void {
     const parts = new Map<EventAppender, string[]>();
     for (const line of lines) {
       const lane = this.#lanes[this.#fingerprint(line).readUInt32BE(0) % this.#lanes.length];
@@ -72,7 +75,7 @@ export class FingerprintAppender implements EventAppender {
       else parts.set(lane, [line]);
     }
     const settlePart = settleTogether(parts.size, settle);
-    for (const [lane, part] of parts) lane.submit(part, settlePart, heldMs, isGone); // next: group-commit.ts
+    for (const [lane, part] of parts) lane.submit(part, settlePart, heldMs, isGone, span); // next: group-commit.ts
   }
 }
 

@@ -1,4 +1,5 @@
 import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX } from '@sink/domain';
+import type { SpanIdentity } from '@sink/tracing';
 import { type IsGone, neverGone, type Settle, settleTogether } from './appender.ts';
 
 /**
@@ -15,6 +16,8 @@ const DEADLINE_MS_PER_MIB = 100;
 export interface Waiting {
   readonly settle: Settle;
   readonly isGone: IsGone;
+  /** Of its request; null: it is not sampled. */
+  readonly span: SpanIdentity | null;
   readonly events: number;
   readonly bytes: number;
 }
@@ -54,18 +57,24 @@ export class ChunkBuilder {
   #full: PendingChunk[] = [];
   #last: PendingChunk | null = null;
 
-  add(lines: readonly string[], settle: Settle, times: Times, isGone: IsGone = neverGone): void {
+  add(
+    lines: readonly string[],
+    settle: Settle,
+    times: Times,
+    isGone: IsGone = neverGone,
+    span: SpanIdentity | null = null,
+  ): void {
     if (lines.length === 0) return settle('stored');
     let bytes = lines.length;
     for (const line of lines) bytes += Buffer.byteLength(line);
     if (lines.length > CHUNK_EVENTS_MAX || (bytes > CHUNK_BYTES_MAX && lines.length > 1)) {
-      this.#addLarge(lines, settle, withTimeFor(bytes, times), isGone);
+      this.#addLarge(lines, settle, withTimeFor(bytes, times), isGone, span);
       return;
     }
     const chunk = this.#chunkFor(withTimeFor(bytes, times), lines.length, bytes);
     for (const line of lines) chunk.lines.push(line);
     chunk.bytes += bytes;
-    chunk.waiting.push({ settle, isGone, events: lines.length, bytes });
+    chunk.waiting.push({ settle, isGone, span, events: lines.length, bytes });
   }
 
   /** Takes the oldest chunk that may be stored now, full or not. Nothing is added to it any more. */
@@ -120,7 +129,7 @@ export class ChunkBuilder {
     return due;
   }
 
-  #addLarge(lines: readonly string[], settle: Settle, times: Times, isGone: IsGone): void {
+  #addLarge(lines: readonly string[], settle: Settle, times: Times, isGone: IsGone, span: SpanIdentity | null): void {
     this.#closeLast();
     const chunks: PendingChunk[] = [];
     let chunk = emptyChunk(times, null);
@@ -138,7 +147,7 @@ export class ChunkBuilder {
     if (first) first.furtherBytes = further.reduce((sum, { bytes }) => sum + bytes, 0);
     const settlePart = settleTogether(chunks.length, settle);
     for (const part of chunks) {
-      part.waiting.push({ settle: settlePart, isGone, events: part.lines.length, bytes: part.bytes });
+      part.waiting.push({ settle: settlePart, isGone, span, events: part.lines.length, bytes: part.bytes });
     }
     this.#full.push(...chunks);
   }

@@ -1,4 +1,5 @@
 import { partitionAt, partitionSpan, type PartitionSpan, type TimeInterval } from '@sink/domain';
+import type { SpanIdentity } from '@sink/tracing';
 import { type AppendOutcome, type EventAppender, neverGone, type Settle } from './appender.ts';
 import { ChunkBuilder, type PendingChunk } from './chunk-builder.ts';
 import type { HoldUp, LaneWriter } from './lane-writer.ts';
@@ -81,13 +82,19 @@ export class GroupCommit implements EventAppender {
     this.#crash = crash;
   }
 
-  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone = neverGone): void {
+  submit(
+    lines: readonly string[],
+    settle: Settle,
+    heldMs: number,
+    isGone = neverGone,
+    span: SpanIdentity | null = null,
+  ): void {
     if (this.#life.kind === 'stopping') return settle('stopping');
     const acceptedAtMs = this.#clock.wallMs();
     const leftMs = Math.max(this.#settings.holdMaxMs - heldMs, this.#settings.appendMsMin);
     const deadlineMs = this.#clock.monotonicMs() + leftMs;
     const times = { partition: this.#partitionNow(acceptedAtMs), acceptedAtMs, deadlineMs };
-    this.#builder.add(lines, settle, times, isGone);
+    this.#builder.add(lines, settle, times, isGone, span);
     this.#gatherSoon();
     this.#expireLater();
   }

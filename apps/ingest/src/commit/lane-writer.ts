@@ -8,6 +8,8 @@ import {
   RedisRefused,
 } from '@sink/lane';
 import { assertNever, CHUNK_BYTES_MAX } from '@sink/domain';
+import type { TraceFields, Tracing } from '@sink/tracing';
+import { AppendSpan, chunkOrigins } from './append-span.ts';
 import type { AppendOutcome } from './appender.ts';
 import { leaveOutGone, type PendingChunk } from './chunk-builder.ts';
 
@@ -30,12 +32,14 @@ export interface WriterPorts {
   readonly fingerprint: (line: string) => Buffer;
   /** Counts the events of a chunk that had been stored before. */
   readonly duplicates: (events: number) => void;
-  /** Reports the failure of a try, at every try. */
-  readonly failed: (problem: RedisFailure) => void;
+  /** Reports the failure of a try, at every try, and which trace it belongs to. */
+  readonly failed: (problem: RedisFailure, trace: TraceFields) => void;
   /** Whether the disk of Redis has room for new events. Absent: it is not known. */
   readonly hasDiskRoom?: (() => boolean) | undefined;
   /** Whether this process is held up, for want of CPU time. Absent: it is not known. */
   readonly isLate?: () => boolean;
+  /** Null or absent: nothing is traced. */
+  readonly tracing?: Tracing | null;
 }
 
 export interface WriterSettings {
@@ -53,6 +57,7 @@ export type HoldUp = 'redis_away' | 'backlog_full' | 'overloaded';
 
 interface Content {
   readonly body: string | Buffer;
+  readonly origins: string | undefined;
   readonly dedupe: Dedupe | null;
 }
 
@@ -89,6 +94,8 @@ export class LaneWriter {
   #inDoubt = false;
   /** Null: not known yet. */
   #heldBy: HoldUp | null = null;
+  /** Of the chunk that is being stored; null: none of its requests is sampled. */
+  #span: AppendSpan | null = null;
   /** The memory for the body of the next large chunk. */
   #spare: Buffer | null = null;
 
@@ -104,8 +111,11 @@ export class LaneWriter {
    * @param heldUp receives what holds the chunk up, whenever that changes
    */
   store(chunk: PendingChunk, heldUp: (reason: HoldUp) => void): Storing {
-    const { clock } = this.#ports;
+    const { clock, tracing } = this.#ports;
     this.#inDoubt = false;
+    const destination = { stream: this.#lane.keys.chunks, lane: this.#lane.number };
+    const span = tracing ? AppendSpan.start(tracing, chunk, destination, clock.monotonicMs()) : null;
+    this.#span = span;
     const { promise: outcome, resolve: settle } = Promise.withResolvers<AppendOutcome>();
     const cancel = clock.after(Math.max(0, chunk.deadlineMs - clock.monotonicMs()), () => {
       heldUp(this.#inDoubt || this.#heldBy === null ? this.#holdUpWithoutAnswer() : this.#heldBy);
@@ -113,8 +123,11 @@ export class LaneWriter {
     });
     const storeAndSettle = async (): Promise<void> => {
       try {
-        settle(await this.#store(chunk, heldUp));
+        const ended = await this.#store(chunk, heldUp);
+        span?.end(ended);
+        settle(ended);
       } catch (error) {
+        span?.end('in_doubt');
         settle('in_doubt');
         throw error;
       } finally {
@@ -153,7 +166,11 @@ export class LaneWriter {
           this.#sequence += 1;
         }
         numbered = true; // rule: writer.same-sequence
-        content ??= { body: this.#bodyOf(chunk), dedupe: this.#dedupe(chunk) };
+        content ??= {
+          body: this.#bodyOf(chunk),
+          origins: this.#span === null ? undefined : chunkOrigins(chunk),
+          dedupe: this.#dedupe(chunk),
+        };
         tries += 1;
         const { answer, duplicates } = await this.#append(this.#writer, chunk, content);
         switch (answer) {
@@ -182,7 +199,7 @@ export class LaneWriter {
       } catch (error) {
         if (!(error instanceof RedisFailure)) throw error;
         holdUp(this.#holdUpBy(error));
-        failed(error);
+        failed(error, this.#span?.fields ?? {});
       }
       await clock.sleep(retryWaitMs);
     }
@@ -231,7 +248,7 @@ export class LaneWriter {
   }
 
   /** One append. The chunk is in doubt while the append has no answer, and after it failed without one. */
-  async #append(writer: string, chunk: PendingChunk, { body, dedupe }: Content): Promise<AppendOnceAnswer> {
+  async #append(writer: string, chunk: PendingChunk, { body, origins, dedupe }: Content): Promise<AppendOnceAnswer> {
     const before = this.#inDoubt;
     this.#inDoubt = true;
     const request = {
@@ -240,6 +257,7 @@ export class LaneWriter {
       partition: chunk.partition,
       count: chunk.lines.length,
       body,
+      origins,
       bytes: chunk.bytes,
       furtherBytes: chunk.furtherBytes,
       acceptedAtMs: chunk.acceptedAtMs,

@@ -3,6 +3,7 @@ import { decodeMessage, type Decoding } from '@sink/cloudevents';
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Clock, Logger } from '@sink/runtime';
+import type { Tracing } from '@sink/tracing';
 import { Hono, type MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { Admission } from './admission.ts';
@@ -21,6 +22,7 @@ import type { JointReadiness } from './joint-readiness.ts';
 import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { receiveBody, type ReceivedBody } from './receive.ts';
+import { RequestSpans } from './request-span.ts';
 
 export type DecodingSettings = Pick<Decoding, 'attributeEncoding' | 'malformedJson'>;
 
@@ -39,6 +41,8 @@ export interface RoutesOptions {
   holdMaxMs: number;
   clock: Clock;
   log: Logger;
+  /** Null or absent: nothing is traced. */
+  tracing?: Tracing | null;
   /** True while the server stops: each answer then ends its connection. */
   closing: () => boolean;
 }
@@ -104,13 +108,22 @@ export function createRoutes(options: RoutesOptions): IngestApp {
 class EventRoute {
   readonly #options: RoutesOptions;
   readonly #decoding: Decoding;
+  /** Null: nothing is traced. */
+  readonly #spans: RequestSpans | null;
   /** Of the message that was decoded last: events whose data is kept as bytes. */
   #opaqueEvents = 0;
 
   constructor(options: RoutesOptions) {
     this.#options = options;
     const { attributeEncoding, malformedJson } = options.decoding;
-    this.#decoding = { attributeEncoding, malformedJson, opaque: () => void (this.#opaqueEvents += 1) };
+    const spans = options.tracing ? new RequestSpans(options.tracing) : null;
+    this.#spans = spans;
+    this.#decoding = {
+      attributeEncoding,
+      malformedJson,
+      opaque: () => void (this.#opaqueEvents += 1),
+      traceparent: spans?.found,
+    };
   }
 
   take(req: IncomingMessage, res: ServerResponse): Response {
@@ -118,15 +131,16 @@ class EventRoute {
     const startMs = clock.monotonicMs();
     const lateMs = waitedMs(req, startMs);
     // Its client may not wait for the answer any more when its events are stored.
-    if (lateMs + lateness.appendMs > holdMaxMs) return this.refuse(req, res, OVERLOADED);
+    if (lateMs + lateness.appendMs > holdMaxMs) return this.#refuseEarly(req, res, OVERLOADED, startMs);
     // next: receive.ts, which calls back once with the body
     receiveBody(req, res, admission, maxBodyBytes, (received) => {
       switch (received.kind) {
         case 'gone':
           metrics.refused('disconnected');
+          this.#spans?.ended(req, startMs, null, 'disconnected');
           break;
         case 'refused':
-          this.refuse(req, res, received.refusal);
+          this.#refuseEarly(req, res, received.refusal, startMs);
           break;
         case 'body':
           this.#store(req, res, received, startMs, lateMs);
@@ -144,6 +158,12 @@ class EventRoute {
     return RESPONSE_ALREADY_SENT;
   }
 
+  /** Refuses a request whose message was not decoded. */
+  #refuseEarly(req: IncomingMessage, res: ServerResponse, refusal: Refusal, startMs: number): Response {
+    this.#spans?.ended(req, startMs, refusal.status, refusal.reason);
+    return this.refuse(req, res, refusal);
+  }
+
   #store(
     req: IncomingMessage,
     res: ServerResponse,
@@ -154,20 +174,23 @@ class EventRoute {
     const { appender, metrics, lateness, clock, log, closing } = this.#options;
     let lines: readonly string[];
     this.#opaqueEvents = 0;
+    this.#spans?.decoding();
     try {
       lines = decodeMessage(req.rawHeaders, body, this.#decoding);
     } catch (error) {
       release();
       const refusal = refusalOfDecoding(error);
       if (refusal.reason === 'internal') log.error({ err: error }, 'decoding a message failed');
-      this.refuse(req, res, refusal);
+      this.#refuseEarly(req, res, refusal, startMs);
       return;
     }
+    const span = this.#spans?.start(req, startMs, lines) ?? null;
     const opaqueEvents = this.#opaqueEvents;
     const accept = (nowMs: number): void => {
       metrics.accepted(lines.length, nowMs - startMs);
       metrics.opaque(opaqueEvents);
       metrics.answered(202);
+      span?.end(202);
       sendEmpty(res, 202, closing() ? NO_BODY_AND_CLOSE : NO_BODY);
     };
     if (lines.length === 0) {
@@ -186,14 +209,19 @@ class EventRoute {
         accept(nowMs);
       } else if (outcome === 'gone') {
         metrics.refused('disconnected');
+        span?.end(null, 'disconnected');
         req.socket.destroy();
-      } else this.refuse(req, res, refusalOfOutcome(outcome));
+      } else {
+        const refusal = refusalOfOutcome(outcome);
+        span?.end(refusal.status, refusal.reason);
+        this.refuse(req, res, refusal);
+      }
     };
     const submittedMs = clock.monotonicMs();
     // A client that ended its side may still read the answer. While ingest is late, it rather is one that gave up.
     const { socket } = req;
     const isGone = (): boolean => socket.destroyed || (socket.readableEnded && lateness.isLate);
-    appender.submit(lines, settled, heldMs + lateMs, isGone); // next: ../commit/appender.ts, which calls `settled` once
+    appender.submit(lines, settled, heldMs + lateMs, isGone, span?.identity); // next: ../commit/appender.ts, which calls `settled` once
   }
 }
 

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
+import type { Tracing } from '@sink/tracing';
 import type { Admission } from './admission.ts';
 import { refuseBrokenClients } from './broken-clients.ts';
 import { HIGH_WATER_MARK, openAcceptors, type Acceptors } from './acceptors.ts';
@@ -46,6 +47,8 @@ export interface IngestServerParts {
   readonly asked: AskedServices;
   /** Runs before every route: authentication, limits. */
   readonly middleware: readonly IngestMiddleware[];
+  /** Null or absent: nothing is traced. */
+  readonly tracing?: Tracing | null;
   /** Other workers listen on the same port. */
   readonly sharedPort: boolean;
   readonly clock: Clock;

@@ -1,4 +1,5 @@
 import { type Clock, FailureReporter, type Readiness } from '@sink/runtime';
+import type { TraceFields } from '@sink/tracing';
 import type { UploaderPorts } from '../compose.ts';
 import type { UploadFailure } from './failure.ts';
 
@@ -72,7 +73,8 @@ export class UploadHealth {
     return [...this.#stuck.keys()];
   }
 
-  failed(segmentId: string, failure: UploadFailure): void {
+  /** @param trace which trace the segment belongs to */
+  failed(segmentId: string, failure: UploadFailure, trace: TraceFields = {}): void {
     const { kind, code, message, remedy } = failure;
     if (kind === 'aborted') return;
     const problem = problemOf(failure);
@@ -91,7 +93,7 @@ export class UploadHealth {
       this.#showStuck();
     }
     this.#failures.failed(
-      { kind, code, segmentId, ...(remedy === undefined ? {} : { remedy }) },
+      { kind, code, segmentId, ...trace, ...(remedy === undefined ? {} : { remedy }) },
       {
         kind: `${kind} ${code}`,
         level: remedy !== undefined || kind === 'unexpected' ? 'error' : 'warn',

@@ -10,6 +10,7 @@ import type { UploaderLane } from '@sink/lane';
 import { type ObjectStore, ObjectStoreError, type ObjectToPut } from '@sink/objects';
 import type { ObjectBuilder } from './object-builder.ts';
 import { ChunkMissing, contentOf } from './rebuild.ts';
+import type { UploadSpan } from './upload-span.ts';
 import type { SpoolFiles } from './spool-files.ts';
 
 /** An object's bytes, ready to be put: from the spool file, or rebuilt from the chunks. */
@@ -43,6 +44,8 @@ export interface SegmentUploadPorts {
   readonly manifests: boolean;
   /** Where objects are stored: a bucket, or a directory. */
   readonly place: string;
+  /** Starts the span of this try; null: none of the segment's requests is sampled. Absent: nothing is traced. */
+  readonly trace?: (record: SealedSegment) => UploadSpan | null;
 }
 
 export type UploadResult =
@@ -67,9 +70,11 @@ export async function uploadSegment(
 ): Promise<UploadResult> {
   const record = await ports.lane.record(segmentId);
   if (record === null) return { kind: 'gone' };
-  const found = await objectBody(record, ports);
-  if (found === null) return { kind: 'gone' };
-  return putAndCommit(record, found, ports, signal);
+  return traced(record, ports, async () => {
+    const found = await objectBody(record, ports);
+    if (found === null) return { kind: 'gone' };
+    return putAndCommit(record, found, ports, signal);
+  });
 }
 
 /**
@@ -84,13 +89,34 @@ export async function uploadSpilled(
 ): Promise<UploadResult> {
   const record = await ports.lane.spilledRecord(segmentId);
   if (record === null) return { kind: 'gone' };
-  const object = await ports.spool.open(record); // rule: spill.keeps-file
-  if (object !== null) return putAndCommit(record, { object, source: 'spool' }, ports, signal);
-  const stored = await ports.store.find(record.key, record.sha256, signal).catch((error: unknown) => {
-    throw error instanceof ObjectStoreError && error.code === 'unseen' ? new SpilledFileMissing(record, error) : error;
+  return traced(record, ports, async () => {
+    const object = await ports.spool.open(record); // rule: spill.keeps-file
+    if (object !== null) return putAndCommit(record, { object, source: 'spool' }, ports, signal);
+    const stored = await ports.store.find(record.key, record.sha256, signal).catch((error: unknown) => {
+      throw error instanceof ObjectStoreError && error.code === 'unseen'
+        ? new SpilledFileMissing(record, error)
+        : error;
+    });
+    if (stored === null) throw new SpilledFileMissing(record);
+    return commit(record, { ...stored, source: 'spool', existed: true }, ports);
   });
-  if (stored === null) throw new SpilledFileMissing(record);
-  return commit(record, { ...stored, source: 'spool', existed: true }, ports);
+}
+
+async function traced(
+  record: SealedSegment,
+  { trace }: SegmentUploadPorts,
+  upload: () => Promise<UploadResult>,
+): Promise<UploadResult> {
+  const span = trace?.(record) ?? null;
+  if (span === null) return upload();
+  try {
+    const result = await upload();
+    span.ended(result);
+    return result;
+  } catch (error) {
+    span.failed(error);
+    throw error;
+  }
 }
 
 async function putAndCommit(

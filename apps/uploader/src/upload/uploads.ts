@@ -1,10 +1,13 @@
+import type { SealedSegment } from '@sink/domain';
 import { UploaderLane } from '@sink/lane';
+import type { TraceFields } from '@sink/tracing';
 import type { UploaderPorts, UploadJobs } from '../compose.ts';
 import type { UploaderSettings } from '../settings.ts';
 import { Breaker } from './breaker.ts';
 import { classify } from './failure.ts';
 import type { UploadHealth } from './upload-health.ts';
 import { type SegmentUploadPorts, uploadSegment, uploadSpilled } from './upload-segment.ts';
+import { UploadSpan } from './upload-span.ts';
 
 export interface UploadsPorts extends Omit<UploaderPorts, 'sweepRedis' | 'jobs' | 'spilled' | 'spool' | 'readiness'> {
   /** Every queue that this process takes jobs from. */
@@ -45,15 +48,19 @@ export class Uploads {
   }
 
   async #try(upload: typeof uploadSegment, laneNumber: number, segmentId: string, signal: AbortSignal): Promise<void> {
-    const { store, spool, builder, clock, metrics, log, health, timeout } = this.#ports;
+    const { store, spool, builder, clock, metrics, log, health, timeout, tracing } = this.#ports;
     const { receiptsMax, manifests, place, uploadTimeoutMs } = this.#settings;
     const lane = new UploaderLane(this.#ports.redis, this.#settings.sinkName, laneNumber);
     const startedMs = clock.monotonicMs();
     const limited = AbortSignal.any([signal, timeout(uploadTimeoutMs)]);
+    let span: UploadSpan | null = null;
+    const trace = (record: SealedSegment): UploadSpan | null =>
+      (span = tracing ? UploadSpan.start(tracing, record, { place, startedMs }) : null);
+    const fields = (): TraceFields => span?.fields ?? {};
     try {
       const result = await upload(
         segmentId,
-        { lane, store, spool, builder, wallMs: () => clock.wallMs(), receiptsMax, manifests, place },
+        { lane, store, spool, builder, wallMs: () => clock.wallMs(), receiptsMax, manifests, place, trace },
         limited,
       );
       if (result.kind === 'gone') {
@@ -68,10 +75,11 @@ export class Uploads {
       metrics.events.inc(receipt.count);
       metrics.acceptedToStoredSeconds.observe(Math.max(0, receipt.storedAtMs - receipt.acceptedAtMs) / 1_000);
       if (source === 'chunks') metrics.rebuilt.inc();
-      log.debug({ segmentId, key: receipt.key, events: receipt.count, source, existed }, 'object stored');
+      const { key, count: events } = receipt;
+      log.debug({ segmentId, key, events, source, existed, ...fields() }, 'object stored');
       this.#succeeded(segmentId);
     } catch (error) {
-      this.#failed(segmentId, error);
+      this.#failed(segmentId, error, fields());
       throw error;
     }
   }
@@ -87,11 +95,11 @@ export class Uploads {
     });
   }
 
-  #failed(segmentId: string, error: unknown): void {
+  #failed(segmentId: string, error: unknown, fields: TraceFields): void {
     const { metrics, health, clock, log, random, queues } = this.#ports;
     const failure = classify(error);
     metrics.failed(failure.kind);
-    health.failed(segmentId, failure);
+    health.failed(segmentId, failure, fields);
     this.#failedMs = clock.monotonicMs();
     const holdMs = this.#breaker.failed(failure.kind, clock.monotonicMs(), random());
     if (holdMs === 0) return;
