@@ -119,7 +119,7 @@ function membersOf(literal: ts.ObjectLiteralExpression): Map<string, ts.Expressi
 
 function fieldsOf(node: ts.Node | undefined): string[] {
   if (node === undefined || !ts.isObjectLiteralExpression(node)) return node === undefined ? [] : ['…'];
-  return node.properties.map((member) => (ts.isSpreadAssignment(member) ? '…' : (member.name?.getText() ?? '…')));
+  return node.properties.map((member) => (ts.isSpreadAssignment(member) ? '…' : member.name.getText()));
 }
 
 function textOf(node: ts.Expression | null, source: ts.SourceFile): string {

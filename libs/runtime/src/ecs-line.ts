@@ -32,8 +32,8 @@ export function ecsLine(line: string): string {
 /** What `describeError` made; what was thrown and is no error is its message. */
 function ecsError(error: unknown): object | undefined {
   if (error === undefined) return undefined;
-  if (typeof error !== 'object' || error === null) return { message: String(error) };
-  const { type, message, stack, code, ...more } = error as Record<string, unknown>;
-  if (message === undefined) return { message: JSON.stringify(error) };
+  const isError = typeof error === 'object' && error !== null && 'message' in error;
+  if (!isError) return { message: typeof error === 'string' ? error : JSON.stringify(error) };
+  const { type, message, stack, code, ...more } = error as Record<string, string | number | boolean | undefined>;
   return { type, message, stack_trace: stack, code: code === undefined ? undefined : String(code), ...more };
 }
