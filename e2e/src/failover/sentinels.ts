@@ -1,25 +1,16 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import {
   eventually,
-  freePort,
-  type ManagedProcess,
   type RedisServer,
-  startProcess,
+  type Sentinel,
+  SENTINEL_MASTER as NAME,
   startRedis,
-  temporaryDirectory,
+  startSentinel,
 } from '@sink/testing';
 import { Redis } from 'ioredis';
 
-const NAME = 'mymaster';
-const DOWN_AFTER_MS = 1_500;
+const WATCH = { quorum: 2, downAfterMs: 1_500, failoverTimeoutMs: 10_000 };
 /** A new master gets its replica at once, and not after five seconds. */
 const AT_ONCE = ['--repl-diskless-sync-delay', '0'];
-
-interface Sentinel {
-  readonly port: number;
-  readonly process: ManagedProcess;
-}
 
 /** One master, two replicas, and three Sentinels that watch them. */
 export class Sentinels {
@@ -39,7 +30,7 @@ export class Sentinels {
     const master = await startRedis({ args: AT_ONCE });
     const follow = [...AT_ONCE, '--replicaof', master.host, String(master.port)];
     const replicas = await Promise.all([startRedis({ args: follow }), startRedis({ args: follow })]);
-    const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(master)));
+    const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(master, WATCH)));
     const group = new Sentinels([master, ...replicas], sentinels);
     await group.allInSync();
     await eventually(async () => expectOthers(await group.#asked.call('sentinel', 'master', NAME)), {
@@ -108,25 +99,6 @@ export class Sentinels {
     await Promise.all(this.#sentinels.map(({ process }) => process.kill()));
     await Promise.all(this.servers.map((server) => server.stop()));
   }
-}
-
-async function startSentinel(master: RedisServer): Promise<Sentinel> {
-  const port = await freePort();
-  const directory = temporaryDirectory('sentinel');
-  const file = join(directory, 'sentinel.conf');
-  const lines = [
-    `port ${port}`,
-    'bind 127.0.0.1',
-    `dir ${directory}`,
-    `sentinel monitor ${NAME} ${master.host} ${master.port} 2`,
-    `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}`,
-    `sentinel failover-timeout ${NAME} 10000`,
-  ];
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  const command = process.env['SINK_REDIS_SERVER'] ?? 'redis-server';
-  const sentinel = await startProcess({ command, args: [file, '--sentinel'] });
-  await sentinel.waitFor(new RegExp(`\\+monitor master ${NAME}`));
-  return { port, process: sentinel };
 }
 
 /** Two other Sentinels and two replicas are known. */

@@ -1,6 +1,4 @@
-import { eventually, freePort, type RedisServer, startProcess, startRedis, temporaryDirectory } from '@sink/testing';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { eventually, type RedisServer, SENTINEL_MASTER, startRedis, startSentinel } from '@sink/testing';
 import { Cluster, type Redis } from 'ioredis';
 import { afterEach, expect, test } from 'vitest';
 import { examineRedis } from './examine.ts';
@@ -58,39 +56,27 @@ test('Sentinels are asked for their master, also after a failover', async () => 
   await eventually(async () => expect(await next.admin.info('replication')).toContain('master_link_status:up'), {
     timeoutMs: 20_000,
   });
-  const port = await startSentinel(former.server);
+  const { port, process } = await startSentinel(former.server, {
+    quorum: 1,
+    downAfterMs: 500,
+    failoverTimeoutMs: 3_000,
+  });
+  stops.push(() => process.kill());
   const redis = connections.open(
-    settingsOf({ kind: 'sentinel', sentinels: [{ host: '127.0.0.1', port }], masterName: 'mymaster', tls: false }),
+    settingsOf({ kind: 'sentinel', sentinels: [{ host: '127.0.0.1', port }], masterName: SENTINEL_MASTER, tls: false }),
     'append',
   );
   await whenReady(redis);
   await redis.set('which', 'former');
 
   const sentinel = await connections.ready({ host: '127.0.0.1', port }, 'queue');
-  await eventually(async () => expect(await sentinel.call('SENTINEL', 'REPLICAS', 'mymaster')).not.toHaveLength(0), {
-    timeoutMs: 20_000,
-  });
+  await eventually(
+    async () => expect(await sentinel.call('SENTINEL', 'REPLICAS', SENTINEL_MASTER)).not.toHaveLength(0),
+    {
+      timeoutMs: 20_000,
+    },
+  );
   await former.server.kill();
   await eventually(async () => expect(await redis.set('which', 'next')).toBe('OK'), { timeoutMs: 20_000 });
   expect(await next.admin.get('which')).toBe('next');
 });
-
-async function startSentinel(master: RedisServer): Promise<number> {
-  const port = await freePort();
-  const directory = temporaryDirectory('sentinel');
-  const file = join(directory, 'sentinel.conf');
-  const lines = [
-    `port ${port}`,
-    'bind 127.0.0.1',
-    `dir ${directory}`,
-    `sentinel monitor mymaster ${master.host} ${master.port} 1`,
-    'sentinel down-after-milliseconds mymaster 500',
-    'sentinel failover-timeout mymaster 3000',
-  ];
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  const command = process.env['SINK_REDIS_SERVER'] ?? 'redis-server';
-  const sentinel = await startProcess({ command, args: [file, '--sentinel'] });
-  stops.push(() => sentinel.kill());
-  await sentinel.waitFor(/\+monitor master mymaster/);
-  return port;
-}

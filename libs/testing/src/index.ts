@@ -1,4 +1,5 @@
 export { makeCertificate } from './certificate.ts';
+export type { Certificate } from './certificate.ts';
 export { eventually } from './eventually.ts';
 export { freePort } from './free-port.ts';
 export { startHttpProxy } from './http-proxy.ts';
@@ -11,6 +12,8 @@ export { startProxy } from './proxy.ts';
 export type { Proxy, ProxyDirection } from './proxy.ts';
 export { startRedis } from './redis.ts';
 export type { RedisOptions, RedisServer } from './redis.ts';
+export { SENTINEL_MASTER, startSentinel } from './sentinel.ts';
+export type { Sentinel } from './sentinel.ts';
 export { temporaryDirectory } from './temporary-directory.ts';
 export { mountTinyDisk } from './tiny-disk.ts';
 export { startS3 } from './s3.ts';
