@@ -14,6 +14,8 @@ const LISTENING_SOCKETS = 32;
  * them, and a client tries again after one, three and seven seconds: longer than it waits for an answer.
  */
 const ACCEPT_BACKLOG = 16_384;
+/** Node may read this many bytes of a body by itself, before there is room for it. */
+export const HIGH_WATER_MARK = 16_384;
 /** Files that the process still opens when all connections are taken: connections to Redis, of the operations port, modules. */
 const RESERVED_FILES = 64;
 
@@ -72,9 +74,6 @@ export async function openAcceptors(
     },
   };
 }
-
-/** Node may read this much of a body by itself, before there is room for it. */
-export const HIGH_WATER_MARK = 16_384;
 
 /** How many files this process may have open (`ulimit -n`); null: no limit, or the system does not say. */
 export function openFilesMax(): number | null {
