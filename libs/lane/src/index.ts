@@ -9,7 +9,7 @@ export type { Argument, InSync, RedisPort, Script, WaitedFor } from './port.ts';
 export type { StreamEntry } from './reply.ts';
 export { FINGERPRINT_MEMORY_BYTES, RECEIPT_MEMORY_BYTES, UNLISTED_MEMORY_BYTES } from './cost.ts';
 export { script } from './step.ts';
-export { FINGERPRINT_BYTES } from './steps/append.ts';
+export { FINGERPRINT_BYTES } from './lua/dedupe.ts';
 export { assertReached } from './steps/barrier.ts';
 export type { DurabilityBarrier } from './steps/barrier.ts';
 export type { AppendOnceAnswer, Dedupe } from './steps/append.ts';
