@@ -6,7 +6,7 @@ import type { ServerSettings } from './server-settings.ts';
 
 /** The share of Redis' memory that the sink's own data may fill: at maxmemory BullMQ cannot work. */
 const MEMORY_SHARE_PERCENT = 60;
-const BACKLOG_BYTES_MIN = 8 * 1024 * 1024;
+export const BACKLOG_BYTES_MIN = 8 * 1024 * 1024;
 
 export interface BacklogLimit {
   readonly maxmemoryBytes: number | null;
@@ -31,7 +31,7 @@ export function backlogLimit(
   const result = { maxmemoryBytes, backlogBytesMax: maxBacklogBytes ?? 0, problems: [], warnings: [] };
 
   if (maxmemoryBytes !== null && maxmemoryBytes > 0) {
-    const limit = shareOf(maxmemoryBytes) - besides.bytes;
+    const limit = backlogIn(maxmemoryBytes, required);
     const found = tooSmall(limit, maxBacklogBytes, `maxmemory (${mib(maxmemoryBytes)})`, besides);
     return { ...result, backlogBytesMax: maxBacklogBytes ?? limit, problems: found };
   }
@@ -45,7 +45,7 @@ export function backlogLimit(
     machineBytes === null || machineBytes === 0
       ? []
       : tooSmall(
-          shareOf(machineBytes) - besides.bytes,
+          backlogIn(machineBytes, required),
           maxBacklogBytes,
           `the memory of its machine (${mib(machineBytes)}; ${what})`,
           besides,
@@ -58,6 +58,11 @@ interface Besides {
   readonly bytes: number;
   readonly what: string;
   readonly keys: string;
+}
+
+/** The backlog that a Redis with so much memory has room for; less than `BACKLOG_BYTES_MIN` is of no use. */
+export function backlogIn(memoryBytes: number, required: BesidesBacklog): number {
+  return shareOf(memoryBytes) - besidesOf(required).bytes;
 }
 
 type BesidesBacklog = Pick<Requirements, 'receiptsMax' | 'lanes' | 'maxFingerprints' | 'dedupeWindowMs' | 'manifests'>;

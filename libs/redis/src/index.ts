@@ -1,3 +1,4 @@
+export { BACKLOG_BYTES_MIN, backlogIn } from './backlog-limit.ts';
 export { connectRedis } from './connect.ts';
 export type { RedisExamination } from './examine.ts';
 export { awaitRedis, openRedis } from './open-redis.ts';

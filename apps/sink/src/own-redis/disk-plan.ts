@@ -1,17 +1,14 @@
 import type { ConfigProblem, SinkConfig } from '@sink/config';
+import { BACKLOG_BYTES_MIN, backlogIn } from '@sink/redis';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
 /** Bytes on disk, at most. An event in the backlog takes as much as it counts there. */
 const RECEIPT_BYTES = 512;
-const FINGERPRINT_BYTES = 24;
+const FINGERPRINT_FILE_BYTES = 24;
 const UNLISTED_BYTES = 20_000 * 640;
-/** In memory. */
-const FINGERPRINT_MEMORY_BYTES = 96;
 
-/** The share of maxmemory that the sink fills (libs/redis, backlogLimit). */
-const MEMORY_SHARE = 0.6;
 /** Redis rewrites its file when it has doubled; the new one is written beside it. */
 const COPIES = 3;
 /** On a large disk Redis rewrites its file seldom, because that costs CPU time. */
@@ -22,7 +19,6 @@ const LIVE_SHARE = 0.22;
 const BESIDES_SHARE = 1 / 4;
 /** A disk has plenty of room if it has this many times what Redis needs. */
 const PLENTY = 8;
-const BACKLOG_MIN_BYTES = 8 * MIB;
 const SPOOL_MIN_BYTES = 8 * MIB;
 /** Receipts and fingerprints in each lane. */
 const AMOUNT_MIN = 1_000;
@@ -155,13 +151,13 @@ function divide(config: Planned, volume: Volume, maxmemoryBytes: number): Parts 
   };
   const amounts = {
     receipts: amount('receipts_max', config.receiptsMax, RECEIPT_BYTES),
-    fingerprints: amount('max_fingerprints', config.maxFingerprints, FINGERPRINT_BYTES),
+    fingerprints: amount('max_fingerprints', config.maxFingerprints, FINGERPRINT_FILE_BYTES),
   };
   const besidesBytes = besides(config, amounts);
   const wantedBytes = Math.max(leastBacklog(config, isGiven('max_body_bytes')), roomBytes - besidesBytes);
   const backlogBytes =
     config.maxBacklogBytes ??
-    Math.max(BACKLOG_MIN_BYTES, roundDown(Math.min(memoryBacklog(config, amounts, maxmemoryBytes), wantedBytes), MIB));
+    Math.max(BACKLOG_BYTES_MIN, roundDown(Math.min(memoryBacklog(config, amounts, maxmemoryBytes), wantedBytes), MIB));
   const liveBytes = backlogBytes + besidesBytes;
   const redisBytes = COPIES * liveBytes + burstBytes;
   const bodyRoomBytes = Math.min(backlogBytes * BODY_SHARE, (burstBytes + reserveBytes) / COPIES);
@@ -186,14 +182,15 @@ function floorOf(reserveBytes: number): number {
 /** What Redis holds beside the backlog, over all lanes. */
 function besides({ lanes, manifests, dedupeWindowMs }: Planned, { receipts, fingerprints }: Amounts): number {
   const unlisted = manifests ? UNLISTED_BYTES : 0;
-  return lanes * (receipts * RECEIPT_BYTES + unlisted + (dedupeWindowMs > 0 ? fingerprints * FINGERPRINT_BYTES : 0));
+  return (
+    lanes * (receipts * RECEIPT_BYTES + unlisted + (dedupeWindowMs > 0 ? fingerprints * FINGERPRINT_FILE_BYTES : 0))
+  );
 }
 
 /** The backlog that Redis' memory allows. */
-function memoryBacklog(config: Planned, amounts: Amounts, maxmemoryBytes: number): number {
-  const fingerprints = config.dedupeWindowMs > 0 ? config.lanes * amounts.fingerprints : 0;
-  const more = fingerprints * (FINGERPRINT_MEMORY_BYTES - FINGERPRINT_BYTES);
-  return Math.max(BACKLOG_MIN_BYTES, Math.floor(maxmemoryBytes * MEMORY_SHARE) - besides(config, amounts) - more);
+function memoryBacklog(config: Planned, { receipts, fingerprints }: Amounts, maxmemoryBytes: number): number {
+  const amounts = { receiptsMax: receipts, maxFingerprints: fingerprints };
+  return Math.max(BACKLOG_BYTES_MIN, backlogIn(maxmemoryBytes, { ...config, ...amounts }));
 }
 
 /** What the keys that are set need of the backlog. */
