@@ -9,6 +9,7 @@ export default suite(import.meta.dirname, {
         'src/mutants/mutation.test.ts',
         'src/torture/plan.test.ts',
         'src/outage/broken-promises.test.ts',
+        'src/guides/guides.test.ts',
       ],
       smoke: ['src/smoke/*.test.ts'],
       night: ['src/torture/torture.test.ts'],
