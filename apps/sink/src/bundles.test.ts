@@ -68,6 +68,22 @@ describe('the bundles of the image', () => {
     await batcher.kill('SIGTERM');
   });
 
+  test.each([
+    ['ecs', /^{"@timestamp":"[^\n]*"event":{"dataset":"sink-aws-s3.batcher","code":"config_file"}/m],
+    ['pretty', /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: [^\n]*config/m],
+  ])('write lines in the format that log_format names: %s', async (format, line) => {
+    const env = {
+      SINK_DATA_DIR: temporaryDirectory('bundles'),
+      SINK_REDIS_URL: 'redis://127.0.0.1:9',
+      SINK_BATCHER_OPS_PORT: String(await freePort()),
+      SINK_LOG_FORMAT: format,
+    };
+    const batcher = await startProcess({ command: process.execPath, args: [program, 'batcher'], env });
+    await batcher.waitFor(line, { timeoutMs: 20_000 });
+    expect(batcher.output()).not.toContain('{"level"');
+    await batcher.kill('SIGTERM');
+  });
+
   test('say the version of the product', async () => {
     const { stdout } = await execute(process.execPath, [program, '--version']);
     const { version } = JSON.parse(readFileSync(join(dist, 'package.json'), 'utf8')) as { version: string };

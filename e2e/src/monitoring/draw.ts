@@ -11,7 +11,9 @@ const PLOT = { left: 62, right: 12, top: 30, bottom: 22 };
 const LEGEND_ROW = 14;
 const LEGENDS_MAX = 5;
 const LEGEND_CHARACTERS_MAX = 46;
-const TICKS = 3;
+const TICKS = 2;
+/** Points that are further apart have a gap between them. */
+const GAP_SECONDS = 2;
 const COLORS = ['#2f7d32', '#b8860b', '#1565c0', '#c62828', '#6a1b9a', '#00838f', '#5d4037'];
 
 /** Panels as one SVG, two beside each other, over the same time. */
@@ -34,7 +36,7 @@ export function drawPanels(drawings: readonly Drawing[], fromMs: number, toMs: n
 function drawPanel({ title, unit, lines }: Drawing, fromMs: number, toMs: number): string {
   const legends = Math.min(lines.length, LEGENDS_MAX);
   const bottom = HEIGHT - PLOT.bottom - legends * LEGEND_ROW;
-  const top = niceTop(Math.max(0, ...lines.flatMap(({ points }) => points.map(([, value]) => value))));
+  const top = niceTop(Math.max(0, ...lines.flatMap(({ points }) => points.map(([, value]) => value))), unit);
   const x = (seconds: number): number =>
     PLOT.left + ((seconds * 1000 - fromMs) / (toMs - fromMs)) * (WIDTH - PLOT.left - PLOT.right);
   const y = (value: number): number => bottom - (Math.max(0, value) / top) * (bottom - PLOT.top);
@@ -49,7 +51,10 @@ function drawPanel({ title, unit, lines }: Drawing, fromMs: number, toMs: number
       `<text x="${round(x(fromMs / 1000 + at))}" y="${bottom + 12}" text-anchor="${at === seconds ? 'end' : 'middle'}">${Math.round(at)} s</text>`,
   );
   const drawn = lines.slice(0, COLORS.length).map(({ points }, index) => {
-    const path = points.map(([at, value], point) => `${point === 0 ? 'M' : 'L'}${round(x(at))} ${round(y(value))}`);
+    const path = points.map(([at, value], point) => {
+      const isNext = at - (points[point - 1]?.[0] ?? Number.NEGATIVE_INFINITY) <= GAP_SECONDS;
+      return `${isNext ? 'L' : 'M'}${round(x(at))} ${round(y(value))}`;
+    });
     return `<path d="${path.join('')}" fill="none" stroke="${colorOf(index)}" stroke-width="1.3"/>`;
   });
   const names = lines.slice(0, legends).map(({ legend }, index) => {
@@ -74,10 +79,12 @@ function colorOf(index: number): string {
 }
 
 /** A round number that is not below the value. */
-function niceTop(value: number): number {
+function niceTop(value: number, unit: string): number {
   if (value <= 0) return 1;
-  const power = 10 ** Math.floor(Math.log10(value));
-  return ([1, 1.5, 2, 3, 5, 7.5, 10].find((factor) => factor * power >= value) ?? 10) * power;
+  const base = unit === 'bytes' || unit === 'Bps' ? 1024 : 1000;
+  const scale = base ** Math.floor(Math.log(value) / Math.log(base));
+  const power = 10 ** Math.floor(Math.log10(value / scale));
+  return ([1, 1.5, 2, 3, 5, 7.5, 10].find((factor) => factor * power * scale >= value) ?? 10) * power * scale;
 }
 
 function label(value: number, unit: string): string {
@@ -90,6 +97,8 @@ function label(value: number, unit: string): string {
     case 'ops':
     case 'reqps':
       return `${scaled(value, 1000, ['', 'k', 'M'])}/s`;
+    case 'percentunit':
+      return `${round(value * 100, 2)} %`;
     default:
       return scaled(value, 1000, ['', 'k', 'M', 'G']);
   }

@@ -278,7 +278,7 @@ const stores: Row = {
       description: "The uploader's log has the reason and the remedy.",
       kind: 'timeseries',
       unit: 'ops',
-      lines: { '{{kind}}': sum(rate('sink_upload_retries_total'), 'kind') },
+      lines: { '{{kind}}': `${sum(rate('sink_upload_retries_total'), 'kind')} > 0` },
     },
     {
       title: 'Time of an upload',

@@ -48,6 +48,7 @@ it('the metrics that an operator needs follow ten events from ingest to S3', asy
   expect(total(accepted, 'sink_ingest_events_accepted_total')).toBe(10);
   expect(total(accepted, 'sink_ingest_requests_refused_total')).toBe(1);
   expect(total(accepted, 'sink_durability_info')).toBe(1);
+  expect(total(accepted, 'sink_ready')).toBe(1);
 
   // A batcher reads its gauges from Redis every five seconds, so at least once while the file is open.
   await eventually(
@@ -57,6 +58,12 @@ it('the metrics that an operator needs follow ten events from ingest to S3', asy
       expect(total(waiting, 'sink_backlog_bytes')).toBeGreaterThan(500);
       expect(total(waiting, 'sink_oldest_unsealed_age_seconds')).toBeGreaterThan(0);
       expect(total(waiting, 'sink_open_files')).toBe(1);
+      expect(total(waiting, 'sink_backlog_max_bytes')).toBeGreaterThan(1_000_000);
+      expect(total(waiting, 'sink_scheduled_interval_seconds')).toBe(12);
+      expect(total(waiting, 'sink_disk_free_bytes')).toBeGreaterThan(total(waiting, 'sink_disk_reserve_bytes'));
+      expect(total(waiting, 'sink_disk_bytes')).toBeGreaterThan(total(waiting, 'sink_disk_free_bytes'));
+      expect(total(waiting, 'sink_redis_memory_used_bytes')).toBeGreaterThan(500_000);
+      expect(total(waiting, 'sink_redis_memory_max_bytes')).toBe(256 * 1024 ** 2);
     },
     { timeoutMs: 11_000 },
   );

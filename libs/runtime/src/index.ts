@@ -8,7 +8,7 @@ export { Instruments } from './instruments.ts';
 export { KeptProcess } from './kept-process.ts';
 export { awaitFreePort, findFreePort, listen, ListenError } from './listen.ts';
 export { createLogger } from './logger.ts';
-export type { LogFormat, Logger } from './logger.ts';
+export type { Logger } from './logger.ts';
 export { LOG_EVENTS } from './log-events.ts';
 export type { LogCode } from './log-events.ts';
 export { startOpsServer } from './ops-server.ts';

@@ -113,6 +113,15 @@ export const LOG_EVENTS = {
 
 export type LogCode = keyof typeof LOG_EVENTS;
 
+/** How texts begin that vary as a whole. */
+const VARYING: readonly (readonly [LogCode, RegExp])[] = [
+  ['config_file', /^(the configuration file is|no configuration file was read)/],
+  ['sink_taking', /^not everything works yet: events are taken/],
+  ['other_sinks', /^\d+ events of the sink /],
+  ['disk_defaults_lowered', /^the volume of data_dir has only/],
+  ['bucket_warning', /^the store does not /],
+];
+
 /** Texts of which a part varies; the more specific ones, which are longer, first. */
 const PATTERNS = Object.entries(LOG_EVENTS)
   .filter(([, text]) => text.includes('…'))
@@ -120,7 +129,8 @@ const PATTERNS = Object.entries(LOG_EVENTS)
   .map(([code, text]) => ({ code, pattern: new RegExp(`^${text.split('…').map(RegExp.escape).join('.*')}$`, 's') }));
 const CODES = new Map<string, string>(Object.entries(LOG_EVENTS).map(([code, text]) => [text, code]));
 
-/** The code of a text; null for one that varies as a whole. */
+/** The code of a text; null for one that is not known. */
 export function codeOf(text: string): string | null {
-  return CODES.get(text) ?? PATTERNS.find(({ pattern }) => pattern.test(text))?.code ?? null;
+  const varying = (): string | undefined => VARYING.find(([, begin]) => begin.test(text))?.[0];
+  return CODES.get(text) ?? varying() ?? PATTERNS.find(({ pattern }) => pattern.test(text))?.code ?? null;
 }
