@@ -118,7 +118,7 @@ const VARYING: readonly (readonly [LogCode, RegExp])[] = [
   ['config_file', /^(the configuration file is|no configuration file was read)/],
   ['sink_taking', /^not everything works yet: events are taken/],
   ['other_sinks', /^\d+ events of the sink /],
-  ['disk_defaults_lowered', /^the volume of data_dir has only/],
+  ['disk_defaults_lowered', /^the volume of data_dir is small: /],
   ['bucket_warning', /^the store does not /],
 ];
 

@@ -137,6 +137,8 @@ test('ecs has the code of a text of which a part varies, and none for a text tha
   expect(last()['event']).toMatchObject({ code: 'working' });
   log.warn({ kind: 'store' }, 'putting object: 503 SlowDown; the uploader retries it');
   expect(last()['event']).toMatchObject({ code: 'upload_failed' });
+  log.warn('the volume of data_dir is small: these defaults are lowered to fit it: receipts_max 1000');
+  expect(last()['event']).toMatchObject({ code: 'disk_defaults_lowered' });
   log.info('something else');
   expect(last()['event']).toEqual({ dataset: 'sink-aws-s3.uploader' });
 });
