@@ -51,6 +51,31 @@ it('verify agrees with a running sink, and names an object that was deleted', as
   );
 });
 
+it('try follows an event to its object, and says where it may not read it or where nothing is stored', async () => {
+  const sink = (pipeline = await Pipeline.start({
+    settings: { SINK_LANES: '2', SINK_RECEIPTS_MAX: '1000', SINK_COMPRESSION: 'gzip' },
+  }));
+  const [ingest, uploader] = [sink.of('ingest')[0]?.url ?? '', sink.of('uploader')[0]?.opsUrl ?? ''];
+  const tried = (seconds: number, more: readonly string[] = []) =>
+    runCommand(sink, ['try', '--post', ingest, '--uploader', uploader, '--timeout', String(seconds), ...more]);
+
+  const read = await tried(30);
+  expect(read.output).toMatch(/^202: [^]*\nOK: .* it is in the object \S+\.gz \(1 event\), which was read\n$/);
+  expect(read.code).toBe(0);
+
+  await sink.s3.control.setPermissions('put_only');
+  const stored = await tried(30);
+  expect(stored.output).toContain('an object of that moment is stored');
+  expect(stored.code).toBe(0);
+
+  await sink.s3.control.setPermissions('none');
+  const waiting = await tried(5);
+  expect(waiting.output).toMatch(/^202: [^]*\nFAILED: waiting for the receipt of its object: not within 5 s\n$/);
+  expect(waiting.code).toBe(1);
+  const alone = await tried(2, ['--uploader', ingest]);
+  expect(alone.output).toMatch(/^FAILED: asking the uploader for its receipts: not within 2 s \(.* answers 405\)\n$/);
+});
+
 it('uploads lists an upload that needs an operator with its reason, and retries it at once on request', async () => {
   const sink = (pipeline = await Pipeline.start());
   await sink.s3.control.setPermissions('none');
