@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { findCluster } from './kubernetes/cluster.mjs';
 import { buildImages } from './kubernetes/image.mjs';
 import { buildPrograms } from './kubernetes/programs.mjs';
+import { applyCustomResources, getSchemas } from './kubernetes/schemas.mjs';
 import { endWithParent, root, run, say, SetupError } from './shell.mjs';
 
 const { values, positionals } = parseArgs({
@@ -41,9 +42,19 @@ async function prove() {
   const cluster = await findCluster(cache, releasers);
   const images = await buildImages({ version, cluster, cache }, releasers);
   const programs = await buildPrograms(join(cache, 'programs'));
-  const options = ['--image', images.image, '--next-image', images.next, '--programs', programs];
+  const schemas = await schemasFor(cluster);
+  const options = ['--image', images.image, '--next-image', images.next, '--programs', programs, ...schemas];
   const keep = values.keep ? ['--keep'] : [];
   await show(...cluster.command(process.execPath, [MAIN, ...options, ...keep, ...positionals]), cluster.env);
+}
+
+/** A cluster of somebody else keeps the custom resources that it has. */
+async function schemasFor(cluster) {
+  if (positionals.length > 0 && !positionals.includes('matrix')) return [];
+  const schemas = await getSchemas(cache, cluster.env);
+  if (schemas === null) return [];
+  if (cluster.isOurs) await applyCustomResources(schemas, cluster.env, cluster.command);
+  return ['--schemas', schemas];
 }
 
 async function show(command, args, env) {

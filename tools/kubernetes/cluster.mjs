@@ -11,7 +11,7 @@ const KUBECONFORM = 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0';
 
 /**
  * @returns `env` for programs that speak to it, `command` to run them where they reach it, `load` for an image that
- *   Docker has, and `image`: one that is there already, or null
+ *   Docker has, `image`: one that is there already, or null, and `isOurs`: whether it may be changed as a whole
  */
 export async function findCluster(cache, releasers) {
   const bin = join(cache, 'bin');
@@ -35,6 +35,7 @@ async function foreignCluster(path) {
   }
   return {
     env,
+    isOurs: false,
     image,
     command: (program, args) => [program, args],
     load: (names) => must('kind', ['load', 'docker-image', '--name', kind, ...names], env),
@@ -55,6 +56,7 @@ async function ownNode(bin, path, releasers) {
   await withHeartbeat('starting its add-ons', () => script('addons.sh', ...ADDONS));
   return {
     env,
+    isOurs: true,
     image: null,
     command: (program, args) => ['bash', [join(TOOLS, 'node.sh'), 'exec', program, ...args]],
     load: async (names) => {

@@ -23,6 +23,8 @@ export interface Setup {
   readonly nextImage: string;
   /** The directory of the programs that run in the cluster beside the sink: s3.mjs, load.mjs (tools/kubernetes.mjs). */
   readonly programs: string;
+  /** The directory of the schemas for kubeconform (tools/kubernetes/schemas.mjs); null: there are none. */
+  readonly schemas: string | null;
   /** The checkout. */
   readonly root: string;
   /** The namespaces stay, to be looked at. */

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import type { Subject } from './parts.ts';
 import { kills } from './kills.ts';
 import { manifest } from './manifest.ts';
+import { matrix } from './matrix.ts';
 import { allInOne, distributedMode } from './modes.ts';
 import { Part, PartEnded, Report } from './report.ts';
 import { rolling } from './rolling.ts';
 import { hpa, keda } from './scaling.ts';
 
 /** Runs the parts that are named, or all, on the cluster of KUBECONFIG (tools/kubernetes.mjs starts one). */
-const SUBJECTS: readonly Subject[] = [manifest, allInOne, distributedMode, rolling, kills, hpa, keda];
+const SUBJECTS: readonly Subject[] = [matrix, manifest, allInOne, distributedMode, rolling, kills, hpa, keda];
 
 const { values, positionals } = parseArgs({
   options: {
@@ -19,6 +20,7 @@ const { values, positionals } = parseArgs({
     image: { type: 'string', default: '' },
     'next-image': { type: 'string', default: '' },
     programs: { type: 'string', default: '' },
+    schemas: { type: 'string' },
   },
   allowPositionals: true,
 });
@@ -35,6 +37,7 @@ const setup = {
   image: values.image,
   nextImage: values['next-image'],
   programs: values.programs,
+  schemas: values.schemas ?? null,
   root: join(import.meta.dirname, '../../..'),
   keep: values.keep,
 };
