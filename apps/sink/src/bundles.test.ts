@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { freePort, startProcess, temporaryDirectory } from '@sink/testing';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { freePort, startOtlpReceiver, startProcess, temporaryDirectory } from '@sink/testing';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 
 const execute = promisify(execFile);
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -18,7 +18,9 @@ describe('the bundles of the image', () => {
     await execute(process.execPath, [join(root, 'tools/build.mjs'), dist]);
   }, 60_000);
 
-  test('are a whole sink: an accepted event is in an object when the sink has stopped', async () => {
+  test('are a whole sink: an accepted event is in an object, and its trace exported, when the sink has stopped', async () => {
+    const collector = await startOtlpReceiver();
+    onTestFinished(() => collector.close());
     const dataDir = temporaryDirectory('bundles');
     const port = await freePort();
     const env = {
@@ -27,6 +29,7 @@ describe('the bundles of the image', () => {
       SINK_INGEST_OPS_PORT: String(await freePort()),
       SINK_BATCHER_OPS_PORT: String(await freePort()),
       SINK_UPLOADER_OPS_PORT: String(await freePort()),
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     };
     const sink = await startProcess({ command: process.execPath, args: [program], env, cwd: dist });
     await sink.waitFor(/"msg":"ready|is ready|"post":/, { timeoutMs: 30_000 });
@@ -46,6 +49,8 @@ describe('the bundles of the image', () => {
       '{"specversion":"1.0","id":"1","source":"/bundle","type":"test"}\n',
     ]);
     expect(sink.output()).not.toMatch(/"level":"(error|fatal)"/);
+    expect(collector.spans.map(({ name }) => name.split(' ')[0]).sort()).toEqual(['POST', 'append', 'seal', 'upload']);
+    expect(new Set(collector.spans.map(({ traceId }) => traceId)).size).toBe(1);
 
     const { stdout } = await execute(process.execPath, [program, 'verify', '--read'], {
       env: { ...process.env, ...env },

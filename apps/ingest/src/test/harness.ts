@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
+import type { SpanIdentity, Tracing } from '@sink/tracing';
 import { expect, onTestFinished } from 'vitest';
 import type { AppendOutcome, EventAppender } from '../commit/appender.ts';
 import { Admission, type AdmissionSettings } from '../http/admission.ts';
@@ -19,6 +20,8 @@ export class ScriptedAppender implements EventAppender {
   readonly heldMs: number[] = [];
   /** Of each submission, whether its client has left. */
   readonly gone: (() => boolean)[] = [];
+  /** Of each submission, the span of its request. */
+  readonly spans: (SpanIdentity | null)[] = [];
   outcome: AppendOutcome = 'stored';
   held: (() => void)[] | null = null;
 
@@ -27,7 +30,9 @@ export class ScriptedAppender implements EventAppender {
     settled: (outcome: AppendOutcome) => void,
     heldMs: number,
     isGone: () => boolean = () => false,
+    span: SpanIdentity | null = null,
   ): void {
+    this.spans.push(span);
     this.gone.push(isGone);
     this.lines.push(...lines);
     this.heldMs.push(heldMs);
@@ -63,6 +68,7 @@ export interface IngestSettings {
   sameService?: readonly string[];
   others?: readonly string[];
   middleware?: readonly IngestMiddleware[];
+  tracing?: Tracing | null;
 }
 
 /** A server on a free port, closed at the end of the test; it must have let go of every byte by then. */
@@ -72,6 +78,7 @@ export async function startIngest({
   sameService = [],
   others = [],
   middleware = [],
+  tracing = null,
 }: IngestSettings = {}): Promise<Ingest> {
   const appender = new ScriptedAppender();
   const readiness = new Readiness();
@@ -107,6 +114,7 @@ export async function startIngest({
       asked: { sameService, others },
       middleware,
       sharedPort: false,
+      tracing,
       clock: systemClock,
       log: createLogger({ service: 'ingest', level: 'error' }),
     },
