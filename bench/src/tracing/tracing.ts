@@ -29,7 +29,7 @@ interface TracingReport extends ScenarioReport {
 export async function tracing(context: BenchContext): Promise<TracingReport> {
   const { startSink } = context;
   const collector = await startOtlpReceiver();
-  const off = await startSink('tracing off');
+  const off = await startSink('tracing-off');
   const sampled = await startSink('tracing', {
     settings: {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,

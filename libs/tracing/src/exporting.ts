@@ -1,20 +1,21 @@
 /**
- * Tracing with the SDK of OpenTelemetry. Only open-tracing.ts imports this, when tracing is on: no other module may import the
- * SDK, so that it takes no memory where tracing is off.
+ * Tracing with the queue and the exporter of OpenTelemetry's SDK. Only open-tracing.ts imports this, when tracing is on: no
+ * other module may import the SDK, so that it takes no memory where tracing is off.
+ *
+ * A span is made here, whole, when it ends. The SDK's own spans check each attribute, link and context that they are given,
+ * which takes several times as long.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import {
-  type Context,
   diag,
   type DiagLogger,
   DiagLogLevel,
+  type HrTime,
   type Link,
-  ROOT_CONTEXT,
   type SpanContext,
   SpanKind,
   SpanStatusCode,
-  trace,
   TraceFlags,
 } from '@opentelemetry/api';
 import { ExportResultCode, TraceState } from '@opentelemetry/core';
@@ -25,14 +26,7 @@ import {
   resourceFromAttributes,
   serviceNameEnvDetector,
 } from '@opentelemetry/resources';
-import {
-  AlwaysOnSampler,
-  BatchSpanProcessor,
-  type ReadableSpan,
-  type SpanExporter,
-  type SpanProcessor,
-  TracerProvider,
-} from '@opentelemetry/sdk-trace';
+import { BatchSpanProcessor, RandomIdGenerator, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace';
 import type { TracingSettings } from './environment.ts';
 import { LINKS_MAX, type Span, type SpanIdentity, type SpanStart, type Tracing } from './port.ts';
 import { sampler } from './sampler.ts';
@@ -60,54 +54,58 @@ export interface ExportingTracing extends Tracing {
 export function startExporting(settings: TracingSettings, ports: ExportingPorts): ExportingTracing {
   const { service, sinkName, random, warn } = ports;
   diag.setLogger(warningsTo(warn), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
-  const processor = new BoundedProcessor(settings, new OTLPTraceExporter(), ports);
-  const provider = new TracerProvider({
-    sampler: new AlwaysOnSampler(), // what is not sampled never gets here
-    spanLimits: { linkCountLimit: LINKS_MAX },
-    spanProcessors: [processor],
-    resource: resourceFromAttributes({
-      'service.name': `sink-aws-s3-${service}`,
-      'service.namespace': sinkName,
-      'service.instance.id': randomUUID(),
-      'host.name': hostname(),
-      'process.pid': process.pid,
-    }).merge(detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] })),
-  });
-  const tracer = provider.getTracer(`sink-aws-s3.${service}`);
+  const queue = new BoundedQueue(settings, new OTLPTraceExporter(), ports);
+  const made = { name: `sink-aws-s3.${service}` };
+  const resource = resourceFromAttributes({
+    'service.name': `sink-aws-s3-${service}`,
+    'service.namespace': sinkName,
+    'service.instance.id': randomUUID(),
+    'host.name': hostname(),
+    'process.pid': process.pid,
+  }).merge(detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] }));
+  const ids = new RandomIdGenerator();
   const start = ({ name, kind, startedMs, parent, links, attributes }: SpanStart): Span => {
+    const identity: SpanIdentity = {
+      traceId: parent?.traceId ?? ids.generateTraceId(),
+      spanId: ids.generateSpanId(),
+      state: parent?.state ?? '',
+    };
+    // The wall clock at the start: the span's length is that of the monotonic clock.
     const toEpochMs = Date.now() - performance.now();
-    const options = {
-      kind: KINDS[kind],
-      startTime: toEpochMs + startedMs,
-      attributes,
-      links: links.slice(0, LINKS_MAX).map((span): Link => ({ context: spanContextOf(span) })),
+    const end: Span['end'] = (more, errorType) => {
+      const endedMs = performance.now();
+      const context = spanContextOf(identity, false);
+      const isError = errorType !== undefined;
+      queue.add({
+        name,
+        kind: KINDS[kind],
+        spanContext: () => context,
+        ...(parent !== null && { parentSpanContext: spanContextOf(parent, true) }),
+        startTime: timeOf(toEpochMs + startedMs),
+        endTime: timeOf(toEpochMs + endedMs),
+        duration: timeOf(endedMs - startedMs),
+        ended: true,
+        status: { code: isError ? SpanStatusCode.ERROR : SpanStatusCode.UNSET },
+        attributes: isError ? { ...attributes, ...more, 'error.type': errorType } : { ...attributes, ...more },
+        links: links.slice(0, LINKS_MAX).map((span): Link => ({ context: spanContextOf(span, true) })),
+        events: [],
+        resource,
+        instrumentationScope: made,
+        droppedAttributesCount: 0,
+        droppedEventsCount: 0,
+        droppedLinksCount: Math.max(0, links.length - LINKS_MAX),
+      });
     };
-    const span = tracer.startSpan(name, options, contextOf(parent));
-    const { traceId, spanId } = span.spanContext();
-    return {
-      identity: { traceId, spanId, state: parent?.state ?? '' },
-      end: (more, errorType) => {
-        span.setAttributes(more);
-        if (errorType !== undefined) {
-          span.setAttribute('error.type', errorType);
-          span.setStatus({ code: SpanStatusCode.ERROR });
-        }
-        span.end(toEpochMs + performance.now());
-      },
-    };
+    return { identity, end };
   };
-  return {
-    samples: sampler(settings.sampling, random),
-    start,
-    close: (maxMs) => within(maxMs, provider.shutdown()),
-  };
+  return { samples: sampler(settings.sampling, random), start, close: (maxMs) => within(maxMs, queue.close()) };
 }
 
 /**
  * The queue of the SDK, with a limit that counts what is being sent, too, and with numbers of what it drops. To the SDK each
  * export is a success, because it writes failures to a log of its own.
  */
-class BoundedProcessor implements SpanProcessor {
+class BoundedQueue {
   readonly #queue: BatchSpanProcessor;
   readonly #queueMax: number;
   readonly #dropped: ExportingPorts['dropped'];
@@ -125,11 +123,7 @@ class BoundedProcessor implements SpanProcessor {
     });
   }
 
-  onStart(): void {
-    // A span counts once it has ended.
-  }
-
-  onEnd(span: ReadableSpan): void {
+  add(span: ReadableSpan): void {
     if (this.#waiting >= this.#queueMax) {
       this.#dropped(1, 'queue_full');
       return;
@@ -138,11 +132,8 @@ class BoundedProcessor implements SpanProcessor {
     this.#queue.onEnd(span);
   }
 
-  forceFlush(): Promise<void> {
-    return this.#queue.forceFlush();
-  }
-
-  shutdown(): Promise<void> {
+  /** Sends what waits. */
+  close(): Promise<void> {
     return this.#queue.shutdown();
   }
 
@@ -167,13 +158,14 @@ class BoundedProcessor implements SpanProcessor {
   }
 }
 
-function contextOf(parent: SpanIdentity | null): Context {
-  return parent === null ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, spanContextOf(parent));
+function spanContextOf({ traceId, spanId, state }: SpanIdentity, isRemote: boolean): SpanContext {
+  const context = { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote };
+  return state === '' ? context : { ...context, traceState: new TraceState(state) };
 }
 
-function spanContextOf({ traceId, spanId, state }: SpanIdentity): SpanContext {
-  const context = { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true };
-  return state === '' ? context : { ...context, traceState: new TraceState(state) };
+function timeOf(ms: number): HrTime {
+  const seconds = Math.floor(ms / 1_000);
+  return [seconds, Math.floor((ms - seconds * 1_000) * 1e6)];
 }
 
 async function within(maxMs: number, work: Promise<void>): Promise<void> {

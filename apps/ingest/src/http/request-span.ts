@@ -138,15 +138,14 @@ function parentOf({ headers }: IncomingMessage): RemoteSpan | null {
 
 /** OpenTelemetry's conventions for HTTP servers. The query is left out: brokers send secrets in it. */
 function httpAttributes({ method = '', url = '', headers, socket, httpVersion }: IncomingMessage): Attributes {
-  const path = URL.parse(url, 'http://localhost')?.pathname ?? '/';
-  const host = URL.parse(`http://${headers.host ?? ''}`);
+  const target = URL.parse(url, `http://${headers.host ?? 'localhost'}`);
   const size = Number(headers['content-length']);
   return {
     'http.request.method': method,
     'url.scheme': 'http',
-    'url.path': shortened(path),
+    'url.path': shortened(target?.pathname ?? '/'),
     'network.protocol.version': httpVersion,
-    ...(host !== null && { 'server.address': host.hostname, 'server.port': Number(host.port || 80) }),
+    ...(target !== null && { 'server.address': target.hostname, 'server.port': Number(target.port || 80) }),
     ...(socket.remoteAddress !== undefined && { 'network.peer.address': socket.remoteAddress }),
     ...(headers['user-agent'] !== undefined && { 'user_agent.original': shortened(headers['user-agent']) }),
     ...(Number.isSafeInteger(size) && { 'http.request.body.size': size }),
