@@ -19,8 +19,8 @@ import { type Panel, ROWS } from './panels.ts';
 
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
 const WIDTH = 24;
-const TIMESERIES = { width: WIDTH / 4, height: 8 };
-const STAT = { height: 4 };
+const IN_LINE_MAX = 8;
+const HEIGHTS = { stat: 4, timeseries: 8 };
 const [GREEN, YELLOW, RED] = ['green', 'yellow', 'red'] as const;
 const READY = [
   {
@@ -55,9 +55,13 @@ function makeDashboard(): Dashboard {
   let id = 1;
   for (const { title, panels } of ROWS) {
     dashboard.withRow(new RowBuilder(title).id(id++));
-    const stats = panels.filter(({ kind }) => kind === 'stat').length;
-    for (const panel of panels) {
-      dashboard.withPanel(panel.kind === 'stat' ? stat(panel, id++, stats) : timeseries(panel, id++));
+    for (const kind of ['stat', 'timeseries'] as const) {
+      const ofKind = panels.filter((panel) => panel.kind === kind);
+      const widths = widthsOf(ofKind.length);
+      for (const [index, panel] of ofKind.entries()) {
+        const place = { id: id++, width: widths[index] ?? WIDTH };
+        dashboard.withPanel(kind === 'stat' ? stat(panel, place) : timeseries(panel, place));
+      }
     }
   }
   return dashboard.build();
@@ -79,6 +83,19 @@ function labelVariable(name: string, label: string, query: string): QueryVariabl
     .sort(VariableSort.AlphabeticalAsc);
 }
 
+interface Place {
+  readonly id: number;
+  readonly width: number;
+}
+
+/** Whole lines: up to seven panels share one, more are four in a line. */
+function widthsOf(panels: number): number[] {
+  const inLine = panels < IN_LINE_MAX ? panels : IN_LINE_MAX / 2;
+  const width = Math.floor(WIDTH / inLine);
+  const last = WIDTH - width * (inLine - 1);
+  return Array.from({ length: panels }, (_, index) => (index % inLine === inLine - 1 ? last : width));
+}
+
 function targets({ lines }: Panel): DataqueryBuilder[] {
   return Object.entries(lines).map(([legend, expr], index) =>
     new DataqueryBuilder()
@@ -90,7 +107,7 @@ function targets({ lines }: Panel): DataqueryBuilder[] {
   );
 }
 
-function timeseries(panel: Panel, id: number): TimeseriesBuilder {
+function timeseries(panel: Panel, { id, width }: Place): TimeseriesBuilder {
   return new TimeseriesBuilder()
     .id(id)
     .title(panel.title)
@@ -98,13 +115,13 @@ function timeseries(panel: Panel, id: number): TimeseriesBuilder {
     .datasource(DATASOURCE)
     .targets(targets(panel))
     .unit(panel.unit)
-    .span(TIMESERIES.width)
-    .height(TIMESERIES.height)
+    .span(width)
+    .height(HEIGHTS.timeseries)
     .fillOpacity(10)
     .legend(new VizLegendOptionsBuilder().showLegend(true));
 }
 
-function stat(panel: Panel, id: number, stats: number): StatBuilder {
+function stat(panel: Panel, { id, width }: Place): StatBuilder {
   const builder = new StatBuilder()
     .id(id)
     .title(panel.title)
@@ -112,8 +129,8 @@ function stat(panel: Panel, id: number, stats: number): StatBuilder {
     .datasource(DATASOURCE)
     .targets(targets(panel))
     .unit(panel.unit)
-    .span(Math.floor(WIDTH / stats))
-    .height(STAT.height);
+    .span(width)
+    .height(HEIGHTS.stat);
   if (panel.unit === 'bool') return builder.mappings(READY).thresholds(steps(RED, [1, GREEN]));
   const [yellow, red] = panel.thresholds ?? [];
   if (yellow === undefined || red === undefined) return builder;

@@ -35,7 +35,11 @@ export class WatchedSink {
   }
 
   static async start(): Promise<WatchedSink> {
-    const pipeline = await Pipeline.start({ ingests: 2, batchers: 2, uploaders: 2, settings: SETTINGS });
+    const pipeline = await Pipeline.start({
+      ...{ ingests: 2, batchers: 2, uploaders: 2, settings: SETTINGS },
+      // So that metrics which a parent adds up are among them.
+      environmentOf: (name) => (name === 'ingest-2' ? { SINK_INGEST_WORKERS: '2' } : {}),
+    });
     const addresses = (kind: ServiceKind): string[] => pipeline.of(kind).map(({ opsUrl }) => new URL(opsUrl).host);
     const targets = Object.fromEntries(KINDS.map((kind) => [`sink-${kind}`, addresses(kind)]));
     return new WatchedSink(pipeline, await PrometheusServer.start(targets));

@@ -73,6 +73,6 @@ const INTRODUCTION = [
   '',
   '## Events',
   '',
-  '`…` in a text is a part that varies, and among the fields those of an object. Texts are not changed within a major version, except to say more; the names of the events are not changed at all.',
+  '`…` in a text is a part that varies, and among the fields those of an object. A later release may word a text better; the names of the events stay.',
   '',
 ];
