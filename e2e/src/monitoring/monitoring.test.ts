@@ -18,6 +18,8 @@ const DUE: readonly AlertName[] = [
   'SinkNotReady',
   'SinkDown',
 ];
+/** Metrics that are there only while something is so that `WatchedSink` does not bring about. */
+const ONLY_WHILE = ['sink_config_pending_restart'];
 
 let sink: WatchedSink;
 beforeAll(async () => {
@@ -45,7 +47,7 @@ describe('the alerts', () => {
   it.each(ALERTS)('$name: its metrics have data', async ({ expr }) => {
     const names = [...new Set(expr.match(/\bsink_\w+/g))];
     expect(names).not.toEqual([]);
-    for (const name of names) {
+    for (const name of names.filter((used) => !ONLY_WHILE.includes(used))) {
       expect(await sink.prometheus.range(name, sink.fromMs, sink.toMs), name).not.toEqual([]);
     }
   });
