@@ -6,6 +6,13 @@ const REPOSITORY = join(import.meta.dirname, '../../..');
 /** The address in the guides, which the test replaces by that of its sink. */
 const ADDRESS = 'http://localhost:8080';
 
+/** What package clients say when their registry cannot be reached, or has not got the package here. */
+const NOT_TO_BE_HAD =
+  /time(d )?-?out|unreachable|could not resolve|could not transfer|name resolution|connection (refused|reset)|403 Forbidden|not available/i;
+
+/** The packages of a guide cannot be installed here, which is not its fault. */
+export class PackagesUnavailable extends Error {}
+
 interface Block {
   readonly language: string;
   /** What follows the language: the name of a file, or what the block is for. */
@@ -40,14 +47,18 @@ export class Guide {
 
   /**
    * Writes the files of the guide into a folder and runs its commands there, each after the one before.
-   * @throws with what a command printed, if it fails
+   * @throws with what a command printed, if it fails; PackagesUnavailable
    */
-  async run(sink: string, { install }: { readonly install: boolean }): Promise<string> {
+  async run(
+    sink: string,
+    { install, edit = (text) => text }: { readonly install: boolean; readonly edit?: (text: string) => string },
+  ): Promise<string> {
     const folder = temporaryDirectory('guide');
-    const commands: string[] = [];
+    const commands: { readonly text: string; readonly installs: boolean }[] = [];
     for (const { title, text } of this.#blocks) {
-      const here = text.replaceAll(ADDRESS, sink);
-      if (title === 'run' || (title === 'install' && install)) commands.push(here);
+      const here = edit(text.replaceAll(ADDRESS, sink));
+      if (title === 'run' || (title === 'install' && install))
+        commands.push({ text: here, installs: title === 'install' });
       else if (title.includes('.')) {
         mkdirSync(join(folder, title, '..'), { recursive: true });
         writeFileSync(join(folder, title), here);
@@ -55,11 +66,13 @@ export class Guide {
     }
     if (!install) symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));
     let printed = '';
-    for (const command of commands) {
-      const shell = await startProcess({ command: 'sh', args: ['-ec', command], cwd: folder });
+    for (const { text, installs } of commands) {
+      const shell = await startProcess({ command: 'sh', args: ['-ec', text], cwd: folder });
       const { code } = await shell.exited;
       printed += shell.output();
-      if (code !== 0) throw new Error(`${command}exited with ${code ?? 'a signal'}:\n${printed}`);
+      if (code === 0) continue;
+      if (installs && NOT_TO_BE_HAD.test(printed)) throw new PackagesUnavailable(printed.trim().slice(-300));
+      throw new Error(`${text}exited with ${code ?? 'a signal'}:\n${printed}`);
     }
     return printed;
   }
