@@ -21,6 +21,8 @@ const PATTERNS: readonly (readonly [string, SlowPattern])[] = [
   ['silent in the middle of 400 KiB', silent(400 * KIB, 200 * KIB)],
   ['silent before the last byte of 300 KiB', silent(300 * KIB, 300 * KIB - 1)],
   ['silent in the middle of 16 MiB', silent(16 * MIB, 512 * KIB)],
+  ['silent before the last byte of 1 MB', silent(1_000_000, 999_999)],
+  ['silent before the last byte of 16 MiB', silent(16 * MIB, 16 * MIB - 1)],
 ];
 
 let pipeline: Pipeline | undefined;

@@ -27,10 +27,10 @@ const SLOW_TICKS = 4;
 const PRIVILEGED_BYTES_PER_TICK = (256 * 1024 * TICK_MS) / 1000;
 const PRIVILEGED_TICKS_MIN = 1000 / TICK_MS;
 /**
- * Where only larger bodies wait, slow ones give way at 20 MiB/s: else a crowd of slow clients that push each other out would
+ * Where only larger bodies wait, slow ones give way at 8 MiB/s: else a crowd of slow clients that push each other out would
  * take the CPU time of all others, to read what is then refused.
  */
-const GIVEN_WAY_BYTES_PER_TICK = 1024 * 1024;
+const GIVEN_WAY_BYTES_PER_TICK = (8 * 1024 * 1024 * TICK_MS) / 1000;
 const URGENT_CLASSES = 2;
 
 /** Bodies of a class grow until all requests together hold its share: the larger ones always leave room for smaller ones. */

@@ -10,11 +10,13 @@ import type { Admission } from './admission.ts';
 import {
   NO_BODY,
   NO_BODY_AND_CLOSE,
+  NO_ROOM,
   OVERLOADED,
   refusalOfDecoding,
   refusalOfOutcome,
   sendEmpty,
   sendRefusal,
+  TOO_SLOW,
 } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import type { AppendOutcome, EventAppender } from '../commit/appender.ts';
@@ -22,6 +24,7 @@ import type { JointReadiness } from './joint-readiness.ts';
 import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { receiveBody, type ReceivedBody } from './receive.ts';
+import { RefusalPace } from './refusal-pace.ts';
 import { RequestSpans } from './request-span.ts';
 
 export type DecodingSettings = Pick<Decoding, 'attributeEncoding' | 'malformedJson'>;
@@ -56,6 +59,9 @@ export type IngestMiddleware = MiddlewareHandler<IngestEnv>;
 
 const ALLOW = 'POST, PUT, OPTIONS';
 const LARGE_BODY_BYTES = 1024 * 1024;
+/** Smaller bodies that find no room are always refused at once. */
+const SMALL_BODY_BYTES = 64 * 1024;
+const FOR_LACK_OF_ROOM: ReadonlySet<Refusal> = new Set([NO_ROOM, OVERLOADED, TOO_SLOW]);
 
 /** All routes of ingest's main port: events by POST or PUT on any path, the webhook handshake by OPTIONS, health by GET. */
 export function createRoutes(options: RoutesOptions): IngestApp {
@@ -108,6 +114,7 @@ export function createRoutes(options: RoutesOptions): IngestApp {
 class EventRoute {
   readonly #options: RoutesOptions;
   readonly #decoding: Decoding;
+  readonly #pace: RefusalPace;
   /** Null: nothing is traced. */
   readonly #spans: RequestSpans | null;
   /** Of the message that was decoded last: events whose data is kept as bytes. */
@@ -115,6 +122,7 @@ class EventRoute {
 
   constructor(options: RoutesOptions) {
     this.#options = options;
+    this.#pace = new RefusalPace(options.closing);
     const { attributeEncoding, malformedJson } = options.decoding;
     const spans = options.tracing ? new RequestSpans(options.tracing) : null;
     this.#spans = spans;
@@ -161,7 +169,10 @@ class EventRoute {
   /** Refuses a request whose message was not decoded. */
   #refuseEarly(req: IncomingMessage, res: ServerResponse, refusal: Refusal, startMs: number): Response {
     this.#spans?.ended(req, startMs, refusal.status, refusal.reason);
-    return this.refuse(req, res, refusal);
+    if (!FOR_LACK_OF_ROOM.has(refusal) || !mayBeLarge(req)) return this.refuse(req, res, refusal);
+    req.pause();
+    this.#pace.inTurn(() => this.refuse(req, res, refusal));
+    return RESPONSE_ALREADY_SENT;
   }
 
   #store(
@@ -223,6 +234,10 @@ class EventRoute {
     const isGone = (): boolean => socket.destroyed || (socket.readableEnded && lateness.isLate);
     appender.submit(lines, settled, heldMs + lateMs, isGone, span?.identity); // next: ../commit/appender.ts, which calls `settled` once
   }
+}
+
+function mayBeLarge({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > SMALL_BODY_BYTES;
 }
 
 /**

@@ -186,6 +186,19 @@ test('a slow client is refused while others need the room it holds, one that sen
   expect(await refused(ingest, 'too_slow')).toBeGreaterThan(0);
 });
 
+test('a crowd of large bodies that find no room is refused at a pace', async () => {
+  const ingest = await startIngest({ config: { maxInFlightBytes: 200 * KIB, holdMaxMs: 100 } });
+  const clients = Array.from({ length: 150 }, () => {
+    const client = new RawClient(ingest.port);
+    client.send(`${POST}Content-Length: ${100 * KIB}\r\n\r\n${'x'.repeat(100 * KIB - 1)}`);
+    return client;
+  });
+  const answered = (): number => clients.filter(({ text }) => text !== '').length;
+  await expect.poll(answered).toBeGreaterThanOrEqual(50);
+  expect(answered(), 'the rest waits for its turn').toBeLessThan(140);
+  for (const client of clients) client.socket.destroy();
+});
+
 test('ten times as many connections as there is room for leave nothing behind', async () => {
   const ingest = await startIngest({ config: { maxInFlightBytes: 50 * KIB, holdMaxMs: 200 } });
   ingest.appender.hold();

@@ -1,0 +1,50 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { RefusalPace } from './refusal-pace.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function setup() {
+  const answered: number[] = [];
+  const state = { over: false };
+  const pace = new RefusalPace(() => state.over);
+  const refuse = (from: number, to: number): void => {
+    for (let number = from; number < to; number++) pace.inTurn(() => answered.push(number));
+  };
+  return { answered, state, refuse };
+}
+
+test('a few are answered at once, a crowd in its order and 20 a second', () => {
+  const { answered, refuse } = setup();
+  refuse(0, 200);
+  expect(answered).toHaveLength(50);
+  vi.advanceTimersByTime(1_000);
+  expect(answered).toHaveLength(70);
+  refuse(200, 210);
+  expect(answered, 'none overtakes another').toHaveLength(70);
+  vi.advanceTimersByTime(8_000);
+  expect(answered).toEqual(Array.from({ length: 210 }, (_, number) => number));
+});
+
+test('after a pause as many are answered at once as at first, and no timer is left', () => {
+  const { answered, refuse } = setup();
+  refuse(0, 60);
+  vi.advanceTimersByTime(60_000);
+  expect(answered).toHaveLength(60);
+  expect(vi.getTimerCount()).toBe(0);
+  refuse(60, 120);
+  expect(answered).toHaveLength(110);
+});
+
+test('when the server stops, none waits any more', () => {
+  const { answered, state, refuse } = setup();
+  refuse(0, 200);
+  state.over = true;
+  vi.advanceTimersByTime(50);
+  expect(answered).toHaveLength(200);
+  expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
+});
