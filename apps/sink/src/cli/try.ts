@@ -88,10 +88,10 @@ export async function runTry(config: SinkConfig, asked: TryCommand, write: (text
   async function look(receipt: Receipt, id: string, postedMs: readonly [number, number]): Promise<Found | null> {
     const { key, events } = receipt;
     try {
-      let isThere = false;
-      const facts = await readObjectLines(reader, key, (line) => void (isThere ||= line.includes(id)), signal);
+      let lines = 0;
+      const facts = await readObjectLines(reader, key, (line) => void (lines += line.includes(id) ? 1 : 0), signal);
       if (typeof facts === 'string') throw new Error(`the object ${key}: ${facts}`);
-      return isThere ? { key, events, how: 'read' } : null;
+      return lines > 0 ? { key, events, how: 'read' } : null;
     } catch (error) {
       const mayNotRead = error instanceof ObjectStoreError && error.kind === 'operator';
       const isElsewhere = config.bucket.kind === 'file';
