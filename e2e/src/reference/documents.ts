@@ -17,4 +17,5 @@ export const DOCUMENTS: Readonly<Record<string, () => string | Promise<string>>>
   // A chart has only what is in its folder.
   'deploy/helm/sink-aws-s3/files/rules.yaml': renderRules,
   'deploy/grafana/sink-aws-s3.json': renderDashboard,
+  'deploy/helm/sink-aws-s3/files/dashboard.json': renderDashboard,
 };

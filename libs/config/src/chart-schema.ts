@@ -188,7 +188,8 @@ const values = {
     metricRelabelings: objects,
   }),
   prometheusRule: section({ enabled: flag, labels: texts, runbookAddress: text }),
-  tests: section({ enabled: flag, timeoutSeconds: integer(1) }),
+  dashboard: section({ enabled: flag, labels: texts, annotations: texts }),
+  tests: section({ enabled: flag, timeoutSeconds: integer(1), resources: anyObject }),
   extraObjects: list({ type: ['object', 'string'] }),
 } as const satisfies Schemas;
 
