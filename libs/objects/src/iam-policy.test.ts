@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type IamPolicy, iamPolicy, type IamPolicyOptions } from './iam-policy.ts';
 import type { S3BucketSettings } from './s3-client.ts';
+import { classifyS3Failure } from './s3-failure.ts';
 
 function policyOf(bucket: Partial<S3BucketSettings>, options: Partial<IamPolicyOptions> = {}): IamPolicy {
   const policy = iamPolicy(
@@ -82,4 +83,12 @@ describe('the IAM policy', () => {
   it.each(['mine--usw2-az1--x-s3', 'mine-abc-s3alias'])('is none for %s', (name) => {
     expect(() => policyOf({ name })).toThrow(name);
   });
+});
+
+it('a refusal names the same resource as the policy, in every partition', () => {
+  const refused = Object.assign(new Error('x'), { name: 'AccessDenied', Code: 'AccessDenied' });
+  const place = { bucket: 'mybucket', prefix: 'a*/', endpoint: undefined, region: 'cn-north-1' };
+  expect(classifyS3Failure(refused, place).remedy).toContain(
+    'Allow s3:PutObject on arn:aws-cn:s3:::mybucket/a${*}/* for these credentials',
+  );
 });

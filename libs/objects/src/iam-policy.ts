@@ -1,3 +1,4 @@
+import { arnsOf } from './s3-arns.ts';
 import type { S3BucketSettings } from './s3-client.ts';
 
 /**
@@ -49,12 +50,12 @@ export function iamPolicy(bucket: S3BucketSettings, options: IamPolicyOptions): 
     return `${bucket.name} is the alias of an access point, and a policy needs its ARN: give the ARN as bucket`;
   }
   const { prefix, earlierPrefixes = [], uses } = options;
-  const { bucketArn, objectsArn, service } = arnsOf(bucket);
+  const { bucketArn, objectsArn, service } = arnsOf(bucket.name, bucket.region);
   const needs = (action: keyof typeof ACTIONS): boolean => ACTIONS[action].some((use) => uses.includes(use));
   const auditing = uses.includes('verify') || uses.includes('read');
   const prefixes = [...new Set([prefix, ...(auditing ? earlierPrefixes : [])])];
   const objects = (of: readonly string[]): string | readonly string[] => {
-    const arns = of.map((start) => `${objectsArn}/${escaped(start)}*`);
+    const arns = of.map(objectsArn);
     return arns.length === 1 ? (arns[0] ?? '') : arns;
   };
   const statement = (
@@ -77,32 +78,4 @@ function listingOf(prefixes: readonly string[]): Pick<IamStatement, 'Condition'>
   if (prefixes.includes('')) return {};
   const values = prefixes.map((prefix) => prefix.replaceAll('$', '${$}'));
   return { Condition: { StringEquals: { 's3:prefix': values } } };
-}
-
-/** The ARN of a bucket, or of an access point, whose objects are below `/object/`. */
-function arnsOf({ name, region = '' }: S3BucketSettings): { bucketArn: string; objectsArn: string; service: string } {
-  const [, service] = /^arn:[^:]+:(s3[^:]*):/.exec(name) ?? [];
-  if (service !== undefined) return { bucketArn: name, objectsArn: `${name}/object`, service };
-  const bucketArn = `arn:${partitionOf(region)}:s3:::${name}`;
-  return { bucketArn, objectsArn: bucketArn, service: 's3' };
-}
-
-/** AWS' partitions by the start of their regions' names; all other regions are in `aws`. */
-const PARTITIONS: readonly (readonly [start: string, partition: string])[] = [
-  ['cn-', 'aws-cn'],
-  ['us-gov-', 'aws-us-gov'],
-  ['us-iso-', 'aws-iso'],
-  ['us-isob-', 'aws-iso-b'],
-  ['eu-isoe-', 'aws-iso-e'],
-  ['us-isof-', 'aws-iso-f'],
-  ['eusc-', 'aws-eusc'],
-];
-
-function partitionOf(region: string): string {
-  return PARTITIONS.find(([start]) => region.startsWith(start))?.[1] ?? 'aws';
-}
-
-/** A prefix may contain what is a wildcard, or the start of a variable, in a policy. */
-function escaped(prefix: string): string {
-  return prefix.replace(/[$*?]/g, (character) => `\${${character}}`);
 }

@@ -1,4 +1,5 @@
 import type { Failure } from './object-store-error.ts';
+import { arnsOf } from './s3-arns.ts';
 import type { Symptoms } from './s3-symptoms.ts';
 
 /** The data that remedies name. */
@@ -14,20 +15,24 @@ export function operator(code: Failure['code'], remedy: string): Failure {
 }
 
 /** The store knows the credentials, and they do not allow the request. */
-export function accessDenied({ bucket, prefix }: S3Place): Failure {
-  const resource = `arn:aws:s3:::${bucket}/${prefix}*`;
+export function accessDenied(place: S3Place): Failure {
   return operator(
     'access_denied',
-    `Allow s3:PutObject on ${resource} for these credentials (also in bucket policies and conditions). The store may also answer so if the bucket does not exist.`,
+    `${allow('PutObject', place)} for these credentials (also in bucket policies and conditions; \`iam\` prints the policy). The store may also answer so if the bucket does not exist.`,
   );
 }
 
 /** S3 also says 403 for an object that does not exist to credentials that may not list the bucket. */
-export function unseen({ bucket, prefix }: S3Place): Failure {
+export function unseen(place: S3Place): Failure {
   return operator(
     'unseen',
-    `Allow s3:GetObject on arn:aws:s3:::${bucket}/${prefix}* for these credentials, so that the uploader finds an object that an earlier try has stored. If they have it, there is no such object.`,
+    `${allow('GetObject', place)} for these credentials, so that the uploader finds an object that an earlier try has stored. If they have it, there is no such object.`,
   );
+}
+
+function allow(action: string, { bucket, region, prefix }: S3Place): string {
+  const { service, objectsArn } = arnsOf(bucket, region);
+  return `Allow ${service}:${action} on ${objectsArn(prefix)}`;
 }
 
 export function unknownAccessKey(): Failure {
