@@ -76,7 +76,7 @@ export class Batcher {
     const folder = spool.instance(consumer);
     const lost = new AbortController();
     const replaced = new AbortController();
-    const openFilesMax = Math.max(1, Math.floor(this.#settings.openFilesMax / numbers.length));
+    const openFilesMax = (): number => Math.max(1, Math.floor(this.#settings.openFilesMax / numbers.length));
     const lanes = readers.map((reader, index) => {
       const number = numbers[index] ?? index;
       const lane = new BatcherLane(redis, sinkName, number);
@@ -123,7 +123,7 @@ export class Batcher {
     lane: BatcherLane,
     reader: BatcherLane,
     spool: InstanceSpool,
-    options: { readonly consumer: string; readonly openFilesMax: number; readonly lost: AbortSignal },
+    options: { readonly consumer: string; readonly openFilesMax: () => number; readonly lost: AbortSignal },
   ): LaneRuntime {
     const { uploads, clock, random, ids, tracing = null } = this.#ports;
     const reporter = this.#reporter(`lane ${lane.number}`);

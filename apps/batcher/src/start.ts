@@ -17,7 +17,7 @@ const UNREADY_AFTER_MS = 3_000;
 
 /** Starts the batcher: chunks in, sealed segments out, on all lanes of the sink. Stopping, it seals what is open. */
 export async function startBatcher(context: ServiceContext): Promise<void> {
-  const { config, log, readiness, registry, shutdown, signal, clock } = context;
+  const { config, inForce, log, readiness, registry, shutdown, signal, clock } = context;
   const tracing = await openTracing(context);
   const metrics = new BatcherMetrics(registry);
   const spool = new SpoolDirectory(join(config.dataDir, 'spool'));
@@ -51,7 +51,7 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
       tracing,
       reporter: (name) => new FailureReporter(context, { name, unreadyAfterMs: UNREADY_AFTER_MS }),
     },
-    batcherSettings(config, { barrier, backlogBytesMax }),
+    inForce.settings((now) => batcherSettings(now, { barrier, backlogBytesMax })),
   );
   const running = batcher.run(signal);
   running.catch((error: unknown) => context.fail(error));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fingerprint } from '@sink/cloudevents';
 import { readEnvironment } from '@sink/config';
 import { assertReached, IngestLane, RedisRefused } from '@sink/lane';
-import { openRedis, registerFailoverMetrics, type ServiceRedis } from '@sink/redis';
+import { limitCommands, openRedis, registerFailoverMetrics, type ServiceRedis } from '@sink/redis';
 import { FailureReporter, type Readiness, type ServiceContext } from '@sink/runtime';
 import { openTracing } from '@sink/tracing';
 import { announceLanes } from './commit/announce-lanes.ts';
@@ -21,11 +21,11 @@ const ROOM_AGAIN = 0.95;
 
 /** Starts ingest: events come in by HTTP, chunks go to Redis. */
 export async function startIngest(context: ServiceContext): Promise<void> {
-  const { args, config, log, clock, registry, readiness, shutdown, signal } = context;
+  const { args, inForce, log, clock, registry, readiness, shutdown, signal } = context;
   const tracing = await openTracing(context);
   const redis = await openRedis(context);
   registerFailoverMetrics(registry, redis);
-  const settings = ingestSettings(shareOf(config, args.workerOf ?? 1), redis);
+  const settings = inForce.settings((config) => ingestSettings(shareOf(config, args.workerOf ?? 1), redis));
   const commands = redis.port(redis.commands);
   await announceLanes(settings.sinkName, settings.lanes, {
     redis: commands,
@@ -46,6 +46,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
     {
       connect: () => {
         const connection = redis.connect('append', { commandTimeoutMs: settings.appendTimeoutMs });
+        inForce.onChange(() => limitCommands(connection, settings.appendTimeoutMs));
         shutdown.add('append connection', async () => connection.disconnect());
         return redis.port(connection);
       },
@@ -84,6 +85,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
     settings,
   );
   shutdown.add('http', () => server.close());
+  inForce.onChange(() => server.settingsChanged());
   log.info({ port: server.port, durability: settings.barrier }, 'taking events');
 }
 

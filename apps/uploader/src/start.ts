@@ -12,7 +12,10 @@ import { type UploaderSettings, uploaderSettings } from './settings.ts';
 import { classify } from './upload/failure.ts';
 import { ObjectBuilder } from './upload/object-builder.ts';
 
-type UploadWork = Pick<ConstructorParameters<typeof UploadWorker>[2], 'spoolId' | 'concurrency' | 'upload'>;
+interface UploadWork extends Pick<ConstructorParameters<typeof UploadWorker>[2], 'spoolId' | 'upload'> {
+  /** Now. */
+  readonly concurrency: () => number;
+}
 
 /** What draining leaves of the time to stop, for closing; at most half of it. */
 const CLOSE_MS = 3_000;
@@ -24,12 +27,12 @@ const CONNECT_MS = 2_000;
  * @param overrides of the settings that follow from the configuration
  */
 export async function startUploader(context: ServiceContext, overrides: Partial<UploaderSettings> = {}): Promise<void> {
-  const { config, log, clock, readiness, registry, shutdown, signal } = context;
+  const { config, inForce, log, clock, readiness, registry, shutdown, signal } = context;
   const tracing = await openTracing(context);
   for (const warning of config.warnings) log.warn(`configuration: ${warning}`);
   const { commands, connect, port, barrier } = await openRedis(context);
   context.opsPages.set('/receipts', () => receiptsPage(port(commands), config));
-  const settings = { ...uploaderSettings(config, barrier), ...overrides };
+  const settings = inForce.settings((now) => ({ ...uploaderSettings(now, barrier), ...overrides }));
   const sweepConnection = connect('commands');
   shutdown.add('redis of the sweep', async () => sweepConnection.disconnect());
   // The first sweep would fail without it, and be announced as a problem of the whole sink.
@@ -65,11 +68,12 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
     },
     settings,
   );
-  const workers = [startWorker({ concurrency: settings.concurrency, upload: uploader.upload })];
+  const concurrency = (): number => settings.concurrency;
+  const workers = [startWorker({ concurrency, upload: uploader.upload })];
   if (spilled !== null) {
     // New events do not wait behind what was spilled, nor spilled ones behind new ones.
-    const concurrency = Math.ceil(settings.concurrency / 2);
-    workers.push(startWorker({ spoolId: spilled.spoolId, concurrency, upload: uploader.uploadSpilled }));
+    const half = (): number => Math.ceil(settings.concurrency / 2);
+    workers.push(startWorker({ spoolId: spilled.spoolId, concurrency: half, upload: uploader.uploadSpilled }));
   }
   const running = uploader.runUntil(signal);
   running.catch((error: unknown) => context.fail(error));
@@ -89,6 +93,7 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
   function startWorker(work: UploadWork): UploadWorker {
     const worker = new UploadWorker(connect('queue'), config.sinkName, {
       ...work,
+      concurrency: work.concurrency(),
       paceOf: (error) => classify(error).pace,
       retryTimes: settings.retry,
       log,
@@ -96,6 +101,7 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
       ...(settings.lockMs === undefined ? {} : { lockMs: settings.lockMs }),
     });
     worker.ended.catch((error: unknown) => context.fail(error));
+    inForce.onChange(() => worker.setConcurrency(work.concurrency()));
     return worker;
   }
 

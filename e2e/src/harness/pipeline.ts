@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { laneKeys } from '@sink/lane';
 import {
   eventually,
@@ -39,6 +40,8 @@ export interface PipelineOptions {
   readonly redisAt?: Readonly<Record<string, string>>;
   /** Called before any service starts. */
   readonly prepare?: (redis: RedisServer) => Promise<void>;
+  /** The configuration file of every service: keys in it are not in their environment, which would override it. */
+  readonly file?: { readonly path: string; readonly keys: readonly string[] };
   /** Further environment for the service with this name. */
   readonly environmentOf?: (name: string) => Readonly<Record<string, string>>;
 }
@@ -158,7 +161,7 @@ export class Pipeline {
   async objects(): Promise<Map<string, string[]>> {
     const objects = await this.s3.control.objects();
     const events = objects.filter(({ key }) => !key.includes('/_'));
-    return new Map(events.map(({ key, body }) => [key, body.toString('utf8').split('\n').slice(0, -1)]));
+    return new Map(events.map(({ key, body }) => [key, plain(key, body).toString('utf8').split('\n').slice(0, -1)]));
   }
 
   /** Stops the services in order with SIGTERM, as a supervisor does. */
@@ -193,7 +196,7 @@ export class Pipeline {
       there.port = String(proxy.port);
       return there.href.replace(/\/$/, '');
     };
-    return {
+    const environment: Record<string, string> = {
       SINK_HOST: '127.0.0.1',
       SINK_PORT: String(port),
       [`SINK_${kind.toUpperCase()}_OPS_PORT`]: String(opsPort),
@@ -211,11 +214,21 @@ export class Pipeline {
       SINK_INGEST_WORKERS: '1',
       ...this.#options.settings,
     };
+    const { file } = this.#options;
+    if (file === undefined) return environment;
+    for (const key of file.keys) Reflect.deleteProperty(environment, `SINK_${key.toUpperCase()}`);
+    return { ...environment, CONNECTOR_CONFIG: file.path };
   }
 
   #spawn(kind: ServiceKind, env: Readonly<Record<string, string>>): Promise<ManagedProcess> {
     return startProcess({ command: process.execPath, args: [MAIN, kind], env });
   }
+}
+
+/** The body of an object without its compression. */
+function plain(key: string, body: Buffer): Buffer {
+  if (key.endsWith('.gz')) return gunzipSync(body);
+  return key.endsWith('.zst') ? zstdDecompressSync(body) : body;
 }
 
 async function ready(service: Service): Promise<void> {

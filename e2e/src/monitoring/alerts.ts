@@ -254,6 +254,27 @@ const PROCESSES = [
     remedy:
       'Run the release that wrote it, or remove the entry if something else did. The alert ends when the batcher is restarted.',
   },
+  {
+    name: 'SinkConfigRejected',
+    expr: 'sink_config_rejected == 1',
+    for: '1m',
+    severity: 'warning',
+    summary: 'the configuration file has mistakes and is refused',
+    means:
+      'The sink works on with the configuration in force. At its next start it would refuse the file, and not start.',
+    lookAt: '`warnings` of `/readyz`, which list the mistakes; or `sink reload`.',
+    remedy: 'Correct the file: [Changing the configuration](operations.md#changing-the-configuration).',
+  },
+  {
+    name: 'SinkConfigWaits',
+    expr: 'sink_config_pending_restart == 1',
+    for: '15m',
+    severity: 'info',
+    summary: 'a changed key of the configuration waits for a restart',
+    means: 'The key has its earlier value until the process is restarted.',
+    lookAt: 'The label `key`.',
+    remedy: 'Restart the sink when it suits you, or take the change back.',
+  },
 ] as const satisfies readonly Alert[];
 
 /** All alerts, the most urgent question first: are events accepted, are they stored, is there room, does all run. */

@@ -131,6 +131,16 @@ export const RULE_TESTS: Readonly<Record<AlertName, RuleTest>> = {
   },
   SinkReplicasOutOfSync: above('sink_redis_replicas_in_sync', 0, -1),
   SinkForeignEntries: above('sink_batcher_foreign_entries_total', 1, 0, LANE),
+  SinkConfigRejected: above('sink_config_rejected', 1, 0),
+  SinkConfigWaits: {
+    fires: { [`sink_config_pending_restart{${ON}, key="port"}`]: '1x100' },
+    // The key was changed a moment ago, or is no longer.
+    quiet: {
+      [`sink_config_pending_restart{${ON}, key="port"}`]: '_x20 1x10',
+      [`sink_config_pending_restart{${ON}, key="lanes"}`]: '1x20 stale',
+    },
+    labels: { key: 'port' },
+  },
 };
 
 /** A file for `promtool test rules`: each alert fires once, and stays quiet once. JSON is YAML. */

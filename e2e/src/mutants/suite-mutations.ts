@@ -98,4 +98,11 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
     file: 'src/spool/spiller.test.ts',
     fails: /× .*whose chunks are in Redis without a record is removed/,
   },
+  {
+    name: 'a record names the compression of the configuration, and not that of its file',
+    edits: [{ rule: 'segment.own-format', to: 'const { compression, compressionLevel } = this.#settings;' }],
+    project: 'apps/batcher',
+    file: 'src/lane/live-settings.test.ts',
+    fails: /× .*a file keeps the compression with which it was opened/,
+  },
 ];

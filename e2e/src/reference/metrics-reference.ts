@@ -1,7 +1,7 @@
 import { BatcherMetrics } from '@sink/batcher';
 import { IngestMetrics, Lateness, registerWorkerCount } from '@sink/ingest';
 import { registerFailoverMetrics, registerMemoryMetrics } from '@sink/redis';
-import { Readiness, registerReadiness, Registry } from '@sink/runtime';
+import { Readiness, registerConfigMetrics, registerReadiness, Registry } from '@sink/runtime';
 import { registerTracingMetrics } from '@sink/tracing';
 import { UploaderMetrics } from '@sink/uploader';
 
@@ -34,6 +34,7 @@ export async function metricsReference(): Promise<string> {
 async function section(service: string, register: (registry: Registry) => unknown): Promise<string> {
   const registry = new Registry();
   registerReadiness(registry, new Readiness());
+  registerConfigMetrics(registry, { pendingRestart: [], rejected: [], counts: { applied: 0, rejected: 0 } });
   register(registry);
   registerTracingMetrics(registry);
   const metrics = (await registry.getMetricsAsJSON()).toSorted((a, b) => (a.name < b.name ? -1 : 1));

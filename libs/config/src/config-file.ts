@@ -30,14 +30,29 @@ export type ConfigFile =
  * used.
  */
 export function readConfigFile(named: string | undefined, env: Environment, readText: ReadText): ConfigFile {
-  const fromEnvironment = env['CONNECTOR_CONFIG'];
-  const path = named ?? (fromEnvironment === '' ? undefined : fromEnvironment);
+  const path = namedFile(named, env);
   if (path !== undefined) return readOne(path, readText, named === undefined ? 'CONNECTOR_CONFIG' : '--config');
   for (const place of DEFAULT_PLACES) {
     const file = readOne(place, readText, undefined);
     if (file.kind !== 'none') return file;
   }
   return { kind: 'none' };
+}
+
+/** The file of --config or CONNECTOR_CONFIG. */
+function namedFile(named: string | undefined, env: Environment): string | undefined {
+  const fromEnvironment = env['CONNECTOR_CONFIG'];
+  return named ?? (fromEnvironment === '' ? undefined : fromEnvironment);
+}
+
+/** What the configuration file contains now, or why it cannot be read, to notice a change of it. */
+export function configFileText(named: string | undefined, env: Environment, readText: ReadText): string {
+  const path = namedFile(named, env);
+  for (const place of path === undefined ? DEFAULT_PLACES : [path]) {
+    const content = readText(place);
+    if (content !== 'missing') return JSON.stringify([place, content]);
+  }
+  return 'missing';
 }
 
 function readOne(path: string, readText: ReadText, namedBy: string | undefined): ConfigFile {

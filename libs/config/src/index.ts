@@ -1,8 +1,12 @@
 export { addressOf } from './addresses.ts';
 export { describeConfigFile } from './config-file.ts';
 export { readEnvironment, type Environment } from './environment.ts';
-export { loadConfig } from './load.ts';
-export { ConfigError } from './problems.ts';
+export { livePaths, whyRestart } from './changes.ts';
+export type { LivePath } from './changes.ts';
+export { ConfigInForce } from './in-force.ts';
+export type { HandedConfig, Reloaded } from './in-force.ts';
+export { findDataDirectory, loadConfig } from './load.ts';
+export { ConfigError, describeProblem } from './problems.ts';
 export type { ConfigProblem } from './problems.ts';
 export type { Durability, RedisSettings, RedisTarget, RedisTls, SinkConfig } from './sink-config.ts';
 export { formatBytes, formatDuration } from './units.ts';

@@ -11,7 +11,7 @@ export interface Layer {
 }
 
 /** Variables `SINK_…` that are not settings. */
-const OTHER_NAMES: readonly string[] = ['SINK_REDIS_SERVER', 'SINK_DISK_FLOOR'];
+const OTHER_NAMES: readonly string[] = ['SINK_REDIS_SERVER', 'SINK_DISK_FLOOR', 'SINK_CONFIG_HANDED'];
 
 /** Collects the settings of one source and reports unknown keys and keys that are given twice. */
 class LayerBuilder implements Layer {
@@ -20,7 +20,7 @@ class LayerBuilder implements Layer {
   readonly #spelling = new Map<SettingPath, string>();
 
   add(path: SettingPath, spelling: string, given: unknown, origin: string, env?: Environment): void {
-    const { value, unset, replaced } = env === undefined ? { value: given } : replaceVariables(given, env);
+    const { value, unset } = env === undefined ? { value: given } : replaceVariables(given, env);
     if (unset !== undefined) {
       this.problems.push({
         key: path,
@@ -41,7 +41,7 @@ class LayerBuilder implements Layer {
       return;
     }
     this.#spelling.set(path, spelling);
-    this.given.set(path, { value, origin, ...(replaced === true ? { shown: given } : {}) });
+    this.given.set(path, { value, origin, written: given });
   }
 
   unknown(key: string, origin: string, nearest: string | undefined): void {

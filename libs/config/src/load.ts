@@ -3,13 +3,14 @@ import { resolve } from 'node:path';
 import { readConfigFile, type ReadText } from './config-file.ts';
 import type { Environment } from './environment.ts';
 import { environmentLayer, type Layer, mergeLayers, treeLayer } from './layer.ts';
-import { ConfigError, Problems } from './problems.ts';
+import { ConfigError, type ConfigProblem, type GivenSettings, Problems } from './problems.ts';
 import { ReadAgain } from './read-again.ts';
 import { readGiven } from './read-given.ts';
 import { resolveBucket } from './resolve-bucket.ts';
 import { resolveRedis } from './resolve-redis.ts';
 import { resolveConfig } from './resolve.ts';
 import { proxyPasswords, redisSecrets, secretsIn } from './secrets-in.ts';
+import { readSettings, settings } from './settings.ts';
 import type { RedisSettings, SinkConfig } from './sink-config.ts';
 
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -21,8 +22,25 @@ export interface ConfigSources {
   readonly env: Environment;
   /** Values that override file and environment; keys as in the file, also flat (`redis.url`). */
   readonly overrides?: Readonly<Record<string, unknown>>;
+  /** Takes the place of the file, which is not read then. */
+  readonly settings?: FileSettings;
   /** Reads files; tests replace it. */
   readonly readText?: ReadText;
+}
+
+/** What a configuration file says: its keys with their values as they are written. */
+export interface FileSettings {
+  /** Null: there is none. */
+  readonly path: string | null;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** A configuration, with the values that it was made of. */
+export interface LoadedConfig {
+  readonly config: SinkConfig;
+  readonly file: FileSettings;
+  /** The values of all sources. */
+  readonly given: GivenSettings;
 }
 
 /**
@@ -31,16 +49,25 @@ export interface ConfigSources {
  * @throws ConfigError with all mistakes
  */
 export function loadConfig(sources: ConfigSources): SinkConfig {
+  return loadSources(sources).config;
+}
+
+/**
+ * As `loadConfig`.
+ * @throws ConfigError with all mistakes
+ */
+export function loadSources(sources: ConfigSources): LoadedConfig {
   const readText = sources.readText ?? readTextFile;
-  const file = readConfigFile(sources.file, sources.env, readText);
+  const file = readFile(sources, readText);
   const layers: readonly Layer[] = [
-    ...(file.kind === 'read' ? [treeLayer(file.tree, file.path, sources.env)] : []),
+    file.layer,
     environmentLayer(sources.env),
     treeLayer(sources.overrides ?? {}, 'command line'),
   ];
   const given = mergeLayers(layers);
+  const merged: GivenSettings = new Map(given);
   const problems = new Problems(given);
-  if (file.kind === 'unusable') problems.addOther(file.problem);
+  if (file.problem !== undefined) problems.addOther(file.problem);
   for (const problem of layers.flatMap((layer) => layer.problems)) problems.addOther(problem);
 
   const { read, readNamedFile } = readGiven(given, problems, readText);
@@ -52,11 +79,10 @@ export function loadConfig(sources: ConfigSources): SinkConfig {
   const proxy = bucket.kind === 's3' ? bucket.proxy : undefined;
   const secrets = secretsIn(given, [...proxyPasswords(proxy), ...redisSecrets(redis)]);
   const readRedisAgain = (): RedisSettings | null => again.section('redis', resolveRedis, redisSecrets);
-  const configFile = file.kind === 'read' ? file.path : null;
   const config = resolveConfig(
     read,
     {
-      configFile,
+      configFile: file.path,
       dataDir,
       bucket,
       redis,
@@ -69,10 +95,38 @@ export function loadConfig(sources: ConfigSources): SinkConfig {
     problems,
   );
   if (problems.all().length > 0) throw new ConfigError(problems.all());
-  return deepFreeze(config);
+  const values = Object.fromEntries([...file.layer.given].map(([path, { written }]) => [path, written]));
+  return { config: deepFreeze(config), file: { path: file.path, values }, given: merged };
 }
 
-function readTextFile(path: string): ReturnType<ReadText> {
+/** Where `data_dir` is, also of a configuration that has mistakes. Absolute. */
+export function findDataDirectory(sources: ConfigSources): string {
+  const { layer } = readFile(sources, sources.readText ?? readTextFile);
+  const given = mergeLayers([layer, environmentLayer(sources.env)]).get('data_dir')?.value;
+  const isUsable = given !== undefined && settings.data_dir.schema.safeParse(given).success;
+  return resolve(readSettings(isUsable ? { data_dir: given } : {}).data_dir);
+}
+
+function readFile(
+  { file: named, settings, env }: ConfigSources,
+  readText: ReadText,
+): { readonly path: string | null; readonly layer: Layer; readonly problem?: ConfigProblem } {
+  if (settings !== undefined) {
+    return { path: settings.path, layer: treeLayer(settings.values, settings.path ?? 'no file', env) };
+  }
+  const file = readConfigFile(named, env, readText);
+  switch (file.kind) {
+    case 'read':
+      return { path: file.path, layer: treeLayer(file.tree, file.path, env) };
+    case 'none':
+      return { path: null, layer: treeLayer({}, 'no file') };
+    case 'unusable':
+      return { path: null, layer: treeLayer({}, 'no file'), problem: file.problem };
+  }
+}
+
+/** Reads a text file of at most 1 MiB. */
+export function readTextFile(path: string): ReturnType<ReadText> {
   try {
     const bytes = readFileSync(path);
     if (bytes.length > FILE_BYTES_MAX) return { failure: 'larger than 1 MiB' };
@@ -85,7 +139,8 @@ function readTextFile(path: string): ReturnType<ReadText> {
   }
 }
 
-function deepFreeze<T>(value: T): T {
+/** Freezes a value with all that is in it. */
+export function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const inner of Object.values(value)) deepFreeze(inner);

@@ -10,6 +10,11 @@ export interface ConfigProblem {
   readonly allowed: string;
 }
 
+/** A mistake in one line. */
+export function describeProblem({ key, given, allowed }: ConfigProblem): string {
+  return `${key}: given ${given}; allowed: ${allowed}`;
+}
+
 /** The configuration is invalid. Lists every mistake, not only the first. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -19,7 +24,7 @@ export class ConfigError extends Error {
 
   constructor(problems: readonly ConfigProblem[]) {
     const count = problems.length === 1 ? 'one mistake' : `${problems.length} mistakes`;
-    const lines = problems.map(({ key, given, allowed }) => `  ${key}: given ${given}; allowed: ${allowed}`);
+    const lines = problems.map((problem) => `  ${describeProblem(problem)}`);
     super([`reading the configuration: ${count}`, ...lines].join('\n'));
     this.problems = problems;
   }
@@ -30,8 +35,8 @@ export interface Given {
   readonly value: unknown;
   /** For error messages: a file's path, or `environment SINK_PORT`. */
   readonly origin: string;
-  /** The value as it is in the file, for error messages; only if variables were replaced in it. */
-  readonly shown?: unknown;
+  /** The value as it is written, before variables were replaced in it; absent if it comes from a file of its own. */
+  readonly written?: unknown;
 }
 
 /** The given values, by key. */
@@ -48,7 +53,7 @@ const QUERY = /\?[^"]*/g;
 function describeGiven(path: SettingPath, given: Given | undefined): string {
   if (given === undefined) return 'nothing';
   if (mayBeSecret(path)) return `a value that is not shown (${given.origin})`;
-  const text = JSON.stringify(given.shown ?? given.value)
+  const text = JSON.stringify(given.written ?? given.value)
     .replace(CREDENTIALS, '"$1…@')
     .replace(QUERY, '?…');
   const shown = text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;

@@ -119,8 +119,9 @@ variable is not set. \`$$\{\` is a literal \`\${\`, and every other \`$\` stays 
 its file; a later source overrides both. Line breaks at the end of the file are ignored. Secrets are never printed. The
 files of \`aws\` are read again when the store refuses the credentials, and every three minutes.
 
-**Change** says when a changed value takes effect. \`live\`: in the running sink, without a restart.
-\`restart\`: at the next start; until then the earlier value stays in force.
+**Change** says when a changed value takes effect. \`live\`: in the running sink, without a restart
+([how](operations.md#changing-the-configuration)). \`restart\`: at the next start; until then the earlier value stays in
+force.
 
 **Editors** complete the keys with [config.schema.json](config.schema.json): put
 \`# yaml-language-server: $schema=<path>/config.schema.json\` at the top of a YAML file, or \`"$schema"\` into a JSON file.

@@ -364,8 +364,13 @@ export function plainConfig(read: Settings): PlainConfig {
   return Object.fromEntries(
     settingPaths
       .filter((path) => !resolved.includes(path) && !/^(aws|redis)\./.test(path))
-      .map((path) => [camelCase(path) + known[path].unit, read[path] ?? null]),
+      .map((path) => [memberName(path), read[path] ?? null]),
   ) as unknown as PlainConfig;
+}
+
+/** The name of a key in SinkConfig: `hold_max` is `holdMaxMs`. */
+export function memberName(path: SettingPath): string {
+  return camelCase(path) + known[path].unit;
 }
 
 function camelCase(path: string): string {

@@ -5,8 +5,6 @@ export interface Replaced {
   readonly value: unknown;
   /** The first variable that is not set; `value` is then of no use. */
   readonly unset?: string;
-  /** Whether a variable was replaced, so that `value` may be a secret. */
-  readonly replaced?: boolean;
 }
 
 /**
@@ -15,14 +13,12 @@ export interface Replaced {
  */
 export function replaceVariables(given: unknown, env: Environment): Replaced {
   const unset: string[] = [];
-  let replaced = false;
   const replace = (value: unknown): unknown => {
     if (typeof value === 'string') {
       return value.replace(/\$(?:(\$\{)|\{([A-Za-z_][A-Za-z0-9_]*)\})/g, (_, literal?: string, name = '') => {
         if (literal !== undefined) return '${';
         const found = env[String(name)];
         if (found === undefined) unset.push(String(name));
-        replaced = true;
         return found ?? '';
       });
     }
@@ -32,5 +28,5 @@ export function replaceVariables(given: unknown, env: Environment): Replaced {
   };
   const value = replace(given);
   const [first] = unset;
-  return { value, replaced, ...(first === undefined ? {} : { unset: first }) };
+  return { value, ...(first === undefined ? {} : { unset: first }) };
 }

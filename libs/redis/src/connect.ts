@@ -136,9 +136,19 @@ function changing({ target, username, password, db, tls }: RedisSettings): objec
   }
 }
 
-/** ioredis makes the connections to further nodes with a copy of the options, which its pool keeps to itself. */
+/** Gives the calls of a connection another time limit, from the next one on: ioredis reads it at each call. */
+export function limitCommands(connection: Redis | Cluster, commandTimeoutMs: number): void {
+  const fresh = timeLimits(commandTimeoutMs);
+  if (connection instanceof Cluster) assignToNodes(connection, fresh);
+  else Object.assign(connection.options, fresh);
+}
+
 function renewNodes(cluster: Cluster, settings: RedisSettings): void {
-  const fresh = changing(settings);
+  assignToNodes(cluster, changing(settings));
+}
+
+/** ioredis makes the connections to further nodes with a copy of the options, which its pool keeps to itself. */
+function assignToNodes(cluster: Cluster, fresh: object): void {
   const pool: unknown = Reflect.get(cluster, 'connectionPool');
   const copy: unknown = typeof pool === 'object' && pool !== null ? Reflect.get(pool, 'redisOptions') : undefined;
   for (const options of [cluster.options.redisOptions, copy, ...cluster.nodes('all').map((node) => node.options)]) {
@@ -187,6 +197,12 @@ function onceOptions(commandTimeoutMs: number): Options {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
+    ...timeLimits(commandTimeoutMs),
+  };
+}
+
+function timeLimits(commandTimeoutMs: number): Pick<Options, 'commandTimeout' | 'socketTimeout'> {
+  return {
     commandTimeout: commandTimeoutMs,
     // Without this, a connection whose packets are dropped stays in use until TCP closes it after about 15 minutes.
     socketTimeout: commandTimeoutMs + SILENCE_AFTER_TIMEOUT_MS,

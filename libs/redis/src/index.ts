@@ -1,5 +1,5 @@
 export { BACKLOG_BYTES_MIN, backlogIn } from './backlog-limit.ts';
-export { connectRedis } from './connect.ts';
+export { connectRedis, limitCommands } from './connect.ts';
 export type { RedisExamination } from './examine.ts';
 export { awaitRedis, openRedis } from './open-redis.ts';
 export type { ServiceRedis } from './open-redis.ts';

@@ -9,6 +9,7 @@ const TEXT_LENGTH_MAX = 2_000;
  */
 export class Readiness {
   readonly #problems = new Map<string, string>([['starting', 'the service is starting']]);
+  readonly #warnings = new Map<string, string>();
 
   /** Sets the problem of that name, or removes it (null). Names come from a bounded set; problems are one line. */
   set(name: string, problem: string | null): void {
@@ -19,6 +20,17 @@ export class Readiness {
   /** The problems by name; empty when ready. */
   problems(): Record<string, string> {
     return Object.fromEntries(this.#problems);
+  }
+
+  /** Sets or removes (null) what an operator should know, although the service does its work. */
+  warn(name: string, warning: string | null): void {
+    if (warning === null) this.#warnings.delete(name);
+    else this.#warnings.set(name, warning);
+  }
+
+  /** The warnings by name. */
+  warnings(): Record<string, string> {
+    return Object.fromEntries(this.#warnings);
   }
 }
 

@@ -34,7 +34,7 @@ const GAUGE_NAMED_TOTAL = /^(# TYPE nodejs_active_\w+_total) gauge$/gm;
 
 /**
  * Serves health and metrics of one service on its operations port: `/healthz` (200 while the event loop runs),
- * `/readyz` (200, or 503 with the problems by name) and `/metrics` (Prometheus text).
+ * `/readyz` (200, or 503 with the problems by name; warnings do not count) and `/metrics` (Prometheus text).
  *
  * @throws ListenError
  */
@@ -45,7 +45,9 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
   app.get('/readyz', async (c) => {
     const problems = { ...readiness.problems(), ...(await workers?.problems()) };
     const ready = Object.keys(problems).length === 0;
-    return c.json({ ready, problems }, ready ? 200 : 503);
+    const warnings = readiness.warnings();
+    const more = Object.keys(warnings).length === 0 ? {} : { warnings };
+    return c.json({ ready, problems, ...more }, ready ? 200 : 503);
   });
   app.get('/metrics', async (c) => {
     const metrics = await (workers?.metrics(registry) ?? registry.metrics());

@@ -1,16 +1,20 @@
 import { parseArgs } from 'node:util';
-import { ConfigError, describeConfigFile, loadConfig, readEnvironment } from '@sink/config';
+import { ConfigError, ConfigInForce, describeConfigFile, readEnvironment } from '@sink/config';
 import type { SinkConfig } from '@sink/config';
 import { assertNever } from '@sink/domain';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
+import { registerConfigMetrics } from './config-metrics.ts';
+import { ConfigReload, warnOfConfig } from './config-reload.ts';
+import { configAtStart, handConfig, takeConfig } from './handed-config.ts';
 import { makeStringsFast } from './process.ts';
 import { createLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
 import { type OpsPages, startOpsServer } from './ops-server.ts';
 import { Readiness, registerReadiness } from './health.ts';
 import { Shutdown } from './shutdown.ts';
+import { hasControllingTerminal } from './terminal.ts';
 import { answerParent, tellParentOfStart, WorkerReports } from './worker-reports.ts';
 
 export type ServiceName = 'ingest' | 'batcher' | 'uploader';
@@ -31,7 +35,9 @@ export interface ServiceArguments {
 export interface ServiceContext {
   service: ServiceName;
   args: ServiceArguments;
+  /** As it was at the start. Live keys change while the service runs: what uses one takes it from `inForce`. */
   config: SinkConfig;
+  inForce: Pick<ConfigInForce, 'settings' | 'onChange' | 'handed'>;
   log: Logger;
   clock: Clock;
   registry: Registry;
@@ -64,13 +70,16 @@ export const EXIT_CONFIG = 78;
  * stops all parts in order within `stopGraceMs` and exits with 0, or 1 if a part failed to stop. Repeated signals have
  * no effect, because a terminal and a supervisor both send one for the same Ctrl-C. If the supervisor started this
  * process with a channel ('ipc'), its end has the same effect as SIGTERM.
+ *
+ * The configuration file is read again when it changes, or on SIGHUP. With a controlling terminal SIGHUP is its end, and
+ * stops the service. A process that got its configuration from the one that started it leaves both to that one.
  */
 export async function runService(
   service: ServiceName,
   start: (context: ServiceContext) => Promise<void>,
 ): Promise<void> {
-  const loaded = loadOrExit();
-  const { args, config } = loaded;
+  const { args, inForce, isHanded } = loadOrExit();
+  const { config } = inForce;
   const { logLevel: level, logFormat: format, secrets, secretsReadAgain } = config;
   const log = createLogger({ service, level, format, secrets, secretsReadAgain });
   if (args.workerOf === null) log.info(describeConfigFile(config.configFile));
@@ -109,10 +118,12 @@ export async function runService(
 
   const workers = new WorkerReports();
   const pages: OpsPages = new Map();
+  followConfig();
   const context = (opsPort: number | null): ServiceContext => ({
     service,
     args,
     config,
+    inForce,
     log,
     clock: systemClock,
     registry,
@@ -159,6 +170,38 @@ export async function runService(
     process.stderr.write(`${service}: ${error instanceof Error ? error.message : String(error)}\n`);
     fail(error);
   }
+
+  function followConfig(): void {
+    registerConfigMetrics(registry, inForce);
+    warnOfConfig(inForce, readiness);
+    inForce.onChange(({ logLevel }) => {
+      log.level = logLevel;
+      warnOfConfig(inForce, readiness);
+    });
+    const hand = (): Promise<readonly string[]> => handConfig(workers.processes, inForce.handed());
+    if (isHanded) {
+      takeConfig(async (handed) => {
+        try {
+          inForce.take(handed);
+        } catch (error) {
+          log.error({ err: error }, 'the configuration that came is not valid in this process');
+          return ['(refused: see its log)'];
+        }
+        return hand();
+      });
+      // The process that started this one reads the file again.
+      process.on('SIGHUP', () => undefined);
+      return;
+    }
+    const reload = new ConfigReload(inForce, { log, clock: systemClock, hand });
+    const failed = (error: unknown): void => log.error({ err: error }, 'reading the configuration again failed');
+    reload.watchUntil(stopping.signal).catch(failed);
+    const onTerminal = hasControllingTerminal();
+    process.on('SIGHUP', () => {
+      if (onTerminal) void stop(EXIT_OK);
+      else reload.reload().catch(failed);
+    });
+  }
 }
 
 /** A process with a broken invariant ends at once: acknowledged events are durable, and a new process continues. */
@@ -171,12 +214,13 @@ function crashOnBrokenInvariants(log: Logger): void {
   }
 }
 
-function loadOrExit(): { args: ServiceArguments; config: SinkConfig } {
+function loadOrExit(): { args: ServiceArguments; inForce: ConfigInForce; isHanded: boolean } {
   try {
     const args = parseArguments(process.argv.slice(2));
     const env = readEnvironment();
-    const config = loadConfig(args.configFile === null ? { env } : { file: args.configFile, env });
-    return { args, config };
+    const handed = configAtStart(env);
+    const inForce = new ConfigInForce(args.configFile === null ? { env } : { file: args.configFile, env }, handed);
+    return { args, inForce, isHanded: handed !== null };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(error instanceof ConfigError || isArgumentError(error) ? EXIT_CONFIG : EXIT_FAILED);

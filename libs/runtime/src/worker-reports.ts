@@ -64,6 +64,11 @@ export class WorkerReports {
     });
   }
 
+  /** The workers that have not exited. */
+  get processes(): readonly { readonly name: string; readonly child: ChildProcess }[] {
+    return [...this.#workers];
+  }
+
   /** The number of workers that take work; workers that are starting do not count. */
   get count(): number {
     return [...this.#workers].filter(({ hasStarted }) => hasStarted).length;

@@ -135,6 +135,11 @@ export class UploadWorker {
     this.ended.catch(() => undefined);
   }
 
+  /** Running uploads continue. More begin when the next one ends, or within some seconds when none runs. */
+  setConcurrency(concurrency: number): void {
+    this.#worker.concurrency = concurrency;
+  }
+
   /**
    * Takes no more jobs. Running jobs continue for `graceMs` and are then aborted. Uploads that do not end within
    * another second are abandoned: other workers take over their jobs, as if this process had ended.

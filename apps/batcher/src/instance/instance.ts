@@ -140,8 +140,8 @@ export class BatcherInstance {
 
   async #renewUntil(ended: AbortSignal): Promise<void> {
     const { clock, lost } = this.#ports;
-    const { leaseMs, renewalsPerLease } = this.#settings;
     while (!ended.aborted && !lost.signal.aborted) {
+      const { leaseMs, renewalsPerLease } = this.#settings;
       await clock.sleep(leaseMs / renewalsPerLease, ended);
       await Promise.all([...this.#leased].map(({ lane }) => this.#renew(lane)));
     }

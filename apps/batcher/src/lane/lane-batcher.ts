@@ -24,8 +24,8 @@ export interface LaneBatcherPorts extends Pick<BatcherPorts, 'clock' | 'random' 
 
 export interface LaneBatcherOptions {
   readonly consumer: string;
-  /** This lane's share of the files that may be open. */
-  readonly openFilesMax: number;
+  /** This lane's share of the files that may be open now. */
+  readonly openFilesMax: () => number;
   /** Aborts when the lease is lost. */
   readonly lost: AbortSignal;
 }
@@ -208,8 +208,7 @@ export class LaneBatcher {
   }
 
   async #openSegment(chunk: Chunk): Promise<OpenSegment> {
-    const { surplus } = this.#open;
-    if (surplus) await this.#close(surplus);
+    for (let { surplus } = this.#open; surplus; { surplus } = this.#open) await this.#close(surplus);
     return this.#open.open(chunk);
   }
 

@@ -1,10 +1,17 @@
-import { type Chunk, isOlderChunk, lineRun, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
+import { type Chunk, type Compression, isOlderChunk, lineRun, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
 import type { SegmentWriter } from '@sink/spool';
 import type { SegmentOrigins } from '@sink/tracing';
 
+/** When a segment is full. Read at each use: the limits may change while it is open. */
 export interface SegmentLimits {
   readonly flushSize: number;
   readonly flushBytes: number;
+}
+
+/** How the file is written, and what its record says. */
+export interface SegmentFormat {
+  readonly compression: Compression;
+  readonly compressionLevel: number | undefined;
 }
 
 export type SegmentFileWriter = Pick<SegmentWriter, 'write' | 'finish' | 'seal' | 'discard'>;
@@ -21,9 +28,11 @@ export class OpenSegment {
   readonly segmentId: string;
   readonly partition: string;
   readonly file: SegmentFileWriter;
-  /** Monotonic times: when it was opened, and when it is closed although it is not full. */
+  readonly format: SegmentFormat;
+  /** Monotonic time. */
   readonly openedAtMs: number;
-  readonly deadlineMs: number;
+  /** How old its first event was then. */
+  readonly ageMs: number;
   /** Null: nothing is traced. */
   readonly origins: SegmentOrigins | null;
   readonly slices: Slice[] = [];
@@ -39,8 +48,9 @@ export class OpenSegment {
       readonly segmentId: string;
       readonly partition: string;
       readonly file: SegmentFileWriter;
+      readonly format: SegmentFormat;
       readonly openedAtMs: number;
-      readonly deadlineMs: number;
+      readonly ageMs: number;
       readonly origins: SegmentOrigins | null;
     },
     limits: SegmentLimits,
@@ -48,8 +58,9 @@ export class OpenSegment {
     this.segmentId = segment.segmentId;
     this.partition = segment.partition;
     this.file = segment.file;
+    this.format = segment.format;
     this.openedAtMs = segment.openedAtMs;
-    this.deadlineMs = segment.deadlineMs;
+    this.ageMs = segment.ageMs;
     this.origins = segment.origins;
     this.#limits = limits;
   }
@@ -58,6 +69,15 @@ export class OpenSegment {
   isAfter(chunkId: string): boolean {
     const last = this.slices.at(-1);
     return last !== undefined && isOlderChunk(chunkId, last[0]);
+  }
+
+  /** Whether it takes no further event. */
+  get isFull(): boolean {
+    return (
+      this.count >= this.#limits.flushSize ||
+      this.bytes >= this.#limits.flushBytes ||
+      this.slices.length >= SEGMENT_SLICES_MAX
+    );
   }
 
   /** Takes as much of the chunk as fits, and moves the cursor behind it; true if the segment is full then. */
@@ -83,11 +103,6 @@ export class OpenSegment {
       this.acceptedAtMs = Math.min(this.acceptedAtMs, chunk.acceptedAtMs);
       await this.file.write(content);
     }
-    return (
-      cursor.line < chunk.count ||
-      this.count >= this.#limits.flushSize ||
-      this.bytes >= this.#limits.flushBytes ||
-      this.slices.length >= SEGMENT_SLICES_MAX
-    );
+    return cursor.line < chunk.count || this.isFull;
   }
 }

@@ -2,7 +2,7 @@ import { type Chunk, partitionSpan } from '@sink/domain';
 import { SegmentOrigins } from '@sink/tracing';
 import type { BatcherSettings } from '../settings.ts';
 import type { LaneBatcherPorts } from './lane-batcher.ts';
-import { OpenSegment } from './open-segment.ts';
+import { OpenSegment, type SegmentLimits } from './open-segment.ts';
 
 /** Objects grow again by this factor with each one that is sealed, after a full disk. */
 const FLUSH_BYTES_GROWTH = 1.25;
@@ -11,16 +11,30 @@ const FLUSH_BYTES_GROWTH = 1.25;
 export class OpenSegments {
   readonly #ports: LaneBatcherPorts;
   readonly #settings: BatcherSettings;
-  readonly #filesMax: number;
+  readonly #filesMax: () => number;
   readonly #open = new Map<string, OpenSegment>();
-  /** The bytes of an object now: less than configured while the disk is full. */
-  #flushBytes: number;
+  /** The limits now, also for segments that are open. */
+  readonly #limits: SegmentLimits;
+  /** The bytes of an object while the disk is, or was, full. */
+  #shrunkBytes = Infinity;
 
-  constructor(ports: LaneBatcherPorts, settings: BatcherSettings, filesMax: number) {
+  constructor(ports: LaneBatcherPorts, settings: BatcherSettings, filesMax: () => number) {
     this.#ports = ports;
     this.#settings = settings;
     this.#filesMax = filesMax;
-    this.#flushBytes = settings.flushBytes;
+    const flushBytes = (): number => this.#flushBytes;
+    this.#limits = {
+      get flushSize() {
+        return settings.flushSize;
+      },
+      get flushBytes() {
+        return flushBytes();
+      },
+    };
+  }
+
+  get #flushBytes(): number {
+    return Math.min(this.#shrunkBytes, this.#settings.flushBytes);
   }
 
   /** The open segments, oldest first. */
@@ -34,7 +48,7 @@ export class OpenSegments {
 
   /** The segment to close before another is opened; undefined if there may be one more. */
   get surplus(): OpenSegment | undefined {
-    return this.#open.size >= this.#filesMax ? this.all[0] : undefined;
+    return this.#open.size >= this.#filesMax() ? this.all[0] : undefined;
   }
 
   /** The segments that are to be closed now, full or not. */
@@ -48,20 +62,19 @@ export class OpenSegments {
     return Math.max(0, Math.ceil(nextMs - this.#ports.clock.monotonicMs()));
   }
 
-  /** Opens a segment of the chunk's partition. */
+  /** Opens a segment of the chunk's partition. It keeps its compression, whatever the settings say later. */
   async open(chunk: Chunk): Promise<OpenSegment> {
     const { clock, spool, ids, tracing } = this.#ports;
-    const { compression, compressionLevel, scheduledIntervalMs, openMsMin, flushSize } = this.#settings;
+    const { compression, compressionLevel } = this.#settings;
     const segmentId = ids.segment(); // rule: segment.new-id
     const file = await spool.createSegment({ segmentId, compression, compressionLevel });
-    // The interval counts from the first event; a clock that differs from ingest's can only move it within these bounds.
-    const leftMs = chunk.acceptedAtMs + scheduledIntervalMs - clock.wallMs();
-    const waitMs = Math.min(scheduledIntervalMs, Math.max(openMsMin, leftMs));
+    const ageMs = clock.wallMs() - chunk.acceptedAtMs;
     const openedAtMs = clock.monotonicMs();
+    const format = { compression, compressionLevel };
     const origins = tracing ? new SegmentOrigins(tracing) : null;
     const segment = new OpenSegment(
-      { segmentId, partition: chunk.partition, file, openedAtMs, deadlineMs: openedAtMs + waitMs, origins },
-      { flushSize, flushBytes: this.#flushBytes },
+      { segmentId, partition: chunk.partition, file, format, openedAtMs, ageMs, origins },
+      this.#limits,
     );
     this.#open.set(chunk.partition, segment);
     this.#ports.events.opened(1);
@@ -82,20 +95,24 @@ export class OpenSegments {
   /** On a full disk small objects may still fit. */
   shrinkObjects(): void {
     const halfBytes = Math.max(this.#settings.flushBytesMin, Math.floor(this.#flushBytes / 2));
-    this.#flushBytes = Math.min(this.#flushBytes, halfBytes);
+    this.#shrunkBytes = Math.min(this.#flushBytes, halfBytes);
   }
 
   growObjects(): void {
-    this.#flushBytes = Math.min(Math.ceil(this.#flushBytes * FLUSH_BYTES_GROWTH), this.#settings.flushBytes);
+    const grownBytes = Math.ceil(this.#shrunkBytes * FLUSH_BYTES_GROWTH);
+    this.#shrunkBytes = grownBytes < this.#settings.flushBytes ? grownBytes : Infinity;
   }
 
-  /** A segment is due at its interval, or soon after its hour or day has ended. */
+  /** A segment is due at its interval, or soon after its hour or day has ended; a full one at once. */
   #dueMs(segment: OpenSegment): number {
     const { clock } = this.#ports;
-    const { partitionEndGraceMs } = this.#settings;
+    const { partitionEndGraceMs, scheduledIntervalMs, openMsMin } = this.#settings;
+    if (segment.isFull) return Number.NEGATIVE_INFINITY;
+    // The interval counts from the first event; a clock that differs from ingest's can only move it within these bounds.
+    const waitMs = Math.min(scheduledIntervalMs, Math.max(openMsMin, scheduledIntervalMs - segment.ageMs));
     const endMs = partitionSpan(segment.partition)?.endMs ?? 0;
     const toEndMs = Math.max(0, endMs + partitionEndGraceMs - clock.wallMs());
     const endDueMs = Math.max(clock.monotonicMs() + toEndMs, segment.openedAtMs + partitionEndGraceMs);
-    return Math.min(segment.deadlineMs, endDueMs);
+    return Math.min(segment.openedAtMs + waitMs, endDueMs);
   }
 }

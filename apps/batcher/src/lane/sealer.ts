@@ -81,7 +81,8 @@ export class Sealer {
 
   async #prepare(segment: OpenSegment, span: SealSpan | null): Promise<{ record: SegmentRecord; json: string }> {
     const content = await segment.file.finish();
-    const { prefix, compression, compressionLevel } = this.#settings;
+    const { prefix } = this.#settings;
+    const { compression, compressionLevel } = segment.format; // rule: segment.own-format
     const [first] = segment.slices;
     if (!first) throw new Error(`closing segment ${segment.segmentId}: it is empty`);
     const { partition } = segment;

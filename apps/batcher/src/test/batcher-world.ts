@@ -79,6 +79,8 @@ export interface RunningBatcher {
   readonly openFiles: () => number;
   readonly isClosing: (segmentId: string) => boolean;
   readonly closeEarly: () => void;
+  /** Changes settings while it runs, as a reload of the configuration does. */
+  readonly change: (changed: Partial<BatcherSettings>) => void;
   /** Settles as the instance's run does. */
   readonly ended: Promise<'stopped' | 'lease_lost'>;
   /** As SIGTERM. */
@@ -329,6 +331,7 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
     openFiles: () => metrics.openFiles,
     isClosing: (id) => instance?.isClosing(id) ?? false,
     closeEarly: () => instance?.closeEarly(),
+    change: (changed) => void Object.assign(settings, changed),
     stop: () => {
       stop.abort();
       return ended;

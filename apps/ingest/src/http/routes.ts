@@ -27,13 +27,17 @@ import { receiveBody, type ReceivedBody } from './receive.ts';
 import { RefusalPace } from './refusal-pace.ts';
 import { RequestSpans } from './request-span.ts';
 
-export type DecodingSettings = Pick<Decoding, 'attributeEncoding' | 'malformedJson'>;
+export interface RouteSettings extends Pick<Decoding, 'attributeEncoding' | 'malformedJson'> {
+  readonly maxBodyBytes: number;
+  /** How long a request may wait in all: one that is read too late for that is refused at once. In milliseconds. */
+  readonly holdMaxMs: number;
+}
 
 export interface RoutesOptions {
   appender: EventAppender;
   admission: Admission;
-  maxBodyBytes: number;
-  decoding: DecodingSettings;
+  /** Read at each request. */
+  settings: RouteSettings;
   metrics: IngestMetrics;
   readiness: JointReadiness;
   /** Runs before every route, in this order, and before the body of a request is read. */
@@ -41,7 +45,6 @@ export interface RoutesOptions {
   lateness: Lateness;
   /** How long a request had waited when it was read. 0 unless ingest is behind: then it counts as held for so long. */
   waitedMs: (req: IncomingMessage, nowMs: number) => number;
-  holdMaxMs: number;
   clock: Clock;
   log: Logger;
   /** Null or absent: nothing is traced. */
@@ -123,25 +126,29 @@ class EventRoute {
   constructor(options: RoutesOptions) {
     this.#options = options;
     this.#pace = new RefusalPace(options.closing);
-    const { attributeEncoding, malformedJson } = options.decoding;
+    const { settings } = options;
     const spans = options.tracing ? new RequestSpans(options.tracing) : null;
     this.#spans = spans;
     this.#decoding = {
-      attributeEncoding,
-      malformedJson,
+      get attributeEncoding() {
+        return settings.attributeEncoding;
+      },
+      get malformedJson() {
+        return settings.malformedJson;
+      },
       opaque: () => void (this.#opaqueEvents += 1),
       traceparent: spans?.found,
     };
   }
 
   take(req: IncomingMessage, res: ServerResponse): Response {
-    const { admission, maxBodyBytes, metrics, lateness, clock, waitedMs, holdMaxMs } = this.#options;
+    const { admission, settings, metrics, lateness, clock, waitedMs } = this.#options;
     const startMs = clock.monotonicMs();
     const lateMs = waitedMs(req, startMs);
     // Its client may not wait for the answer any more when its events are stored.
-    if (lateMs + lateness.appendMs > holdMaxMs) return this.#refuseEarly(req, res, OVERLOADED, startMs);
+    if (lateMs + lateness.appendMs > settings.holdMaxMs) return this.#refuseEarly(req, res, OVERLOADED, startMs);
     // next: receive.ts, which calls back once with the body
-    receiveBody(req, res, admission, maxBodyBytes, (received) => {
+    receiveBody(req, res, admission, settings.maxBodyBytes, (received) => {
       switch (received.kind) {
         case 'gone':
           metrics.refused('disconnected');

@@ -11,20 +11,17 @@ import { type AskedServices, JointReadiness } from './joint-readiness.ts';
 import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { nodeListener } from './node-adapter.ts';
-import { createRoutes, type DecodingSettings, type IngestMiddleware } from './routes.ts';
+import { createRoutes, type IngestMiddleware, type RouteSettings } from './routes.ts';
 
 /** Times in milliseconds. */
-export interface HttpSettings extends DecodingSettings {
+export interface HttpSettings extends RouteSettings {
   readonly host: string;
   readonly port: number;
-  readonly maxBodyBytes: number;
   readonly maxHeaderBytes: number;
   /** From the first byte of a request to the end of its header fields. */
   readonly headersTimeoutMs: number;
   /** From the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
-  /** How long a request may wait in all: one that is read too late for that is refused at once. */
-  readonly holdMaxMs: number;
   /** How long an idle connection is kept. */
   readonly keepAliveTimeoutMs: number;
   /** How often Node looks for connections that are too slow. */
@@ -71,6 +68,8 @@ interface Connection {
 
 export interface IngestServer {
   port: number;
+  /** To be called when settings have changed: not all of them are read at each use. */
+  settingsChanged(): void;
   /**
    * From now on each answer ends its connection. After `stopDelayMs` it stops accepting, answers requests in flight, and
    * closes idle connections. Resolves when no connection is left, at the latest after `drainMaxMs` more.
@@ -78,7 +77,10 @@ export interface IngestServer {
   close(): Promise<void>;
 }
 
-/** Listens for events. @throws when the address cannot be listened on */
+/**
+ * Listens for events. The settings are read at each use; a connection keeps the idle time of its last answer.
+ * @throws when the address cannot be listened on
+ */
 export async function startIngestServer(parts: IngestServerParts, settings: HttpSettings): Promise<IngestServer> {
   const { metrics, lateness, clock } = parts;
   const connections = new WeakMap<Duplex, Connection>();
@@ -96,11 +98,9 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
   const closing = (): boolean => stopping;
   const app = createRoutes({
     ...parts,
-    maxBodyBytes: settings.maxBodyBytes,
-    decoding: settings,
+    settings,
     readiness: new JointReadiness(parts.readiness, parts.asked, parts.clock),
     waitedMs,
-    holdMaxMs: settings.holdMaxMs,
     closing,
   });
   const listener = nodeListener(app, { answered: (status) => metrics.answered(status), closing });
@@ -159,7 +159,13 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
     await closeWithin(server, acceptors, settings.drainMaxMs);
   };
   let closed: Promise<void> | null = null;
-  return { port: acceptors.port, close: () => (closed ??= close()) };
+  return {
+    port: acceptors.port,
+    settingsChanged: () => {
+      server.keepAliveTimeout = settings.keepAliveTimeoutMs;
+    },
+    close: () => (closed ??= close()),
+  };
 }
 
 function closeWithin(server: Server, acceptors: Acceptors, drainMaxMs: number): Promise<void> {

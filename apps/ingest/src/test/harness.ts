@@ -58,6 +58,8 @@ export interface Ingest {
   server: IngestServer;
   appender: ScriptedAppender;
   readiness: Readiness;
+  /** Changes settings while the server runs, as a reload of the configuration does. */
+  change: (changed: Partial<HttpSettings & AdmissionSettings>) => void;
   /** The value of one metric line, such as `sink_ingest_requests_total{status="202"}`; 0 when it is not there. */
   metric: (line: string) => Promise<number>;
 }
@@ -130,7 +132,11 @@ export async function startIngest({
     await expect.poll(() => metric('sink_ingest_in_flight_bytes'), { message: 'bytes still in flight' }).toBe(0);
     await expect.poll(() => metric('sink_ingest_waiting_requests'), { message: 'requests still waiting' }).toBe(0);
   });
-  return { port: server.port, server, appender, readiness, metric };
+  const change: Ingest['change'] = (changed) => {
+    Object.assign(settings, changed);
+    server.settingsChanged();
+  };
+  return { port: server.port, server, appender, readiness, change, metric };
 }
 
 export interface Answer {

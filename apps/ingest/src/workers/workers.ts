@@ -6,9 +6,11 @@ import {
   EXIT_CONFIG,
   EXIT_OK,
   Gauge,
+  HANDED_ENVIRONMENT,
   KeptProcess,
   type Registry,
   type ServiceContext,
+  startWithConfig,
 } from '@sink/runtime';
 
 /** Shares of `stop_grace`: a worker's own, and the time after which it is killed so that the parent still ends in time. */
@@ -69,19 +71,25 @@ export function registerWorkerCount(registry: Registry, count: () => number): vo
 }
 
 /** Runs the program of this process with the same arguments. */
-function launchWorker({ args, config, opsPort }: ServiceContext, { count, port }: { count: number; port: number }) {
+function launchWorker(
+  { args, config, inForce, opsPort }: ServiceContext,
+  { count, port }: { count: number; port: number },
+): ChildProcess {
   const [, program = ''] = process.argv;
   // A load balancer asks on the shared port, so a worker's own `/readyz` answers for all of them.
   const ofAll = opsPort === null ? [] : ['--parent-ready', `${addressOf(config.host, opsPort)}/readyz`];
   const configuration = args.configFile === null ? [] : ['--config', args.configFile];
   const own = ['--also-ready', args.alsoReady.join(','), ...ofAll, '--worker-of', String(count)];
-  return spawn(process.execPath, [...process.execArgv, program, ...configuration, ...own], {
+  const child = spawn(process.execPath, [...process.execArgv, program, ...configuration, ...own], {
     env: {
       ...readEnvironment(),
+      ...HANDED_ENVIRONMENT,
       SINK_PORT: String(port),
       SINK_STOP_GRACE: childStopGrace(config.stopGraceMs, OWN_GRACE_SHARE),
     },
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
     serialization: 'advanced',
   });
+  startWithConfig(child, inForce.handed());
+  return child;
 }

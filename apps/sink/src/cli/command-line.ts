@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { rangeOf } from '@sink/audit';
-import { ConfigError, loadConfig, readEnvironment } from '@sink/config';
+import { ConfigError, ConfigInForce, loadConfig, readEnvironment } from '@sink/config';
 import type { IamUse } from '@sink/objects';
 import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from '@sink/runtime';
 import { StartError } from '../start-error.ts';
@@ -25,6 +25,8 @@ Commands:
   batcher     runs only the service that fills and seals segments
   uploader    runs only the service that uploads objects
   check       explains the configuration, tries Redis and the bucket, and exits
+  reload      has the sink on this data_dir read its configuration again. Exit code 0: all of it is in force; 2: some
+              keys wait for a restart; 78: the file has mistakes and is refused; 1: no sink answers
   verify      compares the receipts with the bucket. Exit code 0: no finding; 1: an object is missing, changed or
               there twice; 2: Redis or the bucket cannot be read. [--from TIME] [--to TIME] limit it to hours or days
               of events, [--read] reads the objects too, [--json]
@@ -42,7 +44,7 @@ Options:
 The environment can set every key too (port: SINK_PORT); see docs/configuration.md.
 `;
 
-const COMMANDS = ['check', 'verify', 'try', 'uploads', 'iam', ...SERVICES] as const;
+const COMMANDS = ['check', 'reload', 'verify', 'try', 'uploads', 'iam', ...SERVICES] as const;
 type Command = (typeof COMMANDS)[number];
 type Tool = 'verify' | 'try' | 'uploads' | 'iam';
 
@@ -185,14 +187,21 @@ async function run(command: Exclude<Command, Tool> | 'all', configFile: string |
   const env = readEnvironment();
   const configArguments = configFile === null ? [] : ['--config', configFile];
   if (isService(command)) return execService(command, configArguments, env);
+  if (command === 'reload') {
+    const { reload } = await import('./reload.ts');
+    const write = (text: string): void => void process.stdout.write(text);
+    const writeError = (text: string): void => void process.stderr.write(text);
+    return reload({ configFile, env, write, writeError });
+  }
   return withErrorsPrinted(async () => {
-    const config = loadConfig(configFile === null ? { env } : { file: configFile, env });
+    const inForce = new ConfigInForce(configFile === null ? { env } : { file: configFile, env });
+    const { config } = inForce;
     if (command === 'check') {
       // Not imported at the top: its clients (AWS, Redis) would cost the supervisor 60 MB.
       const { check } = await import('./check.ts');
       return check({ config, env, write: (line) => process.stdout.write(`${line}\n`) });
     }
-    return runSink({ config, env, configArguments, programOf: findServiceProgram });
+    return runSink({ config, inForce, env, configArguments, programOf: findServiceProgram });
   });
 }
 

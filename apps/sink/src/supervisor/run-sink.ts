@@ -1,6 +1,21 @@
 import { join } from 'node:path';
-import { ConfigError, describeConfigFile, type Environment, type RedisSettings, type SinkConfig } from '@sink/config';
-import { createLogger, EXIT_FAILED, EXIT_OK, type Logger, systemClock, transientStorage } from '@sink/runtime';
+import {
+  ConfigError,
+  type ConfigInForce,
+  describeConfigFile,
+  type Environment,
+  type RedisSettings,
+  type SinkConfig,
+} from '@sink/config';
+import {
+  createLogger,
+  EXIT_FAILED,
+  EXIT_OK,
+  hasControllingTerminal,
+  type Logger,
+  systemClock,
+  transientStorage,
+} from '@sink/runtime';
 import { announcement, announcementText, takingText } from './announcement.ts';
 import { lockDataDirectory, type LockTimes } from '../own-redis/data-lock.ts';
 import type { DiskPlan } from '../own-redis/disk-plan.ts';
@@ -9,6 +24,7 @@ import type { DataLock } from '../own-redis/held-lock.ts';
 import { type OwnRedis, startOwnRedis } from '../own-redis/own-redis.ts';
 import { describeLowered, planVolume } from '../own-redis/volume.ts';
 import { StartError } from '../start-error.ts';
+import { followConfig } from './follow-config.ts';
 import { awaitFreePorts } from './tcp-ports.ts';
 import type { ProgramOf } from './service-command.ts';
 import { stopOrphanedRedis } from '../own-redis/redis-orphan.ts';
@@ -22,7 +38,9 @@ const PORT_WAIT_MS = 3_000;
 const ANSWER_MAX_MS = 2_000;
 
 export interface SinkOptions {
+  /** As it was at the start. */
   readonly config: SinkConfig;
+  readonly inForce: ConfigInForce;
   readonly env: Environment;
   /** `--config FILE`, handed on to the services. */
   readonly configArguments: readonly string[];
@@ -33,7 +51,8 @@ export interface SinkOptions {
 
 /**
  * Runs everything in one: a Redis of its own unless one is configured, and the three services as child processes. Keeps
- * them running until SIGTERM, SIGINT or SIGHUP, then stops them in order: ingest, batcher, uploader, Redis.
+ * them running until SIGTERM, SIGINT or the end of its terminal (SIGHUP), then stops them in order: ingest, batcher,
+ * uploader, Redis. Without a terminal, SIGHUP has it read the configuration file again.
  *
  * Resolves to the exit code: 0 when every process stopped by itself within `stopGraceMs`, 1 when one had to be killed,
  * 78 when a service found its configuration wrong, 130 after a second Ctrl-C.
@@ -49,6 +68,8 @@ export async function runSink(options: SinkOptions): Promise<number> {
   });
   log.info(describeConfigFile(config.configFile));
   const signals = new StopSignals(systemClock, log);
+  // The file is looked at when the services run.
+  if (!hasControllingTerminal()) signals.onHangup = () => undefined;
   const redisDirectory = join(config.dataDir, 'redis');
   const transient = config.redis === null ? transientStorage(redisDirectory) : null;
   if (transient !== null) log.warn(`accepted events are in Redis only, until they are uploaded: ${transient}`);
@@ -74,6 +95,8 @@ export async function runSink(options: SinkOptions): Promise<number> {
     if (redis !== null && lock?.predecessorDied === true) await takeOverAtOnce(redis.url, config, log);
     const floor = plan === null ? {} : { SINK_DISK_FLOOR: String(plan.floorBytes) };
     const planned = { ...options, env: { ...env, ...plan?.environment, ...floor } };
+    // What a small volume is divided by stays.
+    if (plan?.isSmall === true) options.inForce.keepUntilRestart(['max_body_bytes']);
     const outcome = await runServices(
       planned,
       { redis, lost: lock?.lost ?? new AbortController().signal },
@@ -169,10 +192,11 @@ async function runServices(
   log: Logger,
   signals: StopSignals,
 ): Promise<{ readonly exitCode: number; readonly inOrder: boolean }> {
-  const { config, env } = options;
+  const { config, env, inForce } = options;
   const failures: number[] = [];
   const services = new ServiceGroup({
     config,
+    inForce,
     configArguments: options.configArguments,
     programOf: options.programOf,
     env: redis === null ? env : { ...env, SINK_REDIS_URL: redis.url },
@@ -188,6 +212,7 @@ async function runServices(
     },
   });
   services.start();
+  await followConfig(inForce, services, { ownsRedis: redis !== null, log, signals });
   const taking = (problems: readonly string[]): void => announce(config, env, log, problems);
   void services.ready(signals.stop, taking).then((ready) => {
     if (ready) announce(config, env, log, []);

@@ -1,16 +1,19 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
-import { addressOf, type Environment, type SinkConfig } from '@sink/config';
+import { addressOf, type ConfigInForce, type Environment, type HandedConfig, type SinkConfig } from '@sink/config';
 import {
   askReadiness,
   childStopGrace,
   type Clock,
   EXIT_CONFIG,
   FailureReporter,
+  handConfig,
+  HANDED_ENVIRONMENT,
   KeptProcess,
   type Logger,
   type ReadinessAnswer,
+  startWithConfig,
 } from '@sink/runtime';
 import { heapArguments, MEMORY_ENVIRONMENT, type ProgramOf, type ServiceName, SERVICES } from './service-command.ts';
 
@@ -29,6 +32,8 @@ const OWN_GRACE_SHARE = 0.95;
 
 export interface ServiceGroupOptions {
   readonly config: SinkConfig;
+  /** The services start with what is in force, and do not read the file themselves. */
+  readonly inForce: Pick<ConfigInForce, 'handed'>;
   /** The environment of the services, to which each gets its own `stop_grace`. */
   readonly env: Environment;
   readonly configArguments: readonly string[];
@@ -47,6 +52,7 @@ export interface ServiceGroupOptions {
 export class ServiceGroup {
   readonly #options: ServiceGroupOptions;
   readonly #processes: readonly { readonly service: ServiceName; readonly process: KeptProcess }[];
+  readonly #running = new Map<ServiceName, ChildProcess>();
 
   constructor(options: ServiceGroupOptions) {
     this.#options = options;
@@ -116,6 +122,14 @@ export class ServiceGroup {
     return clean;
   }
 
+  /** Hands a changed configuration to the services; resolves to the names of those that did not confirm it. */
+  hand(config: HandedConfig): Promise<readonly string[]> {
+    return handConfig(
+      [...this.#running].map(([name, child]) => ({ name, child })),
+      config,
+    );
+  }
+
   async kill(): Promise<void> {
     await Promise.all(this.#processes.map(({ process }) => process.kill()));
   }
@@ -131,7 +145,7 @@ export class ServiceGroup {
    * that Ctrl-C in a terminal reaches the supervisor alone, which stops the services in order.
    */
   #launch(service: ServiceName): ChildProcess {
-    const { config, configArguments, env, lifeline, onExit, programOf } = this.#options;
+    const { config, configArguments, env, inForce, lifeline, onExit, programOf } = this.#options;
     const others = SERVICES.filter((name) => name !== service).map((name) => this.#readyUrl(name));
     const alsoReady = service === 'ingest' ? ['--also-ready', others.join(',')] : [];
     const child = spawn(
@@ -141,13 +155,19 @@ export class ServiceGroup {
         env: {
           ...MEMORY_ENVIRONMENT,
           ...env,
+          ...HANDED_ENVIRONMENT,
           SINK_STOP_GRACE: childStopGrace(stopDeadlinesMs(config.stopGraceMs)[service], OWN_GRACE_SHARE),
         },
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...(lifeline === null ? [] : [lifeline])],
+        stdio: ['pipe', 'inherit', 'inherit', 'ipc', ...(lifeline === null ? [] : [lifeline])],
         detached: true,
       },
     );
-    child.once('exit', () => onExit(service));
+    startWithConfig(child, inForce.handed());
+    this.#running.set(service, child);
+    child.once('exit', () => {
+      this.#running.delete(service);
+      onExit(service);
+    });
     return child;
   }
 }

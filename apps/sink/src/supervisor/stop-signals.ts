@@ -12,12 +12,15 @@ export class StopSignals {
   readonly #hurry = new AbortController();
   readonly #clock: Clock;
   #firstMs = 0;
+  /** Takes SIGHUP in place of a stop; null: it stops. */
+  onHangup: (() => void) | null = null;
 
   constructor(clock: Clock, log: Logger) {
     this.#clock = clock;
     for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       process.on(name, () => {
-        if (!this.#stop.signal.aborted) {
+        if (name === 'SIGHUP' && this.onHangup !== null) this.onHangup();
+        else if (!this.#stop.signal.aborted) {
           log.info({ signal: name }, 'asked to stop');
           this.stopNow();
         } else if (name === 'SIGINT' && this.#clock.monotonicMs() - this.#firstMs >= SAME_CTRL_C_MS) {

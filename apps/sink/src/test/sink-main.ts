@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { loadConfig } from '@sink/config';
+import { ConfigInForce } from '@sink/config';
 import { runSink } from '../supervisor/run-sink.ts';
 import { StartError } from '../start-error.ts';
 
@@ -9,8 +9,10 @@ import { StartError } from '../start-error.ts';
  */
 const [beatMs, staleMs] = (process.env['SCRIPT_LOCK_TIMES'] ?? '').split(',').map(Number);
 try {
+  const inForce = new ConfigInForce({ env: process.env });
   const code = await runSink({
-    config: loadConfig({ env: process.env }),
+    config: inForce.config,
+    inForce,
     env: process.env,
     configArguments: ['--config', 'sink.yml'],
     programOf: (service) => fileURLToPath(new URL(`./${service}.ts`, import.meta.url)),

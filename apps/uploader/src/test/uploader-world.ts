@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadConfig, type SinkConfig } from '@sink/config';
+import { ConfigInForce, type SinkConfig } from '@sink/config';
 import { type Compression, objectKey, RECORD_VERSION, type SegmentRecord, type Slice } from '@sink/domain';
 import { BatcherLane, IngestLane, IoredisPort, UploaderLane } from '@sink/lane';
 import {
@@ -42,6 +42,8 @@ export interface RunningUploader {
   readonly metric: (name: string, labels?: Record<string, string>) => Promise<number>;
   readonly log: () => string;
   readonly failures: readonly unknown[];
+  /** Reads the configuration file (`liveText`) again. */
+  reload(): 'applied' | 'rejected';
   /** As SIGTERM; resolves when everything has stopped. */
   stop(): Promise<void>;
 }
@@ -83,6 +85,8 @@ export class UploaderWorld {
   readonly admin: Redis;
   readonly queue: UploadQueue;
   dataDir = temporaryDirectory('uploader');
+  /** The configuration file: for what a test changes while an uploader runs. */
+  liveText = '';
   readonly #running: RunningUploader[] = [];
 
   static async start(): Promise<UploaderWorld> {
@@ -219,8 +223,14 @@ export class UploaderWorld {
   }
 
   config(overrides: Record<string, unknown> = {}): SinkConfig {
-    return loadConfig({
-      env: {},
+    return this.inForce(overrides).config;
+  }
+
+  /** `liveText` is the configuration file; `overrides` beat it. */
+  inForce(overrides: Record<string, unknown> = {}): ConfigInForce {
+    return new ConfigInForce({
+      env: { CONNECTOR_CONFIG: '/live.yml' },
+      readText: (path) => (path === '/live.yml' ? { text: this.liveText } : 'missing'),
       overrides: {
         ...{ sink_name: SINK, data_dir: this.dataDir, redis: { url: this.redis.url } },
         ...{ bucket: BUCKET.bucket, endpoint: this.s3.url, region: this.s3.region },
@@ -233,7 +243,8 @@ export class UploaderWorld {
   async startUploader(
     options: { config?: Record<string, unknown>; times?: Partial<UploaderSettings> } = {},
   ): Promise<RunningUploader> {
-    const config = this.config(options.config);
+    const inForce = this.inForce(options.config);
+    const { config } = inForce;
     const lines: string[] = [];
     const log = createLogger({
       service: 'uploader',
@@ -250,6 +261,7 @@ export class UploaderWorld {
         service: 'uploader',
         args: { configFile: null, alsoReady: [], parentReady: null, workerOf: null },
         config,
+        inForce,
         log,
       },
       ...{
@@ -279,6 +291,7 @@ export class UploaderWorld {
           .reduce((sum, { value }) => sum + value, 0);
       },
       failures,
+      reload: () => inForce.reload().kind,
       stop: async () => {
         stopping.abort();
         await shutdown.run();

@@ -1,0 +1,102 @@
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type LivePath, livePaths } from '@sink/config';
+import { eventually, temporaryDirectory } from '@sink/testing';
+import { afterEach, expect, it } from 'vitest';
+import { FAULTLESS, judge } from '../harness/oracle.ts';
+import { Pipeline, type Service } from '../harness/pipeline.ts';
+import { Producers } from '../harness/producer.ts';
+import { Random } from '../random.ts';
+
+let pipeline: Pipeline | undefined;
+afterEach(async () => {
+  await pipeline?.stop();
+  pipeline = undefined;
+});
+
+const RELOADS = 200;
+const MIB = 1024 * 1024;
+
+function between(random: Random, low: number, high: number): number {
+  return low + random.below(high - low + 1);
+}
+
+function one(random: Random, words: readonly string[]): string {
+  return random.pick(words) ?? '';
+}
+
+/** A value of each live key with which the load below must go on without a refusal. */
+const VALUES: Readonly<Record<LivePath, (random: Random) => string | number>> = {
+  max_body_bytes: (random) => between(random, 64 * 1024, 8 * MIB),
+  max_in_flight_bytes: (random) => between(random, 16 * MIB, 64 * MIB),
+  keep_alive_timeout: (random) => `${between(random, 20, 100)}s`,
+  attribute_encoding: (random) => one(random, ['auto', 'percent', 'raw']),
+  malformed_json: (random) => one(random, ['store', 'refuse']),
+  hold_max: (random) => `${between(random, 4_000, 10_000)}ms`,
+  compression: (random) => one(random, ['none', 'gzip', 'zstd']),
+  compression_level: (random) => between(random, 1, 9),
+  upload_concurrency: (random) => between(random, 1, 16),
+  upload_timeout: (random) => `${between(random, 10, 300)}s`,
+  flush_size: (random) => between(random, 20, 500),
+  flush_bytes: (random) => between(random, 10_000, MIB),
+  scheduled_interval: (random) => `${between(random, 200, 3_000)}ms`,
+  max_open_files: (random) => between(random, 1, 8),
+  lease: (random) => `${between(random, 2_000, 20_000)}ms`,
+  log_level: (random) => one(random, ['debug', 'info', 'warn', 'error']),
+};
+
+/** How many files a service has taken, by its own account. */
+async function applied({ opsUrl }: Service): Promise<number> {
+  const text = await (await fetch(`${opsUrl}/metrics`)).text();
+  expect(text).toContain('sink_config_reloads_total{result="rejected"} 0');
+  return Number(/^sink_config_reloads_total\{result="applied"\} (\d+)$/m.exec(text)?.[1]);
+}
+
+it(
+  `${RELOADS} reloads of every live key under load: no request fails, and every event is stored exactly once`,
+  { timeout: 600_000 },
+  async () => {
+    const seed = Number(process.env['SINK_RELOAD_SEED'] ?? Date.now() % 1_000_000);
+    console.log(`reload: SINK_RELOAD_SEED=${seed}`);
+    const random = new Random(seed);
+    const path = join(temporaryDirectory('reload'), 'config.yml');
+    const write = (): void => {
+      const lines = livePaths.map((key) => `${key}: ${VALUES[key](random)}\n`);
+      writeFileSync(`${path}.new`, lines.join(''));
+      renameSync(`${path}.new`, path);
+    };
+    write();
+    const sink = (pipeline = await Pipeline.start({
+      ingests: 2,
+      file: { path, keys: livePaths },
+      // Its workers get the configuration from their parent.
+      environmentOf: (name) => (name === 'ingest-1' ? { SINK_INGEST_WORKERS: '2' } : {}),
+    }));
+    const producers = new Producers(() => sink.of('ingest'), 16);
+    const before = await Promise.all(sink.services.map(applied));
+    for (let reload = 1; reload <= RELOADS; reload++) {
+      write();
+      // Some are left to the services, which look at the file by themselves.
+      const asked = reload % 20 !== 0;
+      const counts = await Promise.all(sink.services.map(applied));
+      if (asked) for (const { process } of sink.services) process.signal('SIGHUP');
+      await eventually(
+        async () => {
+          for (const [index, service] of sink.services.entries()) {
+            if ((await applied(service)) <= (counts[index] ?? 0)) throw new Error(`${service.name} has not reloaded`);
+          }
+        },
+        { timeoutMs: 20_000 },
+      );
+      await producers.acknowledgedMore(20);
+    }
+    await producers.stop();
+    await sink.drained();
+    const after = await Promise.all(sink.services.map(applied));
+    for (const [index, count] of after.entries()) expect(count - (before[index] ?? 0)).toBeGreaterThanOrEqual(RELOADS);
+    expect([...producers.statuses.keys()]).toEqual([202]);
+    expect(await judge(sink, producers)).toMatchObject(FAULTLESS);
+    const objects = await sink.objects();
+    console.log(`reload: ${producers.acknowledgedTries} events in ${objects.size} objects, after ${RELOADS} reloads`);
+  },
+);
