@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { renderChartSchema } from './chart-schema.ts';
+import { renderChartSchema, renderLiveKeys } from './chart-schema.ts';
 
 const deploy = new URL('../../../deploy/', import.meta.url);
 const chart = new URL('helm/sink-aws-s3/', deploy);
@@ -34,7 +34,8 @@ function missingIn(schema: Schema, value: unknown, path = ''): string[] {
   });
 }
 
-test('the schema of the chart\'s values is what "npm run docs" writes', () => {
+test('what the chart knows of the configuration is what "npm run docs" writes', () => {
+  expect(readFileSync(new URL('files/live-keys.json', chart), 'utf8')).toBe(renderLiveKeys());
   expect(readFileSync(new URL('values.schema.json', chart), 'utf8')).toBe(renderChartSchema());
 });
 

@@ -1,3 +1,4 @@
+import { livePaths } from './changes.ts';
 import { jsonSchema } from './reference.ts';
 import { isSettingPath, settings } from './settings.ts';
 
@@ -250,6 +251,11 @@ function chartConfig(): Schema {
 function portable(schema: Readonly<Record<string, unknown>>): Schema {
   const { pattern, ...rest } = schema;
   return typeof pattern === 'string' && pattern.includes('(?!') ? rest : schema;
+}
+
+/** deploy/helm/sink-aws-s3/files/live-keys.json: a change of these keys alone replaces no pod. */
+export function renderLiveKeys(): string {
+  return `${JSON.stringify(livePaths, undefined, 2)}\n`;
 }
 
 /** deploy/helm/sink-aws-s3/values.schema.json: draft 7, which every Helm 3 knows. */

@@ -39,6 +39,20 @@
 {{- toPrettyJson $config }}
 {{- end }}
 
+{{/* The part of the configuration whose change replaces the pods. The others the sink reads when the ConfigMap changes. */}}
+{{- define "sink.restartConfig" -}}
+{{- $config := include "sink.config" . | fromJson -}}
+{{- range .Files.Get "files/live-keys.json" | fromJsonArray -}}
+{{- $path := splitList "." . -}}
+{{- if eq (len $path) 1 -}}
+{{- $_ := unset $config . -}}
+{{- else -}}
+{{- $_ := unset (dig (first $path) dict $config) (last $path) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $config }}
+{{- end }}
+
 {{/* What every container of the sink has in its environment; it overrides the file. */}}
 {{- define "sink.env" -}}
 {{- if .Values.existingConfigMap }}

@@ -7,7 +7,7 @@ labels:
   {{- end }}
 annotations:
   {{- if not .root.Values.existingConfigMap }}
-  checksum/config: {{ include "sink.config" .root | sha256sum }}
+  checksum/restart-config: {{ include "sink.restartConfig" .root | sha256sum }}
   {{- end }}
   {{- with mustMerge (dict) .values.podAnnotations .root.Values.podAnnotations }}
   {{- toYaml . | nindent 2 }}
