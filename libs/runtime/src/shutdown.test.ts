@@ -94,3 +94,14 @@ test('a releaser added while stopping is run as well', async () => {
   await shutdown.run();
   expect(released).toEqual(['parent', 'late']);
 });
+
+test('a releaser learns how long the stop may still take', async () => {
+  const { shutdown } = setup();
+  const left: number[] = [];
+  expect(shutdown.leftMs).toBe(Number.POSITIVE_INFINITY);
+  shutdown.add('late', async () => void left.push(shutdown.leftMs));
+  shutdown.add('slow', () => new Promise(() => undefined));
+  shutdown.add('early', async () => void left.push(shutdown.leftMs));
+  await shutdown.run();
+  expect(left).toEqual([1_000, 250]);
+});

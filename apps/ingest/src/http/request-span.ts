@@ -14,6 +14,10 @@ import {
 } from '@sink/tracing';
 
 const FIRST_SERVER_ERROR = 500;
+const HTTP_PORT = 80;
+const HOST = /^(.+?)(?::(\d+))?$/;
+/** What comes before the query. */
+const BEFORE_QUERY = /^([^?]*)/;
 /** Characters of an attribute that a producer chooses. */
 const TEXT_CHARACTERS_MAX = 256;
 /** A longer event is not parsed for its attributes. */
@@ -138,14 +142,14 @@ function parentOf({ headers }: IncomingMessage): RemoteSpan | null {
 
 /** OpenTelemetry's conventions for HTTP servers. The query is left out: brokers send secrets in it. */
 function httpAttributes({ method = '', url = '', headers, socket, httpVersion }: IncomingMessage): Attributes {
-  const target = URL.parse(url, `http://${headers.host ?? 'localhost'}`);
+  const [, host = '', port] = HOST.exec(headers.host ?? '') ?? [];
   const size = Number(headers['content-length']);
   return {
     'http.request.method': method,
     'url.scheme': 'http',
-    'url.path': shortened(target?.pathname ?? '/'),
+    'url.path': shortened(BEFORE_QUERY.exec(url)?.[1]),
     'network.protocol.version': httpVersion,
-    ...(target !== null && { 'server.address': target.hostname, 'server.port': Number(target.port || 80) }),
+    ...(host !== '' && { 'server.address': host, 'server.port': Number(port ?? HTTP_PORT) }),
     ...(socket.remoteAddress !== undefined && { 'network.peer.address': socket.remoteAddress }),
     ...(headers['user-agent'] !== undefined && { 'user_agent.original': shortened(headers['user-agent']) }),
     ...(Number.isSafeInteger(size) && { 'http.request.body.size': size }),
