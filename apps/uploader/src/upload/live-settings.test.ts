@@ -30,3 +30,13 @@ test('the next attempt has the upload_timeout in force', async () => {
   expect(uploader.reload()).toBe('applied');
   await eventually(async () => expect(await world.left()).toEqual(NOTHING));
 });
+
+test('the scheduled_interval that alerts are compared with is the one in force', async () => {
+  world.liveText = 'scheduled_interval: 60';
+  const uploader = await world.startUploader();
+  const interval = (): Promise<number> => uploader.metric('sink_scheduled_interval_seconds');
+  await eventually(async () => expect(await interval()).toBe(60));
+  world.liveText = 'scheduled_interval: 5';
+  expect(uploader.reload()).toBe('applied');
+  await eventually(async () => expect(await interval()).toBe(5));
+});
