@@ -4,6 +4,10 @@
  *
  *   node tools/build.mjs [DIRECTORY]     dist by default; what is in there goes
  *
+ * Node keeps the source of all that it loads, twice, so the modules are small: without blanks, in lines of 200 characters so
+ * that stack traces still lead somewhere. What is imported when it is needed, such as the tools of the command line with
+ * their clients of AWS and Redis, is in files of its own (`chunk-….js`), which the supervisor does not load.
+ *
  * BullMQ's and our own Lua scripts are strings in JavaScript modules and come along. What stays outside is native or
  * an option that the package does not need: msgpackr works without its native helper, and logs that.
  */
@@ -26,17 +30,20 @@ const dist = resolve(root, process.argv[2] ?? 'dist');
 const { name, version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 rmSync(dist, { recursive: true, force: true });
-await build({
+const options = {
   absWorkingDir: root,
-  entryPoints: entries,
   outdir: dist,
   bundle: true,
+  // What is imported when it is needed stays in files of its own.
+  splitting: true,
   platform: 'node',
   format: 'esm',
   target: 'node24',
   external: ['msgpackr-extract'],
   // Stack traces are read by people: names stay, and `node --enable-source-maps` shows the source's lines.
-  minify: false,
+  minifyWhitespace: true,
+  minifySyntax: true,
+  lineLimit: 200,
   sourcemap: 'linked',
   sourcesContent: false,
   legalComments: 'linked',
@@ -54,7 +61,9 @@ await build({
         ),
     },
   ],
-});
+};
+// One by one: a module that two of them share would also hold what only the other needs.
+for (const [app, entry] of Object.entries(entries)) await build({ ...options, entryPoints: { [app]: entry } });
 
 writeFileSync(
   join(dist, 'package.json'),

@@ -3,11 +3,41 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { freePort, startOtlpReceiver, startProcess, temporaryDirectory } from '@sink/testing';
+import { eventually, freePort, startOtlpReceiver, startProcess, temporaryDirectory } from '@sink/testing';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 
 const execute = promisify(execFile);
 const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+const MIB = 1024 * 1024;
+/** The memory of an idle sink that no other process shares. Measured: supervisor 26 MiB, with the three services 135. */
+const SUPERVISOR_MAX_MIB = 45;
+const ALL_MAX_MIB = 185;
+
+/** Node's arguments for the supervisor, from the Dockerfile. */
+function supervisorArguments(): readonly string[] {
+  const [, entrypoint = '[]'] = /^ENTRYPOINT (\[.*\])$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8')) ?? [];
+  const words = JSON.parse(entrypoint) as readonly string[];
+  return words.filter((word) => word.startsWith('--') && word !== '--');
+}
+
+/** A process and its children. */
+function family(pid: number): readonly number[] {
+  const children = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8').trim();
+  return [
+    pid,
+    ...children
+      .split(' ')
+      .filter(Boolean)
+      .flatMap((child) => family(Number(child))),
+  ];
+}
+
+function anonymousBytes(pid: number): number {
+  const [, kilobytes = '0'] =
+    /^Pss_Anon: +(\d+) kB$/m.exec(readFileSync(`/proc/${String(pid)}/smaps_rollup`, 'utf8')) ?? [];
+  return Number(kilobytes) * 1024;
+}
 
 /** The image contains these bundles and no node_modules. */
 describe('the bundles of the image', () => {
@@ -31,8 +61,10 @@ describe('the bundles of the image', () => {
       SINK_UPLOADER_OPS_PORT: String(await freePort()),
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     };
-    const sink = await startProcess({ command: process.execPath, args: [program], env, cwd: dist });
+    const args = [...supervisorArguments(), program];
+    const sink = await startProcess({ command: process.execPath, args, env, cwd: dist });
     await sink.waitFor(/"msg":"ready|is ready|"post":/, { timeoutMs: 30_000 });
+    if (process.platform === 'linux') await takesLittleMemory(sink.pid);
     const answer = await fetch(`http://127.0.0.1:${port}/`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/cloudevents+json' },
@@ -57,6 +89,17 @@ describe('the bundles of the image', () => {
     });
     expect(stdout).toMatch(/: 1 object with 1 event .* as their receipts say\n1 object read[^]*OK: nothing is missing/);
   });
+
+  async function takesLittleMemory(supervisor: number): Promise<void> {
+    await eventually(
+      () => {
+        expect(anonymousBytes(supervisor) / MIB).toBeLessThan(SUPERVISOR_MAX_MIB);
+        const all = family(supervisor).reduce((sum, pid) => sum + anonymousBytes(pid), 0);
+        expect(all / MIB).toBeLessThan(ALL_MAX_MIB);
+      },
+      { timeoutMs: 20_000 },
+    );
+  }
 
   // `script` of util-linux runs a program on a terminal.
   test.runIf(process.platform === 'linux')('write readable lines on a terminal', async () => {

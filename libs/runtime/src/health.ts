@@ -1,7 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
 
-const TEXT_LENGTH_MAX = 2_000;
-
 /**
  * Whether a service can do its work now, as a set of named problems. It is ready when there is no problem.
  *
@@ -44,50 +42,4 @@ export function registerReadiness(registry: Registry, readiness: Readiness): voi
     registers: [registry],
     collect: () => ready.set(Object.keys(readiness.problems()).length === 0 ? 1 : 0),
   });
-}
-
-export interface ReadinessAnswer {
-  /** The service answers with a 2xx status and names no problem. */
-  readonly ready: boolean;
-  /**
-   * By name, as the service reports them. The name is empty where the service gives no usable answer. Empty when ready.
-   */
-  readonly problems: Readonly<Record<string, string>>;
-  /** For logs: the body of the answer, at most 2,000 characters, or the reason why there is no answer. */
-  readonly text: string;
-}
-
-/** Asks a service once whether it is ready. `url` is that of its `/readyz`. Never rejects. */
-export async function askReadiness(url: string, timeoutMs: number): Promise<ReadinessAnswer> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
-    const body = await response.text();
-    const problems = problemsIn(body) ?? { '': `not ready: status ${response.status}, without JSON` };
-    const unnamed = Object.keys(problems).length === 0 && !response.ok;
-    return {
-      ready: response.ok && Object.keys(problems).length === 0,
-      problems: unnamed ? { '': `not ready: status ${response.status}` } : problems,
-      text: body.trim().slice(0, TEXT_LENGTH_MAX),
-    };
-  } catch (error) {
-    if (error instanceof Error && error.name === 'TimeoutError') {
-      const late = `no answer within ${timeoutMs} ms`;
-      return { ready: false, problems: { '': late }, text: late };
-    }
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    return { ready: false, problems: { '': 'cannot be reached' }, text: `cannot be reached: ${reason}` };
-  }
-}
-
-/** Null when the body is no JSON object. */
-function problemsIn(body: string): Record<string, string> | null {
-  try {
-    const answer: unknown = JSON.parse(body);
-    if (typeof answer !== 'object' || answer === null) return null;
-    if (!('problems' in answer) || typeof answer.problems !== 'object' || answer.problems === null) return {};
-    return Object.fromEntries(Object.entries(answer.problems).map(([name, problem]) => [name, String(problem)]));
-  } catch {
-    return null;
-  }
 }

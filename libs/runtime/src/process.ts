@@ -16,6 +16,14 @@ export function childStopGrace(graceMs: number, share: number): string {
 }
 
 /**
+ * Gives back what loading the modules left in the heap, a third to a half of an idle process; V8 by itself keeps it. Works
+ * only with `--expose-gc`. Takes 0.1 to 0.2 s of CPU time: call it when everything is loaded and no work has come yet.
+ */
+export function trimHeap(): void {
+  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+}
+
+/**
  * Restores V8's fast lookup of string methods, which every class that extends String disables for the whole process
  * (ioredis has one): String.prototype then becomes a dictionary, and each `charCodeAt` of optimized code a search in it,
  * seven times as slow. Reading a method through an object makes V8 lay out the prototype anew. Call it when all modules are

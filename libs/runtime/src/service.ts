@@ -8,7 +8,7 @@ import type { Clock } from './clock.ts';
 import { registerConfigMetrics } from './config-metrics.ts';
 import { ConfigReload, warnOfConfig } from './config-reload.ts';
 import { configAtStart, handConfig, takeConfig } from './handed-config.ts';
-import { makeStringsFast } from './process.ts';
+import { makeStringsFast, trimHeap } from './process.ts';
 import { createLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
 import { type OpsPages, startOpsServer } from './ops-server.ts';
@@ -16,6 +16,8 @@ import { Readiness, registerReadiness } from './health.ts';
 import { Shutdown } from './shutdown.ts';
 import { hasControllingTerminal } from './terminal.ts';
 import { answerParent, tellParentOfStart, WorkerReports } from './worker-reports.ts';
+
+const TRIM_AFTER_MS = 3_000;
 
 export type ServiceName = 'ingest' | 'batcher' | 'uploader';
 
@@ -141,6 +143,7 @@ export async function runService(
     if (args.workerOf !== null) {
       answerParent(readiness, registry, log);
       await start(context(null));
+      trimHeap();
       makeStringsFast();
       readiness.set('starting', null);
       tellParentOfStart(readiness);
@@ -159,6 +162,9 @@ export async function runService(
     });
     shutdown.add('operations port', () => ops.close());
     await start(context(ops.port));
+    // Batcher and uploader still connect, and a pause of theirs delays no answer.
+    if (service === 'ingest') trimHeap();
+    else setTimeout(trimHeap, TRIM_AFTER_MS).unref();
     makeStringsFast();
     readiness.set('starting', null);
     log.info({ opsPort: ops.port }, 'started');

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { rangeOf } from '@sink/audit';
+import { rangeOf } from '@sink/audit/time-range';
 import { ConfigError, ConfigInForce, loadConfig, readEnvironment } from '@sink/config';
 import type { IamUse } from '@sink/objects';
 import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from '@sink/runtime';

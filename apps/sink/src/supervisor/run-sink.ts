@@ -15,6 +15,7 @@ import {
   type Logger,
   systemClock,
   transientStorage,
+  trimHeap,
 } from '@sink/runtime';
 import { announcement, announcementText, takingText } from './announcement.ts';
 import { lockDataDirectory, type LockTimes } from '../own-redis/data-lock.ts';
@@ -215,7 +216,9 @@ async function runServices(
   await followConfig(inForce, services, { ownsRedis: redis !== null, log, signals });
   const taking = (problems: readonly string[]): void => announce(config, env, log, problems);
   void services.ready(signals.stop, taking).then((ready) => {
-    if (ready) announce(config, env, log, []);
+    if (!ready) return;
+    announce(config, env, log, []);
+    trimHeap();
   });
 
   const stopWhenAsked = async (): Promise<'hurried' | Awaited<ReturnType<typeof stopInOrder>>> => {

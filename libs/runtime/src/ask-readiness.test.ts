@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { freePort } from '@sink/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { askReadiness } from './health.ts';
+import { askReadiness } from './ask-readiness.ts';
 
 const answers: Readonly<Record<string, { readonly status: number; readonly body: string }>> = {
   '/ready': { status: 200, body: '{"ready":true,"problems":{}}\n' },
