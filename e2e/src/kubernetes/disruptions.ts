@@ -46,16 +46,14 @@ export async function deleteByForce(namespace: Namespace, pod: string): Promise<
   await namespace.kubectl('delete', 'pod', pod, '--force', '--grace-period=0');
 }
 
-/** Lets the kernel kill the processes of a container for its memory limit. */
+/**
+ * Fills the memory limit of a container, so that the kernel kills the largest of its processes. Many small programs fill
+ * it: each `tail` keeps a line without an end.
+ */
 export async function outOfMemory(namespace: Namespace, pod: string, container: string): Promise<void> {
-  // The kernel takes first what has the highest score, and this program last.
-  const program = `const fs = require('fs');
-for (const pid of fs.readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name) && name !== String(process.pid))) {
-  try { fs.writeFileSync('/proc/' + pid + '/oom_score_adj', '1000'); } catch {}
-}
-const taken = [];
-for (;;) taken.push(Buffer.alloc(16 * 1024 * 1024, 1));`;
-  await namespace.kubectl('exec', pod, '-c', container, '--', 'node', '-e', program).catch(() => undefined);
+  const fill = 'for i in $(seq 60); do (head -c 25000000 /dev/zero | tail | sleep 20) & done; wait';
+  // The shell dies with the container.
+  await namespace.kubectl('exec', pod, '-c', container, '--', 'sh', '-c', fill).catch(() => undefined);
 }
 
 /** Waits until that pod is gone (or has become another one of its name), and as many as before are ready. */
