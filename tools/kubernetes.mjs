@@ -5,9 +5,9 @@
  *   npm run test:kubernetes [-- [PART…] [--keep]]     --keep: the namespaces stay
  *   npm run test:kubernetes -- --list                 the parts
  *
- * The cluster: that of KUBECONFIG (then SINK_IMAGE names an image that its nodes can pull or have, unless it is a kind
- * cluster); else a node of ../shared/tools/kubernetes, which ends with this script unless it ran before. Without either
- * nothing is shown, and it exits with 1.
+ * The cluster: that of KUBECONFIG; else a node of ../shared/tools/kubernetes, which ends with this script unless it ran
+ * before. Without either nothing is shown, and it exits with 1. SINK_IMAGE names an image that the nodes have or can pull
+ * (SINK_NEXT_IMAGE: another one to upgrade to): then none is built. Without it KUBECONFIG has to name a kind cluster.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -57,7 +57,7 @@ async function ownNode(bin, path, releasers) {
   return {
     env,
     isOurs: true,
-    image: null,
+    image: process.env.SINK_IMAGE ?? null,
     command: (program, args) => ['bash', [join(TOOLS, 'node.sh'), 'exec', program, ...args]],
     load: async (names) => {
       const file = join(bin, '../image.tar');

@@ -1,7 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BUCKET, CREDENTIALS, S3_URL, type Setup } from './helpers.ts';
+import { BUCKET, CREDENTIALS, REDIS_URL, S3_URL, type Setup } from './helpers.ts';
 import type { Namespace } from './kubectl.ts';
 
 export type Values = Readonly<Record<string, unknown>>;
@@ -72,6 +72,9 @@ export class Release {
   }
 }
 
+/** All of it fits a node of two cores, beside the pods that an upgrade adds. The limits are those of the chart. */
+const SMALL = { requests: { cpu: '20m', memory: '128Mi' } };
+
 /** Values for the S3 of the tests. */
 export const TO_TEST_S3: Values = {
   config: {
@@ -81,14 +84,21 @@ export const TO_TEST_S3: Values = {
     scheduled_interval: SCHEDULED_INTERVAL_SECONDS,
   },
   aws: CREDENTIALS,
-  redis: { bundled: { enabled: true, maxmemory: '256mb', persistence: { size: '1Gi' } } },
-  allInOne: { persistence: { size: '2Gi' } },
-  pipeline: { persistence: { size: '1Gi' } },
+  allInOne: { persistence: { size: '2Gi' }, resources: SMALL },
+  ingest: { resources: SMALL },
+  pipeline: { persistence: { size: '1Gi' }, batcher: { resources: SMALL }, uploader: { resources: SMALL } },
 };
 
+/** With the Redis of the tests. */
 export function distributed(values: Values = {}): Values {
-  return merge(TO_TEST_S3, { mode: 'distributed', ...values });
+  return merge(TO_TEST_S3, merge({ mode: 'distributed', config: { redis: { url: REDIS_URL } } }, values));
 }
+
+/** With the Redis of the chart: an upgrade to another image replaces that too, and it is one. */
+export const WITH_BUNDLED_REDIS: Values = merge(TO_TEST_S3, {
+  mode: 'distributed',
+  redis: { bundled: { enabled: true, maxmemory: '256mb', persistence: { size: '1Gi' }, resources: SMALL } },
+});
 
 export function merge(base: Values, over: Values): Values {
   const merged: Record<string, unknown> = { ...base };

@@ -4,7 +4,7 @@ import type { Release, Workload } from './chart.ts';
 import { type Namespace, run } from './kubectl.ts';
 
 /** How long a pod may take until another one is ready in its place. */
-const REPLACED_MS = 90_000;
+const REPLACED_MS = 180_000;
 /** How long the sink has to do with what a drain has left of it. */
 const CORDONED_MS = 8_000;
 

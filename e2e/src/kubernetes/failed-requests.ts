@@ -3,7 +3,7 @@ import { subscribe } from 'node:diagnostics_channel';
 /** A request that got no 2xx. Times are those of `Date.now()`. */
 export interface FailedRequest {
   /** The status of its answer, or why there was none. */
-  readonly answer: string;
+  answer: string;
   /** Null: it was never sent, because no connection could be made. */
   readonly sentAtMs: number | null;
   readonly failedAtMs: number;
@@ -23,6 +23,7 @@ interface Sent {
 export class FailedRequests {
   readonly all: FailedRequest[] = [];
   readonly #sent = new WeakMap<object, Sent>();
+  readonly #refused = new WeakMap<object, FailedRequest>();
 
   watch(): void {
     subscribe('undici:client:sendHeaders', (message) => {
@@ -33,6 +34,12 @@ export class FailedRequests {
       const { request, response } = message as { request: object; response: { statusCode: number } };
       if (response.statusCode >= 300) this.#note(request, String(response.statusCode));
     });
+    subscribe('undici:request:bodyChunkReceived', (message) => {
+      const { request, chunk } = message as { request: object; chunk: Uint8Array };
+      const failed = this.#refused.get(request);
+      // The one line of a refusal.
+      if (failed !== undefined) failed.answer = `${failed.answer} ${Buffer.from(chunk).toString().trim()}`;
+    });
     subscribe('undici:request:error', (message) => {
       const { request, error } = message as { request: object; error: Error & { code?: string } };
       this.#note(request, `${error.code ?? error.name}: ${error.message}`);
@@ -40,12 +47,9 @@ export class FailedRequests {
   }
 
   #note(request: object, answer: string): void {
-    const sent = this.#sent.get(request);
-    this.all.push({
-      answer,
-      sentAtMs: sent?.atMs ?? null,
-      failedAtMs: Date.now(),
-      localPort: sent?.localPort ?? null,
-    });
+    const { atMs: sentAtMs, localPort } = this.#sent.get(request) ?? { atMs: null, localPort: null };
+    const failed = { answer, sentAtMs, failedAtMs: Date.now(), localPort };
+    this.#refused.set(request, failed);
+    this.all.push(failed);
   }
 }

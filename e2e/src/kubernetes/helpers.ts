@@ -13,6 +13,8 @@ export const CREDENTIALS = {
 export const S3_PORT = 9000;
 export const S3_URL = `http://s3:${S3_PORT}`;
 const LOAD_PORT = 9000;
+const REDIS_PORT = 6379;
+export const REDIS_URL = `redis://redis:${REDIS_PORT}`;
 const PROGRAMS = 'test-programs';
 
 /** What a run knows from its start. */
@@ -65,6 +67,21 @@ export async function startS3(namespace: Namespace, setup: Setup): Promise<Clust
   return new ClusterS3(await namespace.forward('deployment/s3', S3_PORT));
 }
 
+/** A Redis that is not of the release: an upgrade does not replace it. It keeps what it has as docs/redis.md asks for. */
+export async function startRedis(namespace: Namespace, { image }: Setup): Promise<void> {
+  const settings = { appendonly: 'yes', appendfsync: 'always', maxmemory: '256mb', 'maxmemory-policy': 'noeviction' };
+  const options = Object.entries({ ...settings, bind: '0.0.0.0', 'protected-mode': 'no', dir: '/data', save: '' });
+  const container = {
+    name: 'redis',
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['redis-server', ...options.flatMap(([name, value]) => [`--${name}`, value])],
+    readinessProbe: { tcpSocket: { port: REDIS_PORT }, periodSeconds: 1 },
+  };
+  await namespace.apply(...deployment('redis', REDIS_PORT, { containers: [container] }));
+  await namespace.rolledOut('deployment/redis');
+}
+
 export interface LoadOptions {
   /** Of its pod. */
   readonly name?: string;
@@ -103,7 +120,6 @@ interface ProgramPod {
 
 /** One pod with one of the programs, and its Service. */
 function program({ name, file, port, image, args }: ProgramPod): Manifest[] {
-  const labels = { app: name };
   const container = {
     name,
     image,
@@ -119,6 +135,12 @@ function program({ name, file, port, image, args }: ProgramPod): Manifest[] {
     containers: [container],
     volumes: [{ name: 'programs', configMap: { name: PROGRAMS } }],
   };
+  return deployment(name, port, spec);
+}
+
+/** One pod and its Service, both of that name. */
+function deployment(name: string, port: number, spec: object): Manifest[] {
+  const labels = { app: name };
   return [
     {
       apiVersion: 'apps/v1',

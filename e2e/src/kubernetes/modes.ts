@@ -1,4 +1,4 @@
-import { distributed, merge, Release, TO_TEST_S3, type Values } from './chart.ts';
+import { merge, Release, TO_TEST_S3, type Values, WITH_BUNDLED_REDIS } from './chart.ts';
 import { deleteByForce, replaced } from './disruptions.ts';
 import { describeFailures } from './failures.ts';
 import { startS3, type Setup } from './helpers.ts';
@@ -33,7 +33,7 @@ export const allInOne: Subject = {
 export const distributedMode: Subject = {
   name: 'distributed',
   about: 'the chart with two ingests, batcher and uploader, and the bundled Redis: helm test',
-  run: (part, setup) => installAndTest(part, setup, distributed()),
+  run: (part, setup) => installAndTest(part, setup, WITH_BUNDLED_REDIS),
 };
 
 async function installAndTest(part: Part, setup: Setup, values: Values): Promise<void> {

@@ -1,5 +1,5 @@
 import { Release, type Values } from './chart.ts';
-import { type ClusterS3, type Setup, startLoad, startS3 } from './helpers.ts';
+import { type ClusterS3, type Setup, startLoad, startRedis, startS3 } from './helpers.ts';
 import { describeFailures } from './failures.ts';
 import { Namespace } from './kubectl.ts';
 import { during, type Load } from './load.ts';
@@ -48,7 +48,7 @@ export async function underLoad(
   { producers, pauseMs } = STEADY,
 ): Promise<void> {
   await inNamespace(part, setup, async (namespace) => {
-    const s3 = await startS3(namespace, setup);
+    const [s3] = await Promise.all([startS3(namespace, setup), startRedis(namespace, setup)]);
     const release = new Release(namespace, setup, values);
     await part.step('helm install', async () => {
       await release.install();
