@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '@sink/testing';
 import type { Release, Workload } from './chart.ts';
-import { type Namespace, run } from './kubectl.ts';
+import { type Namespace, type PodState, run } from './kubectl.ts';
 
 /** How long a pod may take until another one is ready in its place. */
 const REPLACED_MS = 180_000;
@@ -12,9 +12,10 @@ const CORDONED_MS = 8_000;
 export async function evictEach(namespace: Namespace, { selector }: Pick<Workload, 'selector'>): Promise<void> {
   const pods = await namespace.pods(selector);
   for (const pod of pods) {
-    // A budget may not allow it at once: kubectl drain asks again, too.
-    await eventually(() => namespace.evict(pod), { timeoutMs: REPLACED_MS, intervalMs: 1_000 });
-    await replaced(namespace, selector, pod, pods.length);
+    await replace(namespace, selector, pod, async () => {
+      // A budget may not allow it at once: kubectl drain asks again, too.
+      await eventually(() => namespace.evict(pod), { timeoutMs: REPLACED_MS, intervalMs: 1_000 });
+    });
   }
 }
 
@@ -41,9 +42,11 @@ export async function drainAndUncordon({ namespace, ingest, pipeline }: Release,
   for (const { name } of [ingest, pipeline]) await namespace.rolledOut(name);
 }
 
-/** Deletes a pod without any grace: its processes are killed. */
-export async function deleteByForce(namespace: Namespace, pod: string): Promise<void> {
-  await namespace.kubectl('delete', 'pod', pod, '--force', '--grace-period=0');
+/** Deletes a pod without grace, and waits for the one in its place. Kubernetes does not wait for the end of its processes. */
+export async function deleteByForce(namespace: Namespace, selector: string, pod: string): Promise<void> {
+  await replace(namespace, selector, pod, async () => {
+    await namespace.kubectl('delete', 'pod', pod, '--force', '--grace-period=0');
+  });
 }
 
 /**
@@ -56,22 +59,46 @@ export async function outOfMemory(namespace: Namespace, pod: string, container: 
   await namespace.kubectl('exec', pod, '-c', container, '--', 'sh', '-c', fill).catch(() => undefined);
 }
 
-/** Waits until that pod is gone (or has become another one of its name), and as many as before are ready. */
-export async function replaced(namespace: Namespace, selector: string, pod: string, count: number): Promise<void> {
-  const uid = (await namespace.podList(selector)).find(({ metadata }) => metadata.name === pod)?.metadata.uid;
+/** Ends a pod, and waits until it is gone (or has become another one of its name), and as many as before are ready. */
+async function replace(namespace: Namespace, selector: string, name: string, end: () => Promise<void>): Promise<void> {
+  const before = await namespace.podList(selector);
+  const uid = before.find(({ metadata }) => metadata.name === name)?.metadata.uid;
+  await end();
   await eventually(
     async () => {
       const pods = await namespace.podList(selector);
-      const ready = pods.filter(
-        ({ metadata, status }) =>
-          metadata.deletionTimestamp === undefined &&
-          status.containerStatuses?.length !== undefined &&
-          status.containerStatuses.every((container) => container.ready),
-      );
-      return ready.length >= count && !pods.some(({ metadata }) => metadata.uid === uid);
+      return pods.filter(isReady).length >= before.length && !pods.some(({ metadata }) => metadata.uid === uid);
     },
     { timeoutMs: REPLACED_MS, intervalMs: 300 },
   );
+}
+
+function isReady({ metadata, status }: PodState): boolean {
+  const containers = status.containerStatuses ?? [];
+  return metadata.deletionTimestamp === undefined && containers.length > 0 && containers.every(({ ready }) => ready);
+}
+
+/** The pod of ingest that has the most connections, and how many. Kept connections are not spread evenly. */
+export async function busiest(namespace: Namespace, { selector, container }: Workload, port: number): Promise<Busiest> {
+  // A line of /proc/net/tcp: the local address and port, the remote one, and the state (01: established), in hex.
+  const established = new RegExp(
+    `^\\s*\\d+: \\w+:${port.toString(16).toUpperCase().padStart(4, '0')} \\w+:\\w+ 01 `,
+    'gm',
+  );
+  const pods = await Promise.all(
+    (await namespace.podList(selector)).filter(isReady).map(async (pod) => {
+      const table = await namespace.kubectl('exec', pod.metadata.name, '-c', container, '--', 'cat', '/proc/net/tcp');
+      return { pod, connections: [...table.matchAll(established)].length };
+    }),
+  );
+  const [first] = pods.toSorted((a, b) => b.connections - a.connections);
+  if (first === undefined || first.connections === 0) throw new Error('no pod of ingest has a connection');
+  return first;
+}
+
+export interface Busiest {
+  readonly pod: PodState;
+  readonly connections: number;
 }
 
 /** Waits until a container of the pod has been started again, and is ready. Resolves to why it ended before. */

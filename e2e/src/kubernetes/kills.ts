@@ -1,12 +1,13 @@
 import { distributed, type Workload } from './chart.ts';
 import { Connections } from './connections.ts';
-import { deleteByForce, outOfMemory, replaced, restarted } from './disruptions.ts';
+import { busiest, deleteByForce, outOfMemory, restarted } from './disruptions.ts';
 import { describeFailures, failuresOfKill } from './failures.ts';
 import { during } from './load.ts';
 import type { Subject } from './parts.ts';
 import { type Scene, gently, underLoad } from './scene.ts';
 
 const INGESTS = 2;
+const PORT = 8080;
 
 /** Everything that kills pods. */
 export const kills: Subject = {
@@ -15,17 +16,15 @@ export const kills: Subject = {
   run: (part, setup) =>
     underLoad(part, setup, distributed({ ingest: { replicas: INGESTS } }), async (scene) => {
       const { namespace, release } = scene;
-      const connections = new Connections(8080);
+      const connections = new Connections(PORT);
       try {
         await killIngest(scene, connections, 'kubectl delete pod --force', async (pod) => {
-          await deleteByForce(namespace, pod);
-          await replaced(namespace, release.ingest.selector, pod, INGESTS);
+          await deleteByForce(namespace, release.ingest.selector, pod);
         });
         await killIngest(scene, connections, 'OOM kill', async (pod) => oom(scene, release.ingest, pod));
         const [first = ''] = await namespace.pods(release.pipeline.selector);
         await gently(scene, 'kubectl delete pod --force of batcher and uploader', async () => {
-          await deleteByForce(namespace, first);
-          await replaced(namespace, release.pipeline.selector, first, 1);
+          await deleteByForce(namespace, release.pipeline.selector, first);
         });
         await gently(scene, 'OOM kill of the batcher', async () => oom(scene, release.pipeline, first));
       } finally {
@@ -41,19 +40,19 @@ async function killIngest(
   kill: (pod: string) => Promise<void>,
 ): Promise<void> {
   await part.step(`${what} of an ingest: only what was in flight on it fails`, async () => {
-    const [victim] = await namespace.podList(release.ingest.selector);
+    const { pod, connections: open } = await busiest(namespace, release.ingest, PORT);
     const [producers] = await namespace.podList('app=load');
-    if (victim === undefined || producers === undefined) throw new Error('there is no pod to kill');
-    const window = await during(loads, () => kill(victim.metadata.name));
-    const addresses = { podIp: victim.status.podIP ?? '', client: producers.status.podIP ?? '' };
+    const window = await during(loads, () => kill(pod.metadata.name));
+    const addresses = { podIp: pod.status.podIP ?? '', client: producers?.status.podIP ?? '' };
     const { inFlight, refused, others } = failuresOfKill(
       window,
       addresses,
-      connections.failed === '' ? connections : null,
+      connections.problem === null ? connections : null,
     );
     if (others.length > 0) throw new Error(describeFailures(others, window.requests));
-    const how = connections.failed === '' ? 'by the table of connections of the node' : 'by the time of their failure';
-    return `${inFlight.length} in flight, ${how}; ${refused.length} connections refused; ${window.requests} requests`;
+    const how =
+      connections.problem === null ? 'by the table of connections of the node' : 'by the time of their failure';
+    return `${inFlight.length} in flight on ${open} connections, ${how}; ${refused.length} connections refused; ${window.requests} requests`;
   });
 }
 

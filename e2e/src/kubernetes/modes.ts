@@ -1,5 +1,5 @@
 import { merge, Release, TO_TEST_S3, type Values, WITH_BUNDLED_REDIS } from './chart.ts';
-import { deleteByForce, replaced } from './disruptions.ts';
+import { deleteByForce } from './disruptions.ts';
 import { describeFailures } from './failures.ts';
 import { startS3, type Setup } from './helpers.ts';
 import { during } from './load.ts';
@@ -21,8 +21,7 @@ export const allInOne: Subject = {
         const selector = 'app.kubernetes.io/component=all-in-one';
         const [pod = ''] = await namespace.pods(selector);
         const { requests, failures } = await during(loads, async () => {
-          await deleteByForce(namespace, pod);
-          await replaced(namespace, selector, pod, 1);
+          await deleteByForce(namespace, selector, pod);
         });
         return failures.length === 0 ? `0 of ${requests} requests failed` : describeFailures(failures, requests);
       });
