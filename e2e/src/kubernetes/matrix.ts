@@ -42,6 +42,7 @@ export const matrix: Subject = {
         });
       }
       for (const file of valuesIn(setup, 'wrong')) await refused(part, setup, file);
+      await replaces(part, setup);
     } finally {
       await run('kubectl', ['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--wait=false']);
     }
@@ -119,6 +120,22 @@ async function refused(part: Part, setup: Setup, file: string): Promise<void> {
     const [, said = ''] = /(Error: [^]*)/.exec((error as Error).message) ?? [];
     part.check(what, name !== '' && said.includes(name), said.split('\n').find((line) => line.includes(name)) ?? said);
   }
+}
+
+/** A live key changes the ConfigMap alone, which the sink reads again; any other replaces the pods. */
+async function replaces(part: Part, setup: Setup): Promise<void> {
+  const podsWith = async (setting: string): Promise<string> => {
+    const settings = ['mode=distributed', 'redis.bundled.enabled=true', 'redis.bundled.password=p', setting];
+    const rendered = await run('helm', ['template', 'sink', chartOf(setup), '--set', settings.join(',')]);
+    return JSON.stringify(objectsIn(rendered).filter(({ kind }) => ['Deployment', 'StatefulSet'].includes(kind)));
+  };
+  const [before, live, other] = [
+    await podsWith('config.flush_size=1000'),
+    await podsWith('config.flush_size=2000'),
+    await podsWith('config.sink_name=other'),
+  ];
+  part.check('a changed live key replaces no pod', live === before, 'flush_size');
+  part.check('another one does', other !== before, 'sink_name');
 }
 
 function chartOf({ root }: Setup): string {
