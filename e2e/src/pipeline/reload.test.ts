@@ -1,11 +1,11 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LivePath, livePaths } from '@sink/config';
-import { eventually, temporaryDirectory } from '@sink/testing';
-import { afterEach, expect, it } from 'vitest';
+import { eventually, freePort, startProcess, temporaryDirectory } from '@sink/testing';
+import { afterEach, expect, it, onTestFinished } from 'vitest';
 import { FAULTLESS, judge } from '../harness/oracle.ts';
 import { Pipeline, type Service } from '../harness/pipeline.ts';
-import { Producers } from '../harness/producer.ts';
+import { Producers, tryOf } from '../harness/producer.ts';
 import { Random } from '../random.ts';
 
 let pipeline: Pipeline | undefined;
@@ -14,6 +14,7 @@ afterEach(async () => {
   pipeline = undefined;
 });
 
+const MAIN = join(import.meta.dirname, '../../../apps/sink/src/main.ts');
 const RELOADS = 200;
 const MIB = 1024 * 1024;
 
@@ -98,5 +99,92 @@ it(
     expect(await judge(sink, producers)).toMatchObject(FAULTLESS);
     const objects = await sink.objects();
     console.log(`reload: ${producers.acknowledgedTries} events in ${objects.size} objects, after ${RELOADS} reloads`);
+  },
+);
+
+it(
+  'the whole sink on `sink reload`: its services and workers take what is in force, also those that are killed while the file is broken',
+  { timeout: 300_000 },
+  async () => {
+    const seed = Date.now() % 1_000_000;
+    const random = new Random(seed);
+    const path = join(temporaryDirectory('reload'), 'config.yml');
+    const dataDir = temporaryDirectory('whole');
+    const [port, opsPort] = [await freePort(), await freePort()];
+    const fixed = `port: ${port}\ningest: {workers: 2}\n`;
+    const live = (): string =>
+      livePaths
+        .filter((key) => !['compression', 'log_level'].includes(key))
+        .map((key) => `${key}: ${VALUES[key](random)}\n`)
+        .join('');
+    writeFileSync(path, `${fixed}${live()}`);
+    const env = {
+      CONNECTOR_CONFIG: path,
+      SINK_DATA_DIR: dataDir,
+      SINK_HOST: '127.0.0.1',
+      SINK_INGEST_OPS_PORT: String(opsPort),
+      SINK_BATCHER_OPS_PORT: String(await freePort()),
+      SINK_UPLOADER_OPS_PORT: String(await freePort()),
+      npm_lifecycle_event: undefined,
+    };
+    const sink = await startProcess({ command: process.execPath, args: [MAIN], env });
+    onTestFinished(() => sink.kill('SIGTERM').then(() => undefined));
+    await sink.waitFor(/"msg":"ready: post CloudEvents to/, { timeoutMs: 60_000 });
+    const reload = async (): Promise<{ code: number | null; output: string }> => {
+      const command = await startProcess({ command: process.execPath, args: [MAIN, 'reload'], env });
+      const { code } = await command.exited;
+      return { code, output: command.output() };
+    };
+
+    const producers = new Producers(() => [{ name: 'sink', url: `http://127.0.0.1:${port}` }], 8);
+    for (let round = 1; round <= 8; round++) {
+      writeFileSync(path, `${fixed}${live()}`);
+      expect(await reload(), `seed ${seed}`).toMatchObject({
+        code: 0,
+        output: expect.stringContaining('flush_size: ') as string,
+      });
+      await producers.acknowledgedMore(50);
+    }
+    writeFileSync(path, `${fixed}${live()}sink_name: other\nlanes: 3\n`);
+    expect((await reload()).code).toBe(2);
+    expect([...producers.statuses.keys()]).toEqual([202]);
+
+    writeFileSync(path, 'a: [');
+    expect(await reload()).toMatchObject({
+      code: 78,
+      output: expect.stringContaining('neither YAML nor JSON') as string,
+    });
+    const all = await fetch(`http://127.0.0.1:${port}/readyz?all`);
+    const { warnings } = (await all.json()) as { warnings: Record<string, string> };
+    expect(all.status).toBe(200);
+    expect(warnings['config_pending_restart']).toBe('sink_name, lanes');
+    expect(warnings['config_rejected']).toContain('neither YAML nor JSON');
+    const pids = (text: RegExp): number[] => [...sink.output().matchAll(text)].map(([, pid]) => Number(pid));
+    for (const started of [
+      /"service":"batcher","pid":(\d+),.*"msg":"started"/g,
+      /"service":"ingest","pid":(\d+),.*"msg":"taking events"/g,
+    ]) {
+      const before = pids(started).length;
+      process.kill(pids(started).at(-1) ?? 0, 'SIGKILL');
+      await eventually(() => expect(pids(started).length).toBeGreaterThan(before), { timeoutMs: 30_000 });
+    }
+    await producers.acknowledgedMore(200);
+    await producers.stop();
+    const metrics = await (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text();
+    expect(metrics).toContain('sink_config_rejected 1');
+    expect(metrics).toContain('sink_config_pending_restart{key="lanes"} 1');
+    expect(await sink.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+
+    const objects = join(dataDir, 'objects');
+    const files = readdirSync(objects, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.ndjson'),
+    );
+    const stored = files
+      .flatMap((name) => readFileSync(join(objects, name), 'utf8').split('\n').slice(0, -1))
+      .map((line) => tryOf(JSON.parse(line) as Record<string, unknown>));
+    expect(new Set(stored).size).toBe(stored.length);
+    const acknowledged = [...producers.tries].filter(([, { acknowledged: at }]) => at !== null).map(([name]) => name);
+    const missing = acknowledged.filter((name) => !stored.includes(name));
+    expect(missing).toEqual([]);
   },
 );

@@ -10,7 +10,7 @@ import { resolveBucket } from './resolve-bucket.ts';
 import { resolveRedis } from './resolve-redis.ts';
 import { resolveConfig } from './resolve.ts';
 import { proxyPasswords, redisSecrets, secretsIn } from './secrets-in.ts';
-import { readSettings, settings } from './settings.ts';
+import { plainConfig, type PlainConfig, readSettings, settings } from './settings.ts';
 import type { RedisSettings, SinkConfig } from './sink-config.ts';
 
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -99,12 +99,16 @@ export function loadSources(sources: ConfigSources): LoadedConfig {
   return { config: deepFreeze(config), file: { path: file.path, values }, given: merged };
 }
 
-/** Where `data_dir` is, also of a configuration that has mistakes. Absolute. */
-export function findDataDirectory(sources: ConfigSources): string {
+/**
+ * What can be said of a configuration that may have mistakes: keys with a wrong value, or all of a file that cannot be
+ * parsed, count as not given. For a tool that has to find a sink that runs.
+ */
+export function loadLeniently(sources: ConfigSources): PlainConfig & { readonly dataDir: string } {
   const { layer } = readFile(sources, sources.readText ?? readTextFile);
-  const given = mergeLayers([layer, environmentLayer(sources.env)]).get('data_dir')?.value;
-  const isUsable = given !== undefined && settings.data_dir.schema.safeParse(given).success;
-  return resolve(readSettings(isUsable ? { data_dir: given } : {}).data_dir);
+  const given = mergeLayers([layer, environmentLayer(sources.env)]);
+  const valid = [...given].filter(([path, { value }]) => settings[path].schema.safeParse(value).success);
+  const read = readSettings(Object.fromEntries(valid.map(([path, { value }]) => [path, value])));
+  return { ...plainConfig(read), dataDir: resolve(read.data_dir) };
 }
 
 function readFile(

@@ -11,6 +11,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { limitCommands } from './connect.ts';
 import { Connections, settingsOf, whenReady } from './test/connections.ts';
 
 let server: RedisServer;
@@ -76,6 +77,15 @@ test.each(ROLES)('a blackholed %s connection times out, and a new one takes its 
     proxy.cut();
     proxy.blackhole(false);
     await eventually(async () => expect(await redis.ping()).toBe('PONG'));
+  });
+});
+
+test('a connection takes another time limit from its next call on', async () => {
+  await behindProxy(async (proxy) => {
+    const redis = await connections.ready(proxy, 'append', { commandTimeoutMs: 60_000 });
+    limitCommands(redis, 200);
+    proxy.blackhole(true);
+    await expect(redis.ping()).rejects.toThrow('timed out');
   });
 });
 

@@ -55,7 +55,7 @@ export class ConfigReload {
   /** Reloads the file whenever it has changed. */
   async watchUntil(ended: AbortSignal): Promise<void> {
     let seen: string | null = null;
-    while (!ended.aborted) {
+    for (;;) {
       await this.#ports.clock.sleep(seen === null ? LOOK_EVERY_MS : SETTLED_AFTER_MS, ended);
       if (ended.aborted) return;
       const changed = this.#inForce.changedText();

@@ -10,11 +10,16 @@ async function openFile(batcher: { readonly openFiles: () => number }): Promise<
   await eventually(() => expect(batcher.openFiles()).toBe(1));
 }
 
+/** What was appended before is in its file when a chunk after it has one. */
+async function filled(batcher: { readonly openFiles: () => number }): Promise<void> {
+  await world.append(1, { partition: '2026/11/23/12' });
+  await eventually(() => expect(batcher.openFiles()).toBe(2));
+}
+
 test('a lower flush_size closes a file that has more events already, and limits the next ones', async () => {
   const batcher = world.batcher({ flushSize: 100 });
-  await openFile(batcher);
-  await world.append(7);
-  await eventually(async () => expect(await world.pending()).toBe(2));
+  await world.append(8);
+  await filled(batcher);
   batcher.change({ flushSize: 5 });
   await eventually(async () => expect(await world.counts()).toEqual([8]));
   await world.append(10);
@@ -22,14 +27,14 @@ test('a lower flush_size closes a file that has more events already, and limits 
   batcher.change({ flushSize: 6 });
   await world.append(6);
   await eventually(async () => expect(await world.counts()).toEqual([8, 5, 5, 6]));
-  expect(await world.sealedEvents()).toEqual(world.everyEvent);
   await batcher.stop();
+  expect(await world.sealedEvents()).toEqual(world.everyEvent);
 });
 
 test('a lower flush_bytes does the same', async () => {
   const batcher = world.batcher({ flushBytes: 1_000 });
   await world.append(3, { lines: ['a'.repeat(30), 'b'.repeat(30), 'c'.repeat(30)] });
-  await eventually(() => expect(batcher.openFiles()).toBe(1));
+  await filled(batcher);
   batcher.change({ flushBytes: 62 });
   await eventually(async () => expect(await world.counts()).toEqual([3]));
   await world.append(2, { lines: ['d'.repeat(30), 'e'.repeat(30)] });

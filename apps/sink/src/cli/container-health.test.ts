@@ -1,4 +1,4 @@
-import { loadConfig } from '@sink/config';
+import { loadConfig, loadLeniently } from '@sink/config';
 import { describe, expect, it } from 'vitest';
 import { commandOfContainer, readinessUrl } from './container-health.ts';
 
@@ -27,5 +27,12 @@ describe('the health check of the image', () => {
     expect(readinessUrl(config, 'ingest')).toBe('http://localhost:9000/readyz');
     expect(readinessUrl(config, 'batcher')).toBe('http://localhost:9002/readyz');
     expect(readinessUrl(config, 'uploader')).toBe('http://localhost:9003/readyz');
+  });
+
+  it('finds the sink that works on with the configuration in force, while its file has mistakes', () => {
+    const at = (text: string): string =>
+      readinessUrl(loadLeniently({ file: '/c.yml', env: {}, readText: () => ({ text }) }), 'all');
+    expect(at('port: 9000\nflush_size: none\nno_key: 1\n')).toBe('http://localhost:9000/readyz?all');
+    expect(at('port: 9000\na: [')).toBe('http://localhost:8080/readyz?all');
   });
 });

@@ -33,7 +33,10 @@ export function commandOfContainer(cmdline: string): ContainerCommand {
  * The address that says whether the command can do its work. For the whole sink the port of ingest answers, asked for all
  * services: nothing takes traffic away from an unhealthy container here, and nothing else shows its problems.
  */
-export function readinessUrl(config: SinkConfig, role: ContainerCommand['role']): string {
+export function readinessUrl(
+  config: Pick<SinkConfig, 'host' | 'port' | 'batcherOpsPort' | 'uploaderOpsPort'>,
+  role: ContainerCommand['role'],
+): string {
   const port = {
     all: config.port,
     ingest: config.port,

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
-import { type Environment, findDataDirectory } from '@sink/config';
+import { type Environment, loadLeniently } from '@sink/config';
 import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from '@sink/runtime';
 import { type ReloadAnswer, reloadSocket } from '../supervisor/follow-config.ts';
 
@@ -20,7 +20,7 @@ export interface ReloadOptions {
  * Resolves to the exit code: 0 all of it is in force, 2 a part waits, 78 the file is refused, 1 no sink answers.
  */
 export async function reload({ configFile, env, write, writeError }: ReloadOptions): Promise<number> {
-  const dataDir = findDataDirectory(configFile === null ? { env } : { file: configFile, env });
+  const { dataDir } = loadLeniently(configFile === null ? { env } : { file: configFile, env });
   const answer = await ask(reloadSocket(dataDir));
   if (typeof answer === 'string') {
     writeError(
