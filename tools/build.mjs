@@ -60,6 +60,16 @@ const options = {
           kind === 'dynamic-import' ? { path: path.replace(/\.ts$/, '.js'), external: true } : undefined,
         ),
     },
+    {
+      // The supervisor has no metrics of its own. The package does not say that loading it has no effect.
+      name: 'metrics only where they are used',
+      setup: ({ onResolve, resolve: resolveBy }) =>
+        onResolve({ filter: /^prom-client$/ }, async ({ path, pluginData, ...from }) =>
+          pluginData === 'asked'
+            ? undefined
+            : { ...(await resolveBy(path, { ...from, pluginData: 'asked' })), sideEffects: false },
+        ),
+    },
   ],
 };
 // One by one: a module that two of them share would also hold what only the other needs.
