@@ -1,5 +1,4 @@
 export { readObjectLines } from './read-objects.ts';
 export { reportJson, reportText } from './report.ts';
-export { rangeOf } from './time-range.ts';
 export type { TimeRange } from './time-range.ts';
 export { verify } from './verify.ts';
