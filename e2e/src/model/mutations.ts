@@ -160,6 +160,11 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     shows: /UNLISTED/,
   },
   {
+    name: 'a manifest is written although a failover has lost its list',
+    edits: [{ rule: 'manifest.still-drawn', to: '' }],
+    shows: /LISTED TWICE/,
+  },
+  {
     name: "a manifest's key does not contain its content hash",
     edits: [{ rule: 'manifest.key-content', to: '' }],
     shows: /key with two contents/,

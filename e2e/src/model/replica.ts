@@ -7,6 +7,7 @@ export class Replica {
   /** What the replica has while it lags, by key; null: everything. */
   #dumps: Map<string, unknown> | null = null;
   #failovers = 0;
+  #newest: string | null = null;
   /** Connections that wrote something the replica does not have. */
   readonly #ahead = new Set<object>();
 
@@ -19,13 +20,23 @@ export class Replica {
     return this.#dumps !== null;
   }
 
+  /** The name of the last script whose writes the replica lacks, until it is asked for; null: there was none since. */
+  takeNewest(): string | null {
+    const newest = this.#newest;
+    this.#newest = null;
+    return newest;
+  }
+
   /** Runs a script for a connection. WAIT covers only what that connection wrote, so a script that writes nothing does not count. */
   async run(connection: object, one: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     if (!this.lags) return this.#redis.run(one, keys, args);
     const answer = await this.#redis.run(countingWrites(one), keys, args);
     if (!Array.isArray(answer)) return answer;
     const [wrote, own = null] = answer as unknown[];
-    if (wrote === 1) this.#ahead.add(connection);
+    if (wrote === 1) {
+      this.#ahead.add(connection);
+      this.#newest = one.name;
+    }
     return own;
   }
 

@@ -32,9 +32,17 @@ const RETIRE_AT_ONCE_MS = -1;
 const HARM = [1, 0.3, 0.1];
 /** Of the steps in which a replica lags: long enough for a seal that it lacks to become an object. */
 const FAILS_OVER = 0.003;
+/** The same for so many steps after a manifest was drawn up, because it is written soon after that. */
+const DRAWN_STEPS = 40;
+const FAILS_OVER_DRAWN = 0.05;
 /** PUTs and marks in the time of the lag after which a failover comes at the latest. */
 const KEPT_MAX = 8;
 const QUIET_STEPS_MAX = 40_000;
+/** One of eight worlds, in which a failover is sure to come, and probably between the list of a manifest and its PUT. */
+function losesLists(seed: number): boolean {
+  return seed % 8 === 5;
+}
+
 /** What Redis answers to a script that it cannot compile, or that names a variable which does not exist. */
 const NO_LUA = /compiling script|nonexistent global/;
 /** Worlds in which Redis as a whole crashes or is full; the others may share one. */
@@ -59,7 +67,15 @@ export async function runSeed(seed: number, redis: WorldRedis, options: SeedOpti
   if (faults === undefined) throw new Error(`the world of seed ${seed} needs a Redis to itself`);
   const oracle = new Oracle();
   const shared: Shared = {
-    ...{ random, redis: compiling(redis.port, oracle), faults, oracle, ids: 0, full: false },
+    ...{
+      random,
+      redis: compiling(redis.port, oracle),
+      faults,
+      oracle,
+      ids: 0,
+      full: false,
+      losesLists: losesLists(seed),
+    },
     scheduler: new Scheduler(random, FAULTS, options.trace ?? null),
     bucket: new Bucket((violation) => oracle.violate(violation)),
   };
@@ -98,6 +114,7 @@ interface Shared {
   ids: number;
   /** Redis is at maxmemory. */
   full: boolean;
+  readonly losesLists: boolean;
 }
 
 async function rage(shared: Shared, sinks: readonly Sink[]): Promise<void> {
@@ -166,6 +183,8 @@ class Sink {
   readonly #lagsAtStep: number | null;
   /** The number of things kept (`#kept`) at which a lagging replica becomes the primary. */
   #failsOverAt = 0;
+  /** When a manifest was last drawn up that the replica lacks. */
+  #drawnAtStep = -Infinity;
   #failovers = 0;
   #submissions = 0;
   #submissionsMax: number;
@@ -180,9 +199,11 @@ class Sink {
     this.#redis = shared.redis;
     this.#scheduler = scheduler;
     this.#oracle = oracle;
+    const failsOver = shared.losesLists;
     this.#submissionsMax = 20 + random.below(25);
-    this.#harm = random.pick(HARM) ?? 1;
-    this.#lagsAtStep = random.chance(0.5) ? 200 + random.below(600) : null;
+    this.#harm = failsOver ? Math.min(...HARM) : (random.pick(HARM) ?? 1);
+    this.#lagsAtStep =
+      failsOver || random.chance(0.5) ? (failsOver ? 100 : 200) + random.below(failsOver ? 400 : 600) : null;
     this.#fillsDisks = random.chance(0.2);
     const hosts = 1 + random.below(3);
     const damaging = random.chance(0.3);
@@ -196,9 +217,9 @@ class Sink {
       consumers: new Map(),
       flushSize: 3 + random.below(5),
       dedupe: random.chance(0.3),
-      manifests: random.chance(0.4),
+      manifests: failsOver || random.chance(0.4),
       replica: new Replica(this.#redis, sinkName),
-      barrier: { waitaof: false, replicas: random.chance(0.5) ? 1 : 0, timeoutMs: 0 },
+      barrier: { waitaof: false, replicas: failsOver || random.chance(0.5) ? 1 : 0, timeoutMs: 0 },
       failovers: () => this.#failovers,
       newId: (kind) => `${kind}-${shared.ids++}`,
       crash: (actor, error) => {
@@ -275,7 +296,10 @@ class Sink {
       await replica.lag();
     }
     if (!replica.lags) return;
-    const due = this.#kept >= this.#failsOverAt || (waits && this.#random.chance(FAILS_OVER));
+    if (replica.takeNewest() === 'drawManifest') this.#drawnAtStep = step;
+    const isDrawn = this.#shared.losesLists && step - this.#drawnAtStep <= DRAWN_STEPS;
+    const chance = isDrawn ? FAILS_OVER_DRAWN : FAILS_OVER;
+    const due = this.#kept >= this.#failsOverAt || (waits && this.#random.chance(chance));
     if (due && !this.#shared.full) return this.#switchOver();
     if (!waits) for (const { actor } of this.#ingests) actor.pausedSteps = 2;
   }

@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises';
 import { UNLISTED_MAX } from '@sink/domain';
-import { IoredisPort } from '@sink/lane';
+import { IoredisPort, type RedisPort } from '@sink/lane';
 import { createObjectStore } from '@sink/objects';
 import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
 import { eventually } from '@sink/testing';
@@ -34,6 +34,37 @@ async function putAside(partition: string, receipts: Record<string, string>, lan
 function receiptJson(id: string): string {
   const numbers = { count: 1, bytes: 1, objectBytes: 1, acceptedAtMs: 1, sealedAtMs: 1, storedAtMs: 1 };
   return JSON.stringify({ v: 1, id, key: `object-${id}`, etag: '"e"', sha256: 'abc', ...numbers });
+}
+
+/** Runs `test`, which starts writers of manifests, each over a port of its own, and stops them. */
+async function writing(
+  test: (write: (sweepRedis: RedisPort, how?: { replicas?: number; lines?: string[] }) => void) => Promise<void>,
+): Promise<void> {
+  const config = world.config();
+  const store = createObjectStore(config.bucket, { ifNoneMatch: config.ifNoneMatch });
+  const stop = new AbortController();
+  const writers: Promise<void>[] = [];
+  try {
+    await test((sweepRedis, { replicas = 0, lines = [] } = {}) => {
+      const ports = {
+        ...{ sweepRedis, store, readiness: new Readiness(), clock: systemClock },
+        timeout: (ms: number) => AbortSignal.timeout(ms),
+        metrics: new UploaderMetrics(new Registry()),
+        log: createLogger({
+          ...{ service: 'uploader', level: 'debug' },
+          destination: { write: (line) => void lines.push(line) },
+        }),
+      };
+      const barrier = { waitaof: false, replicas, timeoutMs: 50 };
+      const times = { uploadTimeoutMs: 5_000, sweepEveryMs: 10, manifestGraceMs: 0 };
+      const manifests = new Manifests(ports, { sinkName: SINK, lanes: 1, prefix: '', barrier, ...times });
+      writers.push(manifests.writeUntil(stop.signal));
+    });
+  } finally {
+    stop.abort();
+    await Promise.all(writers);
+    store.close();
+  }
 }
 
 const PUT_MANIFEST = { operation: 'PutObject', keyPattern: '_manifest' } as const;
@@ -153,49 +184,45 @@ describe('what holds a manifest back', () => {
   test('invariant 4: durability that is not reached; nothing is put', async () => {
     await world.batcherLane().open('abcd');
     await putAside('2026/11/23/10', { s1: receiptJson('s1') });
-    const readiness = new Readiness();
-    const config = world.config();
-    const store = createObjectStore(config.bucket, { ifNoneMatch: config.ifNoneMatch });
-    const stop = new AbortController();
     const lines: string[] = [];
-    const write = async (replicas: number): Promise<void> =>
-      new Manifests(
-        {
-          sweepRedis: new IoredisPort(world.admin),
-          store,
-          readiness,
-          clock: systemClock,
-          timeout: (ms) => AbortSignal.timeout(ms),
-          metrics: new UploaderMetrics(new Registry()),
-          log: createLogger({
-            ...{ service: 'uploader', level: 'debug' },
-            destination: { write: (line) => void lines.push(line) },
-          }),
-        },
-        {
-          sinkName: SINK,
-          lanes: 1,
-          prefix: '',
-          barrier: { waitaof: false, replicas, timeoutMs: 50 },
-          uploadTimeoutMs: 5_000,
-          sweepEveryMs: 10,
-          manifestGraceMs: 0,
-        },
-      ).writeUntil(stop.signal);
-    try {
-      const withoutReplica = write(1);
+    await writing(async (write) => {
+      write(new IoredisPort(world.admin), { replicas: 1, lines });
       const refused = (): boolean => lines.some((line) => line.includes('NOTDURABLE'));
       await eventually(() => expect(refused() || world.s3.requests().length > 0).toBe(true));
       expect(world.s3.requests()).toEqual([]);
       expect(await world.admin.hget(world.lane().keys.unlisted, '2026/11/23/10')).toBe('1');
-      const durable = write(0);
+      write(new IoredisPort(world.admin));
       await eventually(() => expect(listedKeys()).toEqual(['object-s1']));
-      stop.abort();
-      await Promise.all([withoutReplica, durable]);
-    } finally {
-      stop.abort();
-      store.close();
-    }
+    });
+  });
+
+  test('a list that a failover has lost: what is drawn up then lists more, and no object is listed twice', async () => {
+    await world.batcherLane().open('abcd');
+    const partition = '2026/11/23/10';
+    await putAside(partition, { s1: receiptJson('s1') });
+    const redis = new IoredisPort(world.admin);
+    const ofPartition = `${world.lane().keys.unlisted}:${partition}`;
+    const listing = `${ofPartition}:listing`;
+    let isFormer = true;
+    await writing(async (write) => {
+      write({
+        run: (...step) => redis.run(...step),
+        callBuffer: (...command) => redis.callBuffer(...command),
+        call: async (command, args, key) => {
+          const answer = await redis.call(command, args, key);
+          // The new master has not seen that it was drawn up, and gets one more object.
+          if (isFormer && command === 'HGETALL' && args[0] === listing) {
+            isFormer = false;
+            await world.admin.rename(listing, ofPartition);
+            await world.admin.hdel(ofPartition, '');
+            await putAside(partition, { s1: receiptJson('s1'), s2: receiptJson('s2') });
+          }
+          return answer;
+        },
+      });
+      await eventually(nothingWaits);
+    });
+    expect(listedKeys().sort()).toEqual(['object-s1', 'object-s2']);
   });
 
   test('a lane without a uid: no key would say whose the manifest is', async () => {

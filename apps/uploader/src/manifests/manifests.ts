@@ -147,7 +147,7 @@ export class Manifests {
     // As with seals (invariant 4): a decision that Redis could still lose is not written to the bucket.
     assertReached(await lane.reachedAfterWrite(barrier), 'writing a manifest'); // rule: manifest.barrier
     // A failover before the barrier may have lost the decision, and the barrier does not show that.
-    if (!(await lane.isDrawn(drawn))) return;
+    if (!(await lane.isDrawn(drawn))) return; // rule: manifest.still-drawn
     const laneUid = await lane.uid();
     // A key without the uid could be another sink's.
     if (laneUid === null) throw new UnexpectedAnswer(`writing a manifest: the uid of lane ${lane.number}`, laneUid);
