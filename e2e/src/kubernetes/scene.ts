@@ -60,6 +60,7 @@ export async function underLoad(
     try {
       await disturb({ part, namespace, s3, release, load, loads });
     } finally {
+      await s3.back();
       await judgeRun(part, loads, s3);
     }
   });
