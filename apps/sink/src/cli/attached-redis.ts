@@ -45,9 +45,15 @@ export async function attachRedis(config: SinkConfig, env: Environment, signal: 
     }
   } catch (error) {
     if (!(error instanceof DataDirectoryInUse)) throw error;
+    // Its Redis listens on 127.0.0.1, which is another one in another container.
+    if (error.isElsewhere) {
+      const where = 'the sink of this data_dir runs in another container, or on another host';
+      throw new StartError('data_dir_in_use', `${where}: run this command there (docker exec, kubectl exec)`, {
+        cause: error,
+      });
+    }
     const running = readLastRedis(directory);
-    // Redis listens on 127.0.0.1, which is another one in another container.
-    if (running === null || error.isElsewhere) throw error;
+    if (running === null) throw error;
     return { url: `redis://:${running.password}@127.0.0.1:${running.port}`, release: async () => undefined };
   }
 }
