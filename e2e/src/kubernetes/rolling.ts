@@ -10,6 +10,10 @@ export const rolling: Subject = {
   run: (part, setup) =>
     underLoad(part, setup, distributed(), async (scene) => {
       const { namespace, release } = scene;
+      const before = await namespace.pods(release.selector);
+      await gently(scene, 'helm upgrade of a live key', () => release.upgrade({ config: { flush_size: 500 } }));
+      const after = await namespace.pods(release.selector);
+      part.check('it replaces no pod', String(after) === String(before), after.join(', '));
       await gently(scene, 'helm upgrade to another image', () => release.upgrade({}, setup.nextImage));
       await gently(scene, 'helm rollback', () => release.rollback());
       await gently(scene, 'eviction of each ingest', () => evictEach(namespace, release.ingest));
