@@ -61,7 +61,8 @@ export async function outOfMemory(namespace: Namespace, pod: string, container: 
 
 /** Ends a pod, and waits until it is gone (or has become another one of its name), and as many as before are ready. */
 async function replace(namespace: Namespace, selector: string, name: string, end: () => Promise<void>): Promise<void> {
-  const before = await namespace.podList(selector);
+  // Pods that are being deleted are still in the list.
+  const before = (await namespace.podList(selector)).filter(isReady);
   const uid = before.find(({ metadata }) => metadata.name === name)?.metadata.uid;
   await end();
   await eventually(
