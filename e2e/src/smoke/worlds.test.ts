@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { replayOf, runModel } from '../model/run-model.ts';
 
-const WORLDS = 300;
+const WORLDS = 200;
 /** Fresh in each run, and beyond the seeds of src/model/model.test.ts: runs add up to new worlds. */
 const FROM = 10_000 + Math.floor(Math.random() * 1_000_000_000);
 
