@@ -48,3 +48,12 @@ test('when the server stops, none waits any more', () => {
   expect(answered).toHaveLength(200);
   expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
 });
+
+test('no more than a thousand wait: each holds a connection', () => {
+  const { answered, refuse } = setup();
+  refuse(0, 5_000);
+  expect(answered).toHaveLength(4_000);
+  expect(answered.at(-1)).toBe(3_999);
+  vi.advanceTimersByTime(1_000);
+  expect(answered).toHaveLength(4_020);
+});

@@ -2,6 +2,8 @@ const TICK_MS = 50;
 /** So many are refused at once, and from then on 20 a second. */
 const AT_ONCE = 50;
 const PER_TICK = 1;
+/** Beyond so many, the one that waits longest is answered at once: each holds a connection. */
+const WAITING_MAX = 1_000;
 
 /**
  * The pace at which large bodies that found no room, or came too slowly, get their answer. A client that is refused comes
@@ -29,8 +31,8 @@ export class RefusalPace {
 
   #answer(): void {
     for (const answer of this.#waiting) {
-      if (this.#now <= 0 && !this.#isOver()) return;
-      this.#now -= 1;
+      if (this.#now <= 0 && this.#waiting.size <= WAITING_MAX && !this.#isOver()) return;
+      this.#now = Math.max(0, this.#now - 1);
       this.#waiting.delete(answer);
       answer();
     }
