@@ -19,8 +19,8 @@ import { Tally } from './tally.mjs';
 
 const RUN_FILE = join(root, '.nx', 'cache', 'run.json');
 const ESLINT_CACHE = join(root, '.cache', 'eslint.json');
-/** The proof measures times of whole sinks, and has the machine to itself. */
-const PARALLEL = '--parallel=2';
+/** More than two cores: tests wait for processes, intervals and files. */
+const PARALLEL = '--parallel=3';
 
 const { values, positionals } = parseArgs({
   options: { base: { type: 'string', default: 'main' } },
@@ -42,6 +42,7 @@ const TIERS = {
     tally.check('sync:check', (await nx(['sync:check'])).code === 0);
     await Promise.all([checks('.'), targets(['run-many', '-t', 'typecheck', 'test', 'smoke', PARALLEL])]);
   },
+  // It measures times of whole sinks, and has the machine to itself.
   proof: () => targets(['run-many', '-t', 'proof', '--parallel=1']),
 };
 

@@ -1,3 +1,11 @@
 import { suite } from '../../vitest.suite.ts';
 
-export default suite(import.meta.dirname, { wholeSinks: { filesAtOnce: 2 } });
+export default suite(import.meta.dirname, {
+  wholeSinks: { filesAtOnce: 2 },
+  tiers: {
+    files: {
+      proof: ['src/bundles.test.ts', 'src/cli/run-tool.test.ts', 'src/supervisor/two-on-one-volume.test.ts'],
+    },
+    rest: 'test',
+  },
+});
