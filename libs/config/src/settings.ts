@@ -66,7 +66,7 @@ const intake = {
     0,
     600_000,
     '0s',
-    'How long ingest goes on receiving after it was asked to stop: it is not ready, and each answer ends its connection, so that load balancers and clients leave before the port closes. In Kubernetes 5 s let no request fail. At most half of `stop_grace`, to which it counts.',
+    'How long ingest goes on receiving after it was asked to stop: it is not ready, and each answer ends its connection, so that load balancers and clients leave before the port closes. In Kubernetes, 5 s are enough. At most half of `stop_grace`, to which it counts.',
   ),
   hold_max: duration(
     0,
