@@ -5,7 +5,17 @@ import jsonc from 'jsonc-eslint-parser';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['**/out/**', '**/dist/**', '**/node_modules/**', '**/.nx/**', '**/vitest.config.ts', 'vitest.suite.ts'] },
+  {
+    ignores: [
+      '.cache/',
+      '**/out/**',
+      '**/dist/**',
+      '**/node_modules/**',
+      '**/.nx/**',
+      '**/vitest.config.ts',
+      'vitest.suite.ts',
+    ],
+  },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
