@@ -9,7 +9,7 @@
  * before. Without either nothing is shown, and it exits with 1. SINK_IMAGE names an image that the nodes have or can pull
  * (SINK_NEXT_IMAGE: another one to upgrade to): then none is built. Without it KUBECONFIG has to name a kind cluster.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findCluster } from './kubernetes/cluster.mjs';
@@ -34,6 +34,7 @@ try {
 } catch (error) {
   say(error instanceof SetupError ? error.message : error.stack);
   process.exitCode = 1;
+  countFailure();
 } finally {
   for (const release of releasers.reverse()) await release();
 }
@@ -60,4 +61,12 @@ async function schemasFor(cluster) {
 async function show(command, args, env) {
   const { code } = await run(command, args, { env, show: true, timeoutMs: null });
   process.exitCode = code ?? 1;
+}
+
+/** What cannot begin fails in the count of .ci/run, too. */
+function countFailure() {
+  const file = process.env.SUITE_TALLY;
+  if (!file || !existsSync(file)) return;
+  const { passed, failed } = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ passed, failed: failed + 1 }));
 }

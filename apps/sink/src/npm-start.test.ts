@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { eventually, freePort, type ManagedProcess, startProcess, temporaryDirectory } from '@sink/testing';
+import { eventually, type ManagedProcess, startProcess, temporaryDirectory } from '@sink/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { freePorts } from './test/free-ports.ts';
 import { type RunningProcess, runningProcesses } from './test/processes.ts';
 
 const execute = promisify(execFile);
@@ -14,10 +15,7 @@ async function environment(dataDir: string): Promise<Record<string, string>> {
   return {
     NODE_ENV: 'production',
     SINK_DATA_DIR: dataDir,
-    SINK_PORT: String(await freePort()),
-    SINK_INGEST_OPS_PORT: String(await freePort()),
-    SINK_BATCHER_OPS_PORT: String(await freePort()),
-    SINK_UPLOADER_OPS_PORT: String(await freePort()),
+    ...(await freePorts()),
   };
 }
 

@@ -4,6 +4,7 @@ import { BatcherLane, IoredisPort } from '@sink/lane';
 import { eventually, freePort, startProcess, startRedis, startS3, temporaryDirectory } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
+import { freePorts } from '../test/free-ports.ts';
 
 test("tools read the sink's own Redis, whether it runs or not", async () => {
   const env = {
@@ -11,10 +12,7 @@ test("tools read the sink's own Redis, whether it runs or not", async () => {
     npm_lifecycle_event: undefined,
     SINK_HOST: '127.0.0.1',
     SINK_DATA_DIR: temporaryDirectory('tools'),
-    SINK_PORT: String(await freePort()),
-    SINK_INGEST_OPS_PORT: String(await freePort()),
-    SINK_BATCHER_OPS_PORT: String(await freePort()),
-    SINK_UPLOADER_OPS_PORT: String(await freePort()),
+    ...(await freePorts()),
   };
   const run = async (args: readonly string[]) => {
     const main = fileURLToPath(new URL('../main.ts', import.meta.url));

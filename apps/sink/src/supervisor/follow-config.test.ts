@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { freePort, startProcess, temporaryDirectory } from '@sink/testing';
+import { startProcess, temporaryDirectory } from '@sink/testing';
 import { expect, test } from 'vitest';
+import { freePorts } from '../test/free-ports.ts';
 
 const SUPERVISOR = fileURLToPath(new URL('../test/sink-main.ts', import.meta.url));
 const SINK = fileURLToPath(new URL('../main.ts', import.meta.url));
@@ -33,10 +34,7 @@ test('`sink reload` says what is in force, what waits and what is refused; servi
     CONNECTOR_CONFIG: file,
     SINK_DATA_DIR: dataDir,
     SINK_HOST: '127.0.0.1',
-    SINK_PORT: String(await freePort()),
-    SINK_INGEST_OPS_PORT: String(await freePort()),
-    SINK_BATCHER_OPS_PORT: String(await freePort()),
-    SINK_UPLOADER_OPS_PORT: String(await freePort()),
+    ...(await freePorts()),
   };
   writeFileSync(file, 'flush_size: 10\n');
   expect(await sinkReload(env)).toMatchObject({

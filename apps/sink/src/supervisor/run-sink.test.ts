@@ -4,12 +4,13 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BatcherLane, IngestLane, IoredisPort } from '@sink/lane';
-import { eventually, freePort, type ManagedProcess, startProcess, temporaryDirectory } from '@sink/testing';
+import { eventually, type ManagedProcess, startProcess, temporaryDirectory } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { processCommand } from '../own-redis/process-identity.ts';
 import { readLastRedis } from '../own-redis/redis-conf.ts';
 import { runningProcesses } from '../test/processes.ts';
+import { freePorts } from '../test/free-ports.ts';
 
 const READY = /"msg":"ready: post CloudEvents to/;
 
@@ -28,10 +29,7 @@ async function setup(env: Readonly<Record<string, string>> = {}): Promise<Setup>
       npm_lifecycle_event: undefined,
       SINK_DATA_DIR: dataDir,
       SINK_HOST: '127.0.0.1',
-      SINK_PORT: String(await freePort()),
-      SINK_INGEST_OPS_PORT: String(await freePort()),
-      SINK_BATCHER_OPS_PORT: String(await freePort()),
-      SINK_UPLOADER_OPS_PORT: String(await freePort()),
+      ...(await freePorts()),
       ...env,
     },
   };

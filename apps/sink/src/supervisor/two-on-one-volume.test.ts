@@ -1,13 +1,14 @@
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { eventually, freePort, type ManagedProcess, startProcess, temporaryDirectory } from '@sink/testing';
+import { eventually, type ManagedProcess, startProcess, temporaryDirectory } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
 import { parseHolder } from '../own-redis/lock-holder.ts';
 import { readLastRedis } from '../own-redis/redis-conf.ts';
 import { askRedis } from '../own-redis/redis-console.ts';
 import { canMakeContainers, type Container, startContainer } from '../test/container.ts';
 import { type RunningProcess, runningProcesses } from '../test/processes.ts';
+import { freePorts } from '../test/free-ports.ts';
 
 const READY = /"msg":"ready: post CloudEvents to/;
 const MAIN = fileURLToPath(new URL('../test/sink-main.ts', import.meta.url));
@@ -24,10 +25,7 @@ async function environment(dataDir: string): Promise<Readonly<Record<string, str
     SCRIPT_LOCK_TIMES: LOCK_TIMES,
     SINK_DATA_DIR: dataDir,
     SINK_HOST: '127.0.0.1',
-    SINK_PORT: String(await freePort()),
-    SINK_INGEST_OPS_PORT: String(await freePort()),
-    SINK_BATCHER_OPS_PORT: String(await freePort()),
-    SINK_UPLOADER_OPS_PORT: String(await freePort()),
+    ...(await freePorts()),
   };
 }
 
