@@ -27,7 +27,17 @@ export function decodeMessage(
   if (contentType === null || !hasCloudEventsPrefix(contentType)) {
     return [decodeBinary(rawHeaders, contentType, body, decoding)];
   }
+  return isBatchType(contentType) ? decodeBatch(body, decoding) : decodeStructured(body, decoding);
+}
 
+/** Whether the message says that it is a batch. @throws MessageError as `decodeMessage` does for its Content-Type */
+export function isBatch(rawHeaders: readonly string[]): boolean {
+  const contentType = findContentType(rawHeaders);
+  return contentType !== null && hasCloudEventsPrefix(contentType) && isBatchType(contentType);
+}
+
+/** @param contentType that begins as one of CloudEvents */
+function isBatchType(contentType: string): boolean {
   const mediaType = parseMediaType(contentType);
   const essence = mediaType?.essence;
   if (mediaType === null || (essence !== STRUCTURED_JSON && essence !== BATCHED_JSON)) {
@@ -36,7 +46,7 @@ export function decodeMessage(
   if (!isUtf8Charset(mediaType.charset)) {
     throw new MessageError('charset', `Content-Type ${shown(contentType)}: CloudEvents in JSON must be UTF-8`);
   }
-  return essence === BATCHED_JSON ? decodeBatch(body, decoding) : decodeStructured(body, decoding);
+  return essence === BATCHED_JSON;
 }
 
 /** Null if there is none or it is empty. */

@@ -163,7 +163,7 @@ export function membersOf(text: string, start = 0): Member[] {
   while (text.charCodeAt(at) === QUOTE) {
     const nameEnd = stringEnd(text, at);
     const valueAt = skipWhitespace(text, skipWhitespace(text, nameEnd) + 1);
-    const end = memberEnd(text, valueAt);
+    const end = valueEnd(text, valueAt);
     const nameText = text.slice(at, nameEnd);
     members.push({ name: String(JSON.parse(nameText)), nameText, text: text.slice(valueAt, end).trimEnd() });
     if (text.charCodeAt(end) === CLOSE_BRACE) break;
@@ -172,8 +172,8 @@ export function membersOf(text: string, start = 0): Member[] {
   return members;
 }
 
-/** Index of the comma or brace that ends the member whose value starts at `at`. */
-function memberEnd(text: string, at: number): number {
+/** Index of the comma, brace or bracket that ends the member, or the element, whose value starts at `at`. */
+export function valueEnd(text: string, at: number): number {
   let depth = 0;
   let next = at;
   while (next < text.length) {
@@ -182,12 +182,12 @@ function memberEnd(text: string, at: number): number {
       next = stringEnd(text, next);
       continue;
     }
-    if (depth === 0 && (character === COMMA || character === CLOSE_BRACE)) return next;
+    if (depth === 0 && (character === COMMA || character === CLOSE_BRACE || character === CLOSE_BRACKET)) return next;
     if (character === OPEN_BRACE || character === OPEN_BRACKET) depth++;
     if (character === CLOSE_BRACE || character === CLOSE_BRACKET) depth--;
     next++;
   }
-  throw new Error('scanning JSON: a member without end');
+  throw new Error('scanning JSON: a value without end');
 }
 
 /**

@@ -15,10 +15,20 @@ export function decodeStructured(body: Buffer, decoding: Decoding): string[] {
 
 /** The same, slower, for events that need not be plain. @throws MessageError */
 export function decodeAnyStructured(body: Buffer, decoding: Decoding = DEFAULT_DECODING): string[] {
+  return [readAnyEvent(body, decoding).line];
+}
+
+/** One element of a batch, apart from the others. @throws MessageError */
+export function readElement(bytes: Buffer, decoding: Decoding): Pick<JsonEvent, 'line' | 'version'> {
+  const line = plainEvent(bytes, decoding.traceparent);
+  return line === null ? readAnyEvent(bytes, decoding) : { line, version: '1.0' };
+}
+
+function readAnyEvent(body: Buffer, decoding: Decoding): JsonEvent {
   const { text, value } = parseJson(body, 'the event');
-  const { line } = readJsonEvent(text, skipWhitespace(text, 0), value, decoding);
+  const event = readJsonEvent(text, skipWhitespace(text, 0), value, decoding);
   tellTraceparent(value, 0, decoding);
-  return [line];
+  return event;
 }
 
 /**
@@ -41,7 +51,7 @@ export function decodeAnyBatch(body: Buffer, decoding: Decoding = DEFAULT_DECODI
     try {
       const event = readJsonEvent(text, skipWhitespace(text, at), element, decoding);
       if (event.version !== (events[0] ?? event).version) {
-        throw new MessageError('batch', 'specversion must be the same in all events of a batch');
+        throw anotherVersion();
       }
       events.push(event);
       at = skipWhitespace(text, event.end) + 1; // The comma, or the bracket that ends the batch.
@@ -52,6 +62,10 @@ export function decodeAnyBatch(body: Buffer, decoding: Decoding = DEFAULT_DECODI
   }
   for (const [index, element] of elements.entries()) tellTraceparent(element, index, decoding);
   return events.map(({ line }) => line);
+}
+
+export function anotherVersion(): MessageError {
+  return new MessageError('batch', 'specversion must be the same in all events of a batch');
 }
 
 function tellTraceparent(event: unknown, index: number, { traceparent }: Decoding): void {
