@@ -5,7 +5,7 @@ export { livePaths, whyRestart } from './changes.ts';
 export type { LivePath } from './changes.ts';
 export { ConfigInForce } from './in-force.ts';
 export type { HandedConfig, Reloaded } from './in-force.ts';
-export { loadConfig, loadLeniently } from './load.ts';
+export { loadConfig, loadLeniently, readTextFile } from './load.ts';
 export { ConfigError, describeProblem } from './problems.ts';
 export type { ConfigProblem } from './problems.ts';
 export type { Durability, RedisSettings, RedisTarget, RedisTls, SinkConfig } from './sink-config.ts';

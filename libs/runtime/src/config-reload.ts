@@ -3,14 +3,13 @@ import { ConfigError, describeProblem, whyRestart } from '@sink/config';
 import type { Clock } from './clock.ts';
 import type { Readiness } from './health.ts';
 import type { Logger } from './logger.ts';
+import { watchUntil } from './watched-file.ts';
 
 /**
  * How often the file is looked at. A ConfigMap changes by a symlink, a file on a network by no event at all: so its
  * content is read, which takes some 50 µs.
  */
 const LOOK_EVERY_MS = 2_000;
-/** What this much later is still the same is written to its end. */
-const SETTLED_AFTER_MS = 250;
 /** More mistakes than these are only counted where a text has to be short. */
 const SHOWN_MISTAKES_MAX = 10;
 
@@ -54,16 +53,9 @@ export class ConfigReload {
 
   /** Reloads the file whenever it has changed. */
   async watchUntil(ended: AbortSignal): Promise<void> {
-    let seen: string | null = null;
-    for (;;) {
-      await this.#ports.clock.sleep(seen === null ? LOOK_EVERY_MS : SETTLED_AFTER_MS, ended);
-      if (ended.aborted) return;
-      const changed = this.#inForce.changedText();
-      if (changed !== null && changed === seen) {
-        await this.reload();
-        seen = null;
-      } else seen = changed;
-    }
+    const look = (): string | null => this.#inForce.changedText();
+    const take = (): Promise<ReloadReport> => this.reload();
+    await watchUntil(ended, { everyMs: LOOK_EVERY_MS, look, take }, this.#ports.clock);
   }
 
   async #reload(): Promise<ReloadReport> {

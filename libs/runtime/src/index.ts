@@ -26,4 +26,6 @@ export { hasControllingTerminal } from './terminal.ts';
 export { makePrivateDirectory, privateUmask, tightenDirectory, writePrivateFile } from './private-directory.ts';
 export { childStopGrace, trimHeap, usableMemoryBytes } from './process.ts';
 export { transientStorage } from './transient-storage.ts';
+export { WatchedFiles } from './watched-file.ts';
+export type { FileContent } from './watched-file.ts';
 export { WorkerReports } from './worker-reports.ts';
