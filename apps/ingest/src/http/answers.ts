@@ -3,6 +3,7 @@ import { MessageError } from '@sink/cloudevents';
 import { assertNever } from '@sink/domain';
 import type { AppendOutcome } from '../commit/appender.ts';
 import type { RefusalReason } from '../metrics.ts';
+import { TAKEN_CODINGS } from './content-coding.ts';
 
 /** The answer of a request that gets no 2xx. `message` is one short line: brokers keep it beside a dead-lettered event. */
 export interface Refusal {
@@ -46,8 +47,8 @@ export function unknownEncoding(header: string): Refusal {
   return {
     status: 415,
     reason: 'content_encoding',
-    message: `Content-Encoding ${JSON.stringify(header.slice(0, 60))}: only gzip and identity are taken`,
-    headers: { 'Accept-Encoding': 'gzip, identity' },
+    message: `Content-Encoding ${JSON.stringify(header.slice(0, 60))}: only one of ${TAKEN_CODINGS} is taken`,
+    headers: { 'Accept-Encoding': TAKEN_CODINGS },
   };
 }
 
@@ -60,8 +61,9 @@ export function unknownTransferCoding(header: string): Refusal {
   };
 }
 
-export function badGzip(problem: string): Refusal {
-  return { status: 400, reason: 'compressed_data', message: `the body is no valid gzip: ${problem || 'damaged'}` };
+export function badCompression(coding: string, problem: string): Refusal {
+  const message = `the body is no valid ${coding}: ${problem || 'damaged'}`;
+  return { status: 400, reason: 'compressed_data', message };
 }
 
 /** The answer to a message that cannot be decoded. Any other error than MessageError is our bug: the producer retries. */

@@ -1,20 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { promisify } from 'node:util';
-import { gunzip as gunzipCallback } from 'node:zlib';
 import type { Admission, Arrival } from './admission.ts';
-import { badGzip, bodyTooLarge, NO_ROOM, TOO_SLOW, unknownEncoding, unknownTransferCoding } from './answers.ts';
+import { badCompression, bodyTooLarge, NO_ROOM, TOO_SLOW, unknownEncoding, unknownTransferCoding } from './answers.ts';
 import type { Refusal } from './answers.ts';
-
-const gunzip = promisify(gunzipCallback);
+import { contentCoding, type ContentCoding, inflateBody, likelyInflatedBytes } from './content-coding.ts';
 
 /** A body takes room for so much before it is read, and in such steps as it grows. */
 const STEP_BYTES = 16_384;
 /** Node reads this much of a body by itself, before a listener asks for it. */
 const READ_AHEAD_BYTES = 65_536;
-const INFLATE_CHUNK_BYTES_MIN = 1024;
-const INFLATE_CHUNK_BYTES_MAX = 1024 * 1024;
-/** Header and trailer of an empty gzip member: a shorter body is no gzip. */
-const GZIP_BYTES_MIN = 18;
 
 /**
  * The body without Content-Encoding, and how long the request waited for room, in milliseconds. The receiver calls `release`
@@ -44,14 +37,14 @@ export function receiveBody(
   maxBodyBytes: number,
   done: (received: Received) => void,
 ): void {
-  const encoding = contentEncoding(req.headers['content-encoding']);
-  if (encoding === null) {
+  const coding = contentCoding(req.headers['content-encoding']);
+  if (coding === null) {
     done({ kind: 'refused', refusal: unknownEncoding(req.headers['content-encoding'] ?? '') });
     return;
   }
-  const coding = req.headers['transfer-encoding'];
-  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
-    done({ kind: 'refused', refusal: unknownTransferCoding(coding) });
+  const transferCoding = req.headers['transfer-encoding'];
+  if (transferCoding !== undefined && transferCoding.toLowerCase() !== 'chunked') {
+    done({ kind: 'refused', refusal: unknownTransferCoding(transferCoding) });
     return;
   }
   const length = req.headers['content-length'];
@@ -59,18 +52,7 @@ export function receiveBody(
     done({ kind: 'refused', refusal: bodyTooLarge(maxBodyBytes) });
     return;
   }
-  new Reception(req, res, admission, maxBodyBytes, encoding, done).begin();
-}
-
-/** Null: an unknown coding, or more than one. */
-function contentEncoding(header: string | undefined): 'identity' | 'gzip' | null {
-  if (header === undefined) return 'identity';
-  const codings = header
-    .split(',')
-    .map((coding) => coding.trim().toLowerCase())
-    .filter((coding) => coding !== '' && coding !== 'identity');
-  if (codings.length === 0) return 'identity';
-  return codings.length === 1 && (codings[0] === 'gzip' || codings[0] === 'x-gzip') ? 'gzip' : null;
+  new Reception(req, res, admission, maxBodyBytes, coding, done).begin();
 }
 
 type StopWaiting = () => void;
@@ -99,12 +81,12 @@ const SETTLED: State = { kind: 'settled' };
  * | state     | does                                           | until                                                       |
  * | --------- | ---------------------------------------------- | ----------------------------------------------------------- |
  * | waiting   | waits for room, and reads nothing              | there is room: reading                                      |
- * | reading   | reads the body; waits for room when it grows   | the whole body is there: inflating if it is gzip            |
+ * | reading   | reads the body; waits for room when it grows   | the whole body is there: inflating if it is compressed      |
  * | inflating | inflates; waits for room when it grows         | it is inflated                                              |
  * | settled   | nothing: `done` was called                     |                                                             |
  *
- * It settles with the body after reading or inflating; with a refusal in any state: no room in time, too large, too slow, no
- * gzip; and as gone when the client leaves while it waits or reads.
+ * It settles with the body after reading or inflating; with a refusal in any state: no room in time, too large, too slow,
+ * damaged; and as gone when the client leaves while it waits or reads.
  */
 class Reception implements Arrival {
   heldBytes = 0;
@@ -115,7 +97,7 @@ class Reception implements Arrival {
   readonly #res: ServerResponse;
   readonly #admission: Admission;
   readonly #maxBodyBytes: number;
-  readonly #encoding: 'identity' | 'gzip';
+  readonly #coding: ContentCoding;
   readonly #done: (received: Received) => void;
   #state: State = { kind: 'waiting', stopWaiting: null };
   /** How many bytes the body may have. */
@@ -128,14 +110,14 @@ class Reception implements Arrival {
     res: ServerResponse,
     admission: Admission,
     maxBodyBytes: number,
-    encoding: 'identity' | 'gzip',
+    coding: ContentCoding,
     done: (received: Received) => void,
   ) {
     this.#req = req;
     this.#res = res;
     this.#admission = admission;
     this.#maxBodyBytes = maxBodyBytes;
-    this.#encoding = encoding;
+    this.#coding = coding;
     this.#done = done;
   }
 
@@ -266,43 +248,29 @@ class Reception implements Arrival {
     const { chunks, receivedBytes } = state;
     const [first, second] = chunks;
     const body = second === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks, receivedBytes);
-    if (this.#encoding === 'gzip') this.#inflate(body);
-    else this.#settle({ kind: 'body', body, heldMs: this.#heldMs, release: () => this.#release() });
+    if (this.#coding === 'identity') this.#settleWith(body);
+    else this.#inflate(this.#coding, body);
   }
 
-  /**
-   * Inflates on Node's thread pool. The last four bytes of a gzip member give its inflated size; they can lie, so they bound
-   * the first try only.
-   */
-  #inflate(compressed: Buffer): void {
-    if (compressed.length < GZIP_BYTES_MIN) {
-      this.#refuse(badGzip('unexpected end of file'));
-      return;
-    }
+  /** Tries with room for the likely size first; a body that is larger is inflated once more. */
+  #inflate(coding: Exclude<ContentCoding, 'identity'>, compressed: Buffer): void {
     this.#endState();
     const state: State = { kind: 'inflating', stopWaiting: null };
     this.#state = state;
-    const declaredBytes = Math.min(compressed.readUInt32LE(compressed.length - 4), this.#maxBodyBytes);
-    this.#grow(state, declaredBytes, () => void this.#inflateWithin(state, compressed, declaredBytes));
+    const inflateWithin = async (roomBytes: number): Promise<void> => {
+      const inflated = await inflateBody(coding, compressed, roomBytes);
+      if (this.#state.kind !== 'inflating') return;
+      if (inflated.kind === 'inflated') this.#settleWith(inflated.body);
+      else if (inflated.kind === 'damaged') this.#refuse(badCompression(coding, inflated.problem));
+      else if (roomBytes >= this.#maxBodyBytes) this.#refuse(bodyTooLarge(this.#maxBodyBytes));
+      else this.#grow(state, this.#maxBodyBytes - roomBytes, () => void inflateWithin(this.#maxBodyBytes));
+    };
+    const likelyBytes = Math.min(likelyInflatedBytes(coding, compressed), this.#maxBodyBytes);
+    this.#grow(state, likelyBytes, () => void inflateWithin(likelyBytes));
   }
 
-  async #inflateWithin(
-    state: { stopWaiting: StopWaiting | null },
-    compressed: Buffer,
-    roomBytes: number,
-  ): Promise<void> {
-    const maxBytes = this.#maxBodyBytes;
-    const chunkSize = Math.min(Math.max(roomBytes + 1, INFLATE_CHUNK_BYTES_MIN), INFLATE_CHUNK_BYTES_MAX);
-    try {
-      const body = await gunzip(compressed, { maxOutputLength: Math.max(1, roomBytes), chunkSize });
-      this.#settle({ kind: 'body', body, heldMs: this.#heldMs, release: () => this.#release() });
-    } catch (error) {
-      if (this.#state.kind !== 'inflating') return;
-      const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (code !== 'ERR_BUFFER_TOO_LARGE') this.#refuse(badGzip(error instanceof Error ? error.message : ''));
-      else if (roomBytes >= maxBytes) this.#refuse(bodyTooLarge(maxBytes));
-      else this.#grow(state, maxBytes - roomBytes, () => void this.#inflateWithin(state, compressed, maxBytes));
-    }
+  #settleWith(body: Buffer): void {
+    this.#settle({ kind: 'body', body, heldMs: this.#heldMs, release: () => this.#release() });
   }
 
   #refuse(refusal: Refusal): void {
