@@ -80,5 +80,6 @@ export function ingestSettings(
     appendTimeoutMs: appendTimeoutMs(config.maxBodyBytes),
     attributeEncoding: config.attributeEncoding,
     malformedJson: config.malformedJson,
+    lenientContentType: config.lenientContentType,
   };
 }

@@ -32,6 +32,7 @@ const VALUES: Readonly<Record<LivePath, (random: Random) => string | number>> = 
   max_in_flight_bytes: (random) => between(random, 16 * MIB, 64 * MIB),
   keep_alive_timeout: (random) => `${between(random, 20, 100)}s`,
   attribute_encoding: (random) => one(random, ['auto', 'percent', 'raw']),
+  lenient_content_type: (random) => one(random, ['true', 'false']),
   malformed_json: (random) => one(random, ['store', 'refuse']),
   hold_max: (random) => `${between(random, 4_000, 10_000)}ms`,
   compression: (random) => one(random, ['none', 'gzip', 'zstd']),

@@ -45,6 +45,11 @@ export function decodeBinary(
   return `{${attributes.members},"datacontenttype":${JSON.stringify(value)}${dataMember}}`;
 }
 
+export function hasAttributeHeader(rawHeaders: readonly string[]): boolean {
+  for (let at = 0; at < rawHeaders.length; at += 2) if (isAttributeHeader(rawHeaders[at] ?? '')) return true;
+  return false;
+}
+
 function readAttributes(rawHeaders: readonly string[], { attributeEncoding, traceparent }: Decoding): HeaderAttributes {
   const names = new Set<string>();
   let members = '';

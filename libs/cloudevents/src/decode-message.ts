@@ -1,4 +1,4 @@
-import { decodeBinary } from './binary.ts';
+import { decodeBinary, hasAttributeHeader } from './binary.ts';
 import { DEFAULT_DECODING, type Decoding } from './decoding.ts';
 import { isUtf8Charset, parseMediaType } from './media-type.ts';
 import { MessageError, shown } from './message-error.ts';
@@ -7,6 +7,8 @@ import { decodeBatch, decodeStructured } from './structured.ts';
 const CLOUDEVENTS_PREFIX = 'application/cloudevents';
 const STRUCTURED_JSON = 'application/cloudevents+json';
 const BATCHED_JSON = 'application/cloudevents-batch+json';
+const OPEN_BRACKET = 0x5b;
+const SPACE = 0x20;
 const CONTENT_TYPE_CHARACTERS = 'content-type'.length;
 
 /**
@@ -25,7 +27,8 @@ export function decodeMessage(
 ): string[] {
   const contentType = findContentType(rawHeaders);
   if (contentType === null || !hasCloudEventsPrefix(contentType)) {
-    return [decodeBinary(rawHeaders, contentType, body, decoding)];
+    if (hasAttributeHeader(rawHeaders)) return [decodeBinary(rawHeaders, contentType, body, decoding)];
+    return decodeWithoutMode(contentType, body, decoding);
   }
   return isBatchType(contentType) ? decodeBatch(body, decoding) : decodeStructured(body, decoding);
 }
@@ -47,6 +50,24 @@ function isBatchType(contentType: string): boolean {
     throw new MessageError('charset', `Content-Type ${shown(contentType)}: CloudEvents in JSON must be UTF-8`);
   }
   return essence === BATCHED_JSON;
+}
+
+/**
+ * A message with neither a Content-Type of CloudEvents nor `ce-` headers: none of the content modes. Senders forget the
+ * Content-Type, and some cannot set it.
+ */
+function decodeWithoutMode(contentType: string | null, body: Buffer, decoding: Decoding): string[] {
+  const mediaType = contentType === null ? null : parseMediaType(contentType);
+  const isJson = mediaType?.essence === 'application/json' && isUtf8Charset(mediaType.charset);
+  if (isJson && decoding.lenientContentType) {
+    const isBatch = body[body.findIndex((byte) => byte > SPACE)] === OPEN_BRACKET;
+    return isBatch ? decodeBatch(body, decoding) : decodeStructured(body, decoding);
+  }
+  const given = contentType === null ? 'no Content-Type' : `Content-Type ${shown(contentType)}`;
+  throw new MessageError(
+    'content_type',
+    `${given} and no ce- headers: an event in JSON needs Content-Type ${STRUCTURED_JSON}, a batch ${BATCHED_JSON}`,
+  );
 }
 
 /** Null if there is none or it is empty. */

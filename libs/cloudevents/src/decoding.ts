@@ -5,6 +5,8 @@ export interface Decoding {
   readonly attributeEncoding: AttributeEncoding;
   /** What becomes of an event whose data is declared as JSON and is not, or has an unpaired surrogate. */
   readonly malformedJson: 'store' | 'refuse';
+  /** Whether `application/json` without `ce-` headers is read as a CloudEvent in JSON, or as a batch if it is an array. */
+  readonly lenientContentType: boolean;
   /** Called for each event whose data is kept as bytes for that reason. */
   readonly opaque: () => void;
   /**
@@ -20,5 +22,6 @@ export const TRACEPARENT = 'traceparent';
 export const DEFAULT_DECODING: Decoding = {
   attributeEncoding: 'auto',
   malformedJson: 'store',
+  lenientContentType: false,
   opaque: () => undefined,
 };

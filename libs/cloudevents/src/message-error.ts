@@ -1,7 +1,7 @@
 /**
  * The mistakes in messages. A closed set, because it is a metric label.
  *
- * - `content_type`: Content-Type or datacontenttype is not a media type (400)
+ * - `content_type`: Content-Type or datacontenttype is not a media type, or not that of any content mode (400)
  * - `event_format`: a CloudEvents format other than JSON (415)
  * - `charset`: CloudEvents JSON in a charset other than UTF-8 or US-ASCII (415)
  * - `utf8`: bytes that must be UTF-8 but are not (400)

@@ -35,6 +35,7 @@ export const CHANGES = {
   keep_alive_timeout: 'live',
   attribute_encoding: 'live',
   malformed_json: 'live',
+  lenient_content_type: 'live',
   stop_delay: { restart: 'what stops the sink has planned with it' },
   hold_max: 'live',
   bucket: STORE,

@@ -60,6 +60,7 @@ const OTHERS: Readonly<Record<LivePath, unknown>> = {
   keep_alive_timeout: '50s',
   attribute_encoding: 'raw',
   malformed_json: 'refuse',
+  lenient_content_type: true,
   hold_max: '1s',
   compression: 'gzip',
   compression_level: 9,

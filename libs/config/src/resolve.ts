@@ -37,6 +37,7 @@ export function resolveConfig(
     ...parts,
     ...(level === undefined || compression === 'none' ? {} : { compressionLevel: level }),
     manifests: settings.manifests ?? false,
+    lenientContentType: settings.lenient_content_type ?? false,
     spillAtBytes: spillAt(settings),
   };
 }

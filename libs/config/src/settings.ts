@@ -62,6 +62,9 @@ const intake = {
     'store',
     'What happens to an event whose data is declared as JSON and is not, or has an unpaired surrogate: its exact bytes are stored as `data_base64`, or it is refused with 400.',
   ),
+  lenient_content_type: optionalBoolean(
+    'Whether a body with `Content-Type: application/json` and without `ce-…` headers is taken as a CloudEvent in JSON, or as a batch if it is an array. Otherwise it is refused with 400. For senders that cannot set `application/cloudevents+json`. Default: false.',
+  ),
   stop_delay: duration(
     0,
     600_000,

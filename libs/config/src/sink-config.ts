@@ -108,6 +108,7 @@ export interface SinkConfig extends PlainConfig {
   readonly compressionLevel?: number;
   /** Whether each partition's objects are listed in an object of its own. */
   readonly manifests: boolean;
+  readonly lenientContentType: boolean;
   /** Null: the sink runs a Redis of its own. */
   readonly redis: RedisSettings | null;
   /**

@@ -32,6 +32,11 @@ test('limits, hold and decoding change for the next request on a connection that
   expect(await stored()).toBe('a%20b');
   ingest.change({ attributeEncoding: 'percent' });
   expect(await stored()).toBe('a b');
+
+  const mislabelled = event('1', { 'Content-Type': 'application/json' });
+  expect((await fetch(url, mislabelled)).status).toBe(400);
+  ingest.change({ lenientContentType: true });
+  expect((await fetch(url, mislabelled)).status).toBe(202);
 });
 
 test('a changed keep_alive_timeout is that of the next answer', async () => {

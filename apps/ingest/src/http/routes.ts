@@ -27,7 +27,7 @@ import { receiveBody, type ReceivedBody } from './receive.ts';
 import { RefusalPace } from './refusal-pace.ts';
 import { RequestSpans } from './request-span.ts';
 
-export interface RouteSettings extends Pick<Decoding, 'attributeEncoding' | 'malformedJson'> {
+export interface RouteSettings extends Pick<Decoding, 'attributeEncoding' | 'malformedJson' | 'lenientContentType'> {
   readonly maxBodyBytes: number;
   /** How long a request may wait in all: one that is read too late for that is refused at once. In milliseconds. */
   readonly holdMaxMs: number;
@@ -135,6 +135,9 @@ class EventRoute {
       },
       get malformedJson() {
         return settings.malformedJson;
+      },
+      get lenientContentType() {
+        return settings.lenientContentType;
       },
       opaque: () => void (this.#opaqueEvents += 1),
       traceparent: spans?.found,

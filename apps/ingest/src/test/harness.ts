@@ -94,6 +94,7 @@ export async function startIngest({
     maxHeaderBytes: 65_536,
     attributeEncoding: 'auto' as const,
     malformedJson: 'store' as const,
+    lenientContentType: false,
     maxInFlightBytes: 64 * 1024 * 1024,
     holdMaxMs: 4000,
     stopDelayMs: 0,
