@@ -1,4 +1,4 @@
-import type { AppendOutcome } from '@sink/ingest';
+import { type AppendOutcome, plainPart } from '@sink/ingest';
 import { GROUP, laneKeys, leaseKey, type RedisPort, spoolLease } from '@sink/lane';
 import { type Ingest, startIngest, type WorldParts } from './actors.ts';
 import { startBatcher } from './batcher-actor.ts';
@@ -395,7 +395,7 @@ class Sink {
       this.#scheduler.note(`${ingest.actor.name} answers ${outcome} for ${lines.join(' ')}`);
       if (outcome === 'stored') this.#oracle.acknowledge(lines);
     };
-    ingest.commit.appender.submit(lines, settled, 0);
+    ingest.commit.appender.submit([plainPart(lines)], settled, 0);
   }
 
   async #disturb(): Promise<void> {

@@ -1,22 +1,29 @@
+import { type Destination, isPlain } from './destination.ts';
+
 /**
- * A chunk holds the events for one partition that ingest gathered in one tick; it is one entry of a lane's stream.
- * It is the unit of group commit: one append and one fsync acknowledge many requests.
+ * A chunk holds the events for one destination that ingest gathered in one tick; it is one entry of a lane's stream.
+ * The append of one or several chunks is the unit of group commit: one append and one fsync acknowledge many requests.
  */
 
-/** Bytes of NDJSON in one chunk. From 1 MiB on, Redis needs a third more memory (size classes of its allocator). */
+/** Bytes of NDJSON in one append. From 1 MiB on, Redis needs a third more memory (size classes of its allocator). */
 export const CHUNK_BYTES_MAX = 1_000_000;
-/** Events in one chunk: limits the number of requests that ingest answers in one turn of its event loop. */
+/** Events in one append: limits the number of requests that ingest answers in one turn of its event loop. */
 export const CHUNK_EVENTS_MAX = 10_000;
-/** The version of the chunk's format. Chunks of a higher version are left unchanged for a newer release. */
+/** Chunks in one append: limits how long its script takes. */
+export const APPEND_ENTRIES_MAX = 1_000;
+/**
+ * The versions of the chunk's format. 1 is of the default route, with a slot of time as its path; 2 also names its route.
+ * Chunks of a higher version are left unchanged for a newer release.
+ */
 export const CHUNK_VERSION = 1;
+export const ROUTED_CHUNK_VERSION = 2;
 
 const LF = 0x0a;
 
 /** A chunk as it is read from the stream. */
-export interface Chunk {
+export interface Chunk extends Destination {
   /** The id of its stream entry. */
   readonly id: string;
-  readonly partition: string;
   /** Events, one line each. */
   readonly count: number;
   /** Unix time of acceptance, in milliseconds, by ingest's clock. */
@@ -32,6 +39,11 @@ export interface LineRun {
   readonly events: number;
   /** Where in the body the run ends (exclusive). */
   readonly endByte: number;
+}
+
+/** The version in which a chunk of this destination is written: the lowest that can say it, so that a rollback can read it. */
+export function chunkVersion(destination: Destination): typeof CHUNK_VERSION | typeof ROUTED_CHUNK_VERSION {
+  return isPlain(destination) ? CHUNK_VERSION : ROUTED_CHUNK_VERSION;
 }
 
 /** Whether the chunk `id` was appended before `other`: `milliseconds-number`, each of up to 64 bits. */

@@ -1,6 +1,18 @@
 export { assertNever } from './assert-never.ts';
-export { byteOfLine, CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX, CHUNK_VERSION, isOlderChunk, lineRun } from './chunk.ts';
+export {
+  APPEND_ENTRIES_MAX,
+  byteOfLine,
+  CHUNK_BYTES_MAX,
+  CHUNK_EVENTS_MAX,
+  CHUNK_VERSION,
+  chunkVersion,
+  isOlderChunk,
+  lineRun,
+  ROUTED_CHUNK_VERSION,
+} from './chunk.ts';
 export type { Chunk } from './chunk.ts';
+export { DEFAULT_ROUTE, destinationKey, isPlain, isRoute, isSafePath, QUARANTINE_ROUTE } from './destination.ts';
+export type { Destination } from './destination.ts';
 export { manifestContent, manifestKey, parseManifestKey, UNLISTED_MAX } from './manifest.ts';
 export type { Manifest } from './manifest.ts';
 export { contentType, isCompression, objectKey, parseObjectKey, prefixOfObjectKey } from './object-key.ts';

@@ -98,8 +98,8 @@ test('an unreadable spilled record is refused by every step that reads it, and l
 describe('entries of the stream that are not ours', () => {
   const good = { v: '1', p: '2026/11/23/10', n: '1', t: '1795430000000', b: '{}\n' };
   test.each([
-    ['a newer version', { ...good, v: '2' }, 'version 2 is not 1'],
-    ['no version', { hello: 'world' }, 'version missing is not 1'],
+    ['a newer version', { ...good, v: '3' }, 'version 3 is not 1 or 2'],
+    ['no version', { hello: 'world' }, 'version missing is not 1 or 2'],
     ['a partition that leads out of its folder', { ...good, p: '../../x' }, 'its partition is not a time slot'],
     ['no count', { ...good, n: '' }, 'its count is not a positive integer'],
     ['a count of zero', { ...good, n: '0' }, 'its count is not a positive integer'],

@@ -1,5 +1,13 @@
 /** Readers of Redis' replies: a reply is foreign input, and is parsed before it is used. */
-import { CHUNK_VERSION, type Chunk, partitionSpan } from '@sink/domain';
+import {
+  CHUNK_VERSION,
+  type Chunk,
+  DEFAULT_ROUTE,
+  isRoute,
+  isSafePath,
+  partitionSpan,
+  ROUTED_CHUNK_VERSION,
+} from '@sink/domain';
 import { UnexpectedAnswer } from './port.ts';
 
 export function asList(value: unknown): readonly unknown[] {
@@ -78,16 +86,21 @@ export function parseEntry(entry: unknown): StreamEntry {
   const fields = asFields(fieldsValue);
   const foreign = (problem: string): StreamEntry => ({ kind: 'foreign', id, problem });
   const version = asText(fields['v']);
-  if (version !== String(CHUNK_VERSION)) return foreign(`version ${version ?? 'missing'} is not ${CHUNK_VERSION}`);
-  const partition = asText(fields['p']);
+  const isRouted = version === String(ROUTED_CHUNK_VERSION);
+  if (!isRouted && version !== String(CHUNK_VERSION))
+    return foreign(`version ${version ?? 'missing'} is not ${CHUNK_VERSION} or ${ROUTED_CHUNK_VERSION}`);
+  const route = isRouted ? asText(fields['r']) : DEFAULT_ROUTE;
+  const path = asText(fields['p']);
   const count = asInteger(fields['n']);
   const acceptedAtMs = asInteger(fields['t']);
   const body = fields['b'];
-  if (partition === null || partitionSpan(partition) === null) return foreign('its partition is not a time slot');
+  if (route === null || !isRoute(route)) return foreign('its route is not the name of one');
+  if (path === null || !(isRouted ? isSafePath(path) : partitionSpan(path) !== null))
+    return foreign(isRouted ? 'its path is not safe' : 'its partition is not a time slot');
   if (count === null || count === 0) return foreign('its count is not a positive integer');
   if (acceptedAtMs === null) return foreign('its time of acceptance is not an integer');
   if (!Buffer.isBuffer(body) || body.at(-1) !== 0x0a) return foreign('its body does not end in LF');
   // Releases before tracing neither write nor read it. Whatever it is, the events are sound.
   const origins = asText(fields['o']);
-  return { kind: 'chunk', id, chunk: { id, partition, count, acceptedAtMs, body, origins } };
+  return { kind: 'chunk', id, chunk: { id, route, path, count, acceptedAtMs, body, origins } };
 }

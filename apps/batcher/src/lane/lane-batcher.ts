@@ -181,11 +181,11 @@ export class LaneBatcher {
     this.#held.add(chunk.id);
     this.#ports.room.took(chunk.body.length - byte);
     const cursor: ChunkCursor = { chunk, line: taken, byte };
-    const open = this.#open.of(chunk.partition);
+    const open = this.#open.of(chunk);
     // The events of one request may be in both chunks, the earlier ones in this.
     if (open?.isAfter(chunk.id) === true) await this.#close(open); // rule: segment.in-order
     while (cursor.line < chunk.count) {
-      const segment = this.#open.of(chunk.partition) ?? (await this.#openSegment(chunk));
+      const segment = this.#open.of(chunk) ?? (await this.#openSegment(chunk));
       const full = await segment.fill(cursor);
       if (segment.count === 0) return this.#abandonChunk(chunk.id, segment);
       if (full) await this.#close(segment);

@@ -1,4 +1,12 @@
-import { type Chunk, type Compression, isOlderChunk, lineRun, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
+import {
+  type Chunk,
+  type Compression,
+  type Destination,
+  isOlderChunk,
+  lineRun,
+  SEGMENT_SLICES_MAX,
+  type Slice,
+} from '@sink/domain';
 import type { SegmentWriter } from '@sink/spool';
 import type { SegmentOrigins } from '@sink/tracing';
 
@@ -26,7 +34,7 @@ export interface ChunkCursor {
 /** A segment that is being filled: its slices so far, and the file of their lines. */
 export class OpenSegment {
   readonly segmentId: string;
-  readonly partition: string;
+  readonly destination: Destination;
   readonly file: SegmentFileWriter;
   readonly format: SegmentFormat;
   /** Monotonic time. */
@@ -46,7 +54,7 @@ export class OpenSegment {
   constructor(
     segment: {
       readonly segmentId: string;
-      readonly partition: string;
+      readonly destination: Destination;
       readonly file: SegmentFileWriter;
       readonly format: SegmentFormat;
       readonly openedAtMs: number;
@@ -56,7 +64,7 @@ export class OpenSegment {
     limits: SegmentLimits,
   ) {
     this.segmentId = segment.segmentId;
-    this.partition = segment.partition;
+    this.destination = segment.destination;
     this.file = segment.file;
     this.format = segment.format;
     this.openedAtMs = segment.openedAtMs;

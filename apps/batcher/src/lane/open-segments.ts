@@ -1,4 +1,4 @@
-import { type Chunk, partitionSpan } from '@sink/domain';
+import { type Chunk, type Destination, destinationKey, partitionSpan } from '@sink/domain';
 import { SegmentOrigins } from '@sink/tracing';
 import type { BatcherSettings } from '../settings.ts';
 import type { LaneBatcherPorts } from './lane-batcher.ts';
@@ -7,7 +7,7 @@ import { OpenSegment, type SegmentLimits } from './open-segment.ts';
 /** Objects grow again by this factor with each one that is sealed, after a full disk. */
 const FLUSH_BYTES_GROWTH = 1.25;
 
-/** The segments of a lane that are being filled, one a partition, and when each is closed. */
+/** The segments of a lane that are being filled, one a destination, and when each is closed. */
 export class OpenSegments {
   readonly #ports: LaneBatcherPorts;
   readonly #settings: BatcherSettings;
@@ -42,8 +42,8 @@ export class OpenSegments {
     return [...this.#open.values()];
   }
 
-  of(partition: string): OpenSegment | undefined {
-    return this.#open.get(partition);
+  of(destination: Destination): OpenSegment | undefined {
+    return this.#open.get(destinationKey(destination));
   }
 
   /** The segment to close before another is opened; undefined if there may be one more. */
@@ -62,7 +62,7 @@ export class OpenSegments {
     return Math.max(0, Math.ceil(nextMs - this.#ports.clock.monotonicMs()));
   }
 
-  /** Opens a segment of the chunk's partition. It keeps its compression, whatever the settings say later. */
+  /** Opens a segment of the chunk's destination. It keeps its compression, whatever the settings say later. */
   async open(chunk: Chunk): Promise<OpenSegment> {
     const { clock, spool, ids, tracing } = this.#ports;
     const { compression, compressionLevel } = this.#settings;
@@ -73,17 +73,17 @@ export class OpenSegments {
     const format = { compression, compressionLevel };
     const origins = tracing ? new SegmentOrigins(tracing) : null;
     const segment = new OpenSegment(
-      { segmentId, partition: chunk.partition, file, format, openedAtMs, ageMs, origins },
+      { segmentId, destination: { route: chunk.route, path: chunk.path }, file, format, openedAtMs, ageMs, origins },
       this.#limits,
     );
-    this.#open.set(chunk.partition, segment);
+    this.#open.set(destinationKey(chunk), segment);
     this.#ports.events.opened(1);
     return segment;
   }
 
   /** The segment is not filled any more: the caller closes or discards it. */
   remove(segment: OpenSegment): void {
-    if (this.#open.delete(segment.partition)) this.#ports.events.opened(-1);
+    if (this.#open.delete(destinationKey(segment.destination))) this.#ports.events.opened(-1);
   }
 
   async discard(): Promise<void> {
@@ -110,7 +110,7 @@ export class OpenSegments {
     if (segment.isFull) return Number.NEGATIVE_INFINITY;
     // The interval counts from the first event; a clock that differs from ingest's can only move it within these bounds.
     const waitMs = Math.min(scheduledIntervalMs, Math.max(openMsMin, scheduledIntervalMs - segment.ageMs));
-    const endMs = partitionSpan(segment.partition)?.endMs ?? 0;
+    const endMs = partitionSpan(segment.destination.path)?.endMs ?? 0;
     const toEndMs = Math.max(0, endMs + partitionEndGraceMs - clock.wallMs());
     const endDueMs = Math.max(clock.monotonicMs() + toEndMs, segment.openedAtMs + partitionEndGraceMs);
     return Math.min(segment.openedAtMs + waitMs, endDueMs);

@@ -29,7 +29,7 @@ export class SealSpan {
         'messaging.operation.type': 'process',
         'messaging.destination.name': stream,
         'messaging.batch.message_count': segment.count,
-        'sink.partition': segment.partition,
+        'sink.partition': segment.destination.path,
         'sink.segment.id': segment.segmentId,
         'sink.segment.bytes': segment.bytes,
         'sink.segment.slices': segment.slices.length,

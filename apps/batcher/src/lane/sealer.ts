@@ -85,7 +85,7 @@ export class Sealer {
     const { compression, compressionLevel } = segment.format; // rule: segment.own-format
     const [first] = segment.slices;
     if (!first) throw new Error(`closing segment ${segment.segmentId}: it is empty`);
-    const { partition } = segment;
+    const { path: partition } = segment.destination;
     const { sha256 } = content;
     const record: SegmentRecord = {
       v: RECORD_VERSION,

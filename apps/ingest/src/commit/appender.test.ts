@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { type AppendOutcome, type EventAppender, FingerprintAppender } from './appender.ts';
+import { type AppendOutcome, type EventAppender, FingerprintAppender, type Part, plainPart } from './appender.ts';
 
 class Lane implements EventAppender {
   readonly lines: string[] = [];
   readonly waiting: ((outcome: AppendOutcome) => void)[] = [];
 
-  submit(lines: readonly string[], settled: (outcome: AppendOutcome) => void): void {
-    this.lines.push(...lines);
+  submit(parts: readonly Part[], settled: (outcome: AppendOutcome) => void): void {
+    this.lines.push(...parts.flatMap(({ lines }) => lines));
     this.waiting.push(settled);
   }
 }
@@ -19,7 +19,7 @@ function setup() {
   const lanes = [new Lane(), new Lane(), new Lane()];
   const outcomes: AppendOutcome[] = [];
   const submit = (lines: readonly string[]): void =>
-    new FingerprintAppender(lanes, fingerprint).submit(lines, (outcome) => outcomes.push(outcome), 0);
+    new FingerprintAppender(lanes, fingerprint).submit([plainPart(lines)], (outcome) => outcomes.push(outcome), 0);
   return { lanes, outcomes, submit };
 }
 

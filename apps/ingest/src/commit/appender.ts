@@ -1,3 +1,4 @@
+import { DEFAULT_ROUTE } from '@sink/domain';
 import type { SpanIdentity } from '@sink/tracing';
 
 /**
@@ -21,17 +22,33 @@ export type IsGone = () => boolean;
 
 export const neverGone: IsGone = () => false;
 
+/** What a request has for one destination. */
+export interface Part {
+  readonly route: string;
+  /** Null: the slot of the time of acceptance, in UTC. */
+  readonly path: string | null;
+  /** One event each: compact JSON, without LF. */
+  readonly lines: readonly string[];
+  /** With `dedupe_window`, events that were stored before are left out. Otherwise each line is stored, whatever it is. */
+  readonly dedupe: boolean;
+}
+
+/** Events that go the default way. */
+export function plainPart(lines: readonly string[]): Part {
+  return { route: DEFAULT_ROUTE, path: null, lines, dedupe: true };
+}
+
 /** Stores the events of requests. The HTTP side submits to one appender: a lane's GroupCommit, or one of the two below. */
 export interface EventAppender {
   /**
-   * Stores the lines (one CloudEvent each, compact JSON without LF) and calls `settle` exactly once. While Redis is away or
-   * full the appender holds them, up to `holdMaxMs`, and then settles with the reason. Never throws.
+   * Stores all parts of a request, or none unless it is larger than one append, and calls `settle` exactly once. While Redis
+   * is away or full the appender holds them, up to `holdMaxMs`, and then settles with the reason. Never throws.
    *
    * @param heldMs how long the request has waited already, in milliseconds: that is part of its `holdMaxMs`
-   * @param isGone asked just before the lines are sent: those of a client that has left are not stored
+   * @param isGone asked just before the parts are sent: those of a client that has left are not stored
    * @param span of the request, if it is sampled
    */
-  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone, span?: SpanIdentity | null): void;
+  submit(parts: readonly Part[], settle: Settle, heldMs: number, isGone?: IsGone, span?: SpanIdentity | null): void;
 }
 
 /** Gives submissions to the lanes in turn. A request stays whole, so its events are accepted or refused together. */
@@ -43,11 +60,11 @@ export class RoundRobinAppender implements EventAppender {
     this.#lanes = lanes;
   }
 
-  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone, span?: SpanIdentity | null): void {
+  submit(parts: readonly Part[], settle: Settle, heldMs: number, isGone?: IsGone, span?: SpanIdentity | null): void {
     this.#next = (this.#next + 1) % this.#lanes.length;
     const lane = this.#lanes[this.#next];
     if (!lane) throw new Error('submitting events: there is no lane');
-    lane.submit(lines, settle, heldMs, isGone, span); // next: group-commit.ts
+    lane.submit(parts, settle, heldMs, isGone, span); // next: group-commit.ts
   }
 }
 
@@ -65,18 +82,26 @@ export class FingerprintAppender implements EventAppender {
     this.#fingerprint = fingerprint;
   }
 
-  submit(lines: readonly string[], settle: Settle, heldMs: number, isGone?: IsGone, span?: SpanIdentity | null): void {
-    const parts = new Map<EventAppender, string[]>();
-    for (const line of lines) {
+  submit(parts: readonly Part[], settle: Settle, heldMs: number, isGone?: IsGone, span?: SpanIdentity | null): void {
+    const shares = new Map<EventAppender, string[]>();
+    for (const line of linesOfPlain(parts)) {
       const lane = this.#lanes[this.#fingerprint(line).readUInt32BE(0) % this.#lanes.length];
       if (!lane) throw new Error('submitting events: there is no lane');
-      const part = parts.get(lane);
-      if (part) part.push(line);
-      else parts.set(lane, [line]);
+      const share = shares.get(lane);
+      if (share) share.push(line);
+      else shares.set(lane, [line]);
     }
-    const settlePart = settleTogether(parts.size, settle);
-    for (const [lane, part] of parts) lane.submit(part, settlePart, heldMs, isGone, span); // next: group-commit.ts
+    const settleShare = settleTogether(shares.size, settle);
+    for (const [lane, share] of shares) lane.submit([plainPart(share)], settleShare, heldMs, isGone, span); // next: group-commit.ts
   }
+}
+
+/** The lines of parts that go the default way. @throws for others, which no release stores yet */
+export function linesOfPlain(parts: readonly Part[]): readonly string[] {
+  for (const { route, path, dedupe } of parts)
+    if (route !== DEFAULT_ROUTE || path !== null || !dedupe) throw new Error(`submitting events: the route ${route}`);
+  const [only] = parts;
+  return parts.length === 1 && only ? only.lines : parts.flatMap(({ lines }) => lines);
 }
 
 /**

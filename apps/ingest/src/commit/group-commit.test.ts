@@ -2,7 +2,7 @@ import { BatcherLane, IoredisPort } from '@sink/lane';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import type { AppendOutcome } from './appender.ts';
+import { type AppendOutcome, plainPart } from './appender.ts';
 import { commitWorlds, type CommitWorld } from '../test/commit-world.ts';
 
 const commitWorld = commitWorlds();
@@ -426,7 +426,7 @@ describe('clients that have left', () => {
     for (const line of numbered(6)) {
       const hasLeft = line.includes('2') || line.includes('4');
       world.commit.appender.submit(
-        [line],
+        [plainPart([line])],
         (outcome) => outcomes.set(line, outcome),
         0,
         () => hasLeft,
@@ -445,7 +445,7 @@ describe('clients that have left', () => {
     const outcomes: AppendOutcome[] = [];
     let hasLeft = false;
     world.commit.appender.submit(
-      ['"leaves"'],
+      [plainPart(['"leaves"'])],
       (outcome) => outcomes.push(outcome),
       0,
       () => hasLeft,

@@ -1,6 +1,6 @@
 import { partitionAt, partitionSpan, type PartitionSpan, type TimeInterval } from '@sink/domain';
 import type { SpanIdentity } from '@sink/tracing';
-import { type AppendOutcome, type EventAppender, neverGone, type Settle } from './appender.ts';
+import { type AppendOutcome, type EventAppender, linesOfPlain, neverGone, type Part, type Settle } from './appender.ts';
 import { ChunkBuilder, type PendingChunk } from './chunk-builder.ts';
 import type { HoldUp, LaneWriter } from './lane-writer.ts';
 
@@ -83,7 +83,7 @@ export class GroupCommit implements EventAppender {
   }
 
   submit(
-    lines: readonly string[],
+    parts: readonly Part[],
     settle: Settle,
     heldMs: number,
     isGone = neverGone,
@@ -94,7 +94,7 @@ export class GroupCommit implements EventAppender {
     const leftMs = Math.max(this.#settings.holdMaxMs - heldMs, this.#settings.appendMsMin);
     const deadlineMs = this.#clock.monotonicMs() + leftMs;
     const times = { partition: this.#partitionNow(acceptedAtMs), acceptedAtMs, deadlineMs };
-    this.#builder.add(lines, settle, times, isGone, span);
+    this.#builder.add(linesOfPlain(parts), settle, times, isGone, span);
     this.#gatherSoon();
     this.#expireLater();
   }

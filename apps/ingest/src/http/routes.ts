@@ -19,7 +19,7 @@ import {
   TOO_SLOW,
 } from './answers.ts';
 import type { Refusal } from './answers.ts';
-import type { AppendOutcome, EventAppender } from '../commit/appender.ts';
+import { type AppendOutcome, type EventAppender, plainPart } from '../commit/appender.ts';
 import type { JointReadiness } from './joint-readiness.ts';
 import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from '../metrics.ts';
@@ -242,7 +242,7 @@ class EventRoute {
     // A client that ended its side may still read the answer. While ingest is late, it rather is one that gave up.
     const { socket } = req;
     const isGone = (): boolean => socket.destroyed || (socket.readableEnded && lateness.isLate);
-    appender.submit(lines, settled, heldMs + lateMs, isGone, span?.identity); // next: ../commit/appender.ts, which calls `settled` once
+    appender.submit([plainPart(lines)], settled, heldMs + lateMs, isGone, span?.identity); // next: ../commit/appender.ts, which calls `settled` once
   }
 }
 

@@ -6,7 +6,7 @@ import { Registry } from '@sink/runtime';
 import { eventually, type Proxy, type RedisServer, startProxy, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import type { AppendOutcome } from '../commit/appender.ts';
+import { type AppendOutcome, plainPart } from '../commit/appender.ts';
 import { composeIngest, type Ingest } from '../compose.ts';
 import { FIXED_SETTINGS } from '../settings.ts';
 
@@ -173,7 +173,7 @@ async function commitWorld({ server, proxy }: SharedRedis, settings: CommitSetti
         if (times > 1) reject(new Error('settled twice'));
         resolve({ outcome, tookMs: performance.now() - startMs });
       };
-      ingest.appender.submit(lines, settled, heldMs);
+      ingest.appender.submit([plainPart(lines)], settled, heldMs);
     });
   const entries = () => redis.xrange(lane.keys.chunks, '-', '+');
   const field = (fields: string[], name: string): string | undefined => fields[fields.indexOf(name) + 1];

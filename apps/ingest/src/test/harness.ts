@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
 import type { SpanIdentity, Tracing } from '@sink/tracing';
 import { expect, onTestFinished } from 'vitest';
-import type { AppendOutcome, EventAppender } from '../commit/appender.ts';
+import type { AppendOutcome, EventAppender, Part } from '../commit/appender.ts';
 import { Admission, type AdmissionSettings } from '../http/admission.ts';
 import { Lateness } from '../http/lateness.ts';
 import type { IngestMiddleware } from '../http/routes.ts';
@@ -16,6 +16,8 @@ import { FIXED_SETTINGS } from '../settings.ts';
 
 /** Stands in for group commit: answers as the test says, at once or when the test lets it. */
 export class ScriptedAppender implements EventAppender {
+  /** The parts of each submission. */
+  readonly parts: (readonly Part[])[] = [];
   readonly lines: string[] = [];
   readonly heldMs: number[] = [];
   /** Of each submission, whether its client has left. */
@@ -26,7 +28,7 @@ export class ScriptedAppender implements EventAppender {
   held: (() => void)[] | null = null;
 
   submit(
-    lines: readonly string[],
+    parts: readonly Part[],
     settled: (outcome: AppendOutcome) => void,
     heldMs: number,
     isGone: () => boolean = () => false,
@@ -34,7 +36,8 @@ export class ScriptedAppender implements EventAppender {
   ): void {
     this.spans.push(span);
     this.gone.push(isGone);
-    this.lines.push(...lines);
+    this.parts.push(parts);
+    this.lines.push(...parts.flatMap(({ lines }) => lines));
     this.heldMs.push(heldMs);
     const settle = (): void => settled(this.outcome);
     if (this.held === null) setImmediate(settle);
