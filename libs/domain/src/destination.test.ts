@@ -56,11 +56,14 @@ describe('a path', () => {
 
   test('that is safe stays within its folder, as a file and in a URL', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom('a', 'b', '.', '/', '~', '=', '+', '-'), maxLength: 12 }), (path) => {
-        fc.pre(isSafePath(path));
-        expect(posix.join('/root', path, 'x')).toBe(`/root/${path}/x`);
-        expect(new URL(`https://bucket/root/${path}/x`).pathname).toBe(`/root/${path}/x`);
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom('a', 'b', '.', '/', '~', '=', '+', '-'), maxLength: 12 }),
+        (path) => {
+          fc.pre(isSafePath(path));
+          expect(posix.join('/root', path, 'x')).toBe(`/root/${path}/x`);
+          expect(new URL(`https://bucket/root/${path}/x`).pathname).toBe(`/root/${path}/x`);
+        },
+      ),
     );
   });
 });
