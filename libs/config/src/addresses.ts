@@ -16,8 +16,13 @@ export function parseHostPort(given: string, defaultPort: number | undefined): H
   return { host, port };
 }
 
-/** http://, with a host that this machine can connect to. */
-export function addressOf(host: string, port: number): string {
+/** With a host that this machine can connect to. */
+export function addressOf(host: string, port: number, scheme: 'http' | 'https' = 'http'): string {
   const reachable = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
-  return `http://${reachable}:${port}`;
+  return `${scheme}://${reachable}:${port}`;
+}
+
+/** Where events are posted. */
+export function portAddress(at: { readonly host: string; readonly port: number; readonly tlsCertFile: string | null }) {
+  return addressOf(at.host, at.port, at.tlsCertFile === null ? 'http' : 'https');
 }

@@ -5,6 +5,9 @@ import { settingPaths } from './settings.ts';
 type Change = 'live' | { readonly restart: string };
 
 const PORTS: Change = { restart: 'ports are opened once, at the start' };
+const TLS: Change = {
+  restart: 'the port is opened once, at the start; what the files of its certificate contain is read again',
+};
 const STORE: Change = { restart: 'the connection to the bucket is made, and what the store can do is found out, once' };
 const KEY_FILES: Change = { restart: 'credentials are chosen at the start; what their files contain is read again' };
 const LAYOUT: Change = {
@@ -38,6 +41,10 @@ export const CHANGES = {
   lenient_content_type: 'live',
   stop_delay: { restart: 'what stops the sink has planned with it' },
   hold_max: 'live',
+  'tls.cert_file': TLS,
+  'tls.key_file': TLS,
+  'tls.min_version': TLS,
+  'tls.client_ca_file': TLS,
   bucket: STORE,
   region: STORE,
   endpoint: STORE,
@@ -97,6 +104,7 @@ export const CHANGES = {
   'redis.tls_verify': REDIS,
   data_dir: { restart: 'everything that is stored on disk is in it' },
   redis_port: PORTS,
+  ops_host: PORTS,
   ingest_ops_port: PORTS,
   batcher_ops_port: PORTS,
   uploader_ops_port: PORTS,

@@ -134,6 +134,14 @@ export function optionalChoice<const Word extends string>(words: readonly Word[]
   return field(wordSchema(words).optional(), words.join(', '), description);
 }
 
+/** One of a few versions, such as 1.2: in YAML it is a number. */
+export function version<const Word extends `${number}`>(words: readonly Word[], initial: Word, description: string) {
+  const schema = z.union([z.enum(words), z.literal(words.map(Number))]).transform((given) => {
+    return words.find((word) => word === String(given)) ?? initial;
+  });
+  return field(schema.prefault(initial), words.join(', '), description);
+}
+
 /** true or false that may be absent. */
 export function optionalBoolean(description: string) {
   return field(z.preprocess(booleanFromText, z.boolean()).optional(), 'true or false', description);

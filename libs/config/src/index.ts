@@ -1,4 +1,4 @@
-export { addressOf } from './addresses.ts';
+export { addressOf, portAddress } from './addresses.ts';
 export { describeConfigFile } from './config-file.ts';
 export { readEnvironment, type Environment } from './environment.ts';
 export { livePaths, whyRestart } from './changes.ts';

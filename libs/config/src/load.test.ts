@@ -406,3 +406,22 @@ test('manifests are written only if asked for', () => {
   expect(load({ env: { SINK_BUCKET: 'file:///d', SINK_MANIFESTS: 'true' } }).manifests).toBe(true);
   expect(keysOf('bucket: file:///d\nmanifests: hourly')).toEqual(['manifests']);
 });
+
+test('TLS: a version may be a number, the key and the certificate come together, and no path of a key is shown', () => {
+  const pair = { SINK_TLS_CERT_FILE: '/a.crt', SINK_TLS_KEY_FILE: '/a.key' };
+  const { tlsCertFile, tlsKeyFile, tlsMinVersion, tlsClientCaFile } = load({ env: pair });
+  expect([tlsCertFile, tlsKeyFile, tlsMinVersion, tlsClientCaFile]).toEqual(['/a.crt', '/a.key', '1.2', null]);
+  for (const version of ['1.3', '"1.3"'])
+    expect(loadText(`tls: { min_version: ${version} }`).tlsMinVersion).toBe('1.3');
+  expect(keysOf('tls: { min_version: 1.1 }')).toEqual(['tls.min_version']);
+  expect(keysOf('tls: { cert_file: /a.crt }')).toEqual(['tls.key_file']);
+  expect(keysOf('tls: { client_ca_file: /ca.crt }')).toEqual(['tls.cert_file']);
+  const [problem] = problemsOf('tls: { key_file: [-----BEGIN PRIVATE KEY-----] }');
+  expect(problem).toMatchObject({ key: 'tls.key_file' });
+  expect(JSON.stringify(problem)).not.toContain('PRIVATE');
+});
+
+test('the operations ports are where the port is, unless ops_host is given', () => {
+  expect(loadText('host: 10.0.0.1').opsHost).toBe('10.0.0.1');
+  expect(loadText('ops_host: 127.0.0.1')).toMatchObject({ host: '0.0.0.0', opsHost: '127.0.0.1' });
+});

@@ -8,7 +8,7 @@ import { ReadAgain } from './read-again.ts';
 import { readGiven } from './read-given.ts';
 import { resolveBucket } from './resolve-bucket.ts';
 import { resolveRedis } from './resolve-redis.ts';
-import { resolveConfig } from './resolve.ts';
+import { opsHost, resolveConfig } from './resolve.ts';
 import { proxyPasswords, redisSecrets, secretsIn } from './secrets-in.ts';
 import { plainConfig, type PlainConfig, readSettings, settings } from './settings.ts';
 import type { RedisSettings, SinkConfig } from './sink-config.ts';
@@ -103,12 +103,12 @@ export function loadSources(sources: ConfigSources): LoadedConfig {
  * What can be said of a configuration that may have mistakes: keys with a wrong value, or all of a file that cannot be
  * parsed, count as not given. For a tool that has to find a sink that runs.
  */
-export function loadLeniently(sources: ConfigSources): PlainConfig & { readonly dataDir: string } {
+export function loadLeniently(sources: ConfigSources): PlainConfig & Pick<SinkConfig, 'dataDir' | 'opsHost'> {
   const { layer } = readFile(sources, sources.readText ?? readTextFile);
   const given = mergeLayers([layer, environmentLayer(sources.env)]);
   const valid = [...given].filter(([path, { value }]) => settings[path].schema.safeParse(value).success);
   const read = readSettings(Object.fromEntries(valid.map(([path, { value }]) => [path, value])));
-  return { ...plainConfig(read), dataDir: resolve(read.data_dir) };
+  return { ...plainConfig(read), dataDir: resolve(read.data_dir), opsHost: opsHost(read) };
 }
 
 function readFile(

@@ -63,7 +63,8 @@ function describeGiven(path: SettingPath, given: Given | undefined): string {
 /** A secret, or the path of its file: a user may have given the secret itself there. */
 function mayBeSecret(path: SettingPath): boolean {
   const value = path.replace(/_file$/, '');
-  return settings[path].secret || path === 'redis.tls_key_file' || (isSettingPath(value) && settings[value].secret);
+  const isKey = path === 'redis.tls_key_file' || path === 'tls.key_file';
+  return settings[path].secret || isKey || (isSettingPath(value) && settings[value].secret);
 }
 
 /** Collects mistakes: one per key, and none that follow from the mistake of another key. */

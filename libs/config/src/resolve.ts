@@ -24,6 +24,7 @@ export function resolveConfig(
   problems: Problems,
 ): SinkConfig {
   checkPorts(settings, problems);
+  checkTls(settings, problems);
   checkCompression(settings, problems);
   checkDurability(settings, parts.redis, problems);
   checkSpill(settings, problems);
@@ -39,7 +40,13 @@ export function resolveConfig(
     manifests: settings.manifests ?? false,
     lenientContentType: settings.lenient_content_type ?? false,
     spillAtBytes: spillAt(settings),
+    opsHost: opsHost(settings),
   };
+}
+
+/** Where the ports for health and metrics are. */
+export function opsHost({ ops_host: given, host }: Settings): string {
+  return given ?? host;
 }
 
 /** Null: half of what Redis may store, which is not known yet. */
@@ -82,6 +89,18 @@ function checkPorts(settings: Settings, problems: Problems): void {
     const other = taken.get(port);
     if (other === undefined) taken.set(port, path);
     else problems.add(path, `a port that differs from ${other}`, [other]);
+  }
+}
+
+/** What the files contain is the matter of ingest: the other services may not have them. */
+function checkTls(settings: Settings, problems: Problems): void {
+  const pair = ['tls.cert_file', 'tls.key_file'] as const;
+  const absent = pair.filter((path) => settings[path] === undefined);
+  const [first] = absent;
+  if (first === undefined) return;
+  if (absent.length === 1) problems.add(first, 'both tls.cert_file and tls.key_file, or neither', pair);
+  else if (settings['tls.client_ca_file'] !== undefined) {
+    problems.add(first, 'the certificate of the port, without which it asks no client for one', ['tls.client_ca_file']);
   }
 }
 

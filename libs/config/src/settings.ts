@@ -17,6 +17,7 @@ import {
   secretAddress,
   secretText,
   text,
+  version,
 } from './field.ts';
 
 const DAY_MS = 86_400_000;
@@ -25,13 +26,15 @@ const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 const TIB = 1024 * GIB;
 
+const HOST = /^[A-Za-z0-9.:_-]+$/;
+
 const intake = {
   port: port(8080, 'The port on which ingest receives events.'),
   host: text(
-    /^[A-Za-z0-9.:_-]+$/,
+    HOST,
     '0.0.0.0',
     'a host name or an IP address',
-    'The address that all ports are bound to.',
+    'The address that the port is bound to, and the ports for health and metrics unless `ops_host` is given.',
   ),
   'ingest.workers': optionalInteger(
     1,
@@ -76,6 +79,17 @@ const intake = {
     60_000,
     '3s',
     'How long ingest holds a request while Redis is unreachable or full. After that it answers 503. The default is below 5 s, after which Vanus gives up.',
+  ),
+};
+
+const tls = {
+  'tls.cert_file': filePath(
+    'The path of the certificate of the port (PEM), followed by those of the authorities between it and the root. With it the port takes HTTPS only. It is read again when it changes, without a restart.',
+  ),
+  'tls.key_file': filePath('The path of the private key (PEM, without a passphrase) of `tls.cert_file`.'),
+  'tls.min_version': version(['1.2', '1.3'], '1.2', 'The lowest version of TLS that the port takes.'),
+  'tls.client_ca_file': filePath(
+    'The path of the certificates (PEM) of the authorities that issue certificates to clients. Clients are then asked for a certificate; one that comes without, or whose certificate does not verify, is a client without a certificate.',
   ),
 };
 
@@ -263,6 +277,11 @@ const running = {
     'The directory of the spool, of objects in plain files and of the Redis that the sink runs itself. Relative to the working directory.',
   ),
   redis_port: port(0, 'The port of the Redis that the sink runs itself.'),
+  ops_host: optionalText(
+    HOST,
+    'a host name or an IP address',
+    'The address that the ports for health and metrics are bound to. They have no TLS and no authentication. Default: that of `host`.',
+  ),
   ingest_ops_port: port(9101, 'The port for health and metrics of ingest.'),
   batcher_ops_port: port(9102, 'The port for health and metrics of the batcher.'),
   uploader_ops_port: port(9103, 'The port for health and metrics of the uploader.'),
@@ -286,6 +305,7 @@ const running = {
 /** All keys, in the order and under the headings of the reference. */
 export const sections = [
   { title: 'Receiving', fields: intake },
+  { title: 'TLS on the port', fields: tls },
   { title: 'Objects', fields: objects },
   { title: 'AWS credentials', fields: credentials },
   { title: 'When an object is closed', fields: batching },
@@ -296,6 +316,7 @@ export const sections = [
 
 const known = {
   ...intake,
+  ...tls,
   ...objects,
   ...credentials,
   ...batching,
@@ -345,6 +366,7 @@ const RESOLVED = [
   'compression_level',
   'manifests',
   'spill_at',
+  'ops_host',
   'data_dir',
 ] as const;
 type ResolvedPath = (typeof RESOLVED)[number] | `aws.${string}` | `redis.${string}`;

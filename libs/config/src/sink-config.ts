@@ -104,6 +104,8 @@ export interface SinkConfig extends PlainConfig {
   /** Absolute. */
   readonly dataDir: string;
   readonly bucket: BucketSettings;
+  /** The address of the ports for health and metrics. */
+  readonly opsHost: string;
   /** Absent with `none`, and for the default of the codec. */
   readonly compressionLevel?: number;
   /** Whether each partition's objects are listed in an object of its own. */

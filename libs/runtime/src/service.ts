@@ -150,7 +150,7 @@ export async function runService(
       log.info('started');
       return;
     }
-    const { host } = config;
+    const { opsHost: host } = config;
     const ops = await startOpsServer({
       host,
       port: opsPort(service, config),

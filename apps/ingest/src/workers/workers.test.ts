@@ -38,6 +38,7 @@ async function start(settings: Readonly<Record<string, string>> = {}): Promise<I
     args: [join(import.meta.dirname, '../main.ts')],
     env: {
       SINK_HOST: '127.0.0.1',
+      SINK_OPS_HOST: 'localhost',
       SINK_INGEST_OPS_PORT: opsPort,
       SINK_INGEST_WORKERS: '2',
       SINK_DATA_DIR: temporaryDirectory('workers'),
@@ -47,7 +48,7 @@ async function start(settings: Readonly<Record<string, string>> = {}): Promise<I
     },
   });
   started.push(process_);
-  return { process: process_, url: `http://127.0.0.1:${port}/`, opsUrl: `http://127.0.0.1:${opsPort}` };
+  return { process: process_, url: `http://127.0.0.1:${port}/`, opsUrl: `http://localhost:${opsPort}` };
 }
 
 async function startReady(settings: Readonly<Record<string, string>> = {}): Promise<Ingest> {

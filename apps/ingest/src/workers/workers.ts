@@ -77,7 +77,7 @@ function launchWorker(
 ): ChildProcess {
   const [, program = ''] = process.argv;
   // A load balancer asks on the shared port, so a worker's own `/readyz` answers for all of them.
-  const ofAll = opsPort === null ? [] : ['--parent-ready', `${addressOf(config.host, opsPort)}/readyz`];
+  const ofAll = opsPort === null ? [] : ['--parent-ready', `${addressOf(config.opsHost, opsPort)}/readyz`];
   const configuration = args.configFile === null ? [] : ['--config', args.configFile];
   const own = ['--also-ready', args.alsoReady.join(','), ...ofAll, '--worker-of', String(count)];
   const child = spawn(process.execPath, [...process.execArgv, program, ...configuration, ...own], {

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  addressOf,
   describeConfigFile,
   type Environment,
   formatBytes,
   formatDuration,
   loadConfig,
+  portAddress,
   type RedisSettings,
   type SinkConfig,
 } from '@sink/config';
@@ -69,7 +69,7 @@ export function meanings(config: SinkConfig): readonly (readonly [name: string, 
   const level = config.compressionLevel === undefined ? '' : `, level ${config.compressionLevel}`;
   const backlog = config.maxBacklogBytes === null ? '60 % of its maxmemory' : formatBytes(config.maxBacklogBytes);
   return [
-    ['receives', `CloudEvents by POST on ${addressOf(config.host, config.port)}/ (bound to ${config.host})`],
+    ['receives', `CloudEvents by POST on ${portAddress(config)}/ (bound to ${config.host})`],
     ['a 2xx means', `${durabilityInWords(config)}; until then a request is held ${formatDuration(config.holdMaxMs)}`],
     ['backlog', `at most ${backlog} in Redis; above that, producers get 503`],
     ['Redis', redisInWords(config)],
@@ -79,7 +79,7 @@ export function meanings(config: SinkConfig): readonly (readonly [name: string, 
     ['data', `${config.dataDir} (spool${config.redis === null ? ', Redis' : ''})`],
     [
       'health',
-      `/readyz and /metrics on ports ${config.ingestOpsPort}, ${config.batcherOpsPort} and ${config.uploaderOpsPort}`,
+      `/readyz and /metrics on ports ${config.ingestOpsPort}, ${config.batcherOpsPort} and ${config.uploaderOpsPort} (bound to ${config.opsHost})`,
     ],
   ];
 }

@@ -29,6 +29,17 @@ describe('the health check of the image', () => {
     expect(readinessUrl(config, 'uploader')).toBe('http://localhost:9003/readyz');
   });
 
+  it('asks by HTTPS where the port has a certificate, and at ops_host, where there is one', () => {
+    const config = loadConfig({
+      env: { SINK_TLS_CERT_FILE: '/a.crt', SINK_TLS_KEY_FILE: '/a.key', SINK_OPS_HOST: '127.0.0.2' },
+      overrides: { port: 9000, batcher_ops_port: 9002 },
+      readText: () => 'missing',
+    });
+    expect(readinessUrl(config, 'all')).toBe('https://localhost:9000/readyz?all');
+    expect(readinessUrl(config, 'ingest')).toBe('https://localhost:9000/readyz');
+    expect(readinessUrl(config, 'batcher')).toBe('http://127.0.0.2:9002/readyz');
+  });
+
   it('finds the sink that works on with the configuration in force, while its file has mistakes', () => {
     const at = (text: string): string =>
       readinessUrl(loadLeniently({ file: '/c.yml', env: {}, readText: () => ({ text }) }), 'all');

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { addressOf, type SinkConfig } from '@sink/config';
+import { addressOf, portAddress, type SinkConfig } from '@sink/config';
 import { SERVICES, type ServiceName } from '../supervisor/service-command.ts';
 
 const PROGRAM = /(^|\/)sink\.js$/;
@@ -34,14 +34,15 @@ export function commandOfContainer(cmdline: string): ContainerCommand {
  * services: nothing takes traffic away from an unhealthy container here, and nothing else shows its problems.
  */
 export function readinessUrl(
-  config: Pick<SinkConfig, 'host' | 'port' | 'batcherOpsPort' | 'uploaderOpsPort'>,
+  config: Pick<SinkConfig, 'host' | 'port' | 'tlsCertFile' | 'opsHost' | 'batcherOpsPort' | 'uploaderOpsPort'>,
   role: ContainerCommand['role'],
 ): string {
-  const port = {
-    all: config.port,
-    ingest: config.port,
-    batcher: config.batcherOpsPort,
-    uploader: config.uploaderOpsPort,
+  const { opsHost, batcherOpsPort, uploaderOpsPort } = config;
+  const address = {
+    all: portAddress(config),
+    ingest: portAddress(config),
+    batcher: addressOf(opsHost, batcherOpsPort),
+    uploader: addressOf(opsHost, uploaderOpsPort),
   };
-  return `${addressOf(config.host, port[role])}/readyz${role === 'all' ? '?all' : ''}`;
+  return `${address[role]}/readyz${role === 'all' ? '?all' : ''}`;
 }

@@ -16,6 +16,12 @@ describe('the announcement of a sink that is ready', () => {
     expect(announcementText(news)).toContain(`    curl -i http://localhost:9000/ -H 'Content-Type: application/cloude`);
   });
 
+  test('with a certificate the address is an https:// one', () => {
+    const news = announcement(config({ port: 9000, tls: { cert_file: '/a.crt', key_file: '/a.key' } }), NOW_MS);
+    expect(news.post).toBe('https://localhost:9000/');
+    expect(news.example).toMatch(/^curl -i -k https:\/\/localhost:9000\/ /);
+  });
+
   test('lists the problems with which events are taken all the same', () => {
     const news = announcement(config({ port: 9000 }), NOW_MS);
     const text = announcementText(news, ['uploader bucket: access denied. Allow s3:PutObject']);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { addressOf, formatBytes, formatDuration } from '@sink/config';
+import { formatBytes, formatDuration, portAddress } from '@sink/config';
 import type { SinkConfig } from '@sink/config';
 
 /** What a user needs to know of a sink that has just become ready. */
@@ -11,13 +11,14 @@ export interface Announcement {
 }
 
 export function announcement(config: SinkConfig, nowMs: number): Announcement {
-  const post = `${addressOf(config.host, config.port)}/`;
+  const post = `${portAddress(config)}/`;
   const event = '{"specversion":"1.0","id":"1","source":"/hello","type":"hello","data":{"hello":"world"}}';
   return {
     post,
     objects: objectsPath(config, nowMs),
     when: closedWhen(config),
-    example: `curl -i ${post} -H 'Content-Type: application/cloudevents+json' -d '${event}'`,
+    // The certificate is for the name by which clients know the sink, not for this machine.
+    example: `curl -i${config.tlsCertFile === null ? '' : ' -k'} ${post} -H 'Content-Type: application/cloudevents+json' -d '${event}'`,
   };
 }
 

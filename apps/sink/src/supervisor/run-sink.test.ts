@@ -107,12 +107,12 @@ describe('the sink as one', () => {
   });
 
   test('gives each service its configuration file, its Redis and a share of the grace, and ingest the addresses of the others', async () => {
-    const given = await setup();
+    const given = await setup({ SINK_OPS_HOST: 'localhost' });
     const sink = await startReady(given);
     const output = sink.output();
     expect(output).toMatch(/^batcher \d+ started \["--config","sink.yml"\] grace=14250ms$/m);
     const also = [given.env['SINK_BATCHER_OPS_PORT'], given.env['SINK_UPLOADER_OPS_PORT']]
-      .map((port) => `http://127.0.0.1:${port ?? ''}/readyz`)
+      .map((port) => `http://localhost:${port ?? ''}/readyz`)
       .join(',');
     expect(output).toContain(`started ["--config","sink.yml","--also-ready","${also}"] grace=7125ms`);
     const urls = [...output.matchAll(/redis (redis:\/\/:[0-9a-f]{48}@127\.0\.0\.1:\d+)$/gm)].map(([, url]) => url);

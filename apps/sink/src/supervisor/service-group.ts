@@ -137,7 +137,7 @@ export class ServiceGroup {
   #readyUrl(service: ServiceName): string {
     const { config } = this.#options;
     const port = { ingest: config.ingestOpsPort, batcher: config.batcherOpsPort, uploader: config.uploaderOpsPort };
-    return `${addressOf(config.host, port[service])}/readyz`;
+    return `${addressOf(config.opsHost, port[service])}/readyz`;
   }
 
   /**

@@ -12,25 +12,30 @@ export async function awaitFreePorts(
   config: SinkConfig,
   { waitMs, clock, signal }: { readonly waitMs: number; readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<void> {
+  const { host, opsHost } = config;
   const ports = {
-    port: config.port,
-    ingest_ops_port: config.ingestOpsPort,
-    batcher_ops_port: config.batcherOpsPort,
-    uploader_ops_port: config.uploaderOpsPort,
+    port: { host, hostKey: 'host', port: config.port },
+    ingest_ops_port: { host: opsHost, hostKey: 'ops_host', port: config.ingestOpsPort },
+    batcher_ops_port: { host: opsHost, hostKey: 'ops_host', port: config.batcherOpsPort },
+    uploader_ops_port: { host: opsHost, hostKey: 'ops_host', port: config.uploaderOpsPort },
   };
   const endMs = clock.monotonicMs() + waitMs;
-  for (const [key, port] of Object.entries(ports)) {
+  for (const [key, at] of Object.entries(ports)) {
     try {
-      await awaitFreePort(config.host, port, { waitMs: endMs - clock.monotonicMs(), clock, signal });
+      await awaitFreePort(at.host, at.port, { waitMs: endMs - clock.monotonicMs(), clock, signal });
     } catch (cause) {
       if (signal.aborted) return;
       const problem = cause instanceof ListenError ? cause.code : String(cause);
-      throw new StartError('port_taken', describeProblem(problem, key, port, config.host), { cause });
+      throw new StartError('port_taken', describeProblem(problem, key, at), { cause });
     }
   }
 }
 
-function describeProblem(problem: string, key: string, port: number, host: string): string {
+function describeProblem(
+  problem: string,
+  key: string,
+  { host, hostKey, port }: { readonly host: string; readonly hostKey: string; readonly port: number },
+): string {
   const env = `SINK_${key.toUpperCase()}`;
   switch (problem) {
     case 'EADDRINUSE':
@@ -38,6 +43,6 @@ function describeProblem(problem: string, key: string, port: number, host: strin
     case 'EACCES':
       return `this user may not open port ${port}: set ${key} (${env}) to a port above 1023`;
     default:
-      return `port ${port} cannot be opened on ${host} (${problem}): check host (SINK_HOST) and ${key} (${env})`;
+      return `port ${port} cannot be opened on ${host} (${problem}): check ${hostKey} (SINK_${hostKey.toUpperCase()}) and ${key} (${env})`;
   }
 }
