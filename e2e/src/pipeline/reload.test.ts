@@ -35,6 +35,10 @@ const VALUES: Readonly<Record<LivePath, (random: Random) => string | number>> = 
   lenient_content_type: (random) => one(random, ['true', 'false']),
   malformed_json: (random) => one(random, ['store', 'refuse']),
   hold_max: (random) => `${between(random, 4_000, 10_000)}ms`,
+  // The load sends `?code=load`.
+  producers: (random) =>
+    one(random, ['[]', ...[1, 2].map((n) => `[{name: p${n}, query: {parameter: code, tokens: [load, other${n}]}}]`)]),
+  webhook_allowed_origins: (random) => one(random, ['example.com', '*']),
   compression: (random) => one(random, ['none', 'gzip', 'zstd']),
   compression_level: (random) => between(random, 1, 9),
   upload_concurrency: (random) => between(random, 1, 16),

@@ -45,6 +45,8 @@ export const CHANGES = {
   'tls.key_file': TLS,
   'tls.min_version': TLS,
   'tls.client_ca_file': TLS,
+  producers: 'live',
+  webhook_allowed_origins: 'live',
   bucket: STORE,
   region: STORE,
   endpoint: STORE,

@@ -1,4 +1,5 @@
 import { livePaths } from './changes.ts';
+import type { Field } from './field.ts';
 import { jsonSchema } from './reference.ts';
 import { isSettingPath, settings } from './settings.ts';
 
@@ -236,11 +237,13 @@ function chartConfig(): Schema {
       Object.entries(properties as Record<string, Record<string, unknown>>).flatMap(([key, schema]) => {
         const path = before + key;
         if (DECIDED.includes(path)) return [];
-        if (typeof schema['properties'] === 'object' && schema['properties'] !== null) {
+        if (!isSettingPath(path) && typeof schema['properties'] === 'object' && schema['properties'] !== null) {
           return [[key, { ...schema, properties: keep(schema['properties'], `${path}.`) }]];
         }
-        if (isSettingPath(path) && settings[path].secret && !ADDRESSES.includes(path)) return [];
-        return [[key, PORTS.includes(path) ? { ...schema, minimum: 1 } : portable(schema)]];
+        const { secret = false, nested = null } = isSettingPath(path) ? settings[path] : {};
+        if (secret && nested === null && !ADDRESSES.includes(path)) return [];
+        if (PORTS.includes(path)) return [[key, { ...schema, minimum: 1 }]];
+        return [[key, portable(isSettingPath(path) ? withoutSecretKeys(schema, settings[path]) : schema)]];
       }),
     );
   const { properties } = jsonSchema();
@@ -251,6 +254,24 @@ function chartConfig(): Schema {
 function portable(schema: Readonly<Record<string, unknown>>): Schema {
   const { pattern, ...rest } = schema;
   return typeof pattern === 'string' && pattern.includes('(?!') ? rest : schema;
+}
+
+/** Of a list of mappings: without the keys inside that hold secrets. Their files stay. */
+function withoutSecretKeys(
+  schema: Readonly<Record<string, unknown>>,
+  { nested }: Pick<Field, 'nested'>,
+): Readonly<Record<string, unknown>> {
+  if (nested === undefined) return schema;
+  const { items, properties } = schema as { items: typeof schema; properties: Record<string, typeof schema> };
+  if (nested.kind === 'list') {
+    return { ...schema, items: withoutSecretKeys(items, { nested: { ...nested, kind: 'mapping' } }) };
+  }
+  const kept = Object.entries(properties).flatMap(([key, inner]) => {
+    const field = nested.shape[key];
+    if (field === undefined || (field.secret && field.nested === undefined)) return [];
+    return [[key, withoutSecretKeys(inner, field)] as const];
+  });
+  return { ...schema, properties: Object.fromEntries(kept) };
 }
 
 /** deploy/helm/sink-aws-s3/files/live-keys.json: a change of these keys alone replaces no pod. */

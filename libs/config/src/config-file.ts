@@ -1,6 +1,6 @@
 import { LineCounter, parseAllDocuments } from 'yaml';
 import type { Environment } from './environment.ts';
-import { isTree } from './layer.ts';
+import { isTree } from './nested.ts';
 import type { ConfigProblem } from './problems.ts';
 
 /** The paths that are tried, in this order, if neither --config nor CONNECTOR_CONFIG names a file. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type HostPort, parseHostPort } from './addresses.ts';
+import type { Nested } from './nested.ts';
 import { BYTES_PATTERN, DURATION_PATTERN, formatBytes, formatDuration, parseBytes, parseDurationMs } from './units.ts';
 
 /** One key of the configuration: how its value is read, and how it is documented. */
@@ -13,9 +14,12 @@ export interface Field<Schema extends z.ZodType = z.ZodType, Unit extends string
   readonly allowed: string;
   /** Never printed. */
   readonly secret: boolean;
+  /** The value is a mapping with keys of its own, or a list of such mappings. */
+  readonly nested?: Nested;
 }
 
-function field<Schema extends z.ZodType>(
+/** A field of a kind that this file does not know. */
+export function field<Schema extends z.ZodType>(
   schema: Schema,
   allowed: string,
   description: string,
@@ -47,7 +51,8 @@ function booleanFromText(given: unknown): unknown {
   }
 }
 
-function listFromText(given: unknown): unknown {
+/** Text with commas. */
+export function listFromText(given: unknown): unknown {
   if (typeof given !== 'string') return given;
   return given
     .split(',')

@@ -62,6 +62,8 @@ const OTHERS: Readonly<Record<LivePath, unknown>> = {
   malformed_json: 'refuse',
   lenient_content_type: true,
   hold_max: '1s',
+  producers: '[{name: a, bearer: {tokens: t}}]',
+  webhook_allowed_origins: 'example.com',
   compression: 'gzip',
   compression_level: 9,
   upload_concurrency: 2,

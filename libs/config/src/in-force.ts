@@ -9,6 +9,7 @@ import {
   loadSources,
   readTextFile,
 } from './load.ts';
+import { withoutSecrets } from './nested-values.ts';
 import { ConfigError, type ConfigProblem, type Given, type GivenSettings } from './problems.ts';
 import { memberName, settings, settingPaths, type SettingPath } from './settings.ts';
 import type { SinkConfig } from './sink-config.ts';
@@ -150,8 +151,8 @@ export class ConfigInForce {
       this.#pendingRestart = pendingRestart;
       const shown = changed.map((key) => ({
         key,
-        before: written(now.given.get(key)),
-        after: written(next.given.get(key)),
+        before: written(key, now.given.get(key)),
+        after: written(key, next.given.get(key)),
       }));
       return { kind: 'applied', changed: shown, pendingRestart };
     } catch (error) {
@@ -184,11 +185,17 @@ export class ConfigInForce {
   #use(next: LoadedConfig): void {
     const live: ReadonlySet<string> = new Set(livePaths.map(memberName));
     // The cast states what the expression does.
+    const unchanged = (name: string, value: unknown): boolean =>
+      isDeepStrictEqual(value, Reflect.get(this.config, name));
     const config = Object.fromEntries([
-      ...Object.entries(this.config).filter(([name]) => !live.has(name)),
-      ...Object.entries(next.config).filter(([name]) => live.has(name)),
+      ...Object.entries(this.config).filter(
+        ([name]) => !live.has(name) || unchanged(name, Reflect.get(next.config, name)),
+      ),
+      ...Object.entries(next.config).filter(([name, then]) => live.has(name) && !unchanged(name, then)),
     ]) as unknown as SinkConfig;
-    this.#loaded = { ...next, config: deepFreeze(config) };
+    // The log, which was opened with the secrets of the start, learns the new ones.
+    for (const secret of next.config.secrets) this.#loaded.again.keepReloaded(secret);
+    this.#loaded = { ...next, again: this.#loaded.again, config: deepFreeze(config) };
   }
 
   #show({ pendingRestart, rejected }: HandedConfig): void {
@@ -218,8 +225,8 @@ function valueOf({ given }: { readonly given: GivenSettings }, path: SettingPath
   return settings[path].schema.parse(given.get(path)?.value);
 }
 
-function written(given: Given | undefined): string {
+function written(path: SettingPath, given: Given | undefined): string {
   if (given === undefined) return 'its default';
-  const { written: text = given.value } = given;
+  const text = withoutSecrets(settings[path], given.written ?? given.value);
   return typeof text === 'string' ? text : JSON.stringify(text);
 }

@@ -8,5 +8,6 @@ export type { HandedConfig, Reloaded } from './in-force.ts';
 export { loadConfig, loadLeniently, readTextFile } from './load.ts';
 export { ConfigError, describeProblem } from './problems.ts';
 export type { ConfigProblem } from './problems.ts';
+export type { CredentialSettings, JwtSettings, ProducerSettings, SecretSource } from './producers.ts';
 export type { Durability, RedisSettings, RedisTarget, RedisTls, SinkConfig } from './sink-config.ts';
 export { formatBytes, formatDuration } from './units.ts';

@@ -1,5 +1,5 @@
-import { distance } from 'fastest-levenshtein';
 import { settingPaths, type SettingPath } from './settings.ts';
+import { nearestKey, normalizeKey } from './spelling.ts';
 
 /** The keys of the older JSON configuration that differ in more than spelling. */
 const OLDER_NAMES: Readonly<Record<string, SettingPath>> = { v_port: 'port', bucketName: 'bucket' };
@@ -8,11 +8,6 @@ const OLDER_NAMES: Readonly<Record<string, SettingPath>> = { v_port: 'port', buc
 const sectionNames: readonly string[] = [
   ...new Set(settingPaths.flatMap((path) => (path.includes('.') ? path.split('.').slice(0, 1) : []))),
 ];
-
-/** Case, `_`, `-` and dots do not matter in keys: `flushSize`, `FLUSH_SIZE` and `flush_size` are the same. */
-export function normalizeKey(key: string): string {
-  return key.toLowerCase().replace(/[_.-]/g, '');
-}
 
 const pathOfKey: ReadonlyMap<string, SettingPath> = new Map([
   ...settingPaths.map((path) => [normalizeKey(path), path] as const),
@@ -37,28 +32,7 @@ export function environmentName(path: SettingPath): string {
   return `SINK_${path.toUpperCase().replaceAll('.', '_')}`;
 }
 
-/** Longer unknown keys are cut before they are compared. */
-const KEY_LENGTH_MAX = 64;
-/** A key of which a greater share differs is another word, and to suggest it would mislead. */
-const CHANGED_SHARE_MAX = 1 / 3;
-
-/**
- * The known key that an unknown one is a misspelling of, by insertions, deletions and substitutions; undefined: there is
- * none near enough.
- */
+/** The setting that an unknown key is a misspelling of. */
 export function nearestSetting(key: string): SettingPath | undefined {
-  const wanted = normalizeKey(key).slice(0, KEY_LENGTH_MAX);
-  let nearest: SettingPath | undefined;
-  let least = Math.max(1.5, wanted.length * CHANGED_SHARE_MAX);
-  for (const path of settingPaths) {
-    // A known name in the wrong section is nearer than another name.
-    const leaf = path.slice(path.indexOf('.') + 1);
-    const wantedLeaf = normalizeKey(key.slice(key.indexOf('.') + 1)).slice(0, KEY_LENGTH_MAX);
-    const changes = Math.min(distance(wanted, normalizeKey(path)), distance(wantedLeaf, normalizeKey(leaf)) + 0.5);
-    if (changes < least) {
-      least = changes;
-      nearest = path;
-    }
-  }
-  return nearest;
+  return nearestKey(key, settingPaths);
 }

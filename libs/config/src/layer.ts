@@ -1,5 +1,6 @@
 import type { Environment } from './environment.ts';
 import { environmentName, findSection, findSetting, nearestSetting } from './keys.ts';
+import { isTree } from './nested.ts';
 import type { ConfigProblem, Given, GivenSettings } from './problems.ts';
 import { isSettingPath, settingPaths, type SettingPath } from './settings.ts';
 import { replaceVariables } from './variables.ts';
@@ -156,9 +157,4 @@ export function mergeLayers(layers: readonly Layer[]): Map<SettingPath, Given> {
     }
   }
   return merged;
-}
-
-/** A plain object, as parsed from YAML or JSON. */
-export function isTree(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -41,6 +41,8 @@ export interface LoadedConfig {
   readonly file: FileSettings;
   /** The values of all sources. */
   readonly given: GivenSettings;
+  /** The secrets that came after this configuration was read. */
+  readonly again: Pick<ReadAgain, 'keepReloaded'>;
 }
 
 /**
@@ -96,7 +98,7 @@ export function loadSources(sources: ConfigSources): LoadedConfig {
   );
   if (problems.all().length > 0) throw new ConfigError(problems.all());
   const values = Object.fromEntries([...file.layer.given].map(([path, { written }]) => [path, written]));
-  return { config: deepFreeze(config), file: { path: file.path, values }, given: merged };
+  return { config: deepFreeze(config), file: { path: file.path, values }, given: merged, again };
 }
 
 /**

@@ -53,11 +53,13 @@ const QUERY = /\?[^"]*/g;
 function describeGiven(path: SettingPath, given: Given | undefined): string {
   if (given === undefined) return 'nothing';
   if (mayBeSecret(path)) return `a value that is not shown (${given.origin})`;
-  const text = JSON.stringify(given.written ?? given.value)
-    .replace(CREDENTIALS, '"$1…@')
-    .replace(QUERY, '?…');
-  const shown = text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
-  return `${shown} (${given.origin})`;
+  return `${describeValue(given.written ?? given.value)} (${given.origin})`;
+}
+
+/** A value that is no secret, short, and without credentials in addresses. */
+export function describeValue(value: unknown): string {
+  const text = JSON.stringify(value).replace(CREDENTIALS, '"$1…@').replace(QUERY, '?…');
+  return text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
 }
 
 /** A secret, or the path of its file: a user may have given the secret itself there. */

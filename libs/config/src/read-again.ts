@@ -8,11 +8,15 @@ import type { Settings } from './settings.ts';
 
 /** Values that are kept for the redaction of logs; older ones are no longer in use. */
 const SECRETS_MAX = 100;
+/** The same for those of a configuration that is read again: it can have as many tokens. */
+const RELOADED_SECRETS_MAX = 10_000;
 
 /** Reads the files of secrets and certificates again, because they are replaced while the sink runs. */
 export class ReadAgain {
   /** The values that these files had: no log line may contain them. */
   readonly secrets = new Set<string>();
+  readonly #ofFiles = new Set<string>();
+  readonly #reloaded = new Set<string>();
   readonly #layers: readonly Layer[];
   readonly #readText: ReadText;
 
@@ -40,10 +44,23 @@ export class ReadAgain {
     return found;
   }
 
+  /** No log line may contain this secret of a configuration that was read again. */
+  keepReloaded(secret: string): void {
+    this.#keepIn(this.#reloaded, secret, RELOADED_SECRETS_MAX);
+  }
+
   #keep(secret: string): void {
+    this.#keepIn(this.#ofFiles, secret, SECRETS_MAX);
+  }
+
+  #keepIn(kept: Set<string>, secret: string, max: number): void {
+    kept.delete(secret);
+    kept.add(secret);
     this.secrets.delete(secret);
     this.secrets.add(secret);
-    const [oldest] = this.secrets;
-    if (this.secrets.size > SECRETS_MAX && oldest !== undefined) this.secrets.delete(oldest);
+    const [oldest] = kept;
+    if (kept.size <= max || oldest === undefined) return;
+    kept.delete(oldest);
+    this.secrets.delete(oldest);
   }
 }

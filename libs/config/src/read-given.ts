@@ -1,5 +1,6 @@
 import type { ReadText } from './config-file.ts';
 import { valueKeyOf } from './layer.ts';
+import { problemsInside } from './nested-values.ts';
 import type { Given, Problems } from './problems.ts';
 import type { ReadNamedFile } from './resolve-redis.ts';
 import { readSettings, settingPaths, settings, type SettingPath, type Settings } from './settings.ts';
@@ -43,6 +44,10 @@ function checkValues(given: Map<SettingPath, Given>, problems: Problems): void {
   });
   for (const path of wrong) {
     const value = given.get(path)?.value;
+    if (settings[path].nested !== undefined) {
+      for (const problem of problemsInside(path, settings[path], given.get(path))) problems.addOther(problem);
+      continue;
+    }
     const unquoted = typeof value !== 'string' && settings[path].schema.safeParse(String(value)).success;
     problems.add(path, unquoted ? `${settings[path].allowed}; as text: put it in quotes` : settings[path].allowed);
   }

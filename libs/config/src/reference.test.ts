@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { environmentName, normalizeKey } from './keys.ts';
+import { environmentName } from './keys.ts';
 import { jsonSchema, renderJsonSchema, renderReference } from './reference.ts';
 import { settingPaths } from './settings.ts';
+import { normalizeKey } from './spelling.ts';
 
 const docs = new URL('../../../docs/', import.meta.url);
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isLive } from './changes.ts';
 import { DEFAULT_PLACES } from './config-file.ts';
+import type { Field } from './field.ts';
 import { environmentName } from './keys.ts';
 import { sections, settings, settingPaths, isSettingPath, type SettingPath } from './settings.ts';
 
@@ -8,10 +9,10 @@ type JsonSchema = Record<string, unknown>;
 
 function schemaOf(path: SettingPath): JsonSchema {
   const { description, allowed, schema } = settings[path];
-  const generated: JsonSchema = z.toJSONSchema(schema, { io: 'input' });
-  delete generated['$schema'];
+  const ofType = generated(schema);
+  delete ofType['$schema'];
   return {
-    ...generated,
+    ...ofType,
     description: `${description} Allowed: ${allowed}. Change: ${changeOf(path)}.`,
     'x-change': changeOf(path),
   };
@@ -52,19 +53,36 @@ export function renderJsonSchema(): string {
 /** docs/configuration.md */
 export function renderReference(): string {
   const tables = sections.map(({ title, fields }) => {
-    const rows = Object.keys(fields).filter(isSettingPath).map(renderRow);
+    const rows = Object.keys(fields).filter(isSettingPath).flatMap(renderRows);
     const head = ['| Key | Default | Change | Allowed | What it does |', '| --- | --- | --- | --- | --- |'];
     return [`## ${title}`, '', ...head, ...rows].join('\n');
   });
   return `${INTRODUCTION}\n${tables.join('\n\n')}\n`;
 }
 
-function renderRow(path: SettingPath): string {
-  const { default: initial } = schemaOf(path);
-  const { allowed, description } = settings[path];
+function renderRows(path: SettingPath): string[] {
+  return [renderRow(path, settings[path], changeOf(path)), ...rowsInside(path, settings[path], changeOf(path))];
+}
+
+/** The keys inside a value: `producers[].name`. */
+function rowsInside(path: string, { nested }: Field, change: string): string[] {
+  if (nested === undefined) return [];
+  const before = nested.kind === 'list' ? `${path}[].` : `${path}.`;
+  return Object.entries(nested.shape).flatMap(([key, inner]) => [
+    renderRow(before + key, inner, change),
+    ...rowsInside(before + key, inner, change),
+  ]);
+}
+
+function renderRow(path: string, { schema, allowed, description }: Field, change: string): string {
+  const { default: initial } = generated(schema);
   const shown =
     initial === undefined ? '' : `\`${initial === '' ? "''" : JSON.stringify(initial).replaceAll('"', '')}\``;
-  return `| \`${path}\` | ${shown} | ${changeOf(path)} | ${escape(allowed)} | ${escape(description)} |`;
+  return `| \`${path}\` | ${shown} | ${change} | ${escape(allowed)} | ${escape(description)} |`;
+}
+
+function generated(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, { io: 'input' });
 }
 
 function escape(text: string): string {
@@ -101,13 +119,16 @@ redis:
 2. one file, YAML or JSON: that of \`--config\`, otherwise that of \`CONNECTOR_CONFIG\`, otherwise the first that exists of
 ${DEFAULT_PLACES.map((place) => `   \`${place}\``).join(',\n')};
 3. the environment. The name of a variable is the key in upper case after \`SINK_\`: ${EXAMPLE_NAMES}.
-   Lists are separated by commas, mappings are written as \`from=to,from=to\`. An empty variable counts as not set;
+   Lists are separated by commas, mappings are written as \`from=to,from=to\`, lists of mappings (\`producers\`) are JSON. An
+   empty variable counts as not set;
 4. the command line.
 
 **Keys.** Case, \`_\` and \`-\` do not matter: \`flush_size\`, \`flushSize\` and \`FLUSH_SIZE\` are the same key. It is a mistake
 to give a key twice. A nested key can be written flat (\`redis_url\`). The names of the older JSON configuration,
-\`v_port\` and \`bucketName\`, mean \`port\` and \`bucket\`. An unknown key is a mistake, in the environment too; variables that
-Kubernetes sets for a service named \`sink…\` are ignored. A key without a value counts as not given.
+\`v_port\` and \`bucketName\`, mean \`port\` and \`bucket\`. The keys inside a list of mappings
+(\`producers[].bearer.tokens_file\`) follow the same rules; names that you choose yourself, such as claims, keep their case and
+\`_\`. An unknown key is a mistake, in the environment too; variables that Kubernetes
+sets for a service named \`sink…\` are ignored. A key without a value counts as not given.
 
 **Values.** Numbers may be written as text. A duration is a number of seconds, or text with a unit: \`500ms\`, \`4s\`, \`2m\`,
 \`1h\`. A size is a number of bytes, or text with a unit: \`128MiB\` (1024²), \`128MB\` (1000²).

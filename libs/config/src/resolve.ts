@@ -1,4 +1,5 @@
 import type { Problems } from './problems.ts';
+import { producersOf } from './producers.ts';
 import { plainConfig, type SettingPath, type Settings } from './settings.ts';
 import type { RedisSettings, SinkConfig } from './sink-config.ts';
 
@@ -35,6 +36,7 @@ export function resolveConfig(
   const { compression, compression_level: level } = settings;
   return {
     ...plainConfig(settings),
+    producers: producersOf(settings.producers),
     ...parts,
     ...(level === undefined || compression === 'none' ? {} : { compressionLevel: level }),
     manifests: settings.manifests ?? false,

@@ -1,3 +1,4 @@
+import { secretsInside } from './nested-values.ts';
 import type { GivenSettings } from './problems.ts';
 import { settings } from './settings.ts';
 import type { Proxy, RedisSettings } from './sink-config.ts';
@@ -5,6 +6,7 @@ import type { Proxy, RedisSettings } from './sink-config.ts';
 /** The values of secret keys, the passwords in their addresses, and `more`. */
 export function secretsIn(given: GivenSettings, more: readonly (string | undefined)[]): string[] {
   const values = [...given].flatMap(([path, { value }]) => {
+    if (settings[path].nested !== undefined) return secretsInside(settings[path], value);
     // The address of a proxy is no secret; its password is one of `more`.
     if (!settings[path].secret || typeof value !== 'string' || path === 'proxy_url') return [];
     return URL.canParse(value) ? [value, new URL(value).password] : [value];

@@ -19,6 +19,8 @@ import {
   text,
   version,
 } from './field.ts';
+import { commaTexts } from './nested.ts';
+import { producersField } from './producers.ts';
 
 const DAY_MS = 86_400_000;
 const KIB = 1024;
@@ -90,6 +92,16 @@ const tls = {
   'tls.min_version': version(['1.2', '1.3'], '1.2', 'The lowest version of TLS that the port takes.'),
   'tls.client_ca_file': filePath(
     'The path of the certificates (PEM) of the authorities that issue certificates to clients. Clients are then asked for a certificate; one that comes without, or whose certificate does not verify, is a client without a certificate.',
+  ),
+};
+
+const senders = {
+  producers: producersField,
+  webhook_allowed_origins: commaTexts(
+    /^(\*|[A-Za-z0-9.:_-]{1,255})$/,
+    100,
+    'a host name, as brokers send it in `WebHook-Request-Origin`, or *',
+    'Which origins an OPTIONS request allows to send. It lets nobody in: only `producers` does. Default: any.',
   ),
 };
 
@@ -306,6 +318,7 @@ const running = {
 export const sections = [
   { title: 'Receiving', fields: intake },
   { title: 'TLS on the port', fields: tls },
+  { title: 'Who may send', fields: senders },
   { title: 'Objects', fields: objects },
   { title: 'AWS credentials', fields: credentials },
   { title: 'When an object is closed', fields: batching },
@@ -317,6 +330,7 @@ export const sections = [
 const known = {
   ...intake,
   ...tls,
+  ...senders,
   ...objects,
   ...credentials,
   ...batching,
@@ -357,6 +371,7 @@ export function readSettings(values: Readonly<Record<string, unknown>>): Setting
  * Keys that depend on other keys, or are parts of a larger value: resolve*.ts turns them into members of SinkConfig.
  */
 const RESOLVED = [
+  'producers',
   'bucket',
   'region',
   'endpoint',

@@ -1,4 +1,5 @@
 import type { HostPort } from './addresses.ts';
+import type { ProducerSettings } from './producers.ts';
 import type { PlainConfig, SettingPath } from './settings.ts';
 
 /** Static credentials. Without them the AWS default chain is used. */
@@ -106,6 +107,8 @@ export interface SinkConfig extends PlainConfig {
   readonly bucket: BucketSettings;
   /** The address of the ports for health and metrics. */
   readonly opsHost: string;
+  /** Who may send events; empty: whoever reaches the port. */
+  readonly producers: readonly ProducerSettings[];
   /** Absent with `none`, and for the default of the codec. */
   readonly compressionLevel?: number;
   /** Whether each partition's objects are listed in an object of its own. */
