@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Admission, type Arrival } from './admission.ts';
+import { Admission } from './admission.ts';
+import type { Arrival } from './arrival.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -1,21 +1,10 @@
+import { type Arrival, CLASSES, classOf } from './arrival.ts';
+
 export interface AdmissionSettings {
   /** How many bytes may be in flight. Above that, one body at a time may grow to its full size. */
   readonly maxInFlightBytes: number;
   /** How long a request waits for room, in milliseconds. */
   readonly holdMaxMs: number;
-}
-
-/** A request whose body is on its way in. Its fields are the admission's. */
-export interface Arrival {
-  /** Bytes that are taken for it. */
-  heldBytes: number;
-  /** The size of its body: as declared, or as far as it is known. */
-  sizeBytes: number;
-  /** The tick of its last progress, and the bytes that have come since. */
-  progressTick: number;
-  freshBytes: number;
-  /** Refuses the request, because its body comes too slowly. */
-  evict(): void;
 }
 
 /** Time passes in ticks, and at each the loop has read what had arrived: a process that was held up blames no client. */
@@ -32,14 +21,6 @@ const PRIVILEGED_TICKS_MIN = 1000 / TICK_MS;
  */
 const GIVEN_WAY_BYTES_PER_TICK = (8 * 1024 * 1024 * TICK_MS) / 1000;
 const URGENT_CLASSES = 2;
-
-/** Bodies of a class grow until all requests together hold its share: the larger ones always leave room for smaller ones. */
-const CLASSES = [
-  { bodyBytesMax: 64 * 1024, share: 1 },
-  { bodyBytesMax: 256 * 1024, share: 7 / 8 },
-  { bodyBytesMax: 1024 * 1024, share: 3 / 4 },
-  { bodyBytesMax: Infinity, share: 1 / 2 },
-] as const;
 
 interface Waiter {
   readonly arrival: Arrival;
@@ -315,9 +296,4 @@ export class Admission {
     const isReading = this.#reading.has(arrival);
     return isReading && ticks >= PRIVILEGED_TICKS_MIN && this.#privilegedBytes < ticks * PRIVILEGED_BYTES_PER_TICK;
   }
-}
-
-function classOf({ heldBytes, sizeBytes }: Arrival, moreBytes: number): number {
-  const bodyBytes = Math.max(sizeBytes, heldBytes + moreBytes);
-  return CLASSES.findIndex(({ bodyBytesMax }) => bodyBytes <= bodyBytesMax);
 }

@@ -23,7 +23,8 @@ import { type AppendOutcome, type EventAppender, plainPart } from '../commit/app
 import type { JointReadiness } from './joint-readiness.ts';
 import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from '../metrics.ts';
-import { receiveBody, type ReceivedBody } from './receive.ts';
+import { receiveBody } from './receive.ts';
+import type { ReceivedBody } from './reception.ts';
 import { RefusalPace } from './refusal-pace.ts';
 import { RequestSpans } from './request-span.ts';
 
