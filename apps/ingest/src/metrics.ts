@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram } from '@sink/runtime';
 import type { Registry } from '@sink/runtime';
 import type { AppendOutcome } from './commit/appender.ts';
 import type { StoringCounts } from './commit/storing-watch.ts';
+import type { LimitName } from './limits/producer-limits.ts';
 
 /** Why a request got no 2xx: a closed set, because it is a metric label. */
 export type RefusalReason =
@@ -17,6 +18,8 @@ export type RefusalReason =
   | 'malformed_http'
   | 'too_slow'
   | 'in_flight_full'
+  | LimitName
+  | 'producer_in_flight_bytes'
   | 'disconnected'
   | 'internal';
 
@@ -49,6 +52,10 @@ const NO_REFUSALS: Readonly<Record<RefusalReason, 0>> = {
   malformed_http: 0,
   too_slow: 0,
   in_flight_full: 0,
+  events_per_second: 0,
+  bytes_per_second: 0,
+  requests_in_flight: 0,
+  producer_in_flight_bytes: 0,
   disconnected: 0,
   internal: 0,
 };

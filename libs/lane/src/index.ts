@@ -1,7 +1,7 @@
 export { BatcherLane } from './batcher-lane.ts';
 export { IngestLane } from './ingest-lane.ts';
 export { IoredisPort } from './ioredis-port.ts';
-export { GROUP, laneKeys, leaseKey, spoolLease } from './keys.ts';
+export { demandKey, GROUP, laneKeys, leaseKey, spoolLease } from './keys.ts';
 export type { LaneKeys } from './keys.ts';
 export { LaneView } from './lane-view.ts';
 export { RedisFailure, RedisInDoubt, RedisRefused, UnexpectedAnswer } from './port.ts';
@@ -13,6 +13,8 @@ export { FINGERPRINT_BYTES } from './lua/dedupe.ts';
 export { assertReached } from './steps/barrier.ts';
 export type { DurabilityBarrier } from './steps/barrier.ts';
 export type { AppendOnceAnswer, Dedupe } from './steps/append.ts';
+export type { Demand } from './steps/demand.ts';
+export { reportDemand, withdrawDemand } from './steps/demand.ts';
 export { rememberLanes } from './steps/lanes.ts';
 export type { DrawnManifest } from './steps/manifest.ts';
 export type { SealAnswer } from './steps/seal.ts';

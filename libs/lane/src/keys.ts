@@ -85,3 +85,8 @@ export function spoolLease(spoolId: string): string {
 export function lanesKey(sinkName: string): string {
   return `{${sinkName}}:lanes`;
 }
+
+/** Hash, ingest process -> `when report`: what each process wants of the limits of producers. Expires when none reports. */
+export function demandKey(sinkName: string): string {
+  return `{${sinkName}}:demand`;
+}

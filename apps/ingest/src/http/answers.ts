@@ -7,7 +7,7 @@ import { TAKEN_CODINGS } from './content-coding.ts';
 
 /** The answer of a request that gets no 2xx. `message` is one short line: brokers keep it beside a dead-lettered event. */
 export interface Refusal {
-  status: 400 | 405 | 413 | 415 | 431 | 500 | 501 | 503;
+  status: 400 | 405 | 413 | 415 | 429 | 431 | 500 | 501 | 503;
   reason: RefusalReason;
   message: string;
   headers?: Record<string, string>;
