@@ -3,53 +3,47 @@ import { traffic, type TrafficName } from '../load/traffic.ts';
 import type { Figure, ScenarioReport } from '../report/figure.ts';
 import { median } from '../report/statistics.ts';
 import type { BenchContext } from '../scenario.ts';
-import type { SinkProcesses } from '../sink/processes.ts';
-import { measureSink, type SinkRun } from '../throughput/runs.ts';
+import { TwoIngests, type Which } from './two-ingests.ts';
 
 const TRAFFIC = ['binary', 'batch'] as const satisfies readonly TrafficName[];
 /** The share of requests that is sampled. */
 const SAMPLED = 0.01;
 /** Events per CPU second with 1 % sampled, relative to tracing off. */
 const GOAL = { atLeast: 0.97 };
+/** Runs are short and change by turns, so that other work on the machine affects both alike. */
+const TURN_SECONDS = 2;
 
-/** Runs with tracing off and with 1 % sampled, one directly after the other. */
-interface PairOfRuns {
-  readonly off: SinkRun;
-  readonly sampled: SinkRun;
-}
+/** Events per CPU second of a run without tracing and of one with it, one directly after the other. */
+type PairOfRuns = Readonly<Record<Which, number>>;
 
 interface TracingReport extends ScenarioReport {
   readonly runs: Readonly<Record<string, readonly PairOfRuns[]>>;
 }
 
 /**
- * What tracing costs: two sinks, one with tracing off and one that exports 1 % of its requests to a collector in this process.
- * They run by turns, and the one that runs first changes, so that other work on the machine affects both alike.
+ * What tracing costs ingest, where every request passes. Both ingests are in one process: two processes of the same code
+ * differ by up to a tenth of their CPU time. The spans of the other services belong to segments, not to events.
  */
 export async function tracing(context: BenchContext): Promise<TracingReport> {
-  const { startSink } = context;
   const collector = await startOtlpReceiver();
-  const off = await startSink('tracing-off');
-  const sampled = await startSink('tracing', {
-    settings: {
-      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
-      OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
-      OTEL_TRACES_SAMPLER_ARG: String(SAMPLED),
-    },
+  const ingests = await TwoIngests.start({
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: String(SAMPLED),
   });
   const runs: Record<string, PairOfRuns[]> = {};
   const figures: Figure[] = [];
   try {
     for (const name of TRAFFIC) {
       const before = collector.spans.length;
-      const pairs = await pairsOfRuns(name, { off, sampled }, context);
+      const pairs = await pairsOfRuns(name, ingests, context);
       runs[name] = pairs;
       figures.push(...figuresOf(traffic(name).title, pairs, collector.spans.length - before));
     }
   } catch (cause) {
-    throw new Error(`measuring tracing: ${String(cause)}\n${off.logs()}\n${sampled.logs()}`, { cause });
+    throw new Error(`measuring tracing: ${String(cause)}\n${ingests.logs()}`, { cause });
   } finally {
-    await Promise.all([off.stop(), sampled.stop()]);
+    await ingests.stop();
     await collector.close();
   }
   if (collector.spans.length === 0) context.fail('tracing: no span has arrived, so nothing was measured');
@@ -58,41 +52,45 @@ export async function tracing(context: BenchContext): Promise<TracingReport> {
 
 async function pairsOfRuns(
   name: TrafficName,
-  sinks: Readonly<Record<keyof PairOfRuns, SinkProcesses>>,
+  ingests: TwoIngests,
   { load, settings, say }: BenchContext,
 ): Promise<PairOfRuns[]> {
   const sent = traffic(name);
-  const measure = (kind: keyof PairOfRuns, seconds: number): Promise<SinkRun> =>
-    measureSink(sinks[kind], load, sent, { ...settings, seconds });
+  const measure = async (which: Which, seconds: number): Promise<number> => {
+    await ingests.empty();
+    const before = ingests.cpuSeconds();
+    const result = await load.run({
+      url: ingests.url(which),
+      messages: sent.messages,
+      connections: settings.connections,
+      seconds,
+    });
+    if (result.failed > 0) throw new Error(`${result.failed} requests failed`);
+    return (result.acknowledged * sent.eventsPerMessage) / (ingests.cpuSeconds() - before);
+  };
   say(`tracing, ${sent.title}: warm-up`);
   await measure('off', settings.warmUpSeconds);
   await measure('sampled', settings.warmUpSeconds);
   const pairs: PairOfRuns[] = [];
-  while (pairs.length < settings.runs) {
-    const isEven = pairs.length % 2 === 0;
-    const first = await measure(isEven ? 'off' : 'sampled', settings.seconds);
-    const second = await measure(isEven ? 'sampled' : 'off', settings.seconds);
-    const pair = isEven ? { off: first, sampled: second } : { off: second, sampled: first };
+  const turns = Math.ceil((settings.runs * settings.seconds) / TURN_SECONDS);
+  while (pairs.length < turns) {
+    const first: Which = pairs.length % 2 === 0 ? 'off' : 'sampled';
+    const firstFigure = await measure(first, TURN_SECONDS);
+    const secondFigure = await measure(first === 'off' ? 'sampled' : 'off', TURN_SECONDS);
+    const pair =
+      first === 'off' ? { off: firstFigure, sampled: secondFigure } : { off: secondFigure, sampled: firstFigure };
     pairs.push(pair);
-    const share = (pair.sampled.ingestEventsPerCpuSecond / pair.off.ingestEventsPerCpuSecond).toFixed(3);
-    say(`  run ${pairs.length} of ${settings.runs}: ingest ${share} of the events per CPU second without tracing`);
+    say(`  turn ${pairs.length} of ${turns}: ${(pair.sampled / pair.off).toFixed(3)} of the events per CPU second`);
   }
   return pairs;
 }
 
 function figuresOf(column: string, pairs: readonly PairOfRuns[], spans: number): Figure[] {
-  const over = (figure: (pair: PairOfRuns) => number): number => median(pairs.map(figure));
-  const ratio = (figure: (run: SinkRun) => number): number => over(({ off, sampled }) => figure(sampled) / figure(off));
   return [
-    { row: 'tracing off: ingest, events per CPU second', value: over(({ off }) => off.ingestEventsPerCpuSecond) },
+    { row: 'tracing off: ingest, events per CPU second', value: median(pairs.map(({ off }) => off)) },
     {
       row: '1 % sampled: ingest, events per CPU second, relative to off',
-      value: ratio((run) => run.ingestEventsPerCpuSecond),
-      goal: GOAL,
-    },
-    {
-      row: '1 % sampled: whole sink, events per CPU second, relative to off',
-      value: ratio((run) => run.eventsPerCpuSecond),
+      value: median(pairs.map(({ off, sampled }) => sampled / off)),
       goal: GOAL,
     },
     { row: 'spans that the collector got', value: spans },
