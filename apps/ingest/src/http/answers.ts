@@ -38,6 +38,14 @@ export const NO_ROOM = unavailable(
 );
 export const TOO_SLOW = unavailable('too_slow', 'the body came too slowly while other requests waited for room');
 
+/** 429: others still have room, so the producer's own retry is what helps. */
+export const PRODUCER_NO_ROOM: Refusal = {
+  status: 429,
+  reason: 'producer_in_flight_bytes',
+  message: 'too much of this producer is in flight: nothing of this request was stored',
+  headers: { 'Retry-After': '1' },
+};
+
 export const OVERLOADED = unavailable(
   'overloaded',
   'this instance is too busy to answer in time: nothing of this request was stored',

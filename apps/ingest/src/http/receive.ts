@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Admission } from './admission.ts';
 import { bodyTooLarge, unknownEncoding, unknownTransferCoding } from './answers.ts';
 import { contentCoding } from './content-coding.ts';
-import { type Received, Reception } from './reception.ts';
+import { type BodyLimits, type Received, Reception } from './reception.ts';
 
 /**
  * Receives one body: waits until there is room for it, reads it, and removes its Content-Encoding. It holds no more bytes
- * than `admission` let in, and never more than `maxBodyBytes` before or after inflating.
+ * than `admission` let in, and never more than its limits.
  *
  * Calls `done` exactly once. An unread rest of the body is left to the answer (`sendRefusal`).
  */
@@ -14,7 +14,7 @@ export function receiveBody(
   req: IncomingMessage,
   res: ServerResponse,
   admission: Admission,
-  maxBodyBytes: number,
+  limits: BodyLimits,
   done: (received: Received) => void,
 ): void {
   const coding = contentCoding(req.headers['content-encoding']);
@@ -28,9 +28,9 @@ export function receiveBody(
     return;
   }
   const length = req.headers['content-length'];
-  if (length !== undefined && Number(length) > maxBodyBytes) {
-    done({ kind: 'refused', refusal: bodyTooLarge(maxBodyBytes) });
+  if (length !== undefined && Number(length) > limits.maxBodyBytes) {
+    done({ kind: 'refused', refusal: bodyTooLarge(limits.maxBodyBytes) });
     return;
   }
-  new Reception(req, res, admission, maxBodyBytes, coding, done).begin();
+  new Reception(req, res, admission, limits, coding, done).begin();
 }

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Admission } from './admission.ts';
-import { badCompression, bodyTooLarge, NO_ROOM, TOO_SLOW } from './answers.ts';
+import { badCompression, bodyTooLarge, NO_ROOM, PRODUCER_NO_ROOM, TOO_SLOW } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import type { Arrival } from './arrival.ts';
 import { type ContentCoding, inflateBody, likelyInflatedBytes } from './content-coding.ts';
+import type { BodyRoom } from '../limits/body-rooms.ts';
 
 /** A body takes room for so much before it is read, and in such steps as it grows. */
 const STEP_BYTES = 16_384;
@@ -19,6 +20,13 @@ export interface ReceivedBody {
   readonly body: Buffer;
   readonly heldMs: number;
   readonly release: () => void;
+}
+
+export interface BodyLimits {
+  /** Before and after inflating. */
+  readonly maxBodyBytes: number;
+  /** What the request's producer may hold of all bodies; null: no bound of its own. */
+  readonly room: BodyRoom | null;
 }
 
 /** How receiving a request's body ended. `gone`: the client closed the connection, so nothing can be answered. */
@@ -67,6 +75,7 @@ export class Reception implements Arrival {
   readonly #res: ServerResponse;
   readonly #admission: Admission;
   readonly #maxBodyBytes: number;
+  readonly #room: BodyRoom | null;
   readonly #coding: ContentCoding;
   readonly #done: (received: Received) => void;
   #state: State = { kind: 'waiting', stopWaiting: null };
@@ -79,7 +88,7 @@ export class Reception implements Arrival {
     req: IncomingMessage,
     res: ServerResponse,
     admission: Admission,
-    maxBodyBytes: number,
+    { maxBodyBytes, room }: BodyLimits,
     coding: ContentCoding,
     done: (received: Received) => void,
   ) {
@@ -87,6 +96,7 @@ export class Reception implements Arrival {
     this.#res = res;
     this.#admission = admission;
     this.#maxBodyBytes = maxBodyBytes;
+    this.#room = room;
     this.#coding = coding;
     this.#done = done;
   }
@@ -113,7 +123,8 @@ export class Reception implements Arrival {
     const headBytes = headSize(req.rawHeaders);
     const roomBytes = Math.min(STEP_BYTES, this.#longestBytes);
     const bytes = headBytes + roomBytes;
-    if (this.#admission.tryEnter(this, bytes)) this.#read(roomBytes);
+    if (this.#room?.hold(headBytes + Math.max(this.sizeBytes, roomBytes)) === false) this.#refuse(PRODUCER_NO_ROOM);
+    else if (this.#admission.tryEnter(this, bytes)) this.#read(roomBytes);
     else this.#waitToEnter(bytes, headBytes, roomBytes);
   }
 
@@ -179,6 +190,10 @@ export class Reception implements Arrival {
     const roomBytes = Math.min(steps * STEP_BYTES, this.#longestBytes);
     const moreBytes = roomBytes - state.roomBytes;
     state.roomBytes = roomBytes;
+    if (this.#room?.hold(this.heldBytes + moreBytes) === false) {
+      this.#refuse(PRODUCER_NO_ROOM);
+      return;
+    }
     if (this.#admission.tryGrow(this, moreBytes)) return;
     this.#req.pause();
     this.#admission.stopReading(this);
@@ -190,7 +205,8 @@ export class Reception implements Arrival {
 
   /** Takes more room, waiting for it if need be, and goes on with `then`. */
   #grow(state: { stopWaiting: StopWaiting | null }, bytes: number, then: () => void): void {
-    if (this.#admission.tryGrow(this, bytes)) then();
+    if (this.#room?.hold(this.heldBytes + bytes) === false) this.#refuse(PRODUCER_NO_ROOM);
+    else if (this.#admission.tryGrow(this, bytes)) then();
     else this.#waitToGrow(state, { bytes, costBytes: 0 }, then);
   }
 
@@ -266,6 +282,7 @@ export class Reception implements Arrival {
 
   #release(): void {
     if (this.heldBytes > 0) this.#admission.give(this);
+    this.#room?.release();
   }
 }
 

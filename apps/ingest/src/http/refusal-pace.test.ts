@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { RefusalPace } from './refusal-pace.ts';
+import { type Pace, PACE_OF_LARGE_BODIES, PACE_OF_LIMITS, RefusalPace } from './refusal-pace.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -8,10 +8,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function setup() {
+function setup(of: Pace = PACE_OF_LARGE_BODIES) {
   const answered: number[] = [];
   const state = { over: false };
-  const pace = new RefusalPace(() => state.over);
+  const pace = new RefusalPace(of, () => state.over);
   const refuse = (from: number, to: number): void => {
     for (let number = from; number < to; number++) pace.inTurn(() => answered.push(number));
   };
@@ -56,4 +56,16 @@ test('no more than a thousand wait: each holds a connection', () => {
   expect(answered.at(-1)).toBe(3_999);
   vi.advanceTimersByTime(1_000);
   expect(answered).toHaveLength(4_020);
+});
+
+test('a producer beyond its limit waits a second at most, and gets 100 answers a second', () => {
+  const { answered, refuse } = setup(PACE_OF_LIMITS);
+  refuse(0, 500);
+  expect(answered).toHaveLength(50);
+  vi.advanceTimersByTime(900);
+  expect(answered).toHaveLength(140);
+  vi.advanceTimersByTime(100);
+  expect(answered).toHaveLength(500);
+  vi.advanceTimersByTime(10_000);
+  expect(vi.getTimerCount()).toBe(0);
 });

@@ -25,7 +25,7 @@ import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { receiveBody } from './receive.ts';
 import type { ReceivedBody } from './reception.ts';
-import { RefusalPace } from './refusal-pace.ts';
+import { PACE_OF_LARGE_BODIES, RefusalPace } from './refusal-pace.ts';
 import { RequestSpans } from './request-span.ts';
 
 export interface RouteSettings extends Pick<Decoding, 'attributeEncoding' | 'malformedJson' | 'lenientContentType'> {
@@ -126,7 +126,7 @@ class EventRoute {
 
   constructor(options: RoutesOptions) {
     this.#options = options;
-    this.#pace = new RefusalPace(options.closing);
+    this.#pace = new RefusalPace(PACE_OF_LARGE_BODIES, options.closing);
     const { settings } = options;
     const spans = options.tracing ? new RequestSpans(options.tracing) : null;
     this.#spans = spans;
@@ -152,7 +152,7 @@ class EventRoute {
     // Its client may not wait for the answer any more when its events are stored.
     if (lateMs + lateness.appendMs > settings.holdMaxMs) return this.#refuseEarly(req, res, OVERLOADED, startMs);
     // next: receive.ts, which calls back once with the body
-    receiveBody(req, res, admission, settings.maxBodyBytes, (received) => {
+    receiveBody(req, res, admission, { maxBodyBytes: settings.maxBodyBytes, room: null }, (received) => {
       switch (received.kind) {
         case 'gone':
           metrics.refused('disconnected');
