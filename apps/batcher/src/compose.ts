@@ -4,6 +4,7 @@ import { Housekeeping } from './instance/housekeeping.ts';
 import { BatcherInstance, type LaneRuntime } from './instance/instance.ts';
 import { superviseInstances } from './instance/supervisor.ts';
 import { LaneBatcher } from './lane/lane-batcher.ts';
+import type { Waiting } from './lane/waiting-chunks.ts';
 import type { BatcherPorts, LaneEvents, Reporter, UploadHandover } from './ports.ts';
 import type { BatcherSettings } from './settings.ts';
 import { Spiller, type SpillerOptions } from './spool/spiller.ts';
@@ -35,6 +36,8 @@ export class Batcher {
   readonly #spilling: Spilling | null;
   /** Reporters outlive instances: a lane that works under no name stays a problem. */
   readonly #reporters = new Map<string, Reporter>();
+  /** By lane: chunks of routes that this batcher does not know. */
+  readonly #waiting = new Map<number, Waiting>();
 
   constructor(ports: BatcherPorts, settings: BatcherSettings, spoolId: string | null) {
     this.#ports = ports;
@@ -183,6 +186,7 @@ export class Batcher {
         metrics.foreign.inc(label);
         log.error({ lane, id, problem }, 'an entry of the stream is not a chunk of this release; it is left untouched');
       },
+      waiting: (waiting) => this.#reportWaiting(lane, waiting),
       claimed: (from, chunks) => {
         metrics.claimed.inc(label, chunks);
         log.info({ lane, from, chunks }, 'took over chunks of a batcher that died');
@@ -197,6 +201,24 @@ export class Batcher {
       },
       working: () => reporter.succeeded(),
     };
+  }
+
+  #reportWaiting(lane: number, waiting: Waiting): void {
+    const { metrics, readiness, log } = this.#ports;
+    const before = this.#waiting.get(lane)?.routes ?? [];
+    this.#waiting.set(lane, waiting);
+    metrics.waiting.set({ lane: String(lane) }, waiting.chunks);
+    if (waiting.routes.some((route) => !before.includes(route))) {
+      log.error(
+        { lane, ...waiting },
+        'chunks wait for a route that this batcher does not know; they are left untouched',
+      );
+    }
+    const lanes = [...this.#waiting.values()];
+    const chunks = lanes.reduce((sum, one) => sum + one.chunks, 0);
+    const routes = [...new Set(lanes.flatMap((one) => one.routes))].join(', ');
+    const problem = `${chunks} chunks wait for routes that this batcher does not know: ${routes}. Upgrade it to the release that accepted them, or bring the routes back into its configuration`;
+    readiness.set('routes', chunks === 0 ? null : problem);
   }
 
   #reporter(name: string): Reporter {

@@ -40,6 +40,11 @@ export class BatcherMetrics extends Instruments {
     'Stream entries that are not chunks of this release. They are left unchanged.',
     'lane',
   );
+  readonly waiting = this.gauge(
+    'sink_batcher_waiting_chunks',
+    'Chunks that wait because this batcher does not know their route. They are left unchanged.',
+    'lane',
+  );
   readonly tidied = this.counter(
     'sink_spool_files_tidied_total',
     'Spool files that were removed because they were no longer needed.',

@@ -3,6 +3,7 @@ import type { RedisPort } from '@sink/lane';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
 import type { InstanceSpool, SpoolDirectory } from '@sink/spool';
 import type { TraceFields, Tracing } from '@sink/tracing';
+import type { Waiting } from './lane/waiting-chunks.ts';
 import type { BatcherMetrics } from './metrics.ts';
 
 /** Everything outside of the batcher. */
@@ -75,6 +76,8 @@ export interface LaneEvents {
   readonly opened: (files: number) => void;
   readonly sealed: (record: SegmentRecord) => void;
   readonly foreign: (id: string, problem: string) => void;
+  /** Chunks of routes that this batcher does not know: after each change, and after each audit. */
+  readonly waiting: (waiting: Waiting) => void;
   readonly claimed: (from: string, chunks: number) => void;
   readonly restored: (chunks: number) => void;
   /** A turn of the loop failed and will be tried again; called for every failed turn. */

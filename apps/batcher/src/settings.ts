@@ -1,4 +1,5 @@
-import type { SinkConfig } from '@sink/config';
+import { bucketName, type SinkConfig } from '@sink/config';
+import { builtInRoutes, type Routes } from '@sink/domain';
 import type { DurabilityBarrier } from '@sink/lane';
 
 const MIB = 1024 * 1024;
@@ -66,11 +67,13 @@ export const BATCHER_LIMITS = {
 /** What a batcher reads of the configuration as it is. */
 type Configured = Pick<
   SinkConfig,
-  'sinkName' | 'lanes' | 'prefix' | 'compression' | 'flushSize' | 'flushBytes' | 'scheduledIntervalMs' | 'leaseMs'
+  'sinkName' | 'lanes' | 'compression' | 'flushSize' | 'flushBytes' | 'scheduledIntervalMs' | 'leaseMs'
 >;
 
 /** Every period and limit of a batcher, and what its configuration says. It also drains lanes that the sink used before. */
 export interface BatcherSettings extends Readonly<typeof BATCHER_LIMITS>, Configured {
+  /** Chunks of other routes wait. */
+  readonly routes: Routes;
   readonly compressionLevel: number | undefined;
   /** Files open at a time, over all lanes. */
   readonly openFilesMax: number;
@@ -90,12 +93,13 @@ export function batcherSettings(
   config: SinkConfig,
   redis: { readonly barrier: DurabilityBarrier; readonly backlogBytesMax: number },
 ): BatcherSettings {
+  const { prefix, quarantinePrefix } = config;
   const spillAtBytes = config.spillAtBytes ?? redis.backlogBytesMax / 2;
   return {
     ...BATCHER_LIMITS,
     sinkName: config.sinkName,
     lanes: config.lanes,
-    prefix: config.prefix,
+    routes: builtInRoutes({ bucket: bucketName(config.bucket), prefix, quarantinePrefix }),
     compression: config.compression,
     compressionLevel: config.compressionLevel,
     flushSize: config.flushSize,

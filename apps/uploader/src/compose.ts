@@ -10,6 +10,7 @@ import { SpoolWatch } from './sweep/spool-watch.ts';
 import { Sweeper } from './sweep/sweeper.ts';
 import { tryBucket } from './upload/bucket-trial.ts';
 import type { ObjectBuilder } from './upload/object-builder.ts';
+import { type StoreOfBucket, Stores } from './upload/stores.ts';
 import { SpoolFiles, type SpoolFilesDirectory } from './upload/spool-files.ts';
 import { UploadHealth } from './upload/upload-health.ts';
 import { Uploads } from './upload/uploads.ts';
@@ -28,7 +29,10 @@ export interface UploaderPorts {
   readonly jobs: UploadJobs;
   /** The jobs of what was spilled into the spool directory of this process; null where it has no spool directory. */
   readonly spilled: { readonly spoolId: string; readonly jobs: UploadJobs } | null;
+  /** Of the configured bucket. */
   readonly store: ObjectStore;
+  /** Opens the store of another bucket that a record names; null: it cannot be reached. Absent: there is no other. */
+  readonly openStore?: (bucket: string) => StoreOfBucket | null;
   readonly spool: SpoolFilesDirectory;
   readonly builder: Pick<ObjectBuilder, 'build' | 'tidy'>;
   readonly metrics: UploaderMetrics;
@@ -57,6 +61,8 @@ export interface ComposedUploader {
   readonly runUntil: (stop: AbortSignal) => Promise<void>;
   /** Continues until nothing is left to upload, as `Sweeper.drain` says. */
   readonly drain: (drainMs: number) => Promise<'empty' | 'left'>;
+  /** Closes the stores of other buckets. */
+  readonly closeStores: () => void;
 }
 
 /** Wires an uploader: the product, its tests and the model of the protocol use this, each with its own ports. */
@@ -68,7 +74,9 @@ export function composeUploader(ports: UploaderPorts, settings: UploaderSettings
     const fields = traceFields(parseSegmentTrace(trace)?.seal);
     log.warn({ segmentId: id, key, problem, ...fields }, 'spool file not usable');
   });
-  const uploads = new Uploads({ ...ports, spool: spoolFiles, queues, health }, settings);
+  const { bucket, place } = settings;
+  const stores = new Stores({ bucket, own: { store: ports.store, place }, open: ports.openStore });
+  const uploads = new Uploads({ ...ports, stores, spool: spoolFiles, queues, health }, settings);
   const spoolWatch = spilled && new SpoolWatch({ ...ports, spoolId: spilled.spoolId, jobs: spilled.jobs }, settings);
   const sweeper = new Sweeper({ ...ports, queues, health, uploads, spoolWatch }, settings);
   const manifests = new Manifests(ports, settings);
@@ -83,5 +91,6 @@ export function composeUploader(ports: UploaderPorts, settings: UploaderSettings
       await Promise.all([sweeper.runUntil(stop), manifests.writeUntil(stop)]);
     },
     drain: (drainMs) => sweeper.drain(drainMs),
+    closeStores: () => stores.close(),
   };
 }

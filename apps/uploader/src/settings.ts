@@ -1,4 +1,5 @@
-import type { SinkConfig } from '@sink/config';
+import { bucketName, type SinkConfig } from '@sink/config';
+import { builtInRoutes, type Routes } from '@sink/domain';
 import type { DurabilityBarrier } from '@sink/lane';
 import { placeOf } from '@sink/objects';
 import { RETRY_TIMES, type RetryTimes } from '@sink/uploads';
@@ -30,12 +31,13 @@ const LIMITS = {
 export interface UploaderSettings
   extends
     Readonly<typeof LIMITS>,
-    Pick<
-      SinkConfig,
-      'sinkName' | 'lanes' | 'prefix' | 'receiptsMax' | 'manifests' | 'uploadTimeoutMs' | 'scheduledIntervalMs'
-    > {
+    Pick<SinkConfig, 'sinkName' | 'lanes' | 'receiptsMax' | 'manifests' | 'uploadTimeoutMs' | 'scheduledIntervalMs'> {
   /** How durable a seal, or the decision on a manifest, is before it becomes visible in the bucket. */
   readonly barrier: DurabilityBarrier;
+  /** The configured bucket, as records name it. */
+  readonly bucket: string;
+  /** The start of the keys of each route; manifests of other routes wait. */
+  readonly routes: Routes;
   /** Where objects are stored, as receipts name it. */
   readonly place: string;
   /** Uploads of one process at a time; spilled segments have half as many of their own. */
@@ -49,11 +51,13 @@ export interface UploaderSettings
 }
 
 export function uploaderSettings(config: SinkConfig, barrier: DurabilityBarrier): UploaderSettings {
+  const bucket = bucketName(config.bucket);
   return {
     ...LIMITS,
     sinkName: config.sinkName,
     lanes: config.lanes,
-    prefix: config.prefix,
+    bucket,
+    routes: builtInRoutes({ bucket, prefix: config.prefix, quarantinePrefix: config.quarantinePrefix }),
     place: placeOf(config.bucket),
     barrier,
     receiptsMax: config.receiptsMax,

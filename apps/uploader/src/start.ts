@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createObjectStore } from '@sink/objects';
+import { bucketNamed, createObjectStore, placeOf } from '@sink/objects';
 import { openRedis } from '@sink/redis';
 import { type ServiceContext, tightenDirectory } from '@sink/runtime';
 import { SpoolDirectory } from '@sink/spool';
@@ -56,6 +56,10 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
       jobs,
       spilled,
       store,
+      openStore: (bucket) => {
+        const named = bucketNamed(bucket, config.bucket);
+        return named && { store: createObjectStore(named, config), place: placeOf(named) };
+      },
       spool,
       builder,
       metrics: new UploaderMetrics(registry),
@@ -68,6 +72,7 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
     },
     settings,
   );
+  shutdown.add('object stores of other buckets', async () => uploader.closeStores());
   const concurrency = (): number => settings.concurrency;
   const workers = [startWorker({ concurrency, upload: uploader.upload })];
   if (spilled !== null) {

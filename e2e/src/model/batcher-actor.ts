@@ -1,5 +1,5 @@
 import { BATCHER_LIMITS, BatcherMetrics, type BatcherPorts, composeBatcher } from '@sink/batcher';
-import { isRetryable } from '@sink/domain';
+import { builtInRoutes, isRetryable } from '@sink/domain';
 import { Registry } from '@sink/runtime';
 import { SpoolError } from '@sink/spool';
 import { clockOf, diskOf, guarded, LEASE_MS, redisOf, type WorldParts } from './actors.ts';
@@ -14,6 +14,7 @@ class ModelMetrics extends BatcherMetrics {
 
 const METRICS = new ModelMetrics(new Registry());
 const RENEW_EVERY_MS = 400;
+export const ROUTES = builtInRoutes({ bucket: 'bucket', prefix: '', quarantinePrefix: 'quarantine/' });
 
 /** The shipped batcher. `stop` ends it in order. */
 export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal): Promise<void> {
@@ -23,7 +24,7 @@ export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal)
       ...BATCHER_LIMITS,
       sinkName,
       lanes: 1,
-      prefix: '',
+      routes: ROUTES,
       compression: 'none',
       compressionLevel: undefined,
       flushSize,

@@ -4,6 +4,7 @@ import { Readiness, Registry } from '@sink/runtime';
 import { SpoolError } from '@sink/spool';
 import { type ComposedUploader, composeUploader, UploaderMetrics, type UploaderPorts } from '@sink/uploader';
 import { clockOf, diskOf, guarded, LEASE_MS, redisOf, type WorldParts } from './actors.ts';
+import { ROUTES } from './batcher-actor.ts';
 import type { Actor } from './scheduler.ts';
 
 /** Nothing reads them. */
@@ -22,7 +23,8 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
     const uploader = composeUploader(portsOf(parts, actor), {
       sinkName: parts.sinkName,
       lanes: 1,
-      prefix: '',
+      bucket: 'bucket',
+      routes: ROUTES,
       place: 'bucket',
       barrier: parts.barrier,
       receiptsMax: 1_000,

@@ -30,7 +30,7 @@ function receiptOf(n: number, laneUid: string): { receipt: Receipt; body: Buffer
     receipt: {
       v: 1,
       id: `s${n}`,
-      key: objectKey({ prefix: '', partition, laneUid, first, sha256, compression: 'none' }),
+      key: objectKey({ prefix: '', path: partition, laneUid, first, sha256, compression: 'none' }),
       etag: `"${createHash('md5').update(body).digest('hex')}"`,
       count: 1,
       bytes: body.length,

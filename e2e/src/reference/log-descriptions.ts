@@ -73,6 +73,7 @@ export const LOG_MEANINGS: Readonly<Record<LogCode, string>> = {
   batcher_no_room: 'The batcher writes no more files: events stay in Redis.',
   batcher_room: 'The end of `batcher_no_room`.',
   batcher_foreign: 'Something else, or a newer release, wrote into the stream.',
+  batcher_unknown_route: 'A newer release, or another configuration, accepted them: upgrade, or bring the route back.',
   batcher_took_over: 'Another batcher had read these and stopped.',
   batcher_restored: 'Redis had lost who reads these chunks, as after a failover.',
   batcher_adopted: 'Redis had lost the records of spilled files; nothing is lost.',

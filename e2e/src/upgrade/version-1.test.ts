@@ -87,7 +87,7 @@ it('what a newer release wrote is refused, reported and left unchanged; all else
   await sink.drained(30_000);
   const fields = ['v', '3', 'p', '2026/11/24/10', 'n', '1', 't', '1', 'b', 'not for us\n'];
   const chunk = (await client.xadd(chunks, '*', ...fields)) ?? '';
-  const record = JSON.stringify({ v: 2, id: 's-newer', slices: [[chunk, 0, 1]], later: true });
+  const record = JSON.stringify({ v: 3, id: 's-newer', slices: [[chunk, 0, 1]], later: true });
   await client.hset(taken, chunk, '0/1');
   await client.hset(left, chunk, '1 100');
   await client.hset(records, 's-newer', record);
@@ -102,7 +102,7 @@ it('what a newer release wrote is refused, reported and left unchanged; all else
   });
   await eventually(async () => expect(await client.hkeys(records)).toEqual(['s-newer']));
   await eventually(() => expect(batcher?.process.output()).toContain('version 3 is not 1 or 2'), { timeoutMs: 15_000 });
-  await saysWhy(uploader, 'version 2 is not 1; a newer release wrote it');
+  await saysWhy(uploader, 'version 3 is not 1 or 2; a newer release wrote it');
   expect(await client.hget(records, 's-newer')).toBe(record);
   expect(await client.xrange(chunks, '-', '+')).toEqual([[chunk, fields]]);
   expect(await client.hgetall(taken)).toEqual({ [chunk]: '0/1' });

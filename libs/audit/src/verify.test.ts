@@ -85,7 +85,7 @@ async function seal(
   const record: SegmentRecord = {
     v: RECORD_VERSION,
     id: `s${first[0]}`,
-    key: objectKey({ prefix, partition, laneUid: UID, first, sha256, compression: 'gzip' }),
+    key: objectKey({ prefix, path: partition, laneUid: UID, first, sha256, compression: 'gzip' }),
     partition,
     slices: [first],
     count: given.length,
@@ -314,6 +314,6 @@ test('without the right to list, the remedy names it; a receipt of a newer relea
     remedy: expect.stringContaining('s3:ListBucket') as string,
   });
   s3.setPermissions('all');
-  await client.xadd('{sink:0}:receipts', '*', 'v', '2', 'r', '{"v":2}');
+  await client.xadd('{sink:0}:receipts', '*', 'v', '3', 'r', '{"v":3}');
   await expect(verified()).rejects.toMatchObject({ code: 'receipt_version' });
 });

@@ -54,6 +54,7 @@ export const CHANGES = {
   proxy_url: STORE,
   force_path_style: STORE,
   prefix: LAYOUT,
+  quarantine_prefix: LAYOUT,
   if_none_match: STORE,
   checksum: STORE,
   compression: 'live',

@@ -7,6 +7,7 @@ export { ConfigInForce } from './in-force.ts';
 export type { HandedConfig, Reloaded } from './in-force.ts';
 export { loadConfig, loadLeniently, readTextFile } from './load.ts';
 export { ConfigError, describeProblem } from './problems.ts';
+export { bucketName } from './resolve-bucket.ts';
 export type { ConfigProblem } from './problems.ts';
 export type { CredentialSettings, JwtSettings, ProducerSettings, SecretSource } from './producers.ts';
 export type { Durability, RedisSettings, RedisTarget, RedisTls, SinkConfig } from './sink-config.ts';

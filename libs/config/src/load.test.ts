@@ -391,6 +391,21 @@ test('a prefix cannot lead out of its directory', () => {
   expect(keysOf(`prefix: "${'😀'.repeat(200)}"`)).toEqual(['prefix']);
 });
 
+test('quarantine objects have a prefix of their own', () => {
+  expect(loadText('').quarantinePrefix).toBe('quarantine/');
+  // Valid before the key existed.
+  expect(keysOf('prefix: quarantine/')).toEqual([]);
+  expect(keysOf('prefix: a/\nquarantine_prefix: a/q/')).toEqual([]);
+  expect(keysOf('prefix: a/q/\nquarantine_prefix: a/')).toEqual([]);
+  expect(keysOf('prefix: a/\nquarantine_prefix: a/')).toEqual(['quarantine_prefix']);
+  expect(keysOf('quarantine_prefix: ""')).toEqual(['quarantine_prefix']);
+  expect(keysOf('quarantine_prefix: 2026/bad/')).toEqual(['quarantine_prefix']);
+  expect(keysOf('prefix: a/2026/11/\nquarantine_prefix: a/')).toEqual(['quarantine_prefix']);
+  for (const bad of ['/a', '../a', 'a//b'])
+    expect(keysOf(`quarantine_prefix: "${bad}"`), bad).toEqual(['quarantine_prefix']);
+  expect(keysOf(`quarantine_prefix: "${'😀'.repeat(200)}"`)).toEqual(['quarantine_prefix']);
+});
+
 test('the configuration is frozen all the way down', () => {
   const config = loadText(`${GUIDE}\nredis: { cluster_nodes: [a, b] }`);
   const unfrozen = (value: unknown): boolean =>

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { readAwsProfile } from './aws-profile.ts';
 import { bucketHint } from './bucket-hint.ts';
 import type { Problems } from './problems.ts';
@@ -59,6 +59,11 @@ export function resolveBucket(
     ...(credentials === undefined ? {} : { credentials, ...rereading(settings, credentials, sources.again) }),
     credentialsFrom: credentialsFrom(settings, surroundings),
   };
+}
+
+/** The bucket as records and receipts name it: its name, or the file:// address of a directory. */
+export function bucketName(bucket: BucketSettings): string {
+  return bucket.kind === 's3' ? bucket.name : pathToFileURL(bucket.directory).href;
 }
 
 /**

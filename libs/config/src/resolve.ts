@@ -30,9 +30,7 @@ export function resolveConfig(
   checkDurability(settings, parts.redis, problems);
   checkSpill(settings, problems);
   checkInFlight(settings, problems);
-  if (Buffer.byteLength(settings.prefix) > PREFIX_BYTES_MAX) {
-    problems.add('prefix', `at most ${PREFIX_BYTES_MAX} bytes of UTF-8`);
-  }
+  checkPrefixes(settings, parts.given, problems);
   const { compression, compression_level: level } = settings;
   return {
     ...plainConfig(settings),
@@ -49,6 +47,26 @@ export function resolveConfig(
 /** Where the ports for health and metrics are. */
 export function opsHost({ ops_host: given, host }: Settings): string {
   return given ?? host;
+}
+
+/** The default of `quarantine_prefix` is no mistake: who does not quarantine may have any `prefix`. */
+function checkPrefixes(settings: Settings, given: readonly SettingPath[], problems: Problems): void {
+  for (const path of ['prefix', 'quarantine_prefix'] as const) {
+    if (Buffer.byteLength(settings[path]) > PREFIX_BYTES_MAX)
+      problems.add(path, `at most ${PREFIX_BYTES_MAX} bytes of UTF-8`);
+  }
+  if (!given.includes('quarantine_prefix')) return;
+  const { prefix, quarantine_prefix: quarantine } = settings;
+  if (prefix === quarantine) problems.add('quarantine_prefix', 'a text that differs from prefix', ['prefix']);
+  else if (isInFoldersOf(prefix, quarantine) || isInFoldersOf(quarantine, prefix)) {
+    const remedy = 'a text that does not lead into the folders of years of prefix, nor the other way round';
+    problems.add('quarantine_prefix', remedy, ['prefix']);
+  }
+}
+
+/** Whether a reader of a year's folder below `prefix` would find what begins with `other`. */
+function isInFoldersOf(prefix: string, other: string): boolean {
+  return other.startsWith(prefix) && /^\d{4}\//.test(other.slice(prefix.length));
 }
 
 /** Null: half of what Redis may store, which is not known yet. */

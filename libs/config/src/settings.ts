@@ -29,6 +29,9 @@ const GIB = 1024 * MIB;
 const TIB = 1024 * GIB;
 
 const HOST = /^[A-Za-z0-9.:_-]+$/;
+const PREFIX = /^(?!\/)(?!(?:.*\/)?\.{1,2}(?:\/|$))(?!.*\/\/)[^\p{Cc}\p{Cs}\\]{0,256}$/u;
+const PREFIX_RULES =
+  'up to 256 characters; no leading slash, no "//", no "." or ".." between slashes, no backslash or control characters';
 
 const intake = {
   port: port(8080, 'The port on which ingest receives events.'),
@@ -138,10 +141,16 @@ const objects = {
     'Whether the name of the bucket is part of the path (`endpoint/bucket`) instead of the host name. Default: true with an `endpoint`, otherwise false.',
   ),
   prefix: text(
-    /^(?!\/)(?!(?:.*\/)?\.{1,2}(?:\/|$))(?!.*\/\/)[^\p{Cc}\p{Cs}\\]{0,256}$/u,
+    PREFIX,
     '',
-    'up to 256 characters; no leading slash, no "//", no "." or ".." between slashes, no backslash or control characters',
+    PREFIX_RULES,
     'The text at the start of every object key. For a folder, end it with a slash (`events/`).',
+  ),
+  quarantine_prefix: text(
+    PREFIX,
+    'quarantine/',
+    PREFIX_RULES,
+    'The text at the start of the key of every object with quarantined events, in place of `prefix`.',
   ),
   if_none_match: choice(
     ['auto', 'off'],

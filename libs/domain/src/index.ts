@@ -13,7 +13,7 @@ export {
 export type { Chunk } from './chunk.ts';
 export { DEFAULT_ROUTE, destinationKey, isPlain, isRoute, isSafePath, QUARANTINE_ROUTE } from './destination.ts';
 export type { Destination } from './destination.ts';
-export { manifestContent, manifestKey, parseManifestKey, UNLISTED_MAX } from './manifest.ts';
+export { destinationOfList, listOf, manifestContent, manifestKey, parseManifestKey, UNLISTED_MAX } from './manifest.ts';
 export type { Manifest } from './manifest.ts';
 export { contentType, isCompression, objectKey, parseObjectKey, prefixOfObjectKey } from './object-key.ts';
 export type { Compression } from './object-key.ts';
@@ -21,16 +21,29 @@ export { partitionAt, partitionSpan } from './partition.ts';
 export type { PartitionSpan, TimeInterval } from './partition.ts';
 export { privateModes } from './private-modes.ts';
 export type { PrivateModes } from './private-modes.ts';
-export { parseReceipt, RECEIPT_VERSION, ReceiptUnreadable } from './receipt.ts';
-export type { Receipt } from './receipt.ts';
+export { crc32Checksum, parseReceipt, RECEIPT_VERSION, ReceiptUnreadable, ROUTED_RECEIPT_VERSION } from './receipt.ts';
+export type { ObjectChecksum, PlainReceipt, Receipt, RoutedReceipt } from './receipt.ts';
 export { backoffMs, isRetryable } from './retry.ts';
 export type { Backoff } from './retry.ts';
+export { builtInRoutes } from './routes.ts';
+export type { RouteRules, Routes } from './routes.ts';
 export {
+  destinationOf,
   parseRecord,
   parseSpilledRecord,
   RECORD_VERSION,
   RecordUnreadable,
+  ROUTED_RECORD_VERSION,
   SEGMENT_SLICES_MAX,
   spilledRecord,
+  spoolCompressionOf,
 } from './segment.ts';
-export type { SealedSegment, SegmentRecord, Slice, SpilledRecord } from './segment.ts';
+export type {
+  PlainSegment,
+  PutOptions,
+  RoutedSegment,
+  SealedSegment,
+  SegmentRecord,
+  Slice,
+  SpilledRecord,
+} from './segment.ts';

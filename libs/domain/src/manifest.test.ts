@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { manifestContent, manifestKey, parseManifestKey } from './manifest.ts';
 import type { Receipt } from './receipt.ts';
 
-const WHERE = { partition: '2026/11/23/10', laneUid: 'f00d' };
+const WHERE = { route: '_default', path: '2026/11/23/10', laneUid: 'f00d' };
 const SHA256 = '0123456789abcdef'.repeat(4);
 
 function receipt(n: number): Receipt {
@@ -45,9 +45,12 @@ describe('the content of a manifest', () => {
 
 describe("a manifest's key", () => {
   test.each(['', 'raw/', 'a/b-_c/'])('is read back with the prefix "%s"', (prefix) => {
-    expect(parseManifestKey(prefix, manifestKey(prefix, WHERE, SHA256))).toEqual(WHERE);
-    const daily = { ...WHERE, partition: '2026/11/23' };
-    expect(parseManifestKey(prefix, manifestKey(prefix, daily, SHA256))).toEqual(daily);
+    expect(parseManifestKey(prefix, manifestKey(prefix, WHERE, SHA256))).toEqual({
+      partition: WHERE.path,
+      laneUid: WHERE.laneUid,
+    });
+    const daily = { ...WHERE, path: '2026/11/23' };
+    expect(parseManifestKey(prefix, manifestKey(prefix, daily, SHA256))?.partition).toBe(daily.path);
   });
 
   test('is in the folder of the objects and begins with an underscore', () => {

@@ -3,7 +3,7 @@ import { contentType, objectKey, parseObjectKey } from './object-key.ts';
 
 const object = {
   prefix: 'raw/',
-  partition: '2026/11/23/10',
+  path: '2026/11/23/10',
   laneUid: 'f00d',
   first: ['1795430000000-3', 12, 99] as const,
   sha256: '0123456789abcdef'.repeat(4),

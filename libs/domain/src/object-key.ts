@@ -18,7 +18,7 @@ export function isCompression(value: unknown): value is Compression {
 
 export interface ObjectIdentity {
   readonly prefix: string;
-  readonly partition: string;
+  readonly path: string;
   /**
    * Random, made once per lane in Redis, so that two sinks on one bucket, or a Redis that lost its data, never use one
    * key.
@@ -39,7 +39,7 @@ export function objectKey(object: ObjectIdentity): string {
     chunkId,
     `${offset}-${object.sha256.slice(0, KEY_HASH_DIGITS)}`, // rule: key.content
   ].join('-');
-  return `${object.prefix}${object.partition}/${name}.${FORMATS[object.compression].ending}`;
+  return `${object.prefix}${object.path}/${name}.${FORMATS[object.compression].ending}`;
 }
 
 /** The parts of an object's key. */

@@ -1,3 +1,4 @@
+import { DEFAULT_ROUTE, type Destination, isRoute, isSafePath } from './destination.ts';
 import { type Compression, isCompression } from './object-key.ts';
 import { parseVersioned } from './versioned.ts';
 
@@ -8,23 +9,30 @@ import { parseVersioned } from './versioned.ts';
 
 /** Slices in one segment: limits a seal or commit script to some tens of milliseconds. */
 export const SEGMENT_SLICES_MAX = 4_000;
+/**
+ * The versions of the record's format. 1 is of the default route, with a slot of time as its path; 2 also says where and how
+ * the object is put. A record of a higher version is left unchanged for a newer release (docs/adr/0033).
+ */
 export const RECORD_VERSION = 1;
+export const ROUTED_RECORD_VERSION = 2;
 
 /** Events `from` (inclusive) to `to` (exclusive) of the chunk with this id. */
 export type Slice = readonly [chunkId: string, from: number, to: number];
 
-/** What determines every upload of a sealed segment. */
-export interface SealedSegment {
-  readonly v: typeof RECORD_VERSION;
+/** The format of an object's content. */
+export type ObjectFormat = 'jsonl';
+
+/** What the records of both versions say. */
+interface SealedFacts {
   /** New at every attempt to seal, so that an id never belongs to two contents. */
   readonly id: string;
   readonly key: string;
-  readonly partition: string;
   readonly count: number;
   /** Bytes of uncompressed content. */
   readonly bytes: number;
   /** SHA-256 of the uncompressed content, hex. */
   readonly sha256: string;
+  /** Of the object. */
   readonly compression: Compression;
   readonly compressionLevel?: number;
   /** The batcher instance in whose spool folder the segment file is. */
@@ -36,16 +44,50 @@ export interface SealedSegment {
   readonly trace?: unknown;
 }
 
-/** A sealed segment whose events are still in their chunks in Redis. */
-export interface SegmentRecord extends SealedSegment {
-  /** Each chunk at most once, in the order of the lines in the object. */
-  readonly slices: readonly Slice[];
+/** Version 1. The bucket is the one of the configuration when the object is put. */
+export interface PlainSegment extends SealedFacts {
+  readonly v: typeof RECORD_VERSION;
+  readonly partition: string;
 }
 
-/** A sealed segment whose chunks were removed from Redis: its spool file is the only copy until it is in S3. */
-export interface SpilledRecord extends SealedSegment {
-  /** The spool directory that holds the file; only uploaders on that directory can upload it. */
-  readonly spoolId: string;
+/** What is fixed at the seal about the PUT of an object, beside its key and bytes. */
+export interface PutOptions {
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Until when the store locks the object: Unix time in milliseconds. */
+  readonly lockUntilMs?: number;
+}
+
+/** Version 2. */
+export interface RoutedSegment extends SealedFacts, Destination, PutOptions {
+  readonly v: typeof ROUTED_RECORD_VERSION;
+  /** The name of a bucket, or the file:// address of a directory. */
+  readonly bucket: string;
+  readonly format: ObjectFormat;
+  /** Of the segment file, whose bytes are those of the object only if both are the same. */
+  readonly spoolCompression: Compression;
+}
+
+/** What determines every upload of a sealed segment. */
+export type SealedSegment = PlainSegment | RoutedSegment;
+
+/** A sealed segment whose events are still in their chunks in Redis; each chunk at most once, in the order of the lines. */
+export type SegmentRecord = SealedSegment & { readonly slices: readonly Slice[] };
+
+/**
+ * A sealed segment whose chunks were removed from Redis: its spool file is the only copy until it is in S3. Only uploaders
+ * on the spool directory with this id, which holds the file, can upload it.
+ */
+export type SpilledRecord = SealedSegment & { readonly spoolId: string };
+
+export function destinationOf(record: SealedSegment): Destination {
+  if (record.v === RECORD_VERSION) return { route: DEFAULT_ROUTE, path: record.partition };
+  return { route: record.route, path: record.path };
+}
+
+/** The compression of the segment's file in the spool. */
+export function spoolCompressionOf(record: SealedSegment): Compression {
+  return record.v === RECORD_VERSION ? record.compression : record.spoolCompression;
 }
 
 export class RecordUnreadable extends Error {
@@ -64,7 +106,7 @@ export class RecordUnreadable extends Error {
  */
 export function parseRecord(json: string): SegmentRecord {
   const value = parsed(json);
-  if (isSealed(value) && 'slices' in value && Array.isArray(value.slices) && value.slices.every(isSlice)) {
+  if ('slices' in value && Array.isArray(value.slices) && value.slices.every(isSlice)) {
     return { ...value, slices: value.slices };
   }
   throw damaged();
@@ -76,7 +118,7 @@ export function parseRecord(json: string): SegmentRecord {
  */
 export function parseSpilledRecord(json: string): SpilledRecord {
   const value = parsed(json);
-  if (isSealed(value) && 'spoolId' in value && typeof value.spoolId === 'string') {
+  if ('spoolId' in value && typeof value.spoolId === 'string') {
     return { ...value, spoolId: value.spoolId };
   }
   throw damaged();
@@ -89,21 +131,61 @@ export function spilledRecord(record: SegmentRecord, spoolId: string): SpilledRe
   return spilled;
 }
 
-function parsed(json: string): object {
-  return parseVersioned(json, RECORD_VERSION, (problem, message) => new RecordUnreadable(`record_${problem}`, message));
+function parsed(json: string): SealedSegment {
+  const value = parseVersioned(
+    json,
+    [RECORD_VERSION, ROUTED_RECORD_VERSION],
+    (problem, message) => new RecordUnreadable(`record_${problem}`, message),
+  );
+  if (!hasFacts(value)) throw damaged();
+  if (isPlainSegment(value) || isRoutedSegment(value)) return value;
+  const format = 'format' in value ? value.format : undefined;
+  // This release cannot make an object of another format.
+  if (value.v === ROUTED_RECORD_VERSION && typeof format === 'string' && format !== 'jsonl') {
+    throw new RecordUnreadable('record_version', `format ${format} is not jsonl; a newer release wrote it`);
+  }
+  throw damaged();
 }
 
 function damaged(): RecordUnreadable {
   return new RecordUnreadable('record_damaged', 'a field is missing or has another type');
 }
 
-function isSealed(value: object): value is SealedSegment {
-  const field = value as Partial<Record<keyof SealedSegment, unknown>>;
+function hasFacts(value: object): value is SealedFacts & { readonly v: number } {
+  const field = value as Partial<Record<keyof SealedFacts, unknown>>;
   return (
-    [field.id, field.key, field.partition, field.sha256, field.spool].every((text) => typeof text === 'string') &&
+    [field.id, field.key, field.sha256, field.spool].every((text) => typeof text === 'string') &&
     [field.count, field.bytes, field.acceptedAtMs, field.sealedAtMs].every(Number.isSafeInteger) &&
     isCompression(field.compression)
   );
+}
+
+function isPlainSegment(value: SealedFacts & { readonly v: number }): value is PlainSegment {
+  return value.v === RECORD_VERSION && 'partition' in value && typeof value.partition === 'string';
+}
+
+function isRoutedSegment(value: SealedFacts & { readonly v: number }): value is RoutedSegment {
+  const field: Partial<Record<keyof RoutedSegment, unknown>> = value;
+  const { route, path, lockUntilMs } = field;
+  return (
+    value.v === ROUTED_RECORD_VERSION &&
+    typeof field.bucket === 'string' &&
+    typeof route === 'string' &&
+    isRoute(route) &&
+    typeof path === 'string' &&
+    isSafePath(path) &&
+    field.format === 'jsonl' &&
+    isCompression(field.spoolCompression) &&
+    isTexts(field.tags) &&
+    isTexts(field.metadata) &&
+    (lockUntilMs === undefined || Number.isSafeInteger(lockUntilMs))
+  );
+}
+
+function isTexts(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((text) => typeof text === 'string');
 }
 
 function isSlice(value: unknown): value is Slice {

@@ -114,7 +114,7 @@ describe('commit', () => {
   test('a record of a newer release is refused and left untouched', async () => {
     const a = await world.append(1);
     await world.read();
-    await world.redis.hset(world.lane.keys.records, 's1', JSON.stringify({ v: 2, id: 's1', slices: [[a, 0, 1]] }));
+    await world.redis.hset(world.lane.keys.records, 's1', JSON.stringify({ v: 3, id: 's1', slices: [[a, 0, 1]] }));
     const before = await world.everything();
     await expect(world.uploader.commit(receiptOf('s1'), 100)).rejects.toMatchObject({ code: 'NEWER' });
     await expect(world.lane.record('s1')).rejects.toMatchObject({ code: 'record_version' });

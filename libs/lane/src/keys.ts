@@ -1,3 +1,5 @@
+import { type Destination, listOf } from '@sink/domain';
+
 /**
  * The keys of one lane. All have one hash tag, so that one node of a Redis Cluster has the whole lane and its scripts may
  * touch all of its keys. The tag begins with the sink's name, so that several sinks can share one Redis.
@@ -21,7 +23,7 @@ export interface LaneKeys {
   readonly receipts: string;
   /** Hash, place -> number: where this lane's objects were stored. Receipts have the number. */
   readonly places: string;
-  /** Hash, partition -> objects of it that are in no manifest yet; only with `manifests`. */
+  /** Hash, `listOf` a destination -> objects of it that are in no manifest yet; only with `manifests`. */
   readonly unlisted: string;
   /** Hash: format version, uid, counter of writers. */
   readonly meta: string;
@@ -64,11 +66,12 @@ export function seenSlotKeys(keys: LaneKeys): string[] {
 }
 
 /**
- * Hashes, segment id -> receipt, of one partition: `ofPartition` has those that wait for a manifest; `listing` has
+ * Hashes, segment id -> receipt, of one destination: `waitingIn` has those that wait for a manifest; `listing` has
  * those that the manifest lists which is being written, and under '' its token.
  */
-export function manifestKeys(keys: LaneKeys, partition: string): { ofPartition: string; listing: string } {
-  return { ofPartition: `${keys.unlisted}:${partition}`, listing: `${keys.unlisted}:${partition}:listing` };
+export function manifestKeys(keys: LaneKeys, destination: Destination): { waitingIn: string; listing: string } {
+  const waitingIn = `${keys.unlisted}:${listOf(destination)}`;
+  return { waitingIn, listing: `${waitingIn}:listing` };
 }
 
 /** String with expiry: a batcher instance is alive. */

@@ -1,27 +1,29 @@
-import { UNLISTED_MAX } from '@sink/domain';
+import { DEFAULT_ROUTE, type Destination, listOf, QUARANTINE_ROUTE, UNLISTED_MAX } from '@sink/domain';
 import { describe, expect, test } from 'vitest';
 import type { DrawnManifest } from './steps/manifest.ts';
 import { LaneWorld, receiptOf } from './test/lane-world.ts';
 
 const world = new LaneWorld();
-const PARTITION = '2026/11/23/10';
+const TEN: Destination = { route: DEFAULT_ROUTE, path: '2026/11/23/10' };
+const ELEVEN: Destination = { route: DEFAULT_ROUTE, path: '2026/11/23/11' };
+const QUARANTINED: Destination = { route: QUARANTINE_ROUTE, path: '2026/11/23/10' };
 
-/** Appends, seals and commits one object of the partition. */
-async function store(segment: string, partition = PARTITION): Promise<string> {
+/** Appends, seals and commits one object of the destination. */
+async function store(segment: string, destination = TEN): Promise<string> {
   const chunk = await world.append(1);
   await world.read();
   await world.seal(segment, [[chunk, 0, 1]]);
-  return world.uploader.commit(receiptOf(segment), 100, partition);
+  return world.uploader.commit(receiptOf(segment), 100, destination);
 }
 
-async function idsOf(partition = PARTITION): Promise<string[]> {
-  const drawn = await world.uploader.drawManifest(partition);
+async function idsOf(destination = TEN): Promise<string[]> {
+  const drawn = await world.uploader.drawManifest(destination);
   return (drawn?.receipts ?? []).map(({ id }) => id).sort();
 }
 
-async function drawn(partition = PARTITION): Promise<DrawnManifest> {
-  const manifest = await world.uploader.drawManifest(partition);
-  if (manifest === null) throw new Error(`drawing up a manifest of ${partition}: nothing waits`);
+async function drawn(destination = TEN): Promise<DrawnManifest> {
+  const manifest = await world.uploader.drawManifest(destination);
+  if (manifest === null) throw new Error(`drawing up a manifest of ${listOf(destination)}: nothing waits`);
   return manifest;
 }
 
@@ -32,24 +34,24 @@ describe('a manifest', () => {
     await world.seal('s1', [[chunk, 0, 1]]);
     await world.uploader.commit(receiptOf('s1'), 100);
     expect(await world.redis.keys('*unlisted*')).toEqual([]);
-    expect(await world.uploader.drawManifest(PARTITION)).toBeNull();
+    expect(await world.uploader.drawManifest(TEN)).toBeNull();
   });
 
   test('lists what was committed, once, also when the commit is repeated', async () => {
     await store('s1');
     await store('s2');
-    expect(await world.uploader.commit(receiptOf('s1'), 100, PARTITION)).toBe('gone');
-    expect(await world.uploader.unlisted()).toEqual(new Map([[PARTITION, 2]]));
+    expect(await world.uploader.commit(receiptOf('s1'), 100, TEN)).toBe('gone');
+    expect(await world.uploader.unlisted()).toEqual([{ destination: TEN, objects: 2 }]);
     expect(await idsOf()).toEqual(['s1', 's2']);
   });
 
   test('is drawn up once: a later commit, or a draw by another uploader, does not change it', async () => {
     await store('s1');
-    const first = await world.uploader.drawManifest(PARTITION);
+    const first = await world.uploader.drawManifest(TEN);
     await store('s2');
-    expect(await world.uploader.drawManifest(PARTITION)).toEqual(first);
-    expect(first).toMatchObject({ partition: PARTITION, receipts: [{ id: 's1' }] });
-    expect(await world.uploader.unlisted()).toEqual(new Map([[PARTITION, 2]]));
+    expect(await world.uploader.drawManifest(TEN)).toEqual(first);
+    expect(first).toMatchObject({ destination: TEN, receipts: [{ id: 's1' }] });
+    expect(await world.uploader.unlisted()).toEqual([{ destination: TEN, objects: 2 }]);
   });
 
   test('the next one lists what was committed later, and nothing else', async () => {
@@ -57,7 +59,7 @@ describe('a manifest', () => {
     const first = await drawn();
     await store('s2');
     expect(await world.uploader.manifestListed(first)).toBe('listed');
-    expect(await world.uploader.unlisted()).toEqual(new Map([[PARTITION, 1]]));
+    expect(await world.uploader.unlisted()).toEqual([{ destination: TEN, objects: 1 }]);
     expect(await idsOf()).toEqual(['s2']);
   });
 
@@ -67,7 +69,7 @@ describe('a manifest', () => {
     await world.uploader.manifestListed(first);
     await store('s2');
     // As when a draw of the first one is executed late: the caller cannot know that this is another.
-    await world.uploader.drawManifest(PARTITION);
+    await world.uploader.drawManifest(TEN);
     const before = await world.everything();
     expect(await world.uploader.manifestListed(first)).toBe('gone');
     expect(await world.everything()).toEqual(before);
@@ -84,11 +86,30 @@ describe('a manifest', () => {
 
   test('invariant 6: when all objects are listed, nothing is left in Redis', async () => {
     await store('s1');
-    await store('s2', '2026/11/23/11');
-    for (const partition of [PARTITION, '2026/11/23/11']) {
-      await world.uploader.manifestListed(await drawn(partition));
+    await store('s2', ELEVEN);
+    for (const destination of [TEN, ELEVEN]) {
+      await world.uploader.manifestListed(await drawn(destination));
     }
     expect(await world.redis.keys('*unlisted*')).toEqual([]);
+  });
+
+  test('lists objects of one destination only, and the default route keeps the names that earlier releases read', async () => {
+    await store('s1');
+    await store('s2', QUARANTINED);
+    await store('s3', { route: DEFAULT_ROUTE, path: 'tenant=a/2026' });
+    await world.redis.hset(world.lane.keys.unlisted, 'a newer release: knows more', 1);
+    expect(await world.uploader.unlisted()).toEqual([
+      { destination: TEN, objects: 1 },
+      { destination: QUARANTINED, objects: 1 },
+      { destination: { route: DEFAULT_ROUTE, path: 'tenant=a/2026' }, objects: 1 },
+    ]);
+    expect((await world.redis.keys('*unlisted:*')).map((key) => key.replace(/^.*unlisted:/, '')).sort()).toEqual([
+      '2026/11/23/10',
+      '_default:tenant=a/2026',
+      '_quarantine:2026/11/23/10',
+    ]);
+    expect(await idsOf()).toEqual(['s1']);
+    expect(await idsOf(QUARANTINED)).toEqual(['s2']);
   });
 
   test('when too many objects wait for manifests, the next commit is refused and changes nothing', async () => {
@@ -97,13 +118,13 @@ describe('a manifest', () => {
     await world.read();
     await world.seal('s1', [[chunk, 0, 1]]);
     const before = await world.everything();
-    await expect(world.uploader.commit(receiptOf('s1'), 100, PARTITION)).rejects.toMatchObject({
+    await expect(world.uploader.commit(receiptOf('s1'), 100, TEN)).rejects.toMatchObject({
       code: 'UNLISTED',
       retryable: true,
     });
     expect(await world.everything()).toEqual(before);
     await world.redis.hdel(world.lane.keys.unlisted, '2026/11/23/09');
-    expect(await world.uploader.commit(receiptOf('s1'), 100, PARTITION)).toBe('committed');
+    expect(await world.uploader.commit(receiptOf('s1'), 100, TEN)).toBe('committed');
   });
 
   test('reports when the oldest chunk that is not in the bucket was appended, and the time of Redis', async () => {

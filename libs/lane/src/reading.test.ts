@@ -27,7 +27,8 @@ describe.each([
         kind: 'chunk',
         id: ids[0],
         chunk: {
-          partition: '2026/11/23/10',
+          route: '_default',
+          path: '2026/11/23/10',
           count: 2,
           acceptedAtMs: 1_795_430_000_000,
           body: Buffer.from(ndjson(2, 'é')),

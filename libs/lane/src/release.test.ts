@@ -117,7 +117,7 @@ describe('release', () => {
     const { lane, redis } = world;
     await twoSegments();
     const record = (await lane.record('s1')) ?? recordOf('s1', []);
-    await redis.hset(lane.keys.records, 's1', JSON.stringify({ ...record, v: 2 }));
+    await redis.hset(lane.keys.records, 's1', JSON.stringify({ ...record, v: 3 }));
     const before = await world.everything();
     await expect(world.batcher.release(record, SPOOL)).rejects.toThrow('NEWER');
     expect(await world.everything()).toEqual(before);

@@ -1,4 +1,4 @@
-import { partitionSpan, type Receipt } from '@sink/domain';
+import { type Destination, destinationOfList, type Receipt } from '@sink/domain';
 import { LaneView } from './lane-view.ts';
 import { asFields } from './reply.ts';
 import { type DurabilityBarrier, reachedAfterWrite } from './steps/barrier.ts';
@@ -10,10 +10,10 @@ import { oldestChunk } from './steps/oldest.ts';
 /** The steps that an uploader may take on a lane. */
 export class UploaderLane extends LaneView {
   /**
-   * @param listIn the partition whose manifest has to list the object; absent: no manifest has to
+   * @param listIn the destination whose manifest has to list the object; absent: no manifest has to
    * @param place where the object is stored, as `placeOf` of libs/objects names it; '': the receipt does not say it
    */
-  commit(receipt: Receipt, receiptsMax: number, listIn?: string, place = ''): Promise<CommitAnswer> {
+  commit(receipt: Receipt, receiptsMax: number, listIn?: Destination, place = ''): Promise<CommitAnswer> {
     return commit(this.redis, this.keys, receipt, { receiptsMax, listIn, place });
   }
 
@@ -35,12 +35,13 @@ export class UploaderLane extends LaneView {
     return renewLease(this.redis, this.keys, name, ttlMs);
   }
 
-  /** Objects that are in no manifest yet, by partition; a field that is not a partition is left out. */
-  async unlisted(): Promise<Map<string, number>> {
+  /** How many objects of each destination are in no manifest yet; a field that is not one of `listOf` is left out. */
+  async unlisted(): Promise<readonly { readonly destination: Destination; readonly objects: number }[]> {
     const counts = Object.entries(asFields(await this.redis.call('HGETALL', [this.keys.unlisted])));
-    return new Map(
-      counts.flatMap(([partition, count]) => (partitionSpan(partition) ? [[partition, Number(count)] as const] : [])),
-    );
+    return counts.flatMap(([list, count]) => {
+      const destination = destinationOfList(list);
+      return destination === null ? [] : [{ destination, objects: Number(count) }];
+    });
   }
 
   /** When the oldest chunk that is not wholly in the bucket was appended (`null`: there is none), and now, by Redis' clock. */
@@ -49,21 +50,21 @@ export class UploaderLane extends LaneView {
   }
 
   /**
-   * The manifest of a partition that is to be written now: the one that was drawn up, or a new one of all that waits.
+   * The manifest of a destination that is to be written now: the one that was drawn up, or a new one of all that waits.
    * @returns null if nothing waits, or if another uploader has finished it meanwhile
    * @throws ReceiptUnreadable
    */
-  drawManifest(partition: string): Promise<DrawnManifest | null> {
-    return drawManifest(this.redis, this.keys, partition);
+  drawManifest(destination: Destination): Promise<DrawnManifest | null> {
+    return drawManifest(this.redis, this.keys, destination);
   }
 
   /** Whether this manifest is the one that is drawn up: a failover may have lost it since. */
-  async isDrawn({ partition, token }: Pick<DrawnManifest, 'partition' | 'token'>): Promise<boolean> {
-    return (await drawnToken(this.redis, this.keys, partition)) === token;
+  async isDrawn({ destination, token }: Pick<DrawnManifest, 'destination' | 'token'>): Promise<boolean> {
+    return (await drawnToken(this.redis, this.keys, destination)) === token;
   }
 
   /** The manifest is stored in the bucket. */
-  manifestListed(manifest: Pick<DrawnManifest, 'partition' | 'token'>): Promise<ListedAnswer> {
+  manifestListed(manifest: Pick<DrawnManifest, 'destination' | 'token'>): Promise<ListedAnswer> {
     return manifestListed(this.redis, this.keys, manifest);
   }
 }

@@ -27,7 +27,7 @@ const leftoverAgeMsMin = 24 * 60 * 60 * 1000;
  * Objects as files `<directory>/<key>`, with the semantics of S3: an object appears complete and durable, or not at
  * all. A file is written to `.incoming`, fsynced and linked to its key without overwriting; then the directories are
  * fsynced. `.incoming` contains all incomplete files and is empty while nothing is written. If a file exists already,
- * the hash of its (decompressed) content decides whether it is the same object.
+ * the hash of its (decompressed) content decides whether it is the same object. Tags, metadata and locks are not kept.
  */
 export class FileObjectStore implements ObjectStore {
   readonly #directory: string;
@@ -133,7 +133,8 @@ export class FileObjectStore implements ObjectStore {
     if (!same) throw new ObjectStoreError(`${where}: another file has this key`, keyTaken);
     // An earlier attempt may have ended after it linked the file and before the file's name was durable.
     await this.#syncUpwards(dirname(path));
-    return { etag: etagOf(object), existed: true };
+    const put = { etag: etagOf(object), existed: true };
+    return object.describe === true ? { ...put, found: { objectBytes: found.size, checksum: null } } : put;
   }
 
   /** Makes the names durable, from a directory up to the bucket. */

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { ObjectChecksum } from '@sink/domain';
 
 /** One object. Key and bytes are fixed before, so every attempt puts the same bytes under the same key. */
 export interface ObjectToPut {
@@ -17,6 +18,13 @@ export interface ObjectToPut {
   /** SHA-256 of the uncompressed content, in hex. Objects with the same hash are the same. */
   readonly contentHash: string;
   readonly segmentId: string;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** Beside the content's hash and the segment's id, which the store always keeps with the object. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Until when the store locks the object: Unix time in milliseconds, in the future. */
+  readonly lockUntilMs?: number | undefined;
+  /** If the object existed, the answer has `found`, with its checksum. */
+  readonly describe?: boolean | undefined;
 }
 
 export interface ObjectPut {
@@ -24,6 +32,14 @@ export interface ObjectPut {
   readonly etag: string;
   /** The object existed already with the same content, from an earlier attempt. */
   readonly existed: boolean;
+  /** What existed, if the object has `describe`; null: the credentials do not allow looking at it. */
+  readonly found?: FoundObject | null;
+}
+
+/** The size of an object, and its checksum if the store has one. */
+export interface FoundObject {
+  readonly objectBytes: number;
+  readonly checksum: ObjectChecksum | null;
 }
 
 /** An object in the store. */
@@ -31,6 +47,8 @@ export interface StoredObject {
   /** As the store returns it, with quotes. */
   readonly etag: string;
   readonly objectBytes: number;
+  /** Absent: it was not asked for, or the store has none. */
+  readonly checksum?: ObjectChecksum;
 }
 
 /**
@@ -61,9 +79,10 @@ export interface ObjectStore {
   /**
    * Finds out whether the content with this SHA-256 is stored under the key. Needs a permission that `put` does not
    * need: s3:GetObject. Throws `unseen` without it; then there may be an object or not.
+   * @param withChecksum asks for its checksum too
    * @returns null if there is no object, or another one
    */
-  find(key: string, contentHash: string, signal: AbortSignal): Promise<StoredObject | null>;
+  find(key: string, contentHash: string, signal: AbortSignal, withChecksum?: boolean): Promise<StoredObject | null>;
   /**
    * Checks the permission that `put` needs, and no other. `quick` leaves nothing in the store (see each adapter for the
    * exception). `thorough` also finds out what can only be seen by leaving a probe there.

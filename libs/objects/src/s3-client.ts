@@ -85,20 +85,26 @@ export class S3Connection {
   /**
    * Classifies the error of a request. If the credentials may be at fault, the next request reads them again.
    * @param head whether the request was a HEAD
+   * @param prefix the start of the keys of such objects
    */
-  classify(error: unknown, head = false): Failure {
-    const failure = this.#classify(error, head);
+  classify(error: unknown, head = false, prefix = this.place.prefix): Failure {
+    const failure = this.#classify(error, head, this.placeOfPrefix(prefix));
     const { remedy } = failure;
     if (remedy === undefined || this.#endpointFrom === undefined) return failure;
     return { ...failure, remedy: remedy.replaceAll('`endpoint`', `\`${this.#endpointFrom}\``) };
   }
 
-  #classify(error: unknown, head: boolean): Failure {
+  /** The same place, with another start of keys. */
+  placeOfPrefix(prefix: string): S3Place {
+    return { ...this.place, prefix };
+  }
+
+  #classify(error: unknown, head: boolean, place: S3Place): Failure {
     const from = this.#credentialsFrom ?? 'the AWS environment, a profile or a role';
     if (error instanceof CredentialsUnavailable) {
-      return this.#behindProxy(classifyUnavailable(error, from, this.place), error.cause);
+      return this.#behindProxy(classifyUnavailable(error, from, place), error.cause);
     }
-    const failure = classifyS3Failure(error, this.place, head);
+    const failure = classifyS3Failure(error, place, head);
     if (refusesCredentials(failure)) this.#credentials?.refused();
     return this.#behindProxy(this.#credentialsFrom === undefined ? failure : namingSource(failure, from), error);
   }

@@ -1,8 +1,18 @@
+import { createHash } from 'node:crypto';
+import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
-import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, type HeadObjectCommandOutput, PutObjectCommand } from '@aws-sdk/client-s3';
+import { crc32Checksum, type ObjectChecksum } from '@sink/domain';
 import { BodyDamaged, BodyUnreadable, openBody } from './checked-body.ts';
 import { PROBE_NAME } from './object-store.ts';
-import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut, StoredObject } from './object-store.ts';
+import type {
+  FoundObject,
+  ObjectPut,
+  ObjectStore,
+  ObjectStoreCheck,
+  ObjectToPut,
+  StoredObject,
+} from './object-store.ts';
 import { abortedError, keyTaken, ObjectStoreError } from './object-store-error.ts';
 import type { Failure } from './object-store-error.ts';
 import { S3Connection } from './s3-client.ts';
@@ -20,6 +30,10 @@ export interface S3StoreOptions {
   readonly checksum?: 'auto' | 'off' | 'crc32' | undefined;
   /** The start of all keys; for `check` and for remedies only. */
   readonly prefix?: string | undefined;
+  /** The start of the keys of quarantine objects; for remedies only. */
+  readonly quarantinePrefix?: string | undefined;
+  /** How `lockUntilMs` locks; default GOVERNANCE, which users with a permission of its own can end. */
+  readonly objectLockMode?: 'GOVERNANCE' | 'COMPLIANCE' | undefined;
   /** Ends an attempt without progress for so long; default 60 s. The caller sets the deadline of the whole attempt. */
   readonly idleTimeoutMs?: number | undefined;
   /** When credentials are read again; for tests. */
@@ -40,12 +54,16 @@ export class S3ObjectStore implements ObjectStore {
   readonly #bucket: string;
   readonly #condition: { IfNoneMatch?: string };
   readonly #checksum: 'auto' | 'off' | 'crc32';
+  readonly #lockMode: 'GOVERNANCE' | 'COMPLIANCE';
+  readonly #quarantinePrefix: string | undefined;
   #extras: Extras;
 
   constructor(bucket: S3BucketSettings, options: S3StoreOptions) {
     this.#bucket = bucket.name;
     this.#condition = options.ifNoneMatch === 'off' ? {} : { IfNoneMatch: '*' };
     this.#checksum = options.checksum ?? 'auto';
+    this.#lockMode = options.objectLockMode ?? 'GOVERNANCE';
+    this.#quarantinePrefix = options.quarantinePrefix;
     this.#extras = { expect: true, checksum: this.#checksum !== 'off' };
     // Only the queue retries, because attempts would multiply.
     this.#connection = new S3Connection(bucket, options.prefix ?? '', { ...options, attemptsMax: 1 });
@@ -58,7 +76,7 @@ export class S3ObjectStore implements ObjectStore {
       etag = await this.#withExtras((extras) => this.#putOnce(object, extras, signal));
     } catch (error) {
       if (statusOf(error) === 412) return this.#compareExisting(object, signal, where, error);
-      throw this.#failure(where, error, signal);
+      throw this.#failure(where, error, signal, { key: object.key });
     }
     if (etag === undefined) throw this.#noEtag(where);
     return { etag, existed: false };
@@ -89,6 +107,7 @@ export class S3ObjectStore implements ObjectStore {
 
   async #putOnce(object: ObjectToPut, extras: Extras, signal: AbortSignal): Promise<string | undefined> {
     signal.throwIfAborted();
+    const md5 = object.lockUntilMs === undefined || extras.checksum ? null : await md5Base64(object, signal);
     const body = openBody(object);
     try {
       const command = new PutObjectCommand({
@@ -97,8 +116,12 @@ export class S3ObjectStore implements ObjectStore {
         Body: body.content,
         ContentLength: object.objectBytes,
         ContentType: object.contentType,
-        ...(extras.checksum ? { ChecksumCRC32: crc32Base64(object.crc32) } : {}),
-        Metadata: { 'content-sha256': object.contentHash, 'segment-id': object.segmentId },
+        ...(extras.checksum ? { ChecksumCRC32: crc32Checksum(object.crc32).value } : {}),
+        Metadata: { ...object.metadata, 'content-sha256': object.contentHash, 'segment-id': object.segmentId },
+        ...(object.tags === undefined ? {} : { Tagging: taggingOf(object.tags) }),
+        ...this.#lockOf(object),
+        // S3 wants a checksum with a lock.
+        ...(md5 === null ? {} : { ContentMD5: md5 }),
         ...this.#condition,
       });
       if (!extras.expect) withoutExpect(command);
@@ -119,36 +142,68 @@ export class S3ObjectStore implements ObjectStore {
     where: string,
     refusal: unknown,
   ): Promise<ObjectPut> {
+    const { describe = false } = object;
     try {
-      const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: object.key });
-      const found = await this.#connection.client.send(command, { abortSignal: signal });
-      if (found.Metadata?.['content-sha256'] === object.contentHash) return { etag: found.ETag ?? '', existed: true };
+      const found = await this.#head(object.key, describe, signal);
+      if (found.Metadata?.['content-sha256'] === object.contentHash) {
+        const put = { etag: found.ETag ?? '', existed: true };
+        return describe ? { ...put, found: foundObject(found) } : put;
+      }
     } catch (error) {
       const status = statusOf(error);
       // Credentials that only allow PUT cannot read. The key contains the hash of the content, so the object is the
       // same.
-      if (status === 403) return { etag: '', existed: true };
+      if (status === 403) return { etag: '', existed: true, ...(describe ? { found: null } : {}) };
       if (status === 404)
         throw new ObjectStoreError(`${where}: the existing object was removed meanwhile`, vanished, error);
       const looking = `looking at existing object [bucket=${this.#bucket}, key=${object.key}]`;
-      throw this.#failure(looking, error, signal, 'HEAD');
+      throw this.#failure(looking, error, signal, { head: true, key: object.key });
     }
     throw new ObjectStoreError(`${where}: another object has this key`, keyTaken, refusal);
   }
 
-  async find(key: string, contentHash: string, signal: AbortSignal): Promise<StoredObject | null> {
+  /**
+   * With an object that a KMS key encrypts, the checksum needs a further permission (kms:Decrypt): without it, the answer is
+   * the one without checksum.
+   */
+  async #head(key: string, withChecksum: boolean, signal: AbortSignal): Promise<HeadObjectCommandOutput> {
+    const look = (mode: { ChecksumMode?: 'ENABLED' }): Promise<HeadObjectCommandOutput> =>
+      this.#connection.client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: key, ...mode }), {
+        abortSignal: signal,
+      });
+    if (!withChecksum) return look({});
+    return look({ ChecksumMode: 'ENABLED' }).catch((error: unknown) => {
+      if (statusOf(error) === 403) return look({});
+      throw error;
+    });
+  }
+
+  #lockOf({ lockUntilMs }: ObjectToPut): {
+    ObjectLockMode?: 'GOVERNANCE' | 'COMPLIANCE';
+    ObjectLockRetainUntilDate?: Date;
+  } {
+    if (lockUntilMs === undefined) return {};
+    return { ObjectLockMode: this.#lockMode, ObjectLockRetainUntilDate: new Date(lockUntilMs) };
+  }
+
+  async find(
+    key: string,
+    contentHash: string,
+    signal: AbortSignal,
+    withChecksum = false,
+  ): Promise<StoredObject | null> {
     const where = `looking for object [bucket=${this.#bucket}, key=${key}]`;
     try {
-      const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: key });
-      const found = await this.#connection.client.send(command, { abortSignal: signal });
+      const found = await this.#head(key, withChecksum, signal);
       if (found.Metadata?.['content-sha256'] !== contentHash) return null;
-      return { etag: found.ETag ?? '', objectBytes: found.ContentLength ?? 0 };
+      const { objectBytes, checksum } = foundObject(found);
+      return { etag: found.ETag ?? '', objectBytes, ...(checksum === null ? {} : { checksum }) };
     } catch (error) {
       // HEAD has no body: a missing bucket looks the same. The next PUT reports it.
       if (statusOf(error) === 404) return null;
-      const failure = this.#failure(where, error, signal, 'HEAD');
+      const failure = this.#failure(where, error, signal, { head: true, key });
       if (failure.code !== 'access_denied') throw failure;
-      throw new ObjectStoreError(failure.message, unseen(this.#connection.place), error);
+      throw new ObjectStoreError(failure.message, unseen(this.#connection.placeOfPrefix(this.#prefixOf(key))), error);
     }
   }
 
@@ -217,7 +272,7 @@ export class S3ObjectStore implements ObjectStore {
           Body: body,
           ContentLength: body.length,
           ContentType: 'text/plain',
-          ...(checksum ? { ChecksumCRC32: crc32Base64(damaged ? 0 : crc32(body)) } : {}),
+          ...(checksum ? { ChecksumCRC32: crc32Checksum(damaged ? 0 : crc32(body)).value } : {}),
           // Older than all other checksums, and known to every store.
           ...(damaged && !checksum ? { ContentMD5: Buffer.alloc(16).toString('base64') } : {}),
           ...condition,
@@ -244,14 +299,26 @@ export class S3ObjectStore implements ObjectStore {
     return new ObjectStoreError(`${where}: success without an ETag`, { code: 'unexpected', kind: 'transient', remedy });
   }
 
-  #failure(where: string, error: unknown, signal: AbortSignal, method: 'PUT' | 'HEAD' = 'PUT'): ObjectStoreError {
+  /** The start of the keys of objects like this one: the longer of those that fit. */
+  #prefixOf(key: string | undefined): string {
+    const { prefix } = this.#connection.place;
+    const other = this.#quarantinePrefix;
+    if (other === undefined || key?.startsWith(other) !== true) return prefix;
+    return key.startsWith(prefix) && prefix.length > other.length ? prefix : other;
+  }
+
+  #failure(
+    where: string,
+    error: unknown,
+    signal: AbortSignal,
+    { head = false, key }: { readonly head?: boolean; readonly key?: string } = {},
+  ): ObjectStoreError {
     if (error instanceof BodyDamaged || error instanceof BodyUnreadable) {
       const code = error instanceof BodyDamaged ? 'body_damaged' : 'body_unreadable';
       return new ObjectStoreError(`${where}: ${error.message}`, { code, kind: 'damaged' }, error);
     }
     if (signal.aborted) return abortedError(where, signal);
-    const head = method === 'HEAD';
-    const failure = this.#connection.classify(error, head);
+    const failure = this.#connection.classify(error, head, this.#prefixOf(key));
     return new ObjectStoreError(`${where}: ${describeS3Failure(error, head)}`, failure, error);
   }
 }
@@ -272,9 +339,34 @@ function withoutExpect(command: PutObjectCommand): void {
   );
 }
 
-/** The value of `x-amz-checksum-crc32`: four bytes, big-endian, in base64. */
-function crc32Base64(checksum: number): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(checksum);
-  return bytes.toString('base64');
+function foundObject(found: HeadObjectCommandOutput): FoundObject {
+  return { objectBytes: found.ContentLength ?? 0, checksum: checksumOf(found) };
+}
+
+/** The checksum of all bytes of an object; some stores have one of the checksums of its parts instead. */
+function checksumOf(found: HeadObjectCommandOutput): ObjectChecksum | null {
+  if (found.ChecksumType === 'COMPOSITE') return null;
+  for (const algorithm of ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA256', 'SHA1'] as const) {
+    const value = found[`Checksum${algorithm}`];
+    if (value !== undefined) return { algorithm, value };
+  }
+  return null;
+}
+
+/** The value of `x-amz-tagging`. */
+function taggingOf(tags: Readonly<Record<string, string>>): string {
+  return Object.entries(tags)
+    .map((pair) => pair.map(encodeURIComponent).join('='))
+    .join('&');
+}
+
+async function md5Base64({ body }: ObjectToPut, signal: AbortSignal): Promise<string> {
+  const hash = createHash('md5');
+  if (Buffer.isBuffer(body)) hash.update(body);
+  else {
+    await pipeline(body(), hash, { signal }).catch((cause: unknown) => {
+      throw new BodyUnreadable('the body cannot be read', { cause });
+    });
+  }
+  return hash.digest('base64');
 }

@@ -77,6 +77,7 @@ export const LOG_EVENTS = {
   batcher_no_room: 'no room for segment files',
   batcher_room: 'there is room for segment files again',
   batcher_foreign: 'an entry of the stream is not a chunk of this release; it is left untouched',
+  batcher_unknown_route: 'chunks wait for a route that this batcher does not know; they are left untouched',
   batcher_took_over: 'took over chunks of a batcher that died',
   batcher_restored: 'restored chunks that were in no pending list',
   batcher_adopted: 'spilled files whose records Redis had lost are uploaded after all',

@@ -2,7 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { RECORD_VERSION, type SegmentRecord } from '@sink/domain';
+import { RECORD_VERSION, ROUTED_RECORD_VERSION, type SegmentRecord } from '@sink/domain';
 import { temporaryDirectory } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
 import { SpoolDirectory } from './spool-directory.ts';
@@ -86,7 +86,7 @@ describe('a sound file', () => {
   test('has a readable record; one of a newer release is left untouched', async () => {
     const damaged = await fileWith({ v: RECORD_VERSION });
     expect(await damaged.examine('b-1', 's-1', { sealed: null })).toMatchObject({ kind: 'damaged' });
-    const newer = await fileWith({ ...SEALED, v: RECORD_VERSION + 1 });
+    const newer = await fileWith({ ...SEALED, v: ROUTED_RECORD_VERSION + 1 });
     expect(await newer.examine('b-1', 's-1', { sealed: SEALED })).toMatchObject({ kind: 'newer' });
   });
 

@@ -1,4 +1,11 @@
-import { parseRecord, RecordUnreadable, type SealedSegment, type SegmentRecord } from '@sink/domain';
+import {
+  parseRecord,
+  RECORD_VERSION,
+  RecordUnreadable,
+  type SealedSegment,
+  type SegmentRecord,
+  spoolCompressionOf,
+} from '@sink/domain';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -232,7 +239,7 @@ function differenceOf(
     own.spool === instance &&
     own.sha256 === file.sha256 &&
     own.bytes === file.contentBytes &&
-    own.compression === file.compression;
+    spoolCompressionOf(own) === file.compression;
   if (!agrees) return 'its record does not describe its content';
   if (sealed === null) return null;
   const same =
@@ -241,8 +248,13 @@ function differenceOf(
     own.spool === sealed.spool &&
     own.sha256 === sealed.sha256 &&
     own.bytes === sealed.bytes &&
-    own.compression === sealed.compression;
+    own.compression === sealed.compression &&
+    bucketOf(own) === bucketOf(sealed);
   return same ? null : 'its record is not the one that was sealed';
+}
+
+function bucketOf(record: SealedSegment): string | null {
+  return record.v === RECORD_VERSION ? null : record.bucket;
 }
 
 /** Null if the bytes do not have their checksum. */

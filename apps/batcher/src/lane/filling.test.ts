@@ -1,3 +1,4 @@
+import { destinationOf } from '@sink/domain';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
 import { BatcherWorld, NOW_MS, PARTITION } from '../test/batcher-world.ts';
@@ -105,7 +106,7 @@ describe('what closes an object', () => {
     for (const hour of ['10', '11', '12']) await world.append(1, { partition: `2026/11/23/${hour}` });
     const batcher = world.batcher({ openFilesMax: 2 });
     await eventually(async () =>
-      expect((await world.records()).map(({ partition }) => partition)).toEqual([PARTITION]),
+      expect((await world.records()).map((record) => destinationOf(record).path)).toEqual([PARTITION]),
     );
     expect(batcher.openFiles()).toBe(2);
     await batcher.stop();

@@ -1,4 +1,4 @@
-import { backoffMs, byteOfLine, type Chunk, isOlderChunk, isRetryable } from '@sink/domain';
+import { backoffMs, byteOfLine, type Chunk, isOlderChunk, isRetryable, type RouteRules } from '@sink/domain';
 import { type BatcherLane, RedisFailure, RedisRefused, type StreamEntry } from '@sink/lane';
 import { SpoolError } from '@sink/spool';
 import type { BatcherPorts, LaneEvents, LaneSpool, Reporter, UploadHandover } from '../ports.ts';
@@ -9,6 +9,7 @@ import { OpenSegments } from './open-segments.ts';
 import { ReadPace } from './read-pace.ts';
 import { Sealer } from './sealer.ts';
 import { Takeover } from './takeover.ts';
+import { WaitingChunks } from './waiting-chunks.ts';
 
 export interface LaneBatcherPorts extends Pick<BatcherPorts, 'clock' | 'random' | 'ids' | 'tracing'> {
   readonly lane: BatcherLane;
@@ -56,6 +57,7 @@ export class LaneBatcher {
   /** Chunks in segments that are open or closing, or that are being read into one. */
   readonly #held = new Set<string>();
   readonly #foreign = new Set<string>();
+  readonly #waiting: WaitingChunks;
   readonly #takeover: Takeover;
   readonly #pace: ReadPace;
   #sealer: Sealer;
@@ -71,6 +73,7 @@ export class LaneBatcher {
     this.#options = options;
     this.#open = new OpenSegments(ports, settings, options.openFilesMax);
     this.#takeover = new Takeover(ports, settings, options.consumer);
+    this.#waiting = new WaitingChunks(settings.foreignMax, ports.events.waiting);
     this.#pace = new ReadPace(settings.readChunksMax, settings.readBytes);
     this.#sealer = this.#newSealer();
   }
@@ -176,6 +179,8 @@ export class LaneBatcher {
   async #takeChunk(chunk: Chunk, taken: number | null): Promise<void> {
     if (taken === null) return this.#settleUncounted(chunk.id);
     if (taken >= chunk.count) return this.#ports.lane.acknowledge(chunk.id);
+    const rules = this.#settings.routes.get(chunk.route);
+    if (rules === undefined) return this.#waiting.add(chunk.id, chunk.route);
     const byte = byteOfLine(chunk.body, taken); // rule: batcher.from-taken
     if (byte === -1) return this.#reportForeign(chunk.id, `its body has fewer lines than the ${taken} taken`);
     this.#held.add(chunk.id);
@@ -185,7 +190,7 @@ export class LaneBatcher {
     // The events of one request may be in both chunks, the earlier ones in this.
     if (open?.isAfter(chunk.id) === true) await this.#close(open); // rule: segment.in-order
     while (cursor.line < chunk.count) {
-      const segment = this.#open.of(chunk) ?? (await this.#openSegment(chunk));
+      const segment = this.#open.of(chunk) ?? (await this.#openSegment(chunk, rules));
       const full = await segment.fill(cursor);
       if (segment.count === 0) return this.#abandonChunk(chunk.id, segment);
       if (full) await this.#close(segment);
@@ -207,9 +212,9 @@ export class LaneBatcher {
     this.#reportForeign(id, 'it has no counter');
   }
 
-  async #openSegment(chunk: Chunk): Promise<OpenSegment> {
+  async #openSegment(chunk: Chunk, rules: RouteRules): Promise<OpenSegment> {
     for (let { surplus } = this.#open; surplus; { surplus } = this.#open) await this.#close(surplus);
-    return this.#open.open(chunk);
+    return this.#open.open(chunk, rules);
   }
 
   async #closeDue(): Promise<void> {
@@ -239,14 +244,16 @@ export class LaneBatcher {
     const { lane } = this.#ports;
     this.#lastAuditMs = this.#ports.clock.monotonicMs();
     this.#auditDue = false;
+    this.#waiting.auditBegins();
     let after = '';
     for (;;) {
       const page = await lane.pending(this.#options.consumer, after);
       const last = page.at(-1);
-      if (last === undefined) return;
+      if (last === undefined) return this.#waiting.auditEnds();
       after = last;
       for (const id of page) {
         if (this.#held.has(id) || this.#foreign.has(id)) continue;
+        if (this.#waiting.stillWaits(id, this.#settings.routes)) continue;
         await this.#takeEntries([await lane.entry(id)]);
       }
       this.#sealer.failed.throwIfAborted();

@@ -4,6 +4,7 @@ import {
   type Destination,
   isOlderChunk,
   lineRun,
+  type RouteRules,
   SEGMENT_SLICES_MAX,
   type Slice,
 } from '@sink/domain';
@@ -35,6 +36,8 @@ export interface ChunkCursor {
 export class OpenSegment {
   readonly segmentId: string;
   readonly destination: Destination;
+  /** Those of its route when it was opened. */
+  readonly rules: RouteRules;
   readonly file: SegmentFileWriter;
   readonly format: SegmentFormat;
   /** Monotonic time. */
@@ -55,6 +58,7 @@ export class OpenSegment {
     segment: {
       readonly segmentId: string;
       readonly destination: Destination;
+      readonly rules: RouteRules;
       readonly file: SegmentFileWriter;
       readonly format: SegmentFormat;
       readonly openedAtMs: number;
@@ -65,6 +69,7 @@ export class OpenSegment {
   ) {
     this.segmentId = segment.segmentId;
     this.destination = segment.destination;
+    this.rules = segment.rules;
     this.file = segment.file;
     this.format = segment.format;
     this.openedAtMs = segment.openedAtMs;

@@ -1,4 +1,4 @@
-import { type Chunk, type Destination, destinationKey, partitionSpan } from '@sink/domain';
+import { type Chunk, type Destination, destinationKey, partitionSpan, type RouteRules } from '@sink/domain';
 import { SegmentOrigins } from '@sink/tracing';
 import type { BatcherSettings } from '../settings.ts';
 import type { LaneBatcherPorts } from './lane-batcher.ts';
@@ -63,7 +63,7 @@ export class OpenSegments {
   }
 
   /** Opens a segment of the chunk's destination. It keeps its compression, whatever the settings say later. */
-  async open(chunk: Chunk): Promise<OpenSegment> {
+  async open(chunk: Chunk, rules: RouteRules): Promise<OpenSegment> {
     const { clock, spool, ids, tracing } = this.#ports;
     const { compression, compressionLevel } = this.#settings;
     const segmentId = ids.segment(); // rule: segment.new-id
@@ -73,7 +73,16 @@ export class OpenSegments {
     const format = { compression, compressionLevel };
     const origins = tracing ? new SegmentOrigins(tracing) : null;
     const segment = new OpenSegment(
-      { segmentId, destination: { route: chunk.route, path: chunk.path }, file, format, openedAtMs, ageMs, origins },
+      {
+        segmentId,
+        destination: { route: chunk.route, path: chunk.path },
+        rules,
+        file,
+        format,
+        openedAtMs,
+        ageMs,
+        origins,
+      },
       this.#limits,
     );
     this.#open.set(destinationKey(chunk), segment);
@@ -110,7 +119,8 @@ export class OpenSegments {
     if (segment.isFull) return Number.NEGATIVE_INFINITY;
     // The interval counts from the first event; a clock that differs from ingest's can only move it within these bounds.
     const waitMs = Math.min(scheduledIntervalMs, Math.max(openMsMin, scheduledIntervalMs - segment.ageMs));
-    const endMs = partitionSpan(segment.destination.path)?.endMs ?? 0;
+    // A path that is not a slot of time does not end.
+    const endMs = partitionSpan(segment.destination.path)?.endMs ?? Infinity;
     const toEndMs = Math.max(0, endMs + partitionEndGraceMs - clock.wallMs());
     const endDueMs = Math.max(clock.monotonicMs() + toEndMs, segment.openedAtMs + partitionEndGraceMs);
     return Math.min(segment.openedAtMs + waitMs, endDueMs);

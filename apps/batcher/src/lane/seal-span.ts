@@ -1,3 +1,4 @@
+import { DEFAULT_ROUTE } from '@sink/domain';
 import { type SegmentTrace, segmentTrace, type Span, type TraceFields, traceFields, type Tracing } from '@sink/tracing';
 import type { OpenSegment } from './open-segment.ts';
 
@@ -17,6 +18,7 @@ export class SealSpan {
     const links = segment.origins?.spans ?? [];
     const [first] = links;
     if (first === undefined) return null;
+    const isDefault = segment.destination.route === DEFAULT_ROUTE;
     const span = tracing.start({
       name: `seal ${stream}`,
       kind: 'consumer',
@@ -30,6 +32,7 @@ export class SealSpan {
         'messaging.destination.name': stream,
         'messaging.batch.message_count': segment.count,
         'sink.partition': segment.destination.path,
+        ...(isDefault ? {} : { 'sink.route': segment.destination.route }),
         'sink.segment.id': segment.segmentId,
         'sink.segment.bytes': segment.bytes,
         'sink.segment.slices': segment.slices.length,

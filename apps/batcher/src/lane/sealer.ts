@@ -1,9 +1,10 @@
-import { backoffMs, objectKey, RECORD_VERSION, type SegmentRecord } from '@sink/domain';
+import { backoffMs, type SegmentRecord } from '@sink/domain';
 import { assertReached, RedisFailure, type SealAnswer } from '@sink/lane';
 import type { BatcherSettings } from '../settings.ts';
 import type { LaneBatcherPorts } from './lane-batcher.ts';
 import type { OpenSegment } from './open-segment.ts';
 import { SealSpan } from './seal-span.ts';
+import { segmentRecord } from './segment-record.ts';
 
 /** A seal was refused: another batcher took those chunks over. */
 export class SealRefused extends Error {
@@ -81,28 +82,12 @@ export class Sealer {
 
   async #prepare(segment: OpenSegment, span: SealSpan | null): Promise<{ record: SegmentRecord; json: string }> {
     const content = await segment.file.finish();
-    const { prefix } = this.#settings;
-    const { compression, compressionLevel } = segment.format; // rule: segment.own-format
-    const [first] = segment.slices;
-    if (!first) throw new Error(`closing segment ${segment.segmentId}: it is empty`);
-    const { path: partition } = segment.destination;
-    const { sha256 } = content;
-    const record: SegmentRecord = {
-      v: RECORD_VERSION,
-      id: segment.segmentId,
-      key: objectKey({ prefix, partition, laneUid: this.#laneUid, first, sha256, compression }),
-      partition,
-      slices: segment.slices,
-      count: segment.count,
-      bytes: content.contentBytes,
-      sha256,
-      compression,
-      ...(compressionLevel === undefined ? {} : { compressionLevel }),
+    const record = segmentRecord(segment, content, {
+      laneUid: this.#laneUid,
       spool: this.#ports.spool.instance,
-      acceptedAtMs: segment.acceptedAtMs,
       sealedAtMs: this.#ports.clock.wallMs(),
-      ...(span !== null && { trace: span.trace }),
-    };
+      trace: span?.trace ?? null,
+    });
     const json = JSON.stringify(record);
     await segment.file.seal(json);
     return { record, json };

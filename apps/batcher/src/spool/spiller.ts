@@ -1,3 +1,4 @@
+import { RecordUnreadable } from '@sink/domain';
 import { assertReached, type BatcherLane } from '@sink/lane';
 import type { BatcherPorts, BatcherSpool, Reporter, UploadHandover } from '../ports.ts';
 import type { BatcherSettings } from '../settings.ts';
@@ -103,14 +104,12 @@ export class Spiller {
   async #release(instance: string, segmentId: string, lanes: readonly SpillingLane[]): Promise<boolean> {
     const { spool, uploads, released } = this.#ports;
     for (const { lane } of lanes) {
-      const record = await lane.record(segmentId);
+      const record = await lane.record(segmentId).catch(leftAlone);
+      if (record === 'left alone') return this.#skip(segmentId);
       if (record === null) continue;
       const found = await spool.examine(instance, segmentId, { sealed: record });
       if (found.kind === 'missing') return false;
-      if (found.kind !== 'sound') {
-        if (this.#unsound.size < this.#options.unsoundMax) this.#unsound.add(segmentId);
-        return false;
-      }
+      if (found.kind !== 'sound') return this.#skip(segmentId);
       // Another batcher on this disk may have sealed the segment and not know yet whether the seal is durable. If a failover
       // lost the seal, its chunks would be sealed again, and the marked file would be adopted later and stored as well.
       assertReached(await lane.reachedAfterWrite(this.#options.barrier), `releasing segment ${segmentId}`); // rule: spill.barrier
@@ -125,4 +124,16 @@ export class Spiller {
     }
     return false;
   }
+
+  /** Its file is not looked at again. */
+  #skip(segmentId: string): false {
+    if (this.#unsound.size < this.#options.unsoundMax) this.#unsound.add(segmentId);
+    return false;
+  }
+}
+
+/** A record of a newer release does not keep the others in Redis. */
+function leftAlone(error: unknown): 'left alone' {
+  if (error instanceof RecordUnreadable) return 'left alone';
+  throw error;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SegmentRecord } from '@sink/domain';
+import { builtInRoutes, type SegmentRecord } from '@sink/domain';
 import { BatcherLane, GROUP, IngestLane, IoredisPort } from '@sink/lane';
 import { Registry } from '@sink/runtime';
 import { type InstanceSpool, NODE_FILE_SYSTEM, SpoolDirectory } from '@sink/spool';
@@ -37,7 +37,7 @@ const SETTINGS: BatcherSettings = {
   ...BATCHER_LIMITS,
   sinkName: SINK,
   lanes: 1,
-  prefix: '',
+  routes: builtInRoutes({ bucket: 'events', prefix: '', quarantinePrefix: 'quarantine/' }),
   compression: 'none',
   compressionLevel: undefined,
   flushSize: 1_000,
@@ -74,6 +74,8 @@ export interface RunningBatcher {
   readonly consumer: string;
   readonly reported: Reported;
   readonly uploads: string[];
+  /** What readiness was told last, by name; null: it is no problem any more. */
+  readonly problems: ReadonlyMap<string, string | null>;
   /** Its commands, but for the reads that wait. */
   readonly redis: HookedPort;
   readonly openFiles: () => number;
@@ -284,6 +286,7 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
   const consumer = options.consumer ?? `b-${randomUUID().slice(0, 8)}`;
   const reported: Reported = { foreign: [], claimed: [], recovering: [], sealingFailed: [], restored: 0 };
   const uploads: string[] = [];
+  const problems = new Map<string, string | null>();
   const metrics = new BatcherMetrics(new Registry());
   const leaseMs = options.leaseMs ?? 2_000;
   const settings: BatcherSettings = { ...SETTINGS, renewalsPerLease: 5, ...options, leaseMs };
@@ -299,7 +302,7 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
     ids: { consumer: () => consumer, segment: () => `s-${randomUUID()}`, laneUid: () => 'uid2' },
     metrics,
     log: logInto(reported),
-    readiness: { set: () => undefined },
+    readiness: { set: (name, problem) => void problems.set(name, problem) },
     reporter: (name) => ({
       failed: ({ err }) => void (name.startsWith('sealing') ? reported.sealingFailed : reported.recovering).push(err),
       succeeded: () => undefined,
@@ -326,6 +329,7 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
     consumer,
     reported,
     uploads,
+    problems,
     redis,
     ended,
     openFiles: () => metrics.openFiles,

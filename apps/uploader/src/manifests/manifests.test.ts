@@ -1,5 +1,5 @@
 import { rename } from 'node:fs/promises';
-import { UNLISTED_MAX } from '@sink/domain';
+import { builtInRoutes, UNLISTED_MAX } from '@sink/domain';
 import { IoredisPort, type RedisPort } from '@sink/lane';
 import { createObjectStore } from '@sink/objects';
 import { createLogger, Readiness, Registry, systemClock } from '@sink/runtime';
@@ -57,7 +57,7 @@ async function writing(
       };
       const barrier = { waitaof: false, replicas, timeoutMs: 50 };
       const times = { uploadTimeoutMs: 5_000, sweepEveryMs: 10, manifestGraceMs: 0 };
-      const manifests = new Manifests(ports, { sinkName: SINK, lanes: 1, prefix: '', barrier, ...times });
+      const manifests = new Manifests(ports, { sinkName: SINK, lanes: 1, routes: ROUTES, barrier, ...times });
       writers.push(manifests.writeUntil(stop.signal));
     });
   } finally {
@@ -67,6 +67,7 @@ async function writing(
   }
 }
 
+const ROUTES = builtInRoutes({ bucket: 'events', prefix: '', quarantinePrefix: 'quarantine/' });
 const PUT_MANIFEST = { operation: 'PutObject', keyPattern: '_manifest' } as const;
 
 const listedKeys = (): string[] => manifests().flatMap(({ manifest }) => manifest.objects.map(({ key }) => key));

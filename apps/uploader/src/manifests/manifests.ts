@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { manifestContent, manifestKey, partitionSpan, UNLISTED_MAX } from '@sink/domain';
+import {
+  type Destination,
+  destinationOf,
+  manifestContent,
+  manifestKey,
+  partitionSpan,
+  UNLISTED_MAX,
+} from '@sink/domain';
 import { assertReached, type DrawnManifest, UploaderLane, rememberLanes, UnexpectedAnswer } from '@sink/lane';
 import { FailureReporter } from '@sink/runtime';
 import { crc32 } from 'node:zlib';
@@ -22,13 +29,13 @@ export type ManifestPorts = Pick<
 /** Of the settings, those of manifests. */
 export type ManifestSettings = Pick<
   UploaderSettings,
-  'sinkName' | 'lanes' | 'prefix' | 'barrier' | 'uploadTimeoutMs' | 'sweepEveryMs' | 'manifestGraceMs'
+  'sinkName' | 'lanes' | 'routes' | 'barrier' | 'uploadTimeoutMs' | 'sweepEveryMs' | 'manifestGraceMs'
 >;
 
 /**
- * Writes manifests: for each partition that is complete, one object that lists its objects. Redis decides what a manifest
+ * Writes manifests: for each destination that is complete, one object that lists its objects. Redis decides what a manifest
  * lists before it is written, so every uploader writes the same object, also after another one was killed; clocks decide only
- * when. A further manifest lists what is committed to a partition after its manifest.
+ * when. A further manifest lists what is committed to a destination after its manifest.
  */
 export class Manifests {
   readonly #ports: ManifestPorts;
@@ -103,15 +110,17 @@ export class Manifests {
 
   async #ofLane(lane: UploaderLane, errors: unknown[], stop: AbortSignal): Promise<void> {
     const waiting = await lane.unlisted();
-    let objects = [...waiting.values()].reduce((sum, count) => sum + count, 0);
+    let objects = waiting.reduce((sum, { objects: count }) => sum + count, 0);
     this.#setWaiting(lane, objects);
-    if (waiting.size === 0) return;
+    if (waiting.length === 0) return;
     const completeMs = await this.#completeUntilMs(lane);
-    for (const [partition, count] of [...waiting].sort(([, a], [, b]) => b - a)) {
-      const complete = (partitionSpan(partition)?.endMs ?? Infinity) <= completeMs;
+    for (const { destination, objects: count } of waiting.toSorted((a, b) => b.objects - a.objects)) {
+      // A newer release, or the configuration that knew this route, writes its manifests.
+      if (!this.#settings.routes.has(destination.route)) continue;
+      const complete = endMsOf(destination) <= completeMs;
       if (!complete && count < ENTRIES_MAX && objects < UNLISTED_MAX / 2) continue;
       await this.#attempt(errors, stop, async () => {
-        const drawn = await lane.drawManifest(partition);
+        const drawn = await lane.drawManifest(destination);
         if (drawn === null) return;
         await this.#write(lane, drawn, stop);
         objects -= drawn.receipts.length;
@@ -134,16 +143,14 @@ export class Manifests {
     const { appendedMs, nowMs } = await lane.oldestChunk();
     let completeMs = Math.min(appendedMs ?? nowMs, nowMs) - this.#settings.manifestGraceMs;
     for await (const spilled of lane.spilled()) {
-      for (const { partition } of spilled) {
-        completeMs = Math.min(completeMs, (partitionSpan(partition)?.endMs ?? Infinity) - 1);
-      }
+      for (const record of spilled) completeMs = Math.min(completeMs, endMsOf(destinationOf(record)) - 1);
     }
     return completeMs;
   }
 
   async #write(lane: UploaderLane, drawn: DrawnManifest, stop: AbortSignal): Promise<void> {
     const { store, metrics, log, timeout } = this.#ports;
-    const { barrier, prefix, uploadTimeoutMs } = this.#settings;
+    const { barrier, routes, uploadTimeoutMs } = this.#settings;
     // As with seals (invariant 4): a decision that Redis could still lose is not written to the bucket.
     assertReached(await lane.reachedAfterWrite(barrier), 'writing a manifest'); // rule: manifest.barrier
     // A failover before the barrier may have lost the decision, and the barrier does not show that.
@@ -151,10 +158,11 @@ export class Manifests {
     const laneUid = await lane.uid();
     // A key without the uid could be another sink's.
     if (laneUid === null) throw new UnexpectedAnswer(`writing a manifest: the uid of lane ${lane.number}`, laneUid);
-    const { partition, receipts, token } = drawn;
-    const body = Buffer.from(manifestContent({ partition, laneUid }, receipts));
+    const { destination, receipts, token } = drawn;
+    const body = Buffer.from(manifestContent({ ...destination, laneUid }, receipts));
     const contentHash = createHash('sha256').update(body).digest('hex');
-    const key = manifestKey(prefix, { partition, laneUid }, contentHash);
+    const prefix = routes.get(destination.route)?.prefix ?? '';
+    const key = manifestKey(prefix, { ...destination, laneUid }, contentHash);
     const object = { key, body, objectBytes: body.length, crc32: crc32(body), contentType: 'application/json' };
     const put = store.put(
       { ...object, contentHash, segmentId: token },
@@ -166,4 +174,9 @@ export class Manifests {
     metrics.manifests.inc({ result: (existed ? 'existed' : 'stored') satisfies ManifestOutcome });
     log.info({ key, objects: receipts.length, existed }, 'manifest stored');
   }
+}
+
+/** When nothing more is accepted for a destination; Infinity for a path that is not a slot of time. */
+function endMsOf({ path }: Destination): number {
+  return partitionSpan(path)?.endMs ?? Infinity;
 }

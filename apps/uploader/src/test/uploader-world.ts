@@ -163,7 +163,7 @@ export class UploaderWorld {
     const record: SegmentRecord = {
       v: RECORD_VERSION,
       id: randomUUID(),
-      key: objectKey({ prefix: '', partition: PARTITION, laneUid, first, sha256, compression }),
+      key: objectKey({ prefix: '', path: PARTITION, laneUid, first, sha256, compression }),
       ...{ partition: PARTITION, slices, count: slices.reduce((sum, [, , to]) => sum + to, 0) },
       ...{ bytes: content.length, sha256, compression, spool: consumer, acceptedAtMs, sealedAtMs: Date.now() },
     };

@@ -4,6 +4,7 @@ import { ObjectStoreError } from '@sink/objects';
 import { SpoolError } from '@sink/spool';
 import type { RetryPace } from '@sink/uploads';
 import { ChunkMissing, RebuiltContentDiffers } from './rebuild.ts';
+import { BucketOutOfReach } from './stores.ts';
 import { SpilledFileMissing } from './upload-segment.ts';
 
 /**
@@ -43,6 +44,9 @@ const BROKEN =
 const BRING_BACK =
   'That file has the only copy of these events: bring it back, with the disk it was on. The uploader retries for ever.';
 
+const OTHER_BUCKET =
+  'Set `bucket` to that bucket, or to one of its kind, until these segments are stored. The uploader retries for ever.';
+
 const LIST_FIRST =
   'Too many objects wait for their manifests: see why the uploaders do not write them (`manifests` in `/readyz`, and their log). Uploads continue as soon as they do.';
 
@@ -74,6 +78,9 @@ export function classify(error: unknown): UploadFailure {
     error instanceof UnexpectedAnswer
   ) {
     return { kind: 'segment', code: error.code, pace: 'slow', message, remedy: BROKEN };
+  }
+  if (error instanceof BucketOutOfReach) {
+    return { kind: 'segment', code: error.code, pace: 'slow', message, remedy: OTHER_BUCKET };
   }
   if (error instanceof SpilledFileMissing) {
     const unseen = error.cause instanceof ObjectStoreError ? ` ${error.cause.remedy ?? ''}` : '';

@@ -152,13 +152,12 @@ describe('doing it twice (invariant 5)', () => {
     const config = world.config();
     return {
       lane: new UploaderLane(new IoredisPort(world.admin), SINK, 0),
-      store: createObjectStore(config.bucket, { ifNoneMatch: 'auto' }),
+      storeOf: () => ({ store: createObjectStore(config.bucket, { ifNoneMatch: 'auto' }), place: 'events' }),
       spool: new SpoolFiles(new SpoolDirectory(world.spoolDir), () => undefined),
       builder: new ObjectBuilder({ directory: `${world.dataDir}/rebuilt` }),
       wallMs: Date.now,
       receiptsMax: 100,
       manifests: false,
-      place: 'events',
     };
   }
 

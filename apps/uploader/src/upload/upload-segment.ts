@@ -1,17 +1,22 @@
 import {
   contentType,
+  crc32Checksum,
+  destinationOf,
   type Receipt,
   RECEIPT_VERSION,
+  RECORD_VERSION,
+  ROUTED_RECEIPT_VERSION,
   type SealedSegment,
   type SegmentRecord,
   type SpilledRecord,
 } from '@sink/domain';
 import type { UploaderLane } from '@sink/lane';
-import { type ObjectStore, ObjectStoreError, type ObjectToPut } from '@sink/objects';
+import { type FoundObject, ObjectStoreError, type ObjectToPut } from '@sink/objects';
 import type { ObjectBuilder } from './object-builder.ts';
 import { ChunkMissing, contentOf } from './rebuild.ts';
 import type { UploadSpan } from './upload-span.ts';
 import type { SpoolFiles } from './spool-files.ts';
+import type { StoreOfBucket } from './stores.ts';
 
 /** An object's bytes, ready to be put: from the spool file, or rebuilt from the chunks. */
 export interface ObjectBody extends Pick<ObjectToPut, 'body' | 'objectBytes' | 'crc32'> {
@@ -35,15 +40,14 @@ export class SpilledFileMissing extends Error {
 
 export interface SegmentUploadPorts {
   readonly lane: UploaderLane;
-  readonly store: ObjectStore;
+  /** The store of the bucket in which a segment's object is put. */
+  readonly storeOf: (record: SealedSegment) => StoreOfBucket;
   readonly spool: Pick<SpoolFiles, 'open' | 'unmark' | 'remove'>;
   readonly builder: Pick<ObjectBuilder, 'build'>;
   readonly wallMs: () => number;
   readonly receiptsMax: number;
   /** Whether a manifest has to list the object. */
   readonly manifests: boolean;
-  /** Where objects are stored: a bucket, or a directory. */
-  readonly place: string;
   /** Starts the span of this try; null: none of the segment's requests is sampled. Absent: nothing is traced. */
   readonly trace?: (record: SealedSegment) => UploadSpan | null;
 }
@@ -92,13 +96,20 @@ export async function uploadSpilled(
   return traced(record, ports, async () => {
     const object = await ports.spool.open(record); // rule: spill.keeps-file
     if (object !== null) return putAndCommit(record, { object, source: 'spool' }, ports, signal);
-    const stored = await ports.store.find(record.key, record.sha256, signal).catch((error: unknown) => {
+    const isRouted = record.v !== RECORD_VERSION;
+    const { store } = ports.storeOf(record);
+    const stored = await store.find(record.key, record.sha256, signal, isRouted).catch((error: unknown) => {
       throw error instanceof ObjectStoreError && error.code === 'unseen'
         ? new SpilledFileMissing(record, error)
         : error;
     });
     if (stored === null) throw new SpilledFileMissing(record);
-    return commit(record, { ...stored, source: 'spool', existed: true }, ports);
+    const { etag, objectBytes, checksum = null } = stored;
+    return commit(
+      record,
+      { etag, found: { objectBytes, checksum }, objectBytes, source: 'spool', existed: true },
+      ports,
+    );
   });
 }
 
@@ -126,8 +137,9 @@ async function putAndCommit(
   signal: AbortSignal,
 ): Promise<UploadResult> {
   const { objectBytes } = object;
+  const own = { objectBytes, checksum: crc32Checksum(object.crc32) };
   try {
-    const put = ports.store.put(
+    const put = ports.storeOf(record).store.put(
       {
         key: record.key,
         body: object.body,
@@ -136,26 +148,49 @@ async function putAndCommit(
         contentType: contentType(record.compression),
         contentHash: record.sha256,
         segmentId: record.id,
+        ...optionsOf(record, ports.wallMs()),
       },
       signal,
     );
-    const { etag, existed } = await put; // rule: upload.stored-first
-    return await commit(record, { etag, objectBytes, source, existed }, ports);
+    const { etag, existed, found = null } = await put; // rule: upload.stored-first
+    return await commit(record, { etag, found: existed ? found : own, objectBytes, source, existed }, ports);
   } finally {
     await object.release?.();
   }
 }
 
+/** What a record of version 2 says about the PUT. A time of a lock that has passed would be refused for ever. */
+function optionsOf(record: SealedSegment, nowMs: number): Partial<ObjectToPut> {
+  if (record.v === RECORD_VERSION) return {};
+  const { tags, metadata, lockUntilMs } = record;
+  return {
+    tags,
+    metadata,
+    describe: true,
+    ...(lockUntilMs !== undefined && lockUntilMs > nowMs ? { lockUntilMs } : {}),
+  };
+}
+
+interface StoredPut {
+  readonly etag: string;
+  /** The object in the store; null: the credentials do not allow looking at it. */
+  readonly found: FoundObject | null;
+  readonly objectBytes: number;
+  readonly source: 'spool' | 'chunks';
+  readonly existed: boolean;
+}
+
 /** The object is in the bucket: only now may its chunks leave Redis, and its file the disk. */
 async function commit(
   record: SealedSegment,
-  put: { etag: string; objectBytes: number; source: 'spool' | 'chunks'; existed: boolean },
-  { lane, spool, wallMs, receiptsMax, manifests, place }: SegmentUploadPorts,
+  put: StoredPut,
+  { lane, spool, storeOf, wallMs, receiptsMax, manifests }: SegmentUploadPorts,
 ): Promise<UploadResult> {
-  const receipt = receiptOf(record, put.etag, put.objectBytes, wallMs());
+  const receipt = receiptOf(record, put, wallMs());
   // Before the commit: after it, a marked file would look like one whose record Redis has lost.
   await spool.unmark(record);
-  const answer = await lane.commit(receipt, receiptsMax, manifests ? record.partition : undefined, place);
+  const { place } = storeOf(record);
+  const answer = await lane.commit(receipt, receiptsMax, manifests ? destinationOf(record) : undefined, place);
   await spool.remove(record);
   if (answer === 'gone') return { kind: 'gone' };
   return { kind: 'committed', receipt, source: put.source, existed: put.existed };
@@ -176,7 +211,27 @@ async function objectBody(
   }
 }
 
-function receiptOf(record: SealedSegment, etag: string, objectBytes: number, storedAtMs: number): Receipt {
+function receiptOf(record: SealedSegment, { etag, found, objectBytes }: StoredPut, storedAtMs: number): Receipt {
   const { id, key, count, bytes, sha256, acceptedAtMs, sealedAtMs } = record;
-  return { v: RECEIPT_VERSION, id, key, etag, count, bytes, objectBytes, sha256, acceptedAtMs, sealedAtMs, storedAtMs };
+  if (record.v === RECORD_VERSION) {
+    return {
+      v: RECEIPT_VERSION,
+      id,
+      key,
+      etag,
+      count,
+      bytes,
+      objectBytes,
+      sha256,
+      acceptedAtMs,
+      sealedAtMs,
+      storedAtMs,
+    };
+  }
+  const { bucket, route, path } = record;
+  return {
+    ...{ v: ROUTED_RECEIPT_VERSION, id, bucket, key, route, path, etag, count, bytes },
+    ...{ objectBytes: found?.objectBytes ?? null, checksum: found?.checksum ?? null },
+    ...{ sha256, acceptedAtMs, sealedAtMs, storedAtMs },
+  };
 }

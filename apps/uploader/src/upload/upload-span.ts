@@ -1,4 +1,4 @@
-import type { SealedSegment } from '@sink/domain';
+import { DEFAULT_ROUTE, destinationOf, type SealedSegment } from '@sink/domain';
 import { asRemote, parseSegmentTrace, type Span, type TraceFields, traceFields, type Tracing } from '@sink/tracing';
 import { classify } from './failure.ts';
 import type { UploadResult } from './upload-segment.ts';
@@ -17,6 +17,7 @@ export class UploadSpan {
     record: SealedSegment,
     { place, startedMs }: { readonly place: string; readonly startedMs: number },
   ): UploadSpan | null {
+    const { route, path } = destinationOf(record);
     const trace = parseSegmentTrace(record.trace);
     if (trace === null || !tracing.samples(asRemote(trace.seal))) return null;
     const span = tracing.start({
@@ -29,7 +30,8 @@ export class UploadSpan {
         'messaging.operation.name': 'upload',
         'messaging.operation.type': 'process',
         'messaging.batch.message_count': record.count,
-        'sink.partition': record.partition,
+        'sink.partition': path,
+        ...(route === DEFAULT_ROUTE ? {} : { 'sink.route': route }),
         'sink.segment.id': record.id,
         'sink.object.key': record.key,
         'sink.object.place': place,
@@ -49,7 +51,7 @@ export class UploadSpan {
       this.#span.end({
         'sink.upload.result': existed ? 'existed' : 'stored',
         'sink.upload.source': source,
-        'sink.object.bytes': receipt.objectBytes,
+        ...(receipt.objectBytes === null ? {} : { 'sink.object.bytes': receipt.objectBytes }),
       });
     }
   }

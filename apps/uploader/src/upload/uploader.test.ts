@@ -144,7 +144,7 @@ describe('without a sound file the object is made from the chunks', () => {
 
 test('a record of a newer release is left untouched, and said so', async () => {
   const segment = await world.sealAndQueue();
-  const newer = JSON.stringify({ ...segment.record, v: 2, unknown: true });
+  const newer = JSON.stringify({ ...segment.record, v: 3, unknown: true });
   await world.admin.hset(world.lane().keys.records, segment.record.id, newer);
   const uploader = await world.startUploader();
   await eventually(() => expect(uploader.problems()['segments']).toMatch(/newer release sealed this segment/));

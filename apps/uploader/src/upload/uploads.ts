@@ -1,15 +1,20 @@
-import type { SealedSegment } from '@sink/domain';
+import { RECORD_VERSION, type SealedSegment } from '@sink/domain';
 import { UploaderLane } from '@sink/lane';
 import type { TraceFields } from '@sink/tracing';
 import type { UploaderPorts, UploadJobs } from '../compose.ts';
 import type { UploaderSettings } from '../settings.ts';
 import { Breaker } from './breaker.ts';
-import { classify } from './failure.ts';
+import { classify, type UploadFailure } from './failure.ts';
 import type { UploadHealth } from './upload-health.ts';
 import { type SegmentUploadPorts, uploadSegment, uploadSpilled } from './upload-segment.ts';
+import type { StoreOfBucket, Stores } from './stores.ts';
 import { UploadSpan } from './upload-span.ts';
 
-export interface UploadsPorts extends Omit<UploaderPorts, 'sweepRedis' | 'jobs' | 'spilled' | 'spool' | 'readiness'> {
+export interface UploadsPorts extends Omit<
+  UploaderPorts,
+  'sweepRedis' | 'jobs' | 'spilled' | 'spool' | 'readiness' | 'store' | 'openStore'
+> {
+  readonly stores: Stores;
   /** Every queue that this process takes jobs from. */
   readonly queues: readonly UploadJobs[];
   readonly spool: SegmentUploadPorts['spool'];
@@ -48,19 +53,24 @@ export class Uploads {
   }
 
   async #try(upload: typeof uploadSegment, laneNumber: number, segmentId: string, signal: AbortSignal): Promise<void> {
-    const { store, spool, builder, clock, metrics, log, health, timeout, tracing } = this.#ports;
-    const { receiptsMax, manifests, place, uploadTimeoutMs } = this.#settings;
+    const { stores, spool, builder, clock, metrics, log, health, timeout, tracing } = this.#ports;
+    const { receiptsMax, manifests, uploadTimeoutMs } = this.#settings;
     const lane = new UploaderLane(this.#ports.redis, this.#settings.sinkName, laneNumber);
     const startedMs = clock.monotonicMs();
     const limited = AbortSignal.any([signal, timeout(uploadTimeoutMs)]);
     let span: UploadSpan | null = null;
-    const trace = (record: SealedSegment): UploadSpan | null =>
-      (span = tracing ? UploadSpan.start(tracing, record, { place, startedMs }) : null);
+    let isRouted = false;
+    const storeOf = (record: SealedSegment): StoreOfBucket => stores.of(record);
+    const trace = (record: SealedSegment): UploadSpan | null => {
+      isRouted = record.v !== RECORD_VERSION;
+      span = tracing ? UploadSpan.start(tracing, record, { place: stores.of(record).place, startedMs }) : null;
+      return span;
+    };
     const fields = (): TraceFields => span?.fields ?? {};
     try {
       const result = await upload(
         segmentId,
-        { lane, store, spool, builder, wallMs: () => clock.wallMs(), receiptsMax, manifests, place, trace },
+        { lane, storeOf, spool, builder, wallMs: () => clock.wallMs(), receiptsMax, manifests, trace },
         limited,
       );
       if (result.kind === 'gone') {
@@ -71,7 +81,7 @@ export class Uploads {
       const { receipt, existed, source } = result;
       metrics.uploads.inc({ result: existed ? 'existed' : 'stored' });
       metrics.uploadSeconds.observe((clock.monotonicMs() - startedMs) / 1_000);
-      metrics.bytes.inc(receipt.objectBytes);
+      metrics.bytes.inc(receipt.objectBytes ?? 0);
       metrics.events.inc(receipt.count);
       metrics.acceptedToStoredSeconds.observe(Math.max(0, receipt.storedAtMs - receipt.acceptedAtMs) / 1_000);
       if (source === 'chunks') metrics.rebuilt.inc();
@@ -79,7 +89,7 @@ export class Uploads {
       log.debug({ segmentId, key, events, source, existed, ...fields() }, 'object stored');
       this.#succeeded(segmentId);
     } catch (error) {
-      this.#failed(segmentId, error, fields());
+      this.#failed(segmentId, ofOneSegment(classify(error), isRouted), fields());
       throw error;
     }
   }
@@ -95,9 +105,8 @@ export class Uploads {
     });
   }
 
-  #failed(segmentId: string, error: unknown, fields: TraceFields): void {
+  #failed(segmentId: string, failure: UploadFailure, fields: TraceFields): void {
     const { metrics, health, clock, log, random, queues } = this.#ports;
-    const failure = classify(error);
     metrics.failed(failure.kind);
     health.failed(segmentId, failure, fields);
     this.#failedMs = clock.monotonicMs();
@@ -108,4 +117,9 @@ export class Uploads {
       log.debug({ err }, 'holding uploads failed; each job backs off by itself');
     });
   }
+}
+
+/** What an operator has to mend for another route or bucket concerns its segments only: the others go on. */
+function ofOneSegment(failure: UploadFailure, isRouted: boolean): UploadFailure {
+  return isRouted && failure.kind === 'operator' ? { ...failure, kind: 'segment' } : failure;
 }

@@ -1,4 +1,4 @@
-import { RECORD_VERSION } from '@sink/domain';
+import { RECORD_VERSION, ROUTED_RECORD_VERSION } from '@sink/domain';
 import { RECORD_JSON_FACTOR, RECORD_OVERHEAD_BYTES } from '../cost.ts';
 import type { LuaFunction } from '../step.ts';
 
@@ -60,7 +60,7 @@ export const readRecord: LuaFunction = {
   lua: `
 local function readRecord(segment, json)
   local record = cjson.decode(json)
-  if record.v ~= ${RECORD_VERSION} then
+  if record.v ~= ${RECORD_VERSION} and record.v ~= ${ROUTED_RECORD_VERSION} then
     return nil, redis.error_reply('NEWER record ' .. segment .. ' was written by a newer release')
   end
   if type(record.count) ~= 'number' or type(record.bytes) ~= 'number' then

@@ -1,4 +1,4 @@
-import { type Receipt, RECEIPT_VERSION, UNLISTED_MAX } from '@sink/domain';
+import { type Destination, listOf, type Receipt, UNLISTED_MAX } from '@sink/domain';
 import { type LaneKeys, manifestKeys } from '../keys.ts';
 import { badBacklog, readRecord, recordCost } from '../lua/lane.ts';
 import { restOfSlices, takeSlicesAway } from '../lua/slices.ts';
@@ -9,9 +9,9 @@ import { step } from '../step.ts';
 /**
  * commit: the segment is stored in S3, and its events leave Redis (docs/protocol.md, R23, R24).
  *
- * In: the segment's id, its receipt as JSON, about how many receipts are kept, the place of the object or ''. A place gets a
- * number at its first receipt, and the receipt has the number. The optional group, with manifests: the
- * receipt is also put aside for the manifest of its partition, where no cap drops it.
+ * In: the segment's id, its receipt as JSON and the version of it, about how many receipts are kept, the place of the object
+ * or ''. A place gets a number at its first receipt, and the receipt has the number. The optional group, with manifests: the
+ * receipt is also put aside for the manifest of its destination, where no cap drops it.
  * Answers: `committed`; `gone`: there is no record, so it was committed before and nothing changes; `damaged`: the counters
  * of its chunks contradict the record, nothing changes.
  * Checked before the first write: the record, the types of the keys, the counters of the backlog, that fewer than
@@ -25,8 +25,8 @@ export const commitStep = step({
   name: 'commit',
   draining: true,
   keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog', 'receipts', 'places'],
-  args: { segment: 'text', receipt: 'text', receiptsMax: 'text', place: 'text' },
-  optional: { keys: ['unlisted', 'ofPartition'], args: { partition: 'text', unlistedMax: 'number' } },
+  args: { segment: 'text', receipt: 'text', version: 'text', receiptsMax: 'text', place: 'text' },
+  optional: { keys: ['unlisted', 'waitingIn'], args: { list: 'text', unlistedMax: 'number' } },
   uses: [badBacklog, readRecord, recordCost, restOfSlices, takeSlicesAway],
   lua: `
 local home = redis.call('HEXISTS', records, segment) == 1 and records or spilled
@@ -44,9 +44,9 @@ if bad then return bad end
 local waiting = 0
 if unlisted then
   local objects = 0
-  waiting = tonumber(redis.call('HGET', unlisted, partition)) or 0
+  waiting = tonumber(redis.call('HGET', unlisted, list)) or 0
   for _, count in ipairs(redis.call('HVALS', unlisted)) do objects = objects + (tonumber(count) or 0) end
-  redis.call('HLEN', ofPartition)
+  redis.call('HLEN', waitingIn)
   if objects >= unlistedMax then return redis.error_reply('UNLISTED ' .. objects .. ' objects wait for a manifest') end
 end
 local slices = record.slices
@@ -67,14 +67,14 @@ else
   end
 end
 if place == '' then
-  redis.call('XADD', receipts, 'MAXLEN', '~', receiptsMax, '*', 'v', '${RECEIPT_VERSION}', 'r', receipt)
+  redis.call('XADD', receipts, 'MAXLEN', '~', receiptsMax, '*', 'v', version, 'r', receipt)
 else
   redis.call('HSET', places, place, number)
-  redis.call('XADD', receipts, 'MAXLEN', '~', receiptsMax, '*', 'v', '${RECEIPT_VERSION}', 'r', receipt, 'p', number)
+  redis.call('XADD', receipts, 'MAXLEN', '~', receiptsMax, '*', 'v', version, 'r', receipt, 'p', number)
 end
 if unlisted then
-  local added = redis.call('HSET', ofPartition, segment, receipt)
-  redis.call('HSET', unlisted, partition, string.format('%d', waiting + added))
+  local added = redis.call('HSET', waitingIn, segment, receipt)
+  redis.call('HSET', unlisted, list, string.format('%d', waiting + added))
 end
 return 'committed'
 `,
@@ -86,8 +86,8 @@ export type CommitAnswer = 'committed' | 'gone';
 export interface CommitOptions {
   /** About how many receipts are kept. */
   readonly receiptsMax: number;
-  /** The partition whose manifest has to list the object; absent: no manifest has to. */
-  readonly listIn?: string | undefined;
+  /** The destination whose manifest has to list the object; absent: no manifest has to. */
+  readonly listIn?: Destination | undefined;
   /** Where the object is stored; '': the receipt does not say it. */
   readonly place: string;
 }
@@ -99,12 +99,13 @@ export async function commit(
   { receiptsMax, listIn, place }: CommitOptions,
 ): Promise<CommitAnswer> {
   const manifest = listIn === undefined ? undefined : listing(keys, listIn);
-  const args = { segment: receipt.id, receipt: JSON.stringify(receipt), receiptsMax, place };
+  const args = { segment: receipt.id, receipt: JSON.stringify(receipt), version: receipt.v, receiptsMax, place };
   const reply = await commitStep.run(redis, keys, args, manifest);
   return oneOf(['committed', 'gone'], reply, `committing segment ${receipt.id}`);
 }
 
-function listing(keys: LaneKeys, partition: string) {
-  const { ofPartition } = manifestKeys(keys, partition);
-  return { unlisted: keys.unlisted, ofPartition, partition, unlistedMax: UNLISTED_MAX };
+function listing(keys: LaneKeys, destination: Destination) {
+  const list = listOf(destination);
+  const { waitingIn } = manifestKeys(keys, destination);
+  return { unlisted: keys.unlisted, waitingIn, list, unlistedMax: UNLISTED_MAX };
 }

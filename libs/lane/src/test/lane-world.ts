@@ -1,4 +1,4 @@
-import { RECEIPT_VERSION, RECORD_VERSION, type Receipt, type SegmentRecord, type Slice } from '@sink/domain';
+import { type PlainReceipt, type PlainSegment, RECEIPT_VERSION, RECORD_VERSION, type Slice } from '@sink/domain';
 import { type RedisOptions as ServerOptions, type RedisServer, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
@@ -46,7 +46,9 @@ export function ndjson(count: number, text = 'event'): string {
   return Array.from({ length: count }, (_, index) => `{"id":"${text}-${index}"}\n`).join('');
 }
 
-export function recordOf(id: string, slices: readonly Slice[], more: Partial<SegmentRecord> = {}): SegmentRecord {
+export type PlainRecord = PlainSegment & { readonly slices: readonly Slice[] };
+
+export function recordOf(id: string, slices: readonly Slice[], more: Partial<PlainRecord> = {}): PlainRecord {
   return {
     v: RECORD_VERSION,
     id,
@@ -64,7 +66,7 @@ export function recordOf(id: string, slices: readonly Slice[], more: Partial<Seg
   };
 }
 
-export function receiptOf(id: string): Receipt {
+export function receiptOf(id: string): PlainReceipt {
   return {
     v: RECEIPT_VERSION,
     id,
@@ -159,11 +161,7 @@ export class LaneWorld implements Roles {
   }
 
   /** Seals a segment of these slices; the chunks that the refusal names, or null when it is sealed. */
-  async seal(
-    id: string,
-    slices: readonly Slice[],
-    more: Partial<SegmentRecord> = {},
-  ): Promise<readonly string[] | null> {
+  async seal(id: string, slices: readonly Slice[], more: Partial<PlainRecord> = {}): Promise<readonly string[] | null> {
     const record = recordOf(id, slices, more);
     const answer = await this.batcher.seal(record, JSON.stringify(record));
     return answer.kind === 'sealed' ? null : answer.chunks;

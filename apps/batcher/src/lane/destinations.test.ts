@@ -1,0 +1,130 @@
+import { builtInRoutes, parseRecord, type RouteRules } from '@sink/domain';
+import { leaseKey } from '@sink/lane';
+import { eventually } from '@sink/testing';
+import { describe, expect, test } from 'vitest';
+import { BatcherWorld, PARTITION } from '../test/batcher-world.ts';
+
+const world = new BatcherWorld();
+
+/** Appends a chunk of version 2, as an ingest writes it; returns its id. */
+async function appendRouted(route: string, path: string, lines: readonly string[]): Promise<string> {
+  const { chunks, taken, left, backlog } = world.lane.keys;
+  const body = lines.map((line) => `${line}\n`).join('');
+  const count = String(lines.length);
+  const fields = ['v', '2', 'r', route, 'p', path, 'n', count, 't', String(world.clock.wallMs()), 'b', body];
+  const id = (await world.redis.xadd(chunks, '*', ...fields)) ?? '';
+  await world.redis.hset(taken, id, `0/${count}`);
+  await world.redis.hset(left, id, `${count} 100`);
+  await world.redis.hincrby(backlog, 'events', lines.length);
+  await world.redis.hincrby(backlog, 'bytes', 100);
+  return id;
+}
+
+describe('segments by destination', () => {
+  test('quarantine has objects of its own, below its prefix, in version 2; default traffic stays in version 1', async () => {
+    await world.append(2);
+    const refused = await appendRouted('_quarantine', PARTITION, ['"refused 1"', '"refused 2"', '"refused 3"']);
+    await world.append(1);
+    const batcher = world.batcher({ compression: 'gzip', compressionLevel: 3 });
+    await eventually(() => expect(batcher.openFiles()).toBe(2));
+    await batcher.stop();
+    const records = (await world.redis.hvals(world.lane.keys.records)).map(parseRecord);
+    const [plain, routed] = records.toSorted((a, b) => a.v - b.v);
+    expect(plain).toMatchObject({ v: 1, partition: PARTITION, count: 3 });
+    expect(plain).not.toHaveProperty('route');
+    expect(plain?.key).toMatch(new RegExp(`^${PARTITION}/eventing-uid1-`));
+    expect(routed).toMatchObject({
+      ...{ v: 2, route: '_quarantine', path: PARTITION, bucket: 'events', format: 'jsonl' },
+      ...{ compression: 'gzip', compressionLevel: 3, spoolCompression: 'gzip', count: 3, slices: [[refused, 0, 3]] },
+    });
+    expect(routed?.key).toMatch(new RegExp(`^quarantine/${PARTITION}/eventing-uid1-.*\\.ndjson\\.gz$`));
+    expect(batcher.uploads.toSorted()).toEqual(records.map(({ id }) => id).sort());
+    expect(await world.pending()).toBe(0);
+  });
+
+  test('a record says what the rules of its route say of the PUT', async () => {
+    const rules: RouteRules = {
+      bucket: 'audit',
+      prefix: 'a/',
+      tags: { team: 'x' },
+      metadata: { m: '1' },
+      lockForMs: 5_000,
+    };
+    await appendRouted('audit', 'tenant=a/2026-11', ['"1"']);
+    const batcher = world.batcher({ routes: new Map([['audit', rules]]), scheduledIntervalMs: 50, openMsMin: 10 });
+    await eventually(async () => expect(await world.counts()).toEqual([1]));
+    await batcher.stop();
+    const [record] = await world.records();
+    const { sealedAtMs = 0 } = record ?? {};
+    expect(record).toMatchObject({ v: 2, bucket: 'audit', tags: { team: 'x' }, metadata: { m: '1' } });
+    expect(record).toMatchObject({ lockUntilMs: sealedAtMs + 5_000, path: 'tenant=a/2026-11' });
+    expect(record?.key).toMatch(/^a\/tenant=a\/2026-11\/eventing-/);
+  });
+
+  test('a slot of quarantine closes when its time is over, a path that is none with its interval', async () => {
+    await appendRouted('_quarantine', '2026/11/23/09', ['"over"']);
+    await appendRouted('_default', 'tenant=a', ['"has no end"']);
+    const batcher = world.batcher({ partitionEndGraceMs: 20 });
+    await eventually(async () => expect(await world.records()).toMatchObject([{ path: '2026/11/23/09' }]));
+    expect(batcher.openFiles()).toBe(1);
+    await batcher.stop();
+    expect(await world.records()).toMatchObject([
+      { path: '2026/11/23/09' },
+      { v: 2, route: '_default', path: 'tenant=a' },
+    ]);
+  });
+});
+
+describe('a route that the batcher does not know', () => {
+  test('its chunks wait as they are, all others go on, and readiness says what to do', async () => {
+    const waiting = await appendRouted('audit', PARTITION, ['"1"', '"2"']);
+    await world.append(3);
+    const batcher = world.batcher({ scheduledIntervalMs: 50, openMsMin: 10, auditEveryMs: 50 });
+    await eventually(async () => expect(await world.counts()).toEqual([3]));
+    await eventually(() => expect(batcher.problems.get('routes')).toContain('1 chunks wait for routes'));
+    expect(batcher.problems.get('routes')).toMatch(/does not know: audit\. Upgrade .*, or bring the routes back/);
+    await world.append(1);
+    await eventually(async () => expect(await world.counts()).toEqual([3, 1]));
+    expect(batcher.reported.foreign).toEqual([]);
+    await batcher.stop();
+    expect(await world.redis.hget(world.lane.keys.taken, waiting)).toBe('0/2');
+    expect(await world.pending()).toBe(1);
+  });
+
+  test('nothing of it is read again by each audit', async () => {
+    await appendRouted('audit', PARTITION, ['"1"']);
+    let reads = 0;
+    const batcher = world.batcher({ auditEveryMs: 20 });
+    batcher.redis.before = async (name) => void (reads += name === 'XRANGE' ? 1 : 0);
+    await eventually(() => expect(batcher.problems.get('routes')).toBeDefined());
+    await world.clock.sleep(200);
+    expect(reads).toBeLessThanOrEqual(1);
+    await batcher.stop();
+  });
+
+  test('a batcher that knows it seals all of it, and the other one is ready again', async () => {
+    await appendRouted('audit', PARTITION, ['"1"', '"2"']);
+    const old = world.batcher({ leaseMs: 100_000, auditEveryMs: 20 });
+    await eventually(() => expect(old.problems.get('routes')).toBeDefined());
+    const routes = new Map([
+      ...builtInRoutes({ bucket: 'events', prefix: '', quarantinePrefix: 'quarantine/' }),
+      ['audit', { bucket: 'events', prefix: 'audit/' }],
+    ]);
+    const newer = world.batcher({ routes, scheduledIntervalMs: 50, openMsMin: 10 });
+    await world.redis.del(leaseKey(world.lane.keys, old.consumer));
+    await eventually(async () => expect(await world.records()).toMatchObject([{ v: 2, route: 'audit', count: 2 }]));
+    expect(newer.problems.get('routes') ?? null).toBeNull();
+    await newer.stop();
+    await old.stop();
+  });
+
+  test('a change of the configuration that brings it back is enough', async () => {
+    await appendRouted('audit', PARTITION, ['"1"']);
+    const batcher = world.batcher({ scheduledIntervalMs: 50, openMsMin: 10, auditEveryMs: 20 });
+    await eventually(() => expect(batcher.problems.get('routes')).toBeDefined());
+    batcher.change({ routes: new Map([['audit', { bucket: 'events', prefix: 'audit/' }]]) });
+    await eventually(async () => expect(await world.counts()).toEqual([1]));
+    await eventually(() => expect(batcher.problems.get('routes')).toBeNull());
+    await batcher.stop();
+  });
+});
