@@ -4,6 +4,7 @@ import type { Registry } from '@sink/runtime';
 import type { AppendOutcome } from './commit/appender.ts';
 import type { StoringCounts } from './commit/storing-watch.ts';
 import type { LimitName } from './limits/producer-limits.ts';
+import { ProducerMetrics } from './producers/metrics.ts';
 
 /** Why a request got no 2xx: a closed set, because it is a metric label. */
 export type RefusalReason =
@@ -21,6 +22,12 @@ export type RefusalReason =
   | LimitName
   | 'producer_in_flight_bytes'
   | 'disconnected'
+  | 'credentials'
+  | 'credentials_twice'
+  | 'signature'
+  | 'forbidden'
+  | 'not_allowed'
+  | 'keys_away'
   | 'internal';
 
 /** Each from 0 on: Prometheus does not see the increase of a counter that begins at 1. */
@@ -57,6 +64,12 @@ const NO_REFUSALS: Readonly<Record<RefusalReason, 0>> = {
   requests_in_flight: 0,
   producer_in_flight_bytes: 0,
   disconnected: 0,
+  credentials: 0,
+  credentials_twice: 0,
+  signature: 0,
+  forbidden: 0,
+  not_allowed: 0,
+  keys_away: 0,
   internal: 0,
 };
 
@@ -79,6 +92,8 @@ const ACK_SECONDS_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
  * labelled counters of prom-client hash their labels at every call, which shows at tens of thousands of requests a second.
  */
 export class IngestMetrics {
+  /** By producer; nothing without producers. */
+  readonly producers: ProducerMetrics;
   #acceptedEvents = 0;
   #duplicateEvents = 0;
   #droppedConnections = 0;
@@ -88,6 +103,7 @@ export class IngestMetrics {
   readonly #ackSeconds: Histogram;
 
   constructor(registry: Registry, admission: AdmissionGauges, inForce: DurabilityInForce) {
+    this.producers = new ProducerMetrics(registry);
     const registers = [registry];
     const accepted = new Counter({
       name: 'sink_ingest_events_accepted_total',

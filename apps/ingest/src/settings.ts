@@ -80,6 +80,7 @@ export function ingestSettings(
     appendTimeoutMs: appendTimeoutMs(config.maxBodyBytes),
     attributeEncoding: config.attributeEncoding,
     malformedJson: config.malformedJson,
+    webhookAllowedOrigins: config.webhookAllowedOrigins,
     lenientContentType: config.lenientContentType,
   };
 }

@@ -14,6 +14,7 @@ import { Lateness } from './http/lateness.ts';
 import { startIngestServer } from './http/server.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { ingestSettings, type IngestSettings } from './settings.ts';
+import { openProducers } from './producers/open-producers.ts';
 import { shareOf } from './workers/worker-count.ts';
 
 /** A full lane has room again below this part of its limit, so that readiness does not flap. */
@@ -77,6 +78,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       readiness,
       asked: { sameService: args.parentReady === null ? [] : [args.parentReady], others: args.alsoReady },
       middleware: [],
+      producers: openProducers(context, ingest.metrics.producers, () => null),
       sharedPort: args.workerOf !== null,
       tracing,
       clock,

@@ -67,6 +67,10 @@ export const LOG_MEANINGS: Readonly<Record<LogCode, string>> = {
   ingest_no_descriptors: '[Behind a load balancer](operations.md#behind-a-load-balancer).',
   ingest_request_failed: 'A bug: the request got 500. Report it.',
   ingest_decoding_failed: 'A bug: the request got 500. Report it.',
+  ingest_open: 'Without `producers`, ingest asks nobody for credentials.',
+  ingest_producer_trouble:
+    'A file with the secrets of this producer is empty or cannot be read, or its keys cannot be fetched. An empty file lets nobody in; one that cannot be read any more keeps what it contained.',
+  ingest_producer_works: 'What was wrong with the credential of this producer is mended.',
   ingest_storing_fails: 'Redis did not take a chunk. Its requests are held, and then get 503.',
   batcher_runs: 'A batcher works on these lanes under this name.',
   batcher_lease_lost: 'The batcher was silent for longer than `lease`; others take its work over.',
@@ -157,6 +161,7 @@ export const LOG_FIELDS: Readonly<Record<string, string>> = {
   port: 'the port of ingest, or of Redis',
   problem: 'what is wrong',
   problems: 'what is wrong',
+  producer: 'the name of a producer',
   process: 'the name of the process',
   reason: 'why Redis cannot be reached',
   remedy: 'what to do',
@@ -175,5 +180,6 @@ export const LOG_FIELDS: Readonly<Record<string, string>> = {
   tries: 'failures since it last worked',
   waiting: 'the addresses that are not ready, with their answers',
   warning: 'what to know',
+  trouble: 'what is wrong',
   workers: 'the number of processes',
 };

@@ -70,6 +70,9 @@ export const LOG_EVENTS = {
   ingest_no_descriptors: 'no file descriptor is left for another connection: raise the limit of open files (ulimit -n)',
   ingest_request_failed: 'handling a request failed',
   ingest_decoding_failed: 'decoding a message failed',
+  ingest_open: 'there are no producers: whoever reaches the port can send events',
+  ingest_producer_trouble: 'a credential of a producer has a problem',
+  ingest_producer_works: 'the credential of a producer works again',
   ingest_storing_fails: 'storing a chunk fails; it is retried',
   // Batcher
   batcher_runs: 'batcher instance runs',

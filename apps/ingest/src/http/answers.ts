@@ -7,7 +7,7 @@ import { TAKEN_CODINGS } from './content-coding.ts';
 
 /** The answer of a request that gets no 2xx. `message` is one short line: brokers keep it beside a dead-lettered event. */
 export interface Refusal {
-  status: 400 | 405 | 413 | 415 | 429 | 431 | 500 | 501 | 503;
+  status: 400 | 401 | 403 | 405 | 413 | 415 | 429 | 431 | 500 | 501 | 503;
   reason: RefusalReason;
   message: string;
   headers?: Record<string, string>;
@@ -51,6 +51,9 @@ export const OVERLOADED = unavailable(
   'this instance is too busy to answer in time: nothing of this request was stored',
 );
 
+/** A bug of ours: the producer sends again. */
+export const INTERNAL: Refusal = { status: 500, reason: 'internal', message: 'the request could not be handled' };
+
 export function unknownEncoding(header: string): Refusal {
   return {
     status: 415,
@@ -77,7 +80,7 @@ export function badCompression(coding: string, problem: string): Refusal {
 /** The answer to a message that cannot be decoded. Any other error than MessageError is our bug: the producer retries. */
 export function refusalOfDecoding(error: unknown): Refusal {
   if (error instanceof MessageError) return { status: error.status, reason: error.code, message: error.message };
-  return { status: 500, reason: 'internal', message: 'the request could not be handled' };
+  return INTERNAL;
 }
 
 /** The answer for events that are not stored: always one after which the producer sends them again. */

@@ -18,15 +18,22 @@ const READ_AHEAD_BYTES = 65_536;
 export interface ReceivedBody {
   readonly kind: 'body';
   readonly body: Buffer;
+  /** The size of the body as it was received. */
+  readonly receivedBytes: number;
   readonly heldMs: number;
   readonly release: () => void;
 }
+
+/** Judges a body as it was received, before its Content-Encoding is removed. Null: it may go on. */
+export type Verify = (body: Buffer) => Refusal | null;
 
 export interface BodyLimits {
   /** Before and after inflating. */
   readonly maxBodyBytes: number;
   /** What the request's producer may hold of all bodies; null: no bound of its own. */
   readonly room: BodyRoom | null;
+  /** Null: the body need not be judged. */
+  readonly verify: Verify | null;
 }
 
 /** How receiving a request's body ended. `gone`: the client closed the connection, so nothing can be answered. */
@@ -76,6 +83,7 @@ export class Reception implements Arrival {
   readonly #admission: Admission;
   readonly #maxBodyBytes: number;
   readonly #room: BodyRoom | null;
+  readonly #verify: Verify | null;
   readonly #coding: ContentCoding;
   readonly #done: (received: Received) => void;
   #state: State = { kind: 'waiting', stopWaiting: null };
@@ -88,7 +96,7 @@ export class Reception implements Arrival {
     req: IncomingMessage,
     res: ServerResponse,
     admission: Admission,
-    { maxBodyBytes, room }: BodyLimits,
+    { maxBodyBytes, room, verify }: BodyLimits,
     coding: ContentCoding,
     done: (received: Received) => void,
   ) {
@@ -97,6 +105,7 @@ export class Reception implements Arrival {
     this.#admission = admission;
     this.#maxBodyBytes = maxBodyBytes;
     this.#room = room;
+    this.#verify = verify;
     this.#coding = coding;
     this.#done = done;
   }
@@ -234,7 +243,9 @@ export class Reception implements Arrival {
     const { chunks, receivedBytes } = state;
     const [first, second] = chunks;
     const body = second === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks, receivedBytes);
-    if (this.#coding === 'identity') this.#settleWith(body);
+    const refusal = this.#verify?.(body) ?? null;
+    if (refusal !== null) this.#refuse(refusal);
+    else if (this.#coding === 'identity') this.#settleWith(body, receivedBytes);
     else this.#inflate(this.#coding, body);
   }
 
@@ -246,7 +257,7 @@ export class Reception implements Arrival {
     const inflateWithin = async (roomBytes: number): Promise<void> => {
       const inflated = await inflateBody(coding, compressed, roomBytes);
       if (this.#state.kind !== 'inflating') return;
-      if (inflated.kind === 'inflated') this.#settleWith(inflated.body);
+      if (inflated.kind === 'inflated') this.#settleWith(inflated.body, compressed.length);
       else if (inflated.kind === 'damaged') this.#refuse(badCompression(coding, inflated.problem));
       else if (roomBytes >= this.#maxBodyBytes) this.#refuse(bodyTooLarge(this.#maxBodyBytes));
       else this.#grow(state, this.#maxBodyBytes - roomBytes, () => void inflateWithin(this.#maxBodyBytes));
@@ -255,8 +266,8 @@ export class Reception implements Arrival {
     this.#grow(state, likelyBytes, () => void inflateWithin(likelyBytes));
   }
 
-  #settleWith(body: Buffer): void {
-    this.#settle({ kind: 'body', body, heldMs: this.#heldMs, release: () => this.#release() });
+  #settleWith(body: Buffer, receivedBytes: number): void {
+    this.#settle({ kind: 'body', body, receivedBytes, heldMs: this.#heldMs, release: () => this.#release() });
   }
 
   #refuse(refusal: Refusal): void {

@@ -72,10 +72,10 @@ export class RequestSpans {
   }
 
   /** The span of a request that ends before its message was decoded. @param status null: nothing was answered */
-  ended(req: IncomingMessage, startedMs: number, status: number | null, reason: string): void {
+  ended(req: IncomingMessage, startedMs: number, status: number | null, reason: string, producer?: string): void {
     const parent = parentOf(req);
     if (!this.#tracing.samples(parent)) return;
-    this.#start(req, startedMs, { parent, links: [] }, {}).end(status, reason);
+    this.#start(req, startedMs, { parent, links: [] }, {}).end(status, reason, producer);
   }
 
   #start(
@@ -125,10 +125,11 @@ export class RequestSpan {
   }
 
   /** @param status null: nothing was answered @param reason why there was no 2xx */
-  end(status: number | null, reason?: string): void {
+  end(status: number | null, reason?: string, producer?: string): void {
     const attributes = {
       ...(status !== null && { 'http.response.status_code': status }),
       ...(reason !== undefined && { 'sink.refusal.reason': reason }),
+      ...(producer !== undefined && { 'sink.producer': producer }),
     };
     const isError = status === null || status >= FIRST_SERVER_ERROR;
     this.#span.end(attributes, isError ? (reason ?? String(status)) : undefined);

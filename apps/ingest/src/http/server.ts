@@ -8,9 +8,11 @@ import { refuseBrokenClients } from './broken-clients.ts';
 import { HIGH_WATER_MARK, openAcceptors, type Acceptors } from './acceptors.ts';
 import type { EventAppender } from '../commit/appender.ts';
 import { type AskedServices, JointReadiness } from './joint-readiness.ts';
+import type { ProducerLimiter } from './event-route.ts';
 import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { nodeListener } from './node-adapter.ts';
+import type { Producers } from '../producers/producers.ts';
 import { createRoutes, type IngestMiddleware, type RouteSettings } from './routes.ts';
 
 /** Times in milliseconds. */
@@ -44,6 +46,10 @@ export interface IngestServerParts {
   readonly asked: AskedServices;
   /** Runs before every route: authentication, limits. */
   readonly middleware: readonly IngestMiddleware[];
+  /** Null or absent: whoever reaches the port may send. */
+  readonly producers?: Producers | null;
+  /** Null or absent: producers have no limits. */
+  readonly limiter?: ProducerLimiter | null;
   /** Null or absent: nothing is traced. */
   readonly tracing?: Tracing | null;
   /** Other workers listen on the same port. */

@@ -5,7 +5,7 @@ export type Verdict =
   | { readonly kind: 'known' }
   /** It carries no such credential, or a wrong one: 401 unless another producer matches. */
   | { readonly kind: 'none' }
-  /** It is given twice, so nobody can say which one counts: 401. */
+  /** It is given twice, so nobody can say which one counts: 401. `what` names the header or parameter. */
   | { readonly kind: 'twice'; readonly what: string }
   /** It is right, and not enough, as a token of the right issuer with another subject: 403 unless another matches. */
   | { readonly kind: 'forbidden'; readonly message: string }
@@ -20,10 +20,10 @@ export interface Credential {
   check(req: IncomingMessage): Verdict | Promise<Verdict>;
   /** The scheme that a 401 asks for in WWW-Authenticate. */
   readonly challenge: string;
-  /** Why it lets nobody in now, in one line; null: it may. */
-  readonly trouble: string | null;
-  /** Lets go of files and timers: the configuration no longer has it. */
-  close(): void;
+  /** What is wrong with it now, in one line that an operator reads; null or absent: nothing. */
+  readonly trouble?: string | null;
+  /** Lets go of files and timers, when the configuration no longer has it. */
+  close?(): void;
 }
 
 export const KNOWN: Verdict = { kind: 'known' };

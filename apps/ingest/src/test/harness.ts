@@ -9,9 +9,11 @@ import type { AppendOutcome, EventAppender, Part } from '../commit/appender.ts';
 import { Admission, type AdmissionSettings } from '../http/admission.ts';
 import { Lateness } from '../http/lateness.ts';
 import type { IngestMiddleware } from '../http/routes.ts';
+import type { ProducerLimiter } from '../http/event-route.ts';
 import { startIngestServer } from '../http/server.ts';
 import type { HttpSettings, IngestServer } from '../http/server.ts';
 import { IngestMetrics } from '../metrics.ts';
+import type { Producers } from '../producers/producers.ts';
 import { FIXED_SETTINGS } from '../settings.ts';
 
 /** Stands in for group commit: answers as the test says, at once or when the test lets it. */
@@ -74,6 +76,8 @@ export interface IngestSettings {
   others?: readonly string[];
   middleware?: readonly IngestMiddleware[];
   tracing?: Tracing | null;
+  producers?: Producers | null;
+  limiter?: ProducerLimiter | null;
 }
 
 /** A server on a free port, closed at the end of the test; it must have let go of every byte by then. */
@@ -84,6 +88,8 @@ export async function startIngest({
   others = [],
   middleware = [],
   tracing = null,
+  producers = null,
+  limiter = null,
 }: IngestSettings = {}): Promise<Ingest> {
   const appender = new ScriptedAppender();
   const readiness = new Readiness();
@@ -97,6 +103,7 @@ export async function startIngest({
     maxHeaderBytes: 65_536,
     attributeEncoding: 'auto' as const,
     malformedJson: 'store' as const,
+    webhookAllowedOrigins: null,
     lenientContentType: false,
     maxInFlightBytes: 64 * 1024 * 1024,
     holdMaxMs: 4000,
@@ -121,6 +128,8 @@ export async function startIngest({
       middleware,
       sharedPort: false,
       tracing,
+      producers,
+      limiter,
       clock: systemClock,
       log: createLogger({ service: 'ingest', level: 'error' }),
     },

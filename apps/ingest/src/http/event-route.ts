@@ -1,0 +1,342 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { decodeMessage, type Decoding } from '@sink/cloudevents';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import type { Clock, Logger } from '@sink/runtime';
+import type { Tracing } from '@sink/tracing';
+import type { Admission } from './admission.ts';
+import {
+  INTERNAL,
+  NO_BODY,
+  NO_BODY_AND_CLOSE,
+  NO_ROOM,
+  OVERLOADED,
+  refusalOfDecoding,
+  refusalOfOutcome,
+  sendEmpty,
+  sendRefusal,
+  TOO_SLOW,
+} from './answers.ts';
+import type { Refusal } from './answers.ts';
+import { type AppendOutcome, type EventAppender, plainPart } from '../commit/appender.ts';
+import type { BodyRooms } from '../limits/body-rooms.ts';
+import type { Lateness } from './lateness.ts';
+import type { IngestMetrics } from '../metrics.ts';
+import type { Identified, Known, Producer, Producers, Signed } from '../producers/producers.ts';
+import { notAllowed, wrongSignature } from '../producers/refusals.ts';
+import { receiveBody } from './receive.ts';
+import type { ReceivedBody, Verify } from './reception.ts';
+import { PACE_OF_LARGE_BODIES, RefusalPace } from './refusal-pace.ts';
+import { RequestSpans } from './request-span.ts';
+
+export interface EventSettings extends Pick<Decoding, 'attributeEncoding' | 'malformedJson' | 'lenientContentType'> {
+  readonly maxBodyBytes: number;
+  /** How long a request may wait in all: one that is read too late for that is refused at once. In milliseconds. */
+  readonly holdMaxMs: number;
+}
+
+/** What bounds the requests of producers. */
+export interface ProducerLimiter {
+  /** A request begins, before its body is read. Null: it may go on, and `leave` follows when it ends. */
+  enter(producer: Producer): Refusal | null;
+  leave(producer: Producer): void;
+  /** Charges the events of a decoded request. `bytes` as they were received. */
+  charge(producer: Producer, events: number, bytes: number): Refusal | null;
+}
+
+export interface EventRouteOptions {
+  appender: EventAppender;
+  admission: Admission;
+  /** Read at each request. */
+  settings: EventSettings;
+  metrics: IngestMetrics;
+  /** Null or absent: whoever reaches the port may send. */
+  producers?: Producers | null;
+  /** Null or absent: producers have no limits. */
+  limiter?: ProducerLimiter | null;
+  /** Bounds what a producer holds of `max_in_flight_bytes`; null or absent: nothing does. */
+  bodyRooms?: Pick<BodyRooms, 'of'> | null;
+  lateness: Lateness;
+  /** How long a request had waited when it was read. 0 unless ingest is behind: then it counts as held for so long. */
+  waitedMs: (req: IncomingMessage, nowMs: number) => number;
+  clock: Clock;
+  log: Logger;
+  /** Null or absent: nothing is traced. */
+  tracing?: Tracing | null;
+  /** True while the server stops: each answer then ends its connection. */
+  closing: () => boolean;
+}
+
+const LARGE_BODY_BYTES = 1024 * 1024;
+/** Smaller bodies that find no room are always refused at once. */
+const SMALL_BODY_BYTES = 64 * 1024;
+const FOR_LACK_OF_ROOM: ReadonlySet<Refusal> = new Set([NO_ROOM, OVERLOADED, TOO_SLOW]);
+
+/** A request with events on its way. */
+interface EventRequest {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  /** Monotonic. */
+  readonly startMs: number;
+  /** How long it has waited before its body was asked for. */
+  lateMs: number;
+  /** Who has sent it; null: it is not known, or does not matter. */
+  producer: Producer | null;
+  /** Whether it counts as in flight for its producer. */
+  isEntered: boolean;
+}
+
+/**
+ * Takes the events of a POST or PUT. It reads from Node's request and answers on Node's response, without a promise for each
+ * request: with one event a request, the Fetch objects would cost as much as all the rest.
+ *
+ * A request passes these checks in this order; `#refuse` ends it at any of them:
+ *
+ * | method      | answers       | asks                                                                              |
+ * | ----------- | ------------- | --------------------------------------------------------------------------------- |
+ * | `take`      | 503           | is there time to store it?                                                        |
+ * | `#identify` | 401, 403, 503 | who sends it? (the head of the request)                                           |
+ * | `#enter`    | 429           | how many requests of this producer are in flight?                                 |
+ * | `#receive`  | 413, 415, 503 | the body; of a producer that signs, `#verify` asks before it is decompressed: 401 |
+ * | `#decode`   | 400, 415      | is it a CloudEvent?                                                               |
+ * | `#judge`    | 403, 429      | may this producer send it, and so much?                                           |
+ * | `#store`    | 202, 503      |                                                                                   |
+ */
+export class EventRoute {
+  readonly #options: EventRouteOptions;
+  readonly #decoding: Decoding;
+  readonly #pace: RefusalPace;
+  /** Null: nothing is traced. */
+  readonly #spans: RequestSpans | null;
+  /** Of the message that was decoded last: events whose data is kept as bytes. */
+  #opaqueEvents = 0;
+
+  constructor(options: EventRouteOptions) {
+    this.#options = options;
+    this.#pace = new RefusalPace(PACE_OF_LARGE_BODIES, options.closing);
+    const { settings } = options;
+    const spans = options.tracing ? new RequestSpans(options.tracing) : null;
+    this.#spans = spans;
+    this.#decoding = {
+      get attributeEncoding() {
+        return settings.attributeEncoding;
+      },
+      get malformedJson() {
+        return settings.malformedJson;
+      },
+      get lenientContentType() {
+        return settings.lenientContentType;
+      },
+      opaque: () => void (this.#opaqueEvents += 1),
+      traceparent: spans?.found,
+    };
+  }
+
+  take(req: IncomingMessage, res: ServerResponse): Response {
+    const { settings, lateness, clock, waitedMs, producers = null } = this.#options;
+    const startMs = clock.monotonicMs();
+    const lateMs = waitedMs(req, startMs);
+    const request: EventRequest = { req, res, startMs, lateMs, producer: null, isEntered: false };
+    // Its client may not wait for the answer any more when its events are stored.
+    if (lateMs + lateness.appendMs > settings.holdMaxMs) this.#refuseEarly(request, OVERLOADED);
+    else if (producers === null || producers.isOpen) this.#receive(request, null);
+    else this.#identify(request, producers);
+    return RESPONSE_ALREADY_SENT;
+  }
+
+  /** Refuses a request without events. */
+  refuse(req: IncomingMessage, res: ServerResponse, refusal: Refusal): Response {
+    const { metrics, closing } = this.#options;
+    metrics.refused(refusal.reason);
+    metrics.answered(refusal.status);
+    sendRefusal(req, res, refusal, closing());
+    return RESPONSE_ALREADY_SENT;
+  }
+
+  #identify(request: EventRequest, producers: Producers): void {
+    const identified = producers.identify(request.req);
+    if (!(identified instanceof Promise)) {
+      this.#admit(request, identified);
+      return;
+    }
+    const { clock, log } = this.#options;
+    void identified.then(
+      (found) => {
+        request.lateMs += clock.monotonicMs() - request.startMs;
+        this.#admit(request, found);
+      },
+      (error: unknown) => {
+        log.error({ err: error }, 'handling a request failed');
+        this.#refuseEarly(request, INTERNAL);
+      },
+    );
+  }
+
+  #admit(request: EventRequest, identified: Identified): void {
+    if (identified.kind === 'refused') {
+      request.producer = identified.producer;
+      this.#refuseEarly(request, identified.refusal);
+      return;
+    }
+    const { producer } = identified.kind === 'signed' ? identified.candidates[0] : identified;
+    const refusal = this.#enter(request, producer);
+    if (refusal !== null) this.#refuseEarly(request, refusal);
+    else this.#receive(request, identified.kind === 'signed' ? identified : null);
+  }
+
+  #enter(request: EventRequest, producer: Producer): Refusal | null {
+    request.producer = producer;
+    const refusal = this.#options.limiter?.enter(producer) ?? null;
+    request.isEntered = refusal === null;
+    return refusal;
+  }
+
+  #leave(request: EventRequest): void {
+    if (!request.isEntered || request.producer === null) return;
+    request.isEntered = false;
+    this.#options.limiter?.leave(request.producer);
+  }
+
+  #receive(request: EventRequest, signed: Signed | null): void {
+    const { admission, settings } = this.#options;
+    const { req, res } = request;
+    const verify: Verify | null = signed === null ? null : (body) => this.#verify(request, signed, body);
+    const room = (request.producer && this.#options.bodyRooms?.of(request.producer.name)) ?? null;
+    // next: receive.ts, which calls back once with the body
+    receiveBody(req, res, admission, { maxBodyBytes: settings.maxBodyBytes, room, verify }, (received) => {
+      switch (received.kind) {
+        case 'gone':
+          this.#spans?.ended(req, request.startMs, null, 'disconnected', request.producer?.name);
+          this.#gone(request);
+          break;
+        case 'refused':
+          this.#refuseEarly(request, received.refusal);
+          break;
+        case 'body':
+          this.#decode(request, received);
+          break;
+      }
+    });
+  }
+
+  /** Who has signed the body, which is as it was received. */
+  #verify(request: EventRequest, { candidates, otherwise }: Signed, body: Buffer): Refusal | null {
+    const found: Pick<Known, 'producer'> | undefined =
+      candidates.find(({ verify }) => verify(body)) ?? (otherwise.kind === 'known' ? otherwise : undefined);
+    if (found?.producer === request.producer) return null;
+    this.#leave(request);
+    if (found !== undefined) return this.#enter(request, found.producer);
+    if (otherwise.kind === 'known') return null;
+    request.producer = otherwise.producer;
+    return otherwise.producer === null ? wrongSignature(otherwise.refusal) : otherwise.refusal;
+  }
+
+  #decode(request: EventRequest, received: ReceivedBody): void {
+    const { req } = request;
+    let lines: readonly string[];
+    this.#opaqueEvents = 0;
+    this.#spans?.decoding();
+    try {
+      lines = decodeMessage(req.rawHeaders, received.body, this.#decoding);
+    } catch (error) {
+      received.release();
+      const refusal = refusalOfDecoding(error);
+      const producer = request.producer?.name;
+      if (refusal.reason === 'internal') this.#options.log.error({ err: error, producer }, 'decoding a message failed');
+      this.#refuseEarly(request, refusal);
+      return;
+    }
+    const refusal = this.#judge(request.producer, lines, received.receivedBytes);
+    if (refusal === null) {
+      this.#store(request, lines, received);
+      return;
+    }
+    received.release();
+    this.#refuseEarly(request, refusal, lines.length);
+  }
+
+  #judge(producer: Producer | null, lines: readonly string[], receivedBytes: number): Refusal | null {
+    if (producer === null) return null;
+    const what = producer.only?.problem(lines) ?? null;
+    if (what !== null) return notAllowed(producer.name, what);
+    return this.#options.limiter?.charge(producer, lines.length, receivedBytes) ?? null;
+  }
+
+  #store(request: EventRequest, lines: readonly string[], { body, heldMs, release }: ReceivedBody): void {
+    const { appender, metrics, lateness, clock, closing } = this.#options;
+    const { req, res, startMs, lateMs, producer } = request;
+    const span = this.#spans?.start(req, startMs, lines) ?? null;
+    const opaqueEvents = this.#opaqueEvents;
+    const accept = (nowMs: number): void => {
+      metrics.accepted(lines.length, nowMs - startMs);
+      if (producer !== null) metrics.producers.accepted(producer.name, lines.length);
+      metrics.opaque(opaqueEvents);
+      metrics.answered(202);
+      span?.end(202, undefined, producer?.name);
+      this.#leave(request);
+      sendEmpty(res, 202, closing() ? NO_BODY_AND_CLOSE : NO_BODY);
+    };
+    if (lines.length === 0) {
+      // An empty batch: nothing to store.
+      release();
+      accept(clock.monotonicMs());
+      return;
+    }
+    const settled = (outcome: AppendOutcome): void => {
+      release();
+      // The only 2xx for events: they are now as durable as the configuration asks for (invariant 4).
+      if (outcome === 'stored') {
+        const nowMs = clock.monotonicMs();
+        // A large body says nothing about how long the others take.
+        if (body.length <= LARGE_BODY_BYTES) lateness.stored(nowMs - submittedMs);
+        accept(nowMs);
+      } else if (outcome === 'gone') {
+        span?.end(null, 'disconnected', producer?.name);
+        this.#gone(request, lines.length);
+        req.socket.destroy();
+      } else {
+        const refusal = refusalOfOutcome(outcome);
+        span?.end(refusal.status, refusal.reason, producer?.name);
+        this.#refuse(request, refusal, lines.length);
+      }
+    };
+    const submittedMs = clock.monotonicMs();
+    // A client that ended its side may still read the answer. While ingest is late, it rather is one that gave up.
+    const { socket } = req;
+    const isGone = (): boolean => socket.destroyed || (socket.readableEnded && lateness.isLate);
+    appender.submit([plainPart(lines)], settled, heldMs + lateMs, isGone, span?.identity); // next: ../commit/appender.ts, which calls `settled` once
+  }
+
+  /** Refuses a request before its span begins. @param events how many of its events are known */
+  #refuseEarly(request: EventRequest, refusal: Refusal, events = 0): void {
+    const { req, startMs, producer } = request;
+    this.#spans?.ended(req, startMs, refusal.status, refusal.reason, producer?.name);
+    if (!FOR_LACK_OF_ROOM.has(refusal) || !mayBeLarge(req)) {
+      this.#refuse(request, refusal, events);
+      return;
+    }
+    req.pause();
+    this.#pace.inTurn(() => this.#refuse(request, refusal, events));
+  }
+
+  #refuse(request: EventRequest, refusal: Refusal, events: number): void {
+    this.#countRefused(request, refusal.reason, events);
+    this.#leave(request);
+    this.refuse(request.req, request.res, refusal);
+  }
+
+  #gone(request: EventRequest, events = 0): void {
+    this.#options.metrics.refused('disconnected');
+    this.#countRefused(request, 'disconnected', events);
+    this.#leave(request);
+  }
+
+  #countRefused({ producer }: EventRequest, reason: Refusal['reason'], events: number): void {
+    const { metrics, producers = null } = this.#options;
+    if (producers === null || producers.isOpen) return;
+    metrics.producers.refused(producer?.name ?? null, reason, events);
+  }
+}
+
+function mayBeLarge({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > SMALL_BODY_BYTES;
+}

@@ -1,0 +1,18 @@
+import { loadConfig } from '@sink/config';
+import { systemClock } from '@sink/runtime';
+import { onTestFinished } from 'vitest';
+import type { ClientOf } from '../producers/mtls.ts';
+import { Producers } from '../producers/producers.ts';
+
+/** The producers of a configuration. */
+export function producersOf(given: readonly object[], clientOf: ClientOf = () => null): Producers {
+  const producers = new Producers({ clock: systemClock, clientOf, troubleChanged: () => undefined }, 'salt');
+  setProducers(producers, given);
+  onTestFinished(() => producers.close());
+  return producers;
+}
+
+export function setProducers(producers: Producers, given: readonly object[]): void {
+  const { producers: settings } = loadConfig({ env: {}, overrides: { producers: given }, readText: () => 'missing' });
+  producers.set(settings);
+}
