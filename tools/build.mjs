@@ -1,6 +1,7 @@
 /**
  * Makes `dist/`: one ES module per app with everything it needs inside, so that the image holds no node_modules; and
- * `exporting.js`, the SDK of OpenTelemetry, which a service loads when it is to export traces.
+ * `exporting.js`, the SDK of OpenTelemetry, which a service loads when it is to export traces; and `schema-worker.js`, the
+ * threads that compile and evaluate schemas.
  *
  *   node tools/build.mjs [DIRECTORY]     dist by default; what is in there goes
  *
@@ -25,6 +26,7 @@ const entries = {
   uploader: 'apps/uploader/src/main.ts',
   healthcheck: 'apps/sink/src/healthcheck.ts',
   exporting: 'libs/tracing/src/exporting.ts',
+  'schema-worker': 'libs/schemas/src/threads/schema-worker.ts',
 };
 const dist = resolve(root, process.argv[2] ?? 'dist');
 const { name, version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));

@@ -72,6 +72,9 @@ export const LOG_MEANINGS: Readonly<Record<LogCode, string>> = {
     'A file with the secrets of this producer is empty or cannot be read, or its keys cannot be fetched. An empty file lets nobody in; one that cannot be read any more keeps what it contained.',
   ingest_producer_works: 'What was wrong with the credential of this producer is mended.',
   ingest_storing_fails: 'Redis did not take a chunk. Its requests are held, and then get 503.',
+  schemas_directories_failing:
+    'A directory of `schemas.directories` cannot be read: a schema that is not found elsewhere counts as away, not as missing.',
+  schemas_directories_working: 'All directories of `schemas.directories` were read.',
   batcher_runs: 'A batcher works on these lanes under this name.',
   batcher_lease_lost: 'The batcher was silent for longer than `lease`; others take its work over.',
   batcher_no_room: 'The batcher writes no more files: events stay in Redis.',

@@ -74,6 +74,8 @@ export const LOG_EVENTS = {
   ingest_producer_trouble: 'a credential of a producer has a problem',
   ingest_producer_works: 'the credential of a producer works again',
   ingest_storing_fails: 'storing a chunk fails; it is retried',
+  schemas_directories_failing: 'reading a directory of schemas fails',
+  schemas_directories_working: 'the directories of schemas can be read again',
   // Batcher
   batcher_runs: 'batcher instance runs',
   batcher_lease_lost: 'lease lost; starting again under a new name',

@@ -1,0 +1,215 @@
+import { type Evaluate, instantiate } from './compile/instantiate.ts';
+import { isShort, type Program } from './compile/program.ts';
+import { type Kept, SharedCache } from './shared-cache.ts';
+import type { Found, SchemaDocument, SchemaSource } from './sources/source.ts';
+import { NO_SOURCE } from './sources/sources.ts';
+import type { JobOutcome } from './threads/job-thread.ts';
+import { type Evaluated, evaluated } from './threads/jobs.ts';
+import { type NumberedProgram, SchemaThreads } from './threads/schema-threads.ts';
+
+/**
+ * What is known of an event's data.
+ *
+ * - `absent`: no source has its schema.
+ * - `unusable`: there is a schema, or something in its place, that cannot be used, at least not for this data.
+ * - `away`: a source, or this machine, was not able to say in time.
+ */
+export type Verdict = Evaluated | { readonly kind: 'absent' | 'unusable' | 'away'; readonly why: string };
+
+export interface SchemaPorts {
+  readonly nowMs: () => number;
+  readonly source: SchemaSource;
+  /** An evaluation, or a compilation, was left to a thread. */
+  readonly threaded: (work: 'compile' | 'evaluate', outcome: JobOutcome<unknown>['kind']) => void;
+}
+
+export interface SchemaBounds {
+  readonly entriesMax: number;
+  readonly bytesMax: number;
+}
+
+/** Of compiled schemas. Documents have a quarter of it. */
+export const SCHEMA_BOUNDS: SchemaBounds = { entriesMax: 10_000, bytesMax: 64 * 1024 * 1024 };
+
+/** What may change is fetched again so often. */
+const LIFE_MS = 5 * 60_000;
+const FAILURE_MS = 30_000;
+/** A document that was fetched within this time serves other schemas too. */
+const SHARED_MS = 60_000;
+const DOCUMENTS_MAX = 50;
+const DOCUMENTS_BYTES_MAX = 1024 * 1024;
+const FAILURE_BYTES = 500;
+/** What V8 and RE2 make of a program, found by measuring: see schemas.test.ts. */
+const BYTES_OF_ENTRY = 6_000;
+const BYTES_OF_CODE_CHARACTER = 3;
+const BYTES_OF_PATTERN = 24_000;
+
+interface Usable extends NumberedProgram {
+  readonly kind: 'usable';
+  readonly evaluate: Evaluate | null;
+  readonly isFromDirectory: boolean;
+}
+
+type Entry = Usable | { readonly kind: 'absent' | 'unusable' | 'away'; readonly why: string };
+
+interface Fetched {
+  readonly found: Found;
+  readonly atMs: number;
+}
+
+/** Finds, compiles and evaluates schemas. */
+export class Schemas {
+  readonly #ports: SchemaPorts;
+  readonly #threads: SchemaThreads;
+  readonly #compiled: SharedCache<Entry>;
+  readonly #documents: SharedCache<Fetched>;
+  #programs = 0;
+
+  /** @param threads are closed with it */
+  constructor(ports: SchemaPorts, bounds: SchemaBounds = SCHEMA_BOUNDS, threads = new SchemaThreads()) {
+    this.#ports = ports;
+    this.#threads = threads;
+    const { nowMs } = ports;
+    this.#compiled = new SharedCache<Entry>({ ...bounds, nowMs, load: (uri, before) => this.#load(uri, before) });
+    this.#documents = new SharedCache<Fetched>({
+      entriesMax: bounds.entriesMax,
+      bytesMax: bounds.bytesMax / 4,
+      nowMs,
+      load: (uri) => this.#fetch(uri),
+    });
+  }
+
+  get counts(): SharedCache<Entry>['counts'] {
+    return this.#compiled.counts;
+  }
+
+  /**
+   * Judges data by a schema: at once, if the schema is known and its evaluation is short whatever the data contains.
+   * @param uri the schema's, as the event has it
+   * @param data text of JSON
+   */
+  check(uri: string, data: string): Verdict | Promise<Verdict> {
+    const entry = this.#compiled.get(uri);
+    if (entry !== undefined) return this.#judge(entry, data);
+    const document = documentUri(uri);
+    if (document === null || !this.#ports.source.isFor(document)) return NO_SOURCE;
+    return this.#compiled.load(uri).then((loaded) => this.#judge(loaded, data));
+  }
+
+  /** Files of directories have changed: also what was not found may be there now. */
+  directoriesChanged(): void {
+    this.#documents.drop(({ found }) => found.kind !== 'document' || found.document.keeps === 'until_told');
+    this.#compiled.drop((entry) => entry.kind !== 'usable' || entry.isFromDirectory);
+  }
+
+  close(): Promise<void> {
+    return this.#threads.close();
+  }
+
+  #judge(entry: Entry, data: string): Verdict | Promise<Verdict> {
+    if (entry.kind !== 'usable') return entry;
+    const { evaluate, program } = entry;
+    if (evaluate !== null && isShort(program.cost, data.length)) return evaluated(() => evaluate(JSON.parse(data)));
+    return this.#judgeInThread(entry, data);
+  }
+
+  async #judgeInThread(program: NumberedProgram, data: string): Promise<Verdict> {
+    const outcome = await this.#threads.evaluate(program, data);
+    this.#ports.threaded('evaluate', outcome.kind);
+    switch (outcome.kind) {
+      case 'done':
+        return outcome.answer;
+      case 'overrun':
+        return { kind: 'unusable', why: 'it takes too long for this data' };
+      case 'late':
+        return { kind: 'away', why: 'this instance is too busy to evaluate it' };
+    }
+  }
+
+  async #load(uri: string, before: Entry | undefined): Promise<Kept<Entry>> {
+    const documents: (SchemaDocument & { readonly atMs: number })[] = [];
+    const name = documentUri(uri);
+    let needs = name === null ? [] : [name];
+    let bytes = 0;
+    while (needs.length > 0) {
+      const fetched = await Promise.all(needs.map(async (need) => ({ need, ...(await this.#document(need)) })));
+      for (const { need, found, atMs } of fetched) {
+        if (found.kind !== 'document') {
+          const why = documents.length === 0 ? found.why : `it refers to ${need.slice(0, 100)}: ${found.why}`;
+          // A reference that leads to nothing is the schema's fault.
+          const kind = documents.length > 0 && found.kind === 'absent' ? 'unusable' : found.kind;
+          return failure({ kind, why }, before);
+        }
+        documents.push({ ...found.document, uri: need, atMs });
+        bytes += found.document.text.length;
+      }
+      if (documents.length > DOCUMENTS_MAX || bytes > DOCUMENTS_BYTES_MAX) {
+        return failure({ kind: 'unusable', why: 'it refers to too many others' }, before);
+      }
+      const fragment = uri.includes('#') ? uri.slice(uri.indexOf('#')) : '';
+      const outcome = await this.#threads.compile({
+        uri: `${name ?? ''}${fragment}`,
+        documents: documents.map(({ uri: its, text, references }) => ({ uri: its, text, references })),
+      });
+      this.#ports.threaded('compile', outcome.kind);
+      if (outcome.kind === 'overrun') return failure({ kind: 'unusable', why: 'it takes too long to compile' }, before);
+      if (outcome.kind === 'late')
+        return failure({ kind: 'away', why: 'this instance is too busy to compile it' }, before);
+      const { answer } = outcome;
+      if (answer.kind === 'unusable') return failure(answer, before);
+      if (answer.kind === 'program') return this.#usable(answer.program, documents);
+      needs = [...answer.uris];
+    }
+    return failure(NO_SOURCE, before);
+  }
+
+  #usable(program: Program, documents: readonly (SchemaDocument & { readonly atMs: number })[]): Kept<Entry> {
+    const isShortEver = isShort(program.cost, 1);
+    const ages = documents.map(({ keeps, atMs }) => (keeps === 'unknown' ? this.#ports.nowMs() - atMs : -Infinity));
+    return {
+      value: {
+        kind: 'usable',
+        id: (this.#programs += 1),
+        program,
+        evaluate: isShortEver ? instantiate(program) : null,
+        isFromDirectory: documents.some(({ keeps }) => keeps === 'until_told'),
+      },
+      lifeMs: Math.max(0, LIFE_MS - Math.max(...ages)),
+      renewed: true,
+      bytes:
+        BYTES_OF_ENTRY + program.code.length * BYTES_OF_CODE_CHARACTER + program.patterns.length * BYTES_OF_PATTERN,
+    };
+  }
+
+  #document(uri: string): Promise<Fetched> | Fetched {
+    const kept = this.#documents.get(uri);
+    if (kept === undefined) return this.#documents.load(uri);
+    const { found, atMs } = kept;
+    const isFresh =
+      found.kind !== 'document' || found.document.keeps !== 'unknown' || this.#ports.nowMs() - atMs < SHARED_MS;
+    return isFresh ? kept : this.#documents.load(uri);
+  }
+
+  async #fetch(uri: string): Promise<Kept<Fetched>> {
+    const { source, nowMs } = this.#ports;
+    const atMs = nowMs();
+    const found = source.isFor(uri) ? await source.find(uri) : NO_SOURCE;
+    const value = { found, atMs };
+    // The schema that could not be made of it is kept as a failure.
+    if (found.kind !== 'document') return { value, lifeMs: 0, renewed: false, bytes: 0 };
+    const lifeMs = found.document.keeps === 'unknown' ? LIFE_MS : Infinity;
+    return { value, lifeMs, renewed: false, bytes: FAILURE_BYTES + found.document.text.length * 2 };
+  }
+}
+
+/** While its source is away, a schema that was known before stays known. */
+function failure(entry: Exclude<Entry, Usable>, before: Entry | undefined): Kept<Entry> {
+  const value = entry.kind === 'away' && before?.kind === 'usable' ? before : entry;
+  return { value, lifeMs: FAILURE_MS, renewed: false, bytes: FAILURE_BYTES };
+}
+
+/** The URI of a schema's document, as it is compared with others; null: it is none. */
+function documentUri(uri: string): string | null {
+  const at = uri.indexOf('#');
+  return URL.parse(at < 0 ? uri : uri.slice(0, at))?.href ?? null;
+}

@@ -1,0 +1,68 @@
+import type { Worker } from 'node:worker_threads';
+import type { Compiled, CompileRequest } from '../compile/compiler.ts';
+import type { Program } from '../compile/program.ts';
+import { type JobOutcome, JobThread } from './job-thread.ts';
+import type { Evaluated, SchemaJob } from './jobs.ts';
+
+/** The file of a thread: beside this one where sources run, and beside the bundle in `dist`. */
+const FILE = import.meta.url.endsWith('.ts')
+  ? new URL('./schema-worker.ts', import.meta.url)
+  : new URL('./schema-worker.js', import.meta.url);
+
+const COMPILE = {
+  file: FILE,
+  limits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16 },
+  deadlineMs: 2_000,
+  waitingMax: 1_000,
+  idleMs: 60_000,
+};
+const EVALUATE = {
+  file: FILE,
+  limits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 32 },
+  deadlineMs: 500,
+  waitingMax: 1_000,
+  idleMs: 60_000,
+};
+/** Programs that the evaluating thread keeps. */
+const KEPT_MAX = 100;
+
+/** A compiled schema, with a number of its own. */
+export interface NumberedProgram {
+  readonly id: number;
+  readonly program: Program;
+}
+
+/** Two threads, started when they are needed: what is slow to compile holds up no evaluation. */
+export class SchemaThreads {
+  readonly #compiling: JobThread<Compiled>;
+  readonly #evaluating: JobThread<Evaluated>;
+  /** Of each thread, the programs that it has, the one used last at the end. */
+  readonly #sent = new WeakMap<Worker, Set<number>>();
+
+  /** Tests have shorter deadlines. */
+  constructor({ compileMs = COMPILE.deadlineMs, evaluateMs = EVALUATE.deadlineMs } = {}) {
+    this.#compiling = new JobThread({ ...COMPILE, deadlineMs: compileMs });
+    this.#evaluating = new JobThread({ ...EVALUATE, deadlineMs: evaluateMs });
+  }
+
+  compile(request: CompileRequest): Promise<JobOutcome<Compiled>> {
+    return this.#compiling.run(() => ({ kind: 'compile', ...request }) satisfies SchemaJob);
+  }
+
+  /** @param data text of JSON */
+  evaluate({ id, program }: NumberedProgram, data: string): Promise<JobOutcome<Evaluated>> {
+    return this.#evaluating.run((thread) => {
+      const sent = this.#sent.get(thread) ?? new Set<number>();
+      this.#sent.set(thread, sent);
+      const isThere = sent.delete(id);
+      sent.add(id);
+      const forget = [...sent].slice(0, Math.max(0, sent.size - KEPT_MAX));
+      for (const old of forget) sent.delete(old);
+      return { kind: 'evaluate', id, program: isThere ? null : program, forget, data } satisfies SchemaJob;
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#compiling.close(), this.#evaluating.close()]);
+  }
+}
