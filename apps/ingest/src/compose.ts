@@ -51,7 +51,9 @@ export function composeIngest(ports: IngestPorts, settings: CommitSettings): Ing
   };
   const byFingerprint = settings.dedupe !== null && settings.lanes > 1;
   return {
-    appender: byFingerprint ? new FingerprintAppender(commits, fingerprint) : new RoundRobinAppender(commits),
+    appender: byFingerprint
+      ? new FingerprintAppender(commits, fingerprint, () => clock.monotonicMs())
+      : new RoundRobinAppender(commits),
     admission,
     metrics,
     stop: () => (stopped ??= stop()),

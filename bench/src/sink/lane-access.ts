@@ -71,11 +71,9 @@ export class LaneAccess {
     await Promise.all(
       this.#writers.map(async (writer) => {
         while (next < count) {
-          const { body, ...rest } = chunk(next++);
+          const { partition, count: events, body } = chunk(next++);
           const answer = await writer.lane.append({
-            ...rest,
-            body,
-            bytes: body.length,
+            entries: [{ route: '_default', path: partition, count: events, body, bytes: body.length }],
             furtherBytes: 0,
             writer: writer.id,
             sequence: ++writer.sequence,

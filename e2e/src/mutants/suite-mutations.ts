@@ -9,6 +9,17 @@ export interface SuiteMutation extends Mutation {
 
 const DURABLE = { project: 'libs/spool', file: 'src/durable.test.ts', fails: /× invariant 8: .*final name/ };
 
+/** In `ChunkBuilder.add`: what belongs together is added as if it came from as many requests. */
+export const EACH_PART_ALONE = `
+if (parts.length > 1) {
+  const each = settleTogether(parts.length, settle);
+  for (const part of parts) {
+    this.#closeLast();
+    this.add([part], each, times, isGone, span);
+  }
+  return;
+}`;
+
 export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
   {
     name: 'a segment file gets its final name without an fsync of its bytes',
@@ -48,6 +59,34 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
     project: 'apps/ingest',
     file: 'src/commit/request-order.test.ts',
     fails: /× .*a chunk waits until the one with the earlier events of its request is stored/,
+  },
+  {
+    name: 'append stores the first of its entries only',
+    edits: [{ rule: 'append.every-entry', to: 'for at = ${FIRST}, ${FIRST}, ${SIZE} do' }],
+    project: 'libs/lane',
+    file: 'src/append-several.test.ts',
+    fails: /× .*is one chunk for each/,
+  },
+  {
+    name: 'an event that is twice in one append is stored twice',
+    edits: [{ rule: 'dedupe.within-append', to: '' }],
+    project: 'libs/lane',
+    file: 'src/append-several.test.ts',
+    fails: /× .*the same event twice in one append is stored once/,
+  },
+  {
+    name: 'each part of a request gets an append of its own',
+    edits: [{ rule: 'request.one-append', before: EACH_PART_ALONE }],
+    project: 'apps/ingest',
+    file: 'src/commit/several-destinations.test.ts',
+    fails: /× .*a request that fits one append is in one/,
+  },
+  {
+    name: 'evidence is stored although another lane has refused events of its request',
+    edits: [{ rule: 'request.asked-first', to: '' }],
+    project: 'apps/ingest',
+    file: 'src/commit/appender.test.ts',
+    fails: /× .*stores none of those if the others ended/,
   },
   {
     name: 'a file goes on with chunks that are older than its last one',

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { crc32, gzipSync } from 'node:zlib';
-import { objectKey, type Receipt, RECEIPT_VERSION, RECORD_VERSION, type SegmentRecord } from '@sink/domain';
+import {
+  DEFAULT_ROUTE,
+  objectKey,
+  type Receipt,
+  RECEIPT_VERSION,
+  RECORD_VERSION,
+  type SegmentRecord,
+} from '@sink/domain';
 import { BatcherLane, IngestLane, IoredisPort, LaneView, UploaderLane } from '@sink/lane';
 import { createObjectReader, createObjectStore, placeOf } from '@sink/objects';
 import { type FakeS3, type RedisServer, startRedis, startS3 } from '@sink/testing';
@@ -72,10 +79,7 @@ async function seal(
   await ingest.append({
     writer: writer.id,
     sequence: ++writer.sequence,
-    partition,
-    count: given.length,
-    body: content,
-    bytes: content.length,
+    entries: [{ route: DEFAULT_ROUTE, path: partition, count: given.length, body: content, bytes: content.length }],
     furtherBytes: 0,
     acceptedAtMs: 1_795_430_000_000,
     backlogBytesMax: 1e9,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { IngestLane } from './ingest-lane.ts';
-import { LaneWorld, ndjson } from './test/lane-world.ts';
+import { entryOf, LaneWorld, ndjson } from './test/lane-world.ts';
 
 const world = new LaneWorld();
 
@@ -45,7 +45,7 @@ describe('append', () => {
     expect(await world.ingest.append(request)).toBe('stored');
     const before = await world.everything();
     expect(await world.ingest.append(request)).toBe('stored');
-    expect(await world.ingest.append({ ...request, body: ndjson(5), count: 5 })).toBe('stored');
+    expect(await world.ingest.append({ ...request, entries: [entryOf(5)] })).toBe('stored');
     expect(await world.everything()).toEqual(before);
     expect(await redis.ttl(lane.keys.writers)).toBe(-1);
   });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { IoredisPort } from './ioredis-port.ts';
 import { laneKeys, leaseKey } from './keys.ts';
 import { rememberLanes } from './steps/lanes.ts';
-import { ndjson, receiptOf, recordOf, type Roles, rolesOn } from './test/lane-world.ts';
+import { entryOf, receiptOf, recordOf, type Roles, rolesOn } from './test/lane-world.ts';
 
 const SLOT_RANGES = [
   [0, 5_460],
@@ -76,14 +76,10 @@ function laneOnEachNode(): Roles[] {
 }
 
 async function appendTo(on: Roles, sequence: number, writer: string, count: number): Promise<string> {
-  const body = ndjson(count);
   const answer = await on.ingest.append({
     writer,
     sequence,
-    partition: '2026/11/23/10',
-    count,
-    body,
-    bytes: body.length,
+    entries: [entryOf(count)],
     furtherBytes: 0,
     acceptedAtMs: 1,
     backlogBytesMax: 1_000_000,

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { seenSlotKeys } from './keys.ts';
-import type { AppendOnceAnswer, AppendRequest, Dedupe } from './steps/append.ts';
+import type { AppendEntry, AppendOnceAnswer, AppendRequest, DedupeWindow, Marks } from './steps/append.ts';
 import { LaneWorld } from './test/lane-world.ts';
 
 const world = new LaneWorld();
@@ -12,22 +12,21 @@ const HOUR_MS = 3_600_000;
 const lineOf = (id: string): string => `{"id":"${id}","text":"é"}\n`;
 const mark = (id: string): Buffer => createHash('sha256').update(id).digest().subarray(0, 16);
 
-function dedupeOf(ids: readonly string[], more: Partial<Dedupe> = {}): Dedupe {
+const WINDOW: DedupeWindow = { windowMs: HOUR_MS, fingerprintsMax: 1_000_000 };
+
+function marksOf(ids: readonly string[]): Marks {
   return {
     fingerprints: Buffer.concat(ids.map(mark)),
     lineBytes: ids.map((id) => Buffer.byteLength(lineOf(id))),
-    windowMs: HOUR_MS,
-    fingerprintsMax: 1_000_000,
-    ...more,
   };
 }
 
-function requestOf(ids: readonly string[], more: Partial<AppendRequest> = {}): AppendRequest {
-  return world.request(ids.length, { body: ids.map(lineOf).join(''), ...more });
+function requestOf(ids: readonly string[], more: Partial<AppendRequest & AppendEntry> = {}): AppendRequest {
+  return world.request(ids.length, { body: ids.map(lineOf).join(''), marks: marksOf(ids), ...more });
 }
 
-const once = (ids: readonly string[], more: Partial<Dedupe> = {}): Promise<AppendOnceAnswer> =>
-  world.ingest.appendOnce(requestOf(ids), dedupeOf(ids, more));
+const once = (ids: readonly string[], more: Partial<DedupeWindow> = {}): Promise<AppendOnceAnswer> =>
+  world.ingest.appendOnce(requestOf(ids), { ...WINDOW, ...more });
 
 /** The ids of all events in the stream, chunk by chunk; the counters must agree with them. */
 async function stored(): Promise<string[][]> {
@@ -66,25 +65,22 @@ describe('an event that was stored within the window', () => {
   test('is known to all writers', async () => {
     await once(['a']);
     const other = await world.ingest.registerWriter('n');
-    const answer = await world.ingest.appendOnce(
-      requestOf(['a', 'b'], { writer: other, sequence: 1 }),
-      dedupeOf(['a', 'b']),
-    );
+    const answer = await world.ingest.appendOnce(requestOf(['a', 'b'], { writer: other, sequence: 1 }), WINDOW);
     expect(answer).toEqual({ answer: 'stored', duplicates: 1 });
   });
 
   test('alone makes no chunk and is acknowledged, and its sequence keeps that answer', async () => {
     await once(['a']);
     const request = requestOf(['a']);
-    expect(await world.ingest.appendOnce(request, dedupeOf(['a']))).toEqual({ answer: 'stored', duplicates: 1 });
-    expect(await world.ingest.appendOnce(request, dedupeOf(['a']))).toEqual({ answer: 'stored', duplicates: 1 });
+    expect(await world.ingest.appendOnce(request, WINDOW)).toEqual({ answer: 'stored', duplicates: 1 });
+    expect(await world.ingest.appendOnce(request, WINDOW)).toEqual({ answer: 'stored', duplicates: 1 });
     expect(await stored()).toEqual([['a']]);
   });
 
   test('invariant 5: the same sequence again is the stored answer, and no duplicate of itself', async () => {
     const request = requestOf(['a', 'b']);
-    expect(await world.ingest.appendOnce(request, dedupeOf(['a', 'b']))).toEqual({ answer: 'stored', duplicates: 0 });
-    expect(await world.ingest.appendOnce(request, dedupeOf(['a', 'b']))).toEqual({ answer: 'stored', duplicates: 0 });
+    expect(await world.ingest.appendOnce(request, WINDOW)).toEqual({ answer: 'stored', duplicates: 0 });
+    expect(await world.ingest.appendOnce(request, WINDOW)).toEqual({ answer: 'stored', duplicates: 0 });
     expect(await stored()).toEqual([['a', 'b']]);
   });
 
@@ -113,7 +109,7 @@ test('any sequence of chunks is stored as a set would have it', async () => {
           if (fresh.length > 0) expected.push(fresh.map(String));
           const ids = numbers.map(String);
           const request = requestOf(ids, { writer, sequence: sequence + 1 });
-          const { duplicates } = await world.ingest.appendOnce(request, dedupeOf(ids));
+          const { duplicates } = await world.ingest.appendOnce(request, WINDOW);
           expect(duplicates).toBe(numbers.length - fresh.length);
         }
         expect(await stored()).toEqual(expected);
@@ -126,14 +122,14 @@ test('any sequence of chunks is stored as a set would have it', async () => {
 describe('a refusal', () => {
   test('for a full backlog remembers nothing: the retry is stored', async () => {
     const full = requestOf(['a'], { backlogBytesMax: 1 });
-    expect((await world.ingest.appendOnce(full, dedupeOf(['a']))).answer).toBe('full');
+    expect((await world.ingest.appendOnce(full, WINDOW)).answer).toBe('full');
     expect(await once(['a'])).toEqual({ answer: 'stored', duplicates: 0 });
   });
 
   test('is never given to a chunk of duplicates alone, because it needs no room', async () => {
     await once(['a']);
     const full = requestOf(['a'], { backlogBytesMax: 1 });
-    expect(await world.ingest.appendOnce(full, dedupeOf(['a']))).toEqual({ answer: 'stored', duplicates: 1 });
+    expect(await world.ingest.appendOnce(full, WINDOW)).toEqual({ answer: 'stored', duplicates: 1 });
   });
 
   test('of a foreign key in the ring changes nothing', async () => {

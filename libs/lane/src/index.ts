@@ -12,7 +12,7 @@ export { script } from './step.ts';
 export { FINGERPRINT_BYTES } from './lua/dedupe.ts';
 export { assertReached } from './steps/barrier.ts';
 export type { DurabilityBarrier } from './steps/barrier.ts';
-export type { AppendOnceAnswer, Dedupe } from './steps/append.ts';
+export type { AppendEntry, AppendOnceAnswer, DedupeWindow, Marks } from './steps/append.ts';
 export type { Demand } from './steps/demand.ts';
 export { reportDemand, withdrawDemand } from './steps/demand.ts';
 export { rememberLanes } from './steps/lanes.ts';

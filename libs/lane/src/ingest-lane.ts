@@ -1,5 +1,11 @@
 import { LaneView } from './lane-view.ts';
-import { append, type AppendAnswer, type AppendOnceAnswer, type AppendRequest, type Dedupe } from './steps/append.ts';
+import {
+  append,
+  type AppendAnswer,
+  type AppendOnceAnswer,
+  type AppendRequest,
+  type DedupeWindow,
+} from './steps/append.ts';
 import { type DurabilityBarrier, reached } from './steps/barrier.ts';
 import { openLane } from './steps/open.ts';
 import { registerWriter } from './steps/writers.ts';
@@ -26,9 +32,9 @@ export class IngestLane extends LaneView {
     return (await append(this.redis, this.keys, request)).answer;
   }
 
-  /** As `append`, without the events that were stored within the dedupe window. `stored` also if all were. */
-  appendOnce(request: AppendRequest, dedupe: Dedupe): Promise<AppendOnceAnswer> {
-    return append(this.redis, this.keys, request, dedupe);
+  /** As `append`, without the events with marks that were stored within the window. `stored` also if all were. */
+  appendOnce(request: AppendRequest, window: DedupeWindow): Promise<AppendOnceAnswer> {
+    return append(this.redis, this.keys, request, window);
   }
 
   /** Stores something that expires at once, where and as an append would. @throws RedisFailure */

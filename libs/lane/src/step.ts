@@ -5,8 +5,11 @@ export function script(name: string, lua: string): Script {
   return { name, lua, sha1: createHash('sha1').update(lua).digest('hex') };
 }
 
-/** What an argument is in Lua: the text as it was sent, a number, or, as the last one only, the list of all that follow. */
-type Kind = 'text' | 'number' | 'list';
+/**
+ * What an argument is in Lua: the text as it was sent, a number, or, as the last one only, the list of all that follow. `rest`
+ * is that too, as they are in ARGV: from the index on that the argument has there, and without the time that a copy takes.
+ */
+type Kind = 'text' | 'number' | 'list' | 'rest';
 type Kinds = Readonly<Record<string, Kind>>;
 type NoNames = Readonly<Record<string, never>>;
 
@@ -19,7 +22,7 @@ type Keys<Names extends readonly string[]> = {
 type Args<Of extends Kinds> = {
   readonly [Name in keyof Of]: [Of[Name]] extends [never]
     ? never
-    : Of[Name] extends 'list'
+    : Of[Name] extends 'list' | 'rest'
       ? readonly Argument[]
       : Of[Name] extends 'number'
         ? number
@@ -142,6 +145,7 @@ function localsFrom(table: 'KEYS' | 'ARGV', kinds: readonly (readonly [string, K
   const values = kinds.map(([, kind], index) => {
     const value = `${table}[${index + 1}]`;
     if (kind === 'list') return '{}';
+    if (kind === 'rest') return table;
     return kind === 'number' ? `tonumber(${value})` : value;
   });
   if (values.length === 0) return '';

@@ -1,3 +1,4 @@
+import { DEFAULT_ROUTE } from '@sink/domain';
 import { BatcherLane, IngestLane, IoredisPort, rememberLanes } from '@sink/lane';
 import { startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
@@ -25,10 +26,7 @@ async function append(name: string, events: number): Promise<void> {
   await lane.append({
     writer: await lane.registerWriter('n'),
     sequence: 1,
-    partition: '2026/11/23/10',
-    count: events,
-    body,
-    bytes: body.length,
+    entries: [{ route: DEFAULT_ROUTE, path: '2026/11/23/10', count: events, body, bytes: body.length }],
     furtherBytes: 0,
     acceptedAtMs: 1_795_430_000_000,
     backlogBytesMax: 1e9,

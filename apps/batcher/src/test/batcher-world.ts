@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { builtInRoutes, type SegmentRecord } from '@sink/domain';
+import { builtInRoutes, DEFAULT_ROUTE, type SegmentRecord } from '@sink/domain';
 import { BatcherLane, GROUP, IngestLane, IoredisPort } from '@sink/lane';
 import { Registry } from '@sink/runtime';
 import { type InstanceSpool, NODE_FILE_SYSTEM, SpoolDirectory } from '@sink/spool';
@@ -151,10 +151,9 @@ export class BatcherWorld {
     const answer = this.ingest.append({
       writer: this.#writer,
       sequence: ++this.#sequence,
-      partition: chunk.partition ?? PARTITION,
-      count,
-      body,
-      bytes: Buffer.byteLength(body),
+      entries: [
+        { route: DEFAULT_ROUTE, path: chunk.partition ?? PARTITION, count, body, bytes: Buffer.byteLength(body) },
+      ],
       furtherBytes: 0,
       acceptedAtMs: chunk.acceptedAtMs ?? this.clock.wallMs(),
       backlogBytesMax: 1e9,

@@ -1,15 +1,15 @@
 import { type Origin, originsField, type Span, type TraceFields, traceFields, type Tracing } from '@sink/tracing';
 import type { AppendOutcome } from './appender.ts';
-import type { PendingChunk } from './chunk-builder.ts';
+import type { PendingAppend, PendingEntry } from './chunk-builder.ts';
 
-/** Where a chunk is stored, as messaging conventions name it. */
-export interface Destination {
+/** Where chunks are stored, as messaging conventions name it. */
+export interface StreamOfLane {
   /** The key of the stream. */
   readonly stream: string;
   readonly lane: number;
 }
 
-/** The span of storing a chunk that has events of sampled requests: it continues the first of them, and links to all. */
+/** The span of an append that has events of sampled requests: it continues the first of them, and links to all. */
 export class AppendSpan {
   readonly #span: Span;
 
@@ -17,9 +17,14 @@ export class AppendSpan {
     this.#span = span;
   }
 
-  /** Null: no request of the chunk is sampled. */
-  static start(tracing: Tracing, chunk: PendingChunk, { stream, lane }: Destination, nowMs: number): AppendSpan | null {
-    const links = sampledIn(chunk).map(({ span }) => span);
+  /** Null: no request of the append is sampled. */
+  static start(
+    tracing: Tracing,
+    append: PendingAppend,
+    { stream, lane }: StreamOfLane,
+    nowMs: number,
+  ): AppendSpan | null {
+    const links = append.waiting.map(({ span }) => span).filter((span) => span !== null);
     const [first] = links;
     if (first === undefined) return null;
     const span = tracing.start({
@@ -33,10 +38,11 @@ export class AppendSpan {
         'messaging.operation.name': 'append',
         'messaging.operation.type': 'send',
         'messaging.destination.name': stream,
-        'messaging.batch.message_count': chunk.lines.length,
+        'messaging.batch.message_count': append.events,
         'sink.lane': lane,
-        'sink.partition': chunk.partition,
-        'sink.chunk.bytes': chunk.bytes,
+        'sink.partition': append.entries[0]?.path ?? '',
+        'sink.chunk.bytes': append.bytes,
+        'sink.append.chunks': append.entries.length,
       },
     });
     return new AppendSpan(span);
@@ -52,17 +58,13 @@ export class AppendSpan {
   }
 }
 
-/** What the chunk carries along of its sampled requests. */
-export function chunkOrigins(chunk: PendingChunk): string | undefined {
-  return originsField(chunk.lines.length, sampledIn(chunk));
-}
-
-function sampledIn({ waiting }: PendingChunk): Origin[] {
+/** What the chunk of an entry carries along of its sampled requests. */
+export function chunkOrigins({ lines, shares }: PendingEntry): string | undefined {
   const origins: Origin[] = [];
   let from = 0;
-  for (const { span, events } of waiting) {
-    if (span !== null) origins.push({ span, from, to: from + events });
+  for (const { of, events } of shares) {
+    if (of.span !== null) origins.push({ span: of.span, from, to: from + events });
     from += events;
   }
-  return origins;
+  return originsField(lines.length, origins);
 }

@@ -69,40 +69,77 @@ export class RoundRobinAppender implements EventAppender {
 }
 
 /**
- * Chooses each event's lane by its fingerprint, so that all replicas look for its first copy in the same lane. A request
- * whose events go to several lanes is stored when all its parts are. If only some parts were refused the request is in
- * doubt; the producer's retry is harmless, because the lanes recognise the stored events by then.
+ * Chooses the lane of each event that is looked up by its fingerprint, so that all replicas look for its first copy in the
+ * same lane. A request whose events go to several lanes is stored when all its shares are. If only some shares were refused
+ * the request is in doubt; the producer's retry is harmless, because the lanes recognise the stored events by then.
+ *
+ * Lines that are not looked up would be stored again by that retry. So all of them go together, to the lane of the request's
+ * last event, and that share is submitted only when all others are stored.
  */
 export class FingerprintAppender implements EventAppender {
   readonly #lanes: readonly EventAppender[];
   readonly #fingerprint: (line: string) => Buffer;
+  readonly #monotonicMs: () => number;
+  #next = 0;
 
-  constructor(lanes: readonly EventAppender[], fingerprint: (line: string) => Buffer) {
+  constructor(lanes: readonly EventAppender[], fingerprint: (line: string) => Buffer, monotonicMs: () => number) {
     this.#lanes = lanes;
     this.#fingerprint = fingerprint;
+    this.#monotonicMs = monotonicMs;
   }
 
   submit(parts: readonly Part[], settle: Settle, heldMs: number, isGone?: IsGone, span?: SpanIdentity | null): void {
-    const shares = new Map<EventAppender, string[]>();
-    for (const line of linesOfPlain(parts)) {
-      const lane = this.#lanes[this.#fingerprint(line).readUInt32BE(0) % this.#lanes.length];
-      if (!lane) throw new Error('submitting events: there is no lane');
-      const share = shares.get(lane);
-      if (share) share.push(line);
-      else shares.set(lane, [line]);
+    const { last, others } = this.#shares(parts);
+    const isEachAsked = parts.every(({ dedupe }) => dedupe);
+    if (isEachAsked || others.length === 0) {
+      const settleShare = settleTogether(others.length + 1, settle);
+      for (const [lane, share] of [...others, last]) lane.submit(share, settleShare, heldMs, isGone, span); // next: group-commit.ts
+      return;
     }
-    const settleShare = settleTogether(shares.size, settle);
-    for (const [lane, share] of shares) lane.submit([plainPart(share)], settleShare, heldMs, isGone, span); // next: group-commit.ts
+    const startMs = this.#monotonicMs();
+    const settleOthers = settleTogether(others.length, (outcome) => {
+      if (outcome !== 'stored') return settle(outcome); // rule: request.asked-first
+      const settleLast: Settle = (ended) => settle(ended === 'stored' ? 'stored' : 'in_doubt');
+      const [lane, share] = last;
+      lane.submit(share, settleLast, heldMs + this.#monotonicMs() - startMs, isGone, span);
+    });
+    for (const [lane, share] of others) lane.submit(share, settleOthers, heldMs, isGone, span);
+  }
+
+  /** What each lane gets; the last share has all lines that are not looked up. */
+  #shares(parts: readonly Part[]): { readonly last: Share; readonly others: readonly Share[] } {
+    const shares = new Map<EventAppender, Part[]>();
+    let last = this.#lane(0);
+    for (const part of parts.filter(({ dedupe }) => dedupe)) {
+      const lines = new Map<EventAppender, string[]>();
+      for (const line of part.lines) {
+        last = this.#lane(this.#fingerprint(line).readUInt32BE(0));
+        const inLane = lines.get(last);
+        if (inLane) inLane.push(line);
+        else lines.set(last, [line]);
+      }
+      for (const [lane, inLane] of lines) {
+        const share = shares.get(lane);
+        const own = { ...part, lines: inLane };
+        if (share) share.push(own);
+        else shares.set(lane, [own]);
+      }
+    }
+    if (shares.size === 0) last = this.#lane(this.#next++);
+    const ofLast = [...(shares.get(last) ?? []), ...parts.filter(({ dedupe }) => !dedupe)];
+    shares.delete(last);
+    return { last: [last, ofLast], others: [...shares] };
+  }
+
+  #lane(number: number): EventAppender {
+    const lane = this.#lanes[number % this.#lanes.length];
+    if (!lane) throw new Error('submitting events: there is no lane');
+    return lane;
   }
 }
 
-/** The lines of parts that go the default way. @throws for others, which no release stores yet */
-export function linesOfPlain(parts: readonly Part[]): readonly string[] {
-  for (const { route, path, dedupe } of parts)
-    if (route !== DEFAULT_ROUTE || path !== null || !dedupe) throw new Error(`submitting events: the route ${route}`);
-  const [only] = parts;
-  return parts.length === 1 && only ? only.lines : parts.flatMap(({ lines }) => lines);
-}
+/** What one lane gets of a request. */
+type Share = readonly [lane: EventAppender, parts: readonly Part[]];
 
 /**
  * A settle function for a submission that spans `parts` chunks: the submission is stored when all its chunks are. If only

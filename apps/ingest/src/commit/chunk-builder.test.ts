@@ -1,10 +1,12 @@
 import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX } from '@sink/domain';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { AppendOutcome } from './appender.ts';
-import { ChunkBuilder, leaveOutGone, type PendingChunk } from './chunk-builder.ts';
+import { type AppendOutcome, plainPart } from './appender.ts';
+import { ChunkBuilder, leaveOutGone, type PendingAppend } from './chunk-builder.ts';
 
-const times = { partition: '2026/11/23/10', acceptedAtMs: 1_000, deadlineMs: 5_000 };
+const times = { slot: '2026/11/23/10', acceptedAtMs: 1_000, deadlineMs: 5_000 };
+/** All lines of an append. */
+const linesOf = ({ entries }: PendingAppend): string[] => entries.flatMap(({ lines }) => lines);
 const lineOf = (bytes: number): string => 'x'.repeat(bytes - 1);
 
 function build(): { builder: ChunkBuilder; announced: AppendOutcome[]; settle: (outcome: AppendOutcome) => void } {
@@ -13,71 +15,72 @@ function build(): { builder: ChunkBuilder; announced: AppendOutcome[]; settle: (
 }
 
 /** Takes the next chunk, as if it were stored at once. */
-function takeStored(builder: ChunkBuilder): PendingChunk | null {
+function takeStored(builder: ChunkBuilder): PendingAppend | null {
   const chunk = builder.take();
   if (chunk) builder.stored(chunk);
   return chunk;
 }
 
-function takeAll(builder: ChunkBuilder): PendingChunk[] {
-  const chunks: PendingChunk[] = [];
+function takeAll(builder: ChunkBuilder): PendingAppend[] {
+  const chunks: PendingAppend[] = [];
   for (let chunk = takeStored(builder); chunk; chunk = takeStored(builder)) chunks.push(chunk);
   return chunks;
 }
 
-const settleAll = (chunk: PendingChunk | undefined, outcome: AppendOutcome): void => {
+const settleAll = (chunk: PendingAppend | undefined, outcome: AppendOutcome): void => {
   for (const { settle } of chunk?.waiting ?? []) settle(outcome);
 };
 
 describe('gathering submissions into chunks', () => {
   test('submissions share a chunk, in the order they came', () => {
     const { builder, settle } = build();
-    builder.add(['a', 'b'], settle, times);
-    builder.add(['é'], settle, { ...times, acceptedAtMs: 1_050, deadlineMs: 5_050 });
+    builder.add([plainPart(['a', 'b'])], settle, times);
+    builder.add([plainPart(['é'])], settle, { ...times, acceptedAtMs: 1_050, deadlineMs: 5_050 });
     const [chunk, ...others] = takeAll(builder);
     expect(others).toEqual([]);
-    expect(chunk).toMatchObject({ ...times, lines: ['a', 'b', 'é'], bytes: 7, furtherBytes: 0 });
+    expect(chunk).toMatchObject({ ...times, bytes: 7, furtherBytes: 0 });
+    expect(chunk?.entries).toMatchObject([
+      { route: '_default', path: times.slot, dedupe: true, lines: ['a', 'b', 'é'], bytes: 7 },
+    ]);
     expect(chunk?.waiting).toHaveLength(2);
   });
 
   test('a chunk that was taken grows no more', () => {
     const { builder, settle } = build();
-    builder.add(['a'], settle, times);
+    builder.add([plainPart(['a'])], settle, times);
     const first = builder.take();
-    builder.add(['b'], settle, times);
-    expect(first?.lines).toEqual(['a']);
-    expect(builder.take()?.lines).toEqual(['b']);
+    builder.add([plainPart(['b'])], settle, times);
+    expect(first && linesOf(first)).toEqual(['a']);
+    const second = builder.take();
+    expect(second && linesOf(second)).toEqual(['b']);
     expect([builder.take(), builder.deadlineMs]).toEqual([null, null]);
   });
 
   test('a chunk has up to 1,000,000 bytes, LF included', () => {
     const { builder, settle } = build();
-    builder.add([lineOf(CHUNK_BYTES_MAX - 10)], settle, times);
-    builder.add([lineOf(10)], settle, times);
-    builder.add([lineOf(2)], settle, times);
+    builder.add([plainPart([lineOf(CHUNK_BYTES_MAX - 10)])], settle, times);
+    builder.add([plainPart([lineOf(10)])], settle, times);
+    builder.add([plainPart([lineOf(2)])], settle, times);
     expect(takeAll(builder).map((chunk) => chunk.bytes)).toEqual([CHUNK_BYTES_MAX, 2]);
   });
 
   test('a line that is larger is a chunk of its own', () => {
     const { builder, settle } = build();
-    builder.add(['a', lineOf(CHUNK_BYTES_MAX + 1), 'b'], settle, times);
+    builder.add([plainPart(['a', lineOf(CHUNK_BYTES_MAX + 1), 'b'])], settle, times);
     expect(takeAll(builder).map((chunk) => chunk.bytes)).toEqual([2, CHUNK_BYTES_MAX + 1, 2]);
   });
 
   test('a chunk has a bounded number of events', () => {
     const { builder, settle } = build();
-    builder.add(
-      Array.from({ length: CHUNK_EVENTS_MAX + 1 }, () => 'a'),
-      settle,
-      times,
-    );
-    expect(takeAll(builder).map((chunk) => chunk.lines.length)).toEqual([CHUNK_EVENTS_MAX, 1]);
+    builder.add([plainPart(Array.from({ length: CHUNK_EVENTS_MAX + 1 }, () => 'a'))], settle, times);
+    expect(takeAll(builder).map((chunk) => linesOf(chunk).length)).toEqual([CHUNK_EVENTS_MAX, 1]);
   });
 
   test('partitions are never mixed, also when the clock goes back', () => {
     const { builder, settle } = build();
-    for (const hour of ['10', '11', '10']) builder.add([hour], settle, { ...times, partition: `2026/11/23/${hour}` });
-    expect(takeAll(builder).map((chunk) => [chunk.partition, chunk.lines])).toEqual([
+    for (const hour of ['10', '11', '10'])
+      builder.add([plainPart([hour])], settle, { ...times, slot: `2026/11/23/${hour}` });
+    expect(takeAll(builder).map((chunk) => [chunk.entries[0]?.path, linesOf(chunk)])).toEqual([
       ['2026/11/23/10', ['10']],
       ['2026/11/23/11', ['11']],
       ['2026/11/23/10', ['10']],
@@ -86,10 +89,10 @@ describe('gathering submissions into chunks', () => {
 
   test('a submission more than 100 ms after a waiting chunk is not refused with it', () => {
     const { builder, settle } = build();
-    builder.add(['a'], settle, times);
-    builder.add(['b'], settle, { ...times, deadlineMs: 5_100 });
-    builder.add(['c'], settle, { ...times, deadlineMs: 5_101 });
-    expect(takeAll(builder).map((chunk) => [chunk.lines, chunk.deadlineMs])).toEqual([
+    builder.add([plainPart(['a'])], settle, times);
+    builder.add([plainPart(['b'])], settle, { ...times, deadlineMs: 5_100 });
+    builder.add([plainPart(['c'])], settle, { ...times, deadlineMs: 5_101 });
+    expect(takeAll(builder).map((chunk) => [linesOf(chunk), chunk.deadlineMs])).toEqual([
       [['a', 'b'], 5_000],
       [['c'], 5_101],
     ]);
@@ -97,28 +100,28 @@ describe('gathering submissions into chunks', () => {
 
   test('a chunk is refused at the earliest deadline in it', () => {
     const { builder, settle } = build();
-    builder.add(['a'], settle, times);
-    builder.add(['held before'], settle, { ...times, deadlineMs: 4_900 });
-    expect(takeAll(builder)).toMatchObject([{ lines: ['a', 'held before'], deadlineMs: 4_900 }]);
+    builder.add([plainPart(['a'])], settle, times);
+    builder.add([plainPart(['held before'])], settle, { ...times, deadlineMs: 4_900 });
+    expect(takeAll(builder)).toMatchObject([{ entries: [{ lines: ['a', 'held before'] }], deadlineMs: 4_900 }]);
   });
 
   test('chunks that are due are taken, wherever they are, and no others', () => {
     const { builder, settle } = build();
-    builder.add(['first'], settle, times);
-    builder.add(['held for long'], settle, { ...times, deadlineMs: 2_000 });
-    builder.add(['last'], settle, { ...times, deadlineMs: 3_000 });
+    builder.add([plainPart(['first'])], settle, times);
+    builder.add([plainPart(['held for long'])], settle, { ...times, deadlineMs: 2_000 });
+    builder.add([plainPart(['last'])], settle, { ...times, deadlineMs: 3_000 });
     expect(builder.deadlineMs).toBe(2_000);
     expect(builder.takeDue(1_999)).toEqual([]);
-    expect(builder.takeDue(2_000)).toMatchObject([{ lines: ['held for long'] }]);
+    expect(builder.takeDue(2_000)).toMatchObject([{ entries: [{ lines: ['held for long'] }] }]);
     expect(builder.deadlineMs).toBe(3_000);
-    expect(builder.takeDue(3_000)).toMatchObject([{ lines: ['last'] }]);
-    expect(takeAll(builder)).toMatchObject([{ lines: ['first'] }]);
+    expect(builder.takeDue(3_000)).toMatchObject([{ entries: [{ lines: ['last'] }] }]);
+    expect(takeAll(builder)).toMatchObject([{ entries: [{ lines: ['first'] }] }]);
   });
 
   test('a submission over several chunks is stored when all are, and asks for all its room first', () => {
     const { builder, announced, settle } = build();
     const half = lineOf(CHUNK_BYTES_MAX / 2);
-    builder.add([half, half, half, half, 'rest'], settle, times);
+    builder.add([plainPart([half, half, half, half, 'rest'])], settle, times);
     const chunks = takeAll(builder);
     expect(chunks.map((chunk) => chunk.furtherBytes)).toEqual([CHUNK_BYTES_MAX + 5, 0, 0]);
     settleAll(chunks[2], 'stored');
@@ -138,7 +141,7 @@ describe('gathering submissions into chunks', () => {
     (outcomes, expected) => {
       const { builder, announced, settle } = build();
       const large = lineOf(CHUNK_BYTES_MAX);
-      builder.add([large, large, large], settle, times);
+      builder.add([plainPart([large, large, large])], settle, times);
       for (const [index, chunk] of takeAll(builder).entries()) settleAll(chunk, outcomes[index] ?? 'stored');
       expect(announced).toEqual([expected]);
     },
@@ -147,24 +150,24 @@ describe('gathering submissions into chunks', () => {
   test('what nobody waits for any more is left out, and the rest keeps its order and size', () => {
     const { builder, announced, settle } = build();
     let isGone = false;
-    builder.add(['a', 'bb'], settle, times);
-    builder.add(['ccc', 'dd'], settle, times, () => isGone);
-    builder.add(['e'], settle, times);
+    builder.add([plainPart(['a', 'bb'])], settle, times);
+    builder.add([plainPart(['ccc', 'dd'])], settle, times, () => isGone);
+    builder.add([plainPart(['e'])], settle, times);
     const chunk = builder.take();
     if (!chunk) throw new Error('there is a chunk');
     expect(leaveOutGone(chunk)).toBe(false);
     isGone = true;
     expect(leaveOutGone(chunk)).toBe(true);
     expect(announced).toEqual(['gone']);
-    expect(chunk).toMatchObject({ lines: ['a', 'bb', 'e'], bytes: 7 });
+    expect(chunk).toMatchObject({ entries: [{ lines: ['a', 'bb', 'e'], bytes: 7 }], bytes: 7, events: 3 });
     settleAll(chunk, 'stored');
     expect(announced).toEqual(['gone', 'stored', 'stored']);
   });
 
   test('a very large body has more time than a small one', () => {
     const { builder, settle } = build();
-    builder.add(['small'], settle, times);
-    builder.add([lineOf(40 * CHUNK_BYTES_MAX)], settle, times);
+    builder.add([plainPart(['small'])], settle, times);
+    builder.add([plainPart([lineOf(40 * CHUNK_BYTES_MAX)])], settle, times);
     const [small, large] = takeAll(builder);
     expect(small?.deadlineMs).toBe(times.deadlineMs);
     expect(large?.deadlineMs).toBeGreaterThan(times.deadlineMs + 3_000);
@@ -172,7 +175,7 @@ describe('gathering submissions into chunks', () => {
 
   test('an empty submission is stored at once', () => {
     const { builder, announced, settle } = build();
-    builder.add([], settle, times);
+    builder.add([plainPart([])], settle, times);
     expect([announced, builder.take()]).toEqual([['stored'], null]);
   });
 
@@ -187,17 +190,17 @@ describe('gathering submissions into chunks', () => {
         fc.array(fc.boolean()),
         (submissions, takes) => {
           const { builder, announced, settle } = build();
-          const chunks: PendingChunk[] = [];
+          const chunks: PendingAppend[] = [];
           for (const [index, lines] of submissions.entries()) {
-            builder.add(lines, settle, times);
+            builder.add([plainPart(lines)], settle, times);
             const chunk = takes[index] === true ? takeStored(builder) : null;
             if (chunk) chunks.push(chunk);
           }
           chunks.push(...takeAll(builder));
-          expect(chunks.flatMap((chunk) => chunk.lines)).toEqual(submissions.flat());
+          expect(chunks.flatMap(linesOf)).toEqual(submissions.flat());
           for (const chunk of chunks) {
-            expect(chunk.bytes).toBe(Buffer.byteLength(`${chunk.lines.join('\n')}\n`));
-            expect(chunk.bytes <= CHUNK_BYTES_MAX || chunk.lines.length === 1).toBe(true);
+            expect(chunk.bytes).toBe(Buffer.byteLength(`${linesOf(chunk).join('\n')}\n`));
+            expect(chunk.bytes <= CHUNK_BYTES_MAX || linesOf(chunk).length === 1).toBe(true);
             settleAll(chunk, 'stored');
           }
           expect(announced).toEqual(submissions.map(() => 'stored'));

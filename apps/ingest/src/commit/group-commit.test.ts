@@ -1,8 +1,9 @@
+import { DEFAULT_ROUTE, QUARANTINE_ROUTE } from '@sink/domain';
 import { BatcherLane, IoredisPort } from '@sink/lane';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import { type AppendOutcome, plainPart } from './appender.ts';
+import { type AppendOutcome, type Part, plainPart } from './appender.ts';
 import { commitWorlds, type CommitWorld } from '../test/commit-world.ts';
 
 const commitWorld = commitWorlds();
@@ -176,6 +177,41 @@ describe('group commit', () => {
     world.setWallMs(Date.UTC(2026, 10, 24));
     await Promise.all([before, world.submit('"after"')]);
     expect(await world.partitions()).toEqual(['2026/11/23', '2026/11/24']);
+  });
+});
+
+describe('several destinations', () => {
+  const to = (path: string, ...lines: string[]): Part => ({ route: DEFAULT_ROUTE, path, lines, dedupe: true });
+  const evidence = (...lines: string[]): Part => ({ route: QUARANTINE_ROUTE, path: null, lines, dedupe: false });
+
+  test('requests of one tick are one append, with a chunk for each destination', async () => {
+    const world = await commitWorld();
+    await warmUp(world);
+    const told = await Promise.all([
+      world.submitParts(plainPart(['"a"']), evidence('"bad a"')),
+      world.submitParts(to('x', '"b"')),
+      world.submitParts(to('x', '"c"'), plainPart(['"d"'])),
+    ]);
+    expect(told.map(({ outcome }) => outcome)).toEqual(['stored', 'stored', 'stored']);
+    expect((await world.chunks()).slice(1)).toEqual([['"a"', '"d"'], ['"bad a"'], ['"b"', '"c"']]);
+    expect(await world.redis.hvals(world.lane.keys.writers)).toEqual([expect.stringMatching(/^2 stored /)]);
+  });
+
+  test('a request for which there is no room is refused with all its parts, and so is one in doubt stored whole', async () => {
+    const world = await commitWorld({ backlogBytesMax: 20_000, holdMaxMs: 1_000, retryWaitMs: 100 });
+    await warmUp(world);
+    const large = JSON.stringify('x'.repeat(15_000));
+    expect((await world.submitParts(plainPart(['"small"']), to('x', large), evidence(large))).outcome).toBe(
+      'backlog_full',
+    );
+    expect(await world.chunks()).toEqual([['"warm"']]);
+    world.proxy.blackhole(true, 'answers');
+    const doubtful = world.submitParts(plainPart(['"p"']), to('x', '"q"'), evidence('"r"'));
+    await eventually(async () => expect(await world.redis.xlen(world.lane.keys.chunks)).toBe(4));
+    world.proxy.cut();
+    world.proxy.blackhole(false);
+    expect((await doubtful).outcome).toBe('stored');
+    expect((await world.chunks()).slice(1)).toEqual([['"p"'], ['"q"'], ['"r"']]);
   });
 });
 

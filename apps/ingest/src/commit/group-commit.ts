@@ -1,13 +1,13 @@
 import { partitionAt, partitionSpan, type PartitionSpan, type TimeInterval } from '@sink/domain';
 import type { SpanIdentity } from '@sink/tracing';
-import { type AppendOutcome, type EventAppender, linesOfPlain, neverGone, type Part, type Settle } from './appender.ts';
-import { ChunkBuilder, type PendingChunk } from './chunk-builder.ts';
+import { type AppendOutcome, type EventAppender, neverGone, type Part, type Settle } from './appender.ts';
+import { ChunkBuilder, type PendingAppend } from './chunk-builder.ts';
 import type { HoldUp, LaneWriter } from './lane-writer.ts';
 
 export interface GroupCommitClock {
   wallMs(): number;
   monotonicMs(): number;
-  /** Calls back once, soon, after the events that are ready now: one chunk a turn of the loop, not one a request. */
+  /** Calls back once, soon, after the events that are ready now: one append a turn of the loop, not one a request. */
   soon(callback: () => void): void;
   /** Calls back once after `ms`; the returned function cancels that. */
   after(ms: number, callback: () => void): () => void;
@@ -20,9 +20,9 @@ export interface GroupCommitSettings {
   readonly holdMaxMs: number;
   /** What is left to a request that has waited for nearly its whole `holdMaxMs` before. */
   readonly appendMsMin: number;
-  /** How long a chunk gathers at most while every turn of the event loop brings more for it. */
+  /** How long an append gathers at most while every turn of the event loop brings more for it. */
   readonly gatherMsMax: number;
-  /** How long a chunk that is not full waits for an append in flight, before another writer takes it. */
+  /** How long an append that is not full waits for one in flight, before another writer takes it. */
   readonly behindMsMax: number;
 }
 
@@ -32,15 +32,15 @@ type Life =
   | { readonly kind: 'stopping'; readonly drained: () => void; readonly ended: Promise<void> };
 
 /**
- * Group commit: submissions that arrive together share a chunk, and so one append and one fsync. Each of `writers` has one
- * chunk in flight; submissions that arrive meanwhile form the next chunk. The caller bounds submissions (Admission).
+ * Group commit: submissions that arrive together share one append and one fsync, with a chunk for each of their destinations. Each of
+ * `writers` has one append in flight; submissions that arrive meanwhile form the next one. The caller bounds submissions (Admission).
  *
- * An append costs Redis, batcher and ingest much the same for five events as for fifty. So a chunk leaves when it is full, or
- * when a turn of the loop brought nothing more for it and no other chunk is in flight; a further writer helps with full
- * chunks, and behind a slow append. At one event a request on 128 connections that takes a quarter off Redis' CPU time an
+ * An append costs Redis, batcher and ingest much the same for five events as for fifty. So an append leaves when it is full, or
+ * when a turn of the loop brought nothing more for it and no other is in flight; a further writer helps with full ones, and
+ * behind a slow one. At one event a request on 128 connections that takes a quarter off Redis' CPU time an
  * event, and a tenth off that of the whole sink.
  *
- * | writers                | the chunk that grows | leaves                                                                   |
+ * | writers                | the one that grows   | leaves                                                                   |
  * | ---------------------- | -------------------- | ------------------------------------------------------------------------ |
  * | all idle               | none                 | -                                                                        |
  * | all idle               | gathers              | when a turn of the loop brings nothing more, or after `gatherMsMax`       |
@@ -53,22 +53,22 @@ export class GroupCommit implements EventAppender {
   readonly #builder = new ChunkBuilder();
   readonly #writers: readonly LaneWriter[];
   readonly #idle: LaneWriter[];
-  /** What holds up each writer's chunk, or held up its last one. */
+  /** What holds up each writer's append, or held up its last one. */
   readonly #holdUps = new Map<LaneWriter, HoldUp>();
   readonly #clock: GroupCommitClock;
   readonly #settings: GroupCommitSettings;
   readonly #crash: (error: unknown) => void;
-  #partition = '';
+  #slot = '';
   #span: PartitionSpan = { startMs: 0, endMs: 0 };
   #life: Life = { kind: 'taking' };
-  /** Whether a callback of `soon` is due: the chunk that grows gathers. */
+  /** Whether a callback of `soon` is due: the append that grows gathers. */
   #gathering = false;
-  /** Cancels the callback for the chunk that waits behind an append; null: none is due. */
+  /** Cancels the callback for the append that waits behind another; null: none is due. */
   #behind: (() => void) | null = null;
-  /** The callback for the earliest deadline among chunks that wait; null: none is due. */
+  /** The callback for the earliest deadline among appends that wait; null: none is due. */
   #expiry: { readonly atMs: number; readonly cancel: () => void } | null = null;
 
-  /** @param crash receives a broken invariant; the chunk it happened to is in doubt */
+  /** @param crash receives a broken invariant; the append it happened to is in doubt */
   constructor(
     writers: readonly LaneWriter[],
     clock: GroupCommitClock,
@@ -93,8 +93,8 @@ export class GroupCommit implements EventAppender {
     const acceptedAtMs = this.#clock.wallMs();
     const leftMs = Math.max(this.#settings.holdMaxMs - heldMs, this.#settings.appendMsMin);
     const deadlineMs = this.#clock.monotonicMs() + leftMs;
-    const times = { partition: this.#partitionNow(acceptedAtMs), acceptedAtMs, deadlineMs };
-    this.#builder.add(linesOfPlain(parts), settle, times, isGone, span);
+    const times = { slot: this.#slotNow(acceptedAtMs), acceptedAtMs, deadlineMs };
+    this.#builder.add(parts, settle, times, isGone, span);
     this.#gatherSoon();
     this.#expireLater();
   }
@@ -120,13 +120,13 @@ export class GroupCommit implements EventAppender {
     if (drained && this.#life.kind === 'stopping') this.#life.drained();
   }
 
-  /** The clock may be set back: a partition is entered again then, and no chunk ever mixes two. */
-  #partitionNow(nowMs: number): string {
+  /** The clock may be set back: a slot is entered again then, and no chunk ever mixes two. */
+  #slotNow(nowMs: number): string {
     if (nowMs < this.#span.startMs || nowMs >= this.#span.endMs) {
-      this.#partition = partitionAt(nowMs, this.#settings.timeInterval);
-      this.#span = partitionSpan(this.#partition) ?? { startMs: nowMs, endMs: nowMs };
+      this.#slot = partitionAt(nowMs, this.#settings.timeInterval);
+      this.#span = partitionSpan(this.#slot) ?? { startMs: nowMs, endMs: nowMs };
     }
-    return this.#partition;
+    return this.#slot;
   }
 
   #gatherSoon(): void {
@@ -135,7 +135,7 @@ export class GroupCommit implements EventAppender {
     this.#gather(this.#clock.monotonicMs());
   }
 
-  /** Lets turns of the loop pass while they bring more for a chunk that could leave at once. */
+  /** Lets turns of the loop pass while they bring more for an append that could leave at once. */
   #gather(sinceMs: number): void {
     const { growingEvents } = this.#builder;
     this.#clock.soon(() => {
@@ -146,20 +146,20 @@ export class GroupCommit implements EventAppender {
     });
   }
 
-  /** Hands chunks to idle writers: the one that grows only if no other is in flight, or if it `overtakes` one. */
+  /** Hands appends to idle writers: the one that grows only if no other is in flight, or if it `overtakes` one. */
   #hand(overtakes = false): void {
     while (this.#idle.length > 0) {
       const alone = this.#idle.length === this.#writers.length;
-      const chunk = alone || overtakes ? this.#builder.take() : this.#builder.takeFull();
-      if (!chunk) break;
+      const append = alone || overtakes ? this.#builder.take() : this.#builder.takeFull();
+      if (!append) break;
       const writer = this.#idle.pop();
-      if (writer) void this.#store(writer, chunk);
+      if (writer) void this.#store(writer, append);
     }
     this.#overtakeLater();
     this.#noteDrained();
   }
 
-  /** A chunk that waits behind an append, while another writer is idle, overtakes it after a moment. */
+  /** An append that waits behind another, while a writer is idle, overtakes it after a moment. */
   #overtakeLater(): void {
     if (this.#behind !== null || this.#idle.length === 0 || this.#builder.growingEvents === 0) return;
     this.#behind = this.#clock.after(this.#settings.behindMsMax, () => {
@@ -168,10 +168,10 @@ export class GroupCommit implements EventAppender {
     });
   }
 
-  async #store(writer: LaneWriter, chunk: PendingChunk): Promise<void> {
-    // next: lane-writer.ts, whose outcome settles every request of the chunk
-    const { outcome, idle } = writer.store(chunk, (reason) => this.#holdUps.set(writer, reason));
-    outcome.then((settled) => this.#settle(chunk, settled)).catch(this.#crash);
+  async #store(writer: LaneWriter, append: PendingAppend): Promise<void> {
+    // next: lane-writer.ts, whose outcome settles every request of the append
+    const { outcome, idle } = writer.store(append, (reason) => this.#holdUps.set(writer, reason));
+    outcome.then((settled) => this.#settle(append, settled)).catch(this.#crash);
     try {
       await idle;
     } catch (error) {
@@ -182,28 +182,28 @@ export class GroupCommit implements EventAppender {
     }
   }
 
-  /** A chunk lets the next one of its request go when it is stored, and takes it along when it is not. */
-  #settle(chunk: PendingChunk, outcome: AppendOutcome): void {
-    if (outcome === 'stored') this.#builder.stored(chunk);
-    else for (const next of this.#builder.takeContinuing(chunk)) settleAll(next, outcome);
-    settleAll(chunk, outcome);
+  /** An append lets the next one of its request go when it is stored, and takes it along when it is not. */
+  #settle(append: PendingAppend, outcome: AppendOutcome): void {
+    if (outcome === 'stored') this.#builder.stored(append);
+    else for (const next of this.#builder.takeContinuing(append)) settleAll(next, outcome);
+    settleAll(append, outcome);
   }
 
-  /** What holds up the chunks that no writer has taken yet. */
+  /** What holds up the appends that no writer has taken yet. */
   #holdUp(): HoldUp {
     const holdUps = [...this.#holdUps.values()];
     if (holdUps.includes('backlog_full')) return 'backlog_full';
     return holdUps.includes('redis_away') ? 'redis_away' : 'overloaded';
   }
 
-  /** Refuses chunks that wait for a writer at their deadline. */
+  /** Refuses appends that wait for a writer at their deadline. */
   #expireLater(): void {
     const deadlineMs = this.#builder.deadlineMs;
     if (deadlineMs === null || (this.#expiry !== null && this.#expiry.atMs <= deadlineMs)) return;
     this.#expiry?.cancel();
     const cancel = this.#clock.after(Math.max(1, deadlineMs - this.#clock.monotonicMs()), () => {
       this.#expiry = null;
-      for (const chunk of this.#builder.takeDue(this.#clock.monotonicMs())) settleAll(chunk, this.#holdUp());
+      for (const append of this.#builder.takeDue(this.#clock.monotonicMs())) settleAll(append, this.#holdUp());
       this.#expireLater();
       this.#noteDrained();
     });
@@ -211,7 +211,7 @@ export class GroupCommit implements EventAppender {
   }
 }
 
-/** Settles all submissions of a chunk in one loop, without a promise for each. */
-function settleAll(chunk: PendingChunk, outcome: AppendOutcome): void {
-  for (const { settle } of chunk.waiting.splice(0)) settle(outcome);
+/** Settles all submissions of an append in one loop, without a promise for each. */
+function settleAll(append: PendingAppend, outcome: AppendOutcome): void {
+  for (const { settle } of append.waiting.splice(0)) settle(outcome);
 }

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_ROUTE } from '@sink/domain';
 import { type Argument, IoredisPort, IngestLane, RedisInDoubt } from '@sink/lane';
 import { type RedisServer, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { AppendOutcome } from './appender.ts';
-import type { PendingChunk } from './chunk-builder.ts';
+import type { PendingAppend } from './chunk-builder.ts';
 import { LaneWriter } from './lane-writer.ts';
 
 /** Passes commands on, remembers large bodies, and loses `answersToLose` answers. */
@@ -30,7 +31,7 @@ afterAll(() => server.stop());
 
 interface WriterWorld {
   readonly port: WatchedPort;
-  readonly store: (chunk: PendingChunk) => Promise<AppendOutcome>;
+  readonly store: (chunk: PendingAppend) => Promise<AppendOutcome>;
   readonly bodies: () => Promise<string[]>;
 }
 
@@ -65,7 +66,7 @@ async function writerWorld(hasDiskRoom: () => boolean = () => true): Promise<Wri
       dedupe: null,
     },
   );
-  const store = async (stored: PendingChunk): Promise<AppendOutcome> => {
+  const store = async (stored: PendingAppend): Promise<AppendOutcome> => {
     const { outcome, idle } = writer.store(stored, () => undefined);
     await idle;
     return outcome;
@@ -77,21 +78,33 @@ async function writerWorld(hasDiskRoom: () => boolean = () => true): Promise<Wri
   return { port, store, bodies };
 }
 
-function chunk(letter: string, lines: number): PendingChunk {
+function chunk(letter: string, lines: number): PendingAppend {
   const line = `"${letter.repeat(998)}"`;
-  return {
-    partition: '2026/11/26/20',
+  const slot = '2026/11/26/20';
+  const entry = {
+    route: DEFAULT_ROUTE,
+    path: slot,
+    dedupe: true,
     lines: Array.from({ length: lines }, () => line),
-    waiting: [],
+    shares: [],
     bytes: lines * 1_001,
+  };
+  return {
+    slot,
+    entries: [entry],
+    byKey: new Map(),
+    waiting: [],
+    events: lines,
+    bytes: entry.bytes,
     furtherBytes: 0,
+    furtherChunks: 0,
     acceptedAtMs: Date.UTC(2026, 10, 26, 20),
     deadlineMs: performance.now() + 60_000,
     after: null,
   };
 }
 
-const textOf = ({ lines }: PendingChunk): string => `${lines.join('\n')}\n`;
+const textOf = ({ entries }: PendingAppend): string => `${entries.flatMap(({ lines }) => lines).join('\n')}\n`;
 
 test('large chunks are written into the same memory, and each is stored as it was', async () => {
   const { port, store, bodies } = await writerWorld();

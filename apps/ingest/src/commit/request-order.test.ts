@@ -1,21 +1,21 @@
 import { CHUNK_BYTES_MAX } from '@sink/domain';
 import { expect, test } from 'vitest';
-import type { AppendOutcome } from './appender.ts';
-import { ChunkBuilder, type PendingChunk } from './chunk-builder.ts';
+import { type AppendOutcome, plainPart } from './appender.ts';
+import { ChunkBuilder, type PendingAppend } from './chunk-builder.ts';
 
-const times = { partition: '2026/11/23/10', acceptedAtMs: 1_000, deadlineMs: 5_000 };
+const times = { slot: '2026/11/23/10', acceptedAtMs: 1_000, deadlineMs: 5_000 };
 const large = 'x'.repeat(CHUNK_BYTES_MAX - 1);
 
 /** The next chunk that may be stored now, and the lengths of its lines. */
-function take(builder: ChunkBuilder): { chunk: PendingChunk | null; lengths: number[] | null } {
+function take(builder: ChunkBuilder): { chunk: PendingAppend | null; lengths: number[] | null } {
   const chunk = builder.take();
-  return { chunk, lengths: chunk?.lines.map((line) => line.length) ?? null };
+  return { chunk, lengths: chunk?.entries.flatMap(({ lines }) => lines.map((line) => line.length)) ?? null };
 }
 
 test('a chunk waits until the one with the earlier events of its request is stored, and delays no other request', () => {
   const builder = new ChunkBuilder();
-  builder.add([large, 'second', large], () => undefined, times);
-  builder.add(['x'], () => undefined, times);
+  builder.add([plainPart([large, 'second', large])], () => undefined, times);
+  builder.add([plainPart(['x'])], () => undefined, times);
   const first = take(builder);
   expect(first.lengths).toEqual([large.length]);
   expect(take(builder).lengths).toEqual([1]);
@@ -28,8 +28,8 @@ test('a chunk waits until the one with the earlier events of its request is stor
 test('a chunk that is not stored takes the rest of its request along, and of no other one', () => {
   const builder = new ChunkBuilder();
   const told: AppendOutcome[] = [];
-  builder.add([large, large, large], (outcome) => told.push(outcome), times);
-  builder.add([large, large], (outcome) => told.push(outcome), times);
+  builder.add([plainPart([large, large, large])], (outcome) => told.push(outcome), times);
+  builder.add([plainPart([large, large])], (outcome) => told.push(outcome), times);
   const first = builder.take();
   if (first) builder.stored(first);
   const second = builder.take();

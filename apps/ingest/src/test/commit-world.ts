@@ -6,7 +6,7 @@ import { Registry } from '@sink/runtime';
 import { eventually, type Proxy, type RedisServer, startProxy, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { type AppendOutcome, plainPart } from '../commit/appender.ts';
+import { type AppendOutcome, type Part, plainPart } from '../commit/appender.ts';
 import { composeIngest, type Ingest } from '../compose.ts';
 import { FIXED_SETTINGS } from '../settings.ts';
 
@@ -23,6 +23,8 @@ export interface CommitWorld {
   setWallMs(ms: number): void;
   /** Submits lines; resolves with the outcome and how long it took. The test fails if they are settled twice. */
   submit(...lines: string[]): Promise<Told>;
+  /** A submission of several parts. */
+  submitParts(...parts: Part[]): Promise<Told>;
   /** A submission whose request has waited for `heldMs` before. */
   submitHeld(heldMs: number, ...lines: string[]): Promise<Told>;
   /** The lines in Redis, a list for each chunk. */
@@ -164,7 +166,7 @@ async function commitWorld({ server, proxy }: SharedRedis, settings: CommitSetti
     for (const client of [...clients, redis]) client.disconnect();
   });
   const lane = new IngestLane(new IoredisPort(redis), 'sink', 0);
-  const submitHeld = (heldMs: number, ...lines: string[]): Promise<Told> =>
+  const submitParts = (heldMs: number, parts: readonly Part[]): Promise<Told> =>
     new Promise((resolve, reject) => {
       const startMs = performance.now();
       let times = 0;
@@ -173,7 +175,7 @@ async function commitWorld({ server, proxy }: SharedRedis, settings: CommitSetti
         if (times > 1) reject(new Error('settled twice'));
         resolve({ outcome, tookMs: performance.now() - startMs });
       };
-      ingest.appender.submit([plainPart(lines)], settled, heldMs);
+      ingest.appender.submit(parts, settled, heldMs);
     });
   const entries = () => redis.xrange(lane.keys.chunks, '-', '+');
   const field = (fields: string[], name: string): string | undefined => fields[fields.indexOf(name) + 1];
@@ -188,8 +190,9 @@ async function commitWorld({ server, proxy }: SharedRedis, settings: CommitSetti
     setWallMs: (ms) => {
       wallOffsetMs = ms;
     },
-    submit: (...lines) => submitHeld(0, ...lines),
-    submitHeld,
+    submit: (...lines) => submitParts(0, [plainPart(lines)]),
+    submitParts: (...parts) => submitParts(0, parts),
+    submitHeld: (heldMs, ...lines) => submitParts(heldMs, [plainPart(lines)]),
     chunks: async () => (await entries()).map(([, fields]) => (field(fields, 'b') ?? '').split('\n').slice(0, -1)),
     partitions: async () => (await entries()).map(([, fields]) => field(fields, 'p')),
   };

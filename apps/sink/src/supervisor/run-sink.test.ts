@@ -212,8 +212,9 @@ describe('the sink as one', () => {
     const before = await laneOf(given);
     await before.batcher.open('uid');
     const writer = await before.ingest.registerWriter('nonce');
-    const chunk = { writer, sequence: 1, partition: '2026/11/23/10', count: 3, body: '{}\n{}\n{}\n', bytes: 9 };
-    await before.ingest.append({ ...chunk, furtherBytes: 0, acceptedAtMs: 1, backlogBytesMax: 1e6 });
+    const chunk = { route: '_default', path: '2026/11/23/10', count: 3, body: '{}\n{}\n{}\n', bytes: 9 };
+    const append = { writer, sequence: 1, entries: [chunk] };
+    await before.ingest.append({ ...append, furtherBytes: 0, acceptedAtMs: 1, backlogBytesMax: 1e6 });
     await before.batcher.takeLease('b-dead', 600_000);
     await before.batcher.read('b-dead', 10, 0);
     before.disconnect();

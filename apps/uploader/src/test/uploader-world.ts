@@ -2,7 +2,14 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigInForce, type SinkConfig } from '@sink/config';
-import { type Compression, objectKey, RECORD_VERSION, type SegmentRecord, type Slice } from '@sink/domain';
+import {
+  type Compression,
+  DEFAULT_ROUTE,
+  objectKey,
+  RECORD_VERSION,
+  type SegmentRecord,
+  type Slice,
+} from '@sink/domain';
 import { BatcherLane, IngestLane, IoredisPort, UploaderLane } from '@sink/lane';
 import {
   createLogger,
@@ -149,11 +156,10 @@ export class UploaderWorld {
     const acceptedAtMs = Date.now();
     for (const [index, lines] of chunks.entries()) {
       const body = lines.map((line) => `${line}\n`).join('');
-      const request = { writer, sequence: index + 1, partition: PARTITION, count: lines.length, body };
-      await ingest.append({
-        ...request,
-        ...{ bytes: Buffer.byteLength(body), furtherBytes: 0, acceptedAtMs, backlogBytesMax: 1e9 },
-      });
+      const chunk = { count: lines.length, body, bytes: Buffer.byteLength(body) };
+      const entries = [{ route: DEFAULT_ROUTE, path: PARTITION, ...chunk }];
+      const request = { writer, sequence: index + 1, entries, furtherBytes: 0, acceptedAtMs, backlogBytesMax: 1e9 };
+      await ingest.append(request);
     }
     const entries = await lane.read(consumer, chunks.length, 0);
     const slices = entries.map((entry): Slice => [entry.id, 0, entry.kind === 'chunk' ? entry.chunk.count : 0]);

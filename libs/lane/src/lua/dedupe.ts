@@ -40,7 +40,7 @@ local function findDuplicates(ring, slots, fingerprints, count, windowMs, slotMa
     if #mark ~= ${FINGERPRINT_BYTES} then return nil end
     marks[i] = mark
     duplicate[i] = seen[mark]
-    seen[mark] = true
+    seen[mark] = true -- rule: dedupe.within-append
   end
   local function live(slot) return starts[slot] and starts[slot] + slotMs > nowMs - windowMs end
   for slot = 1, #slots do
@@ -71,18 +71,21 @@ end
 `,
 };
 
-/** withoutDuplicates(body, lengths, count, duplicate): the body without the lines of these events. */
+/**
+ * withoutDuplicates(body, lengths, count, duplicate, before): the body without the lines of these events, and how many lines
+ * that are; its first line is that of the event after `before`.
+ */
 export const withoutDuplicates: LuaFunction = {
   name: 'withoutDuplicates',
   uses: [],
   lua: `
-local function withoutDuplicates(body, lengths, count, duplicate)
+local function withoutDuplicates(body, lengths, count, duplicate, before)
   local bytes, rest, at = cjson.decode(lengths), {}, 1
   for i = 1, count do
-    if not duplicate[i] then rest[#rest + 1] = string.sub(body, at, at + bytes[i] - 1) end
+    if not duplicate[before + i] then rest[#rest + 1] = string.sub(body, at, at + bytes[i] - 1) end
     at = at + bytes[i] -- rule: dedupe.cut
   end
-  return table.concat(rest)
+  return table.concat(rest), #rest
 end
 `,
 };

@@ -1,42 +1,55 @@
-import { CHUNK_VERSION } from '@sink/domain';
+import { CHUNK_VERSION, chunkVersion, type Destination, ROUTED_CHUNK_VERSION } from '@sink/domain';
 import { chunkCostBytes } from '../cost.ts';
 import { type LaneKeys, SEEN_SLOTS, seenSlotKeys } from '../keys.ts';
 import { findDuplicates, remember, withoutDuplicates } from '../lua/dedupe.ts';
 import { clockMs, isCounter } from '../lua/lane.ts';
-import { type RedisPort, UnexpectedAnswer } from '../port.ts';
+import { type Argument, type RedisPort, UnexpectedAnswer } from '../port.ts';
 import { asInteger, asText } from '../reply.ts';
 import { type LuaFunction, step } from '../step.ts';
 
 /** A time to live that the same script removes again, so any that does not end in between. */
 const PASSING_TTL_MS = 86_400_000;
 
+/** Where the entries begin among the arguments, how many arguments each has, and which of them is what. */
+const FIRST = 9;
+const SIZE = 7;
+const [ROUTE, PATH, COUNT, COST, BODY, ORIGINS, LENGTHS] = [0, 1, 2, 3, 4, 5, 6];
+
 /**
- * addChunk(chunks, now, hash, fields): adds the entry, and returns its id. Redis numbers the entries of a millisecond from 0
- * on. After a failover, while an old master still takes chunks, both would give one id to different chunks; a batcher that
- * read one could seal it in the place of the other. So the first number in a millisecond is a random one.
+ * addChunk(chunks, now, hash, fields, last): adds the entry, and returns its id. Redis numbers the entries of a millisecond
+ * from 0 on. After a failover, while an old master still takes chunks, both would give one id to different chunks; a batcher
+ * that read one could seal it in the place of the other. So the first number in a millisecond is a random one, and each
+ * further chunk of an append is a random distance behind the `last` one.
  */
 const addChunk: LuaFunction = {
   name: 'addChunk',
   uses: [],
   lua: `
-local function addChunk(chunks, now, hash, fields)
+local function addChunk(chunks, now, hash, fields, last)
   local number = tonumber(string.sub(hash, 1, 6), 16)
-  local id = redis.pcall('XADD', chunks, now .. '-' .. number, unpack(fields)) -- rule: append.own-id
+  local wanted = now .. '-' .. number
+  if last then
+    local ms, before = string.match(last, '^(%d+)-(%d+)$')
+    wanted = ms .. '-' .. string.format('%.0f', before + 1 + number)
+  end
+  local id = redis.pcall('XADD', chunks, wanted, unpack(fields)) -- rule: append.own-id
   if type(id) == 'string' then return id end
   id = redis.call('XADD', chunks, '*', unpack(fields))
   local ms, following = string.match(id, '^(%d+)-(%d+)$')
   if ms == now then return id end
   redis.call('XDEL', chunks, id)
-  return redis.call('XADD', chunks, ms .. '-' .. string.format('%.0f', following + number), unpack(fields))
+  return redis.call('XADD', chunks, ms .. '-' .. string.format('%.0f', following + 1 + number), unpack(fields))
 end
 `,
 };
 
 /**
- * append: stores a chunk once, however often it is sent; with the optional group, without the events whose fingerprint is
- * remembered (docs/protocol.md, R1, R2, R6, R8).
+ * append: stores the chunks of a list of entries once, all of them or none, however often they are sent; with the optional
+ * group, without the events whose fingerprint is remembered (docs/protocol.md, R1, R2, R6, R8, R57 to R59).
  *
- * In: `cost` is the chunk's share of the backlog, `room` that and what must fit beside it, `limit` the backlog's limit.
+ * In: `room` is what the chunks and what follows them need of the backlog, `limit` the backlog's limit; then for each entry
+ * its route ('': it is written as version 1), path, count, share of the backlog, body, origins ('': none), and the lengths of
+ * its lines as JSON ('': each of its events is stored). `fingerprints` are of the events of all other entries, in order.
  * Answers: `stored`, with the number of dropped events behind it if there are any; `full`: the backlog has no room;
  * `stale`: the sequence is older than the writer's last one; `unknown_writer`.
  * Checked before the first write: the writer and its sequence, the types of the keys, the counters of the backlog, and
@@ -44,11 +57,12 @@ end
  *
  * - A writer's sequence rises. Its last sequence again returns the stored answer, after a write: WAIT and WAITAOF only cover
  *   writes of their connection. That write is allowed at maxmemory, so Redis answers a repeat even there.
- * - `full` is stored like any answer, so a late copy of the request cannot store the chunk after all.
+ * - `full` is stored like any answer, so a late copy of the request cannot store the chunks after all.
  * - Duplicates are acknowledged by the write that every append ends with. It comes after the write of the first copy, so a
- *   caller that waits for its durability waits for both. With a full backlog nothing is remembered, and a chunk of
- *   duplicates only needs no room.
- * - No shebang (not `draining`): the stored answer is read before the first write that Redis denies at maxmemory.
+ *   caller that waits for its durability waits for both. With a full backlog nothing is remembered, and chunks of
+ *   duplicates only need no room.
+ * - No shebang (not `draining`): the stored answer is read before the first write that Redis denies at maxmemory. Redis
+ *   decides that when a script begins, so it never denies a later write only.
  */
 export const appendStep = step({
   name: 'append',
@@ -57,19 +71,15 @@ export const appendStep = step({
   args: {
     writer: 'text',
     sequence: 'number',
-    partition: 'text',
-    count: 'number',
-    cost: 'number',
+    acceptedAt: 'text',
     room: 'number',
     limit: 'number',
-    acceptedAt: 'text',
-    body: 'text',
-    origins: 'text',
+    fingerprints: 'text',
+    windowMs: 'number',
+    slotMax: 'number',
+    entries: 'rest',
   },
-  optional: {
-    keys: ['seen', '...slots'],
-    args: { fingerprints: 'text', lengths: 'text', windowMs: 'number', slotMax: 'number' },
-  },
+  optional: { keys: ['seen', '...slots'], args: {} },
   uses: [isCounter, clockMs, findDuplicates, withoutDuplicates, remember, addChunk],
   lua: `
 local state = redis.call('HGET', writers, writer)
@@ -95,14 +105,27 @@ end
 local usedAt = clockMs()
 local found, dropped = nil, 0
 if seen then
-  found = findDuplicates(seen, slots, fingerprints, count, windowMs, slotMax, tonumber(usedAt))
+  local asked = 0
+  for at = ${FIRST}, #entries, ${SIZE} do
+    if entries[at + ${LENGTHS}] ~= '' then asked = asked + entries[at + ${COUNT}] end
+  end
+  found = findDuplicates(seen, slots, fingerprints, asked, windowMs, slotMax, tonumber(usedAt))
   if not found then return redis.error_reply('BADREQUEST a fingerprint is missing') end
-  dropped = count - #found.fresh
-  if dropped > 0 then
-    body = withoutDuplicates(body, lengths, count, found.duplicate)
-    count = #found.fresh
+  dropped = asked - #found.fresh
+end
+if dropped > 0 then
+  local before = 0
+  for at = ${FIRST}, #entries, ${SIZE} do
+    local lengths, events = entries[at + ${LENGTHS}], tonumber(entries[at + ${COUNT}])
+    if lengths ~= '' then
+      entries[at + ${BODY}], entries[at + ${COUNT}] =
+        withoutDuplicates(entries[at + ${BODY}], lengths, events, found.duplicate, before)
+      before = before + events
+    end
   end
 end
+local count = 0
+for at = ${FIRST}, #entries, ${SIZE} do count = count + entries[at + ${COUNT}] end
 if count > 0 and tonumber(counters[2] or '0') + room > limit then
   redis.call('HSET', writers, writer, sequence .. ' full ' .. usedAt)
   return 'full'
@@ -112,13 +135,26 @@ if count > 0 then
     or found and not redis.acl_check_cmd('SADD', seen) then
     return redis.error_reply('NOPERM this user may not run all writes of this step') -- rule: append.permitted
   end
-  local fields = {'v', '${CHUNK_VERSION}', 'p', partition, 'n', count, 't', acceptedAt, 'b', body}
-  if origins ~= '' then fields[11], fields[12] = 'o', origins end
-  local id = addChunk(chunks, usedAt, redis.sha1hex(writer .. ' ' .. sequence), fields)
-  redis.call('HSET', taken, id, '0/' .. count)
-  redis.call('HSET', left, id, count .. ' ' .. cost)
+  local bytes, id = 0, nil
+  for at = ${FIRST}, #entries, ${SIZE} do -- rule: append.every-entry
+    local route, events, cost = entries[at + ${ROUTE}], tonumber(entries[at + ${COUNT}]), entries[at + ${COST}]
+    if events > 0 then
+      local hash = redis.sha1hex(writer .. ' ' .. sequence .. (id and ' ' .. at or ''))
+      local fields = {'v', '${CHUNK_VERSION}', 'p', entries[at + ${PATH}], 'n', events, 't', acceptedAt, 'b', entries[at + ${BODY}]}
+      if entries[at + ${ORIGINS}] ~= '' then fields[11], fields[12] = 'o', entries[at + ${ORIGINS}] end
+      if route ~= '' then
+        fields[2] = '${ROUTED_CHUNK_VERSION}'
+        fields[#fields + 1] = 'r'
+        fields[#fields + 1] = route
+      end
+      id = addChunk(chunks, usedAt, hash, fields, id)
+      redis.call('HSET', taken, id, '0/' .. events)
+      redis.call('HSET', left, id, events .. ' ' .. cost)
+      bytes = bytes + cost
+    end
+  end
   redis.call('HINCRBY', backlog, 'events', count)
-  redis.call('HINCRBY', backlog, 'bytes', cost)
+  redis.call('HINCRBY', backlog, 'bytes', bytes)
   if found then remember(seen, slots, found) end
 end
 answer = dropped > 0 and 'stored' .. dropped or 'stored'
@@ -127,28 +163,38 @@ return answer
 `,
 });
 
-export interface AppendRequest {
-  readonly writer: string;
-  readonly sequence: number;
-  readonly partition: string;
+/** What becomes one chunk. */
+export interface AppendEntry extends Destination {
   readonly count: number;
   /** NDJSON; every line ends in LF. */
   readonly body: string | Buffer;
   readonly bytes: number;
   /** An optional field of the chunk; see `Chunk.origins`. */
   readonly origins?: string | undefined;
-  /** Bytes that must fit beside this chunk for the requests that go on in the next ones. */
+  /** What is looked up of its events in the dedupe window; absent: each of them is stored. */
+  readonly marks?: Marks | undefined;
+}
+
+export interface Marks {
+  /** FINGERPRINT_BYTES bytes for each event in the body, in order: a hash over what makes it the same event. */
+  readonly fingerprints: Buffer;
+  /** Bytes of each line, with its LF. */
+  readonly lineBytes: readonly number[];
+}
+
+export interface AppendRequest {
+  readonly writer: string;
+  readonly sequence: number;
+  readonly entries: readonly AppendEntry[];
+  /** Bytes that must fit beside these chunks for the requests that go on in the next appends, and in how many chunks. */
   readonly furtherBytes: number;
+  readonly furtherChunks?: number;
   readonly acceptedAtMs: number;
   readonly backlogBytesMax: number;
 }
 
 /** What an append needs to drop events that were stored before. */
-export interface Dedupe {
-  /** FINGERPRINT_BYTES bytes for each event in the body, in order: a hash over what makes it the same event. */
-  readonly fingerprints: Buffer;
-  /** Bytes of each line, with its LF. */
-  readonly lineBytes: readonly number[];
+export interface DedupeWindow {
   /** How long an event is remembered, by Redis' clock, in milliseconds; up to a quarter longer. */
   readonly windowMs: number;
   /** Fingerprints the lane remembers, about; with more, the oldest quarter of the window is forgotten early. */
@@ -163,29 +209,39 @@ export interface AppendOnceAnswer {
   readonly duplicates: number;
 }
 
-/** @param dedupe absent: all events are stored */
+/** @param window absent: all events are stored */
 export async function append(
   redis: RedisPort,
   keys: LaneKeys,
   request: AppendRequest,
-  dedupe?: Dedupe,
+  window?: DedupeWindow,
 ): Promise<AppendOnceAnswer> {
-  const { origins = '' } = request;
-  const cost = chunkCostBytes(request.bytes + origins.length);
-  const furtherCost = request.furtherBytes > 0 ? chunkCostBytes(request.furtherBytes) : 0;
+  const entries: Argument[] = [];
+  const fingerprints: Buffer[] = [];
+  let room = furtherCostBytes(request);
+  for (const entry of request.entries) {
+    const { path, count, body, bytes, origins = '', marks } = entry;
+    const isRouted = chunkVersion(entry) === ROUTED_CHUNK_VERSION;
+    const route = isRouted ? entry.route : '';
+    const cost = chunkCostBytes(bytes + origins.length + (isRouted ? route.length + path.length : 0));
+    const isAsked = window !== undefined && marks !== undefined;
+    if (isAsked) fingerprints.push(marks.fingerprints);
+    entries.push(route, path, count, cost, body, origins, isAsked ? JSON.stringify(marks.lineBytes) : '');
+    room += cost;
+  }
   const args = {
     writer: request.writer,
     sequence: request.sequence,
-    partition: request.partition,
-    count: request.count,
-    cost,
-    room: cost + furtherCost,
-    limit: request.backlogBytesMax,
     acceptedAt: request.acceptedAtMs,
-    body: request.body,
-    origins,
+    room,
+    limit: request.backlogBytesMax,
+    fingerprints: fingerprints.length > 1 ? Buffer.concat(fingerprints) : (fingerprints[0] ?? ''),
+    windowMs: window?.windowMs ?? 0,
+    slotMax: window ? Math.ceil(window.fingerprintsMax / SEEN_SLOTS) : 0,
+    entries,
   };
-  const reply = await appendStep.run(redis, keys, args, dedupe && remembering(keys, dedupe));
+  const seen = fingerprints.length > 0 ? { seen: keys.seen, slots: seenSlotKeys(keys) } : undefined;
+  const reply = await appendStep.run(redis, keys, args, seen);
   switch (reply) {
     case 'stored':
     case 'full':
@@ -194,17 +250,10 @@ export async function append(
       return { answer: reply, duplicates: 0 };
   }
   const duplicates = asInteger(/^stored(\d+)$/.exec(asText(reply) ?? '')?.[1]);
-  if (duplicates === null) throw new UnexpectedAnswer('appending a chunk', reply);
+  if (duplicates === null) throw new UnexpectedAnswer('appending chunks', reply);
   return { answer: 'stored', duplicates };
 }
 
-function remembering(keys: LaneKeys, { fingerprints, lineBytes, windowMs, fingerprintsMax }: Dedupe) {
-  return {
-    seen: keys.seen,
-    slots: seenSlotKeys(keys),
-    fingerprints,
-    lengths: JSON.stringify(lineBytes),
-    windowMs,
-    slotMax: Math.ceil(fingerprintsMax / SEEN_SLOTS),
-  };
+function furtherCostBytes({ furtherBytes, furtherChunks = 1 }: AppendRequest): number {
+  return furtherBytes > 0 ? chunkCostBytes(furtherBytes) + (furtherChunks - 1) * chunkCostBytes(0) : 0;
 }

@@ -1,4 +1,11 @@
-import { type PlainReceipt, type PlainSegment, RECEIPT_VERSION, RECORD_VERSION, type Slice } from '@sink/domain';
+import {
+  DEFAULT_ROUTE,
+  type PlainReceipt,
+  type PlainSegment,
+  RECEIPT_VERSION,
+  RECORD_VERSION,
+  type Slice,
+} from '@sink/domain';
 import { type RedisOptions as ServerOptions, type RedisServer, startRedis } from '@sink/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
@@ -8,7 +15,7 @@ import { IoredisPort } from '../ioredis-port.ts';
 import { LaneView } from '../lane-view.ts';
 import type { RedisPort } from '../port.ts';
 import type { StreamEntry } from '../reply.ts';
-import type { AppendRequest } from '../steps/append.ts';
+import type { AppendEntry, AppendRequest } from '../steps/append.ts';
 import { UploaderLane } from '../uploader-lane.ts';
 
 const SINK = 'sink';
@@ -45,6 +52,15 @@ export async function ready(client: Redis): Promise<Redis> {
 export function ndjson(count: number, text = 'event'): string {
   return Array.from({ length: count }, (_, index) => `{"id":"${text}-${index}"}\n`).join('');
 }
+
+/** An entry of `count` events, of the default route. */
+export function entryOf(
+  count: number,
+  { body = ndjson(count), route = DEFAULT_ROUTE, path = '2026/11/23/10', origins, marks }: EntryFields = {},
+): AppendEntry {
+  return { route, path, count, body, bytes: Buffer.byteLength(body), origins, marks };
+}
+type EntryFields = { readonly [Name in keyof AppendEntry]?: AppendEntry[Name] | undefined };
 
 export type PlainRecord = PlainSegment & { readonly slices: readonly Slice[] };
 
@@ -130,25 +146,23 @@ export class LaneWorld implements Roles {
     });
   }
 
-  request(count: number, more: Partial<AppendRequest> = {}): AppendRequest {
+  /** The append of one chunk; `more` changes it, or its entry. */
+  request(count: number, more: Partial<AppendRequest & AppendEntry> = {}): AppendRequest {
     this.#sequence += 1;
-    const body = more.body ?? ndjson(count, `${this.#sequence}`);
+    const { route, path, body = ndjson(count, `${this.#sequence}`), origins, marks, ...rest } = more;
     return {
       writer: this.writer,
       sequence: this.#sequence,
-      partition: '2026/11/23/10',
-      count,
-      body,
-      bytes: Buffer.byteLength(body),
+      entries: [entryOf(count, { body, route, path, origins, marks })],
       furtherBytes: 0,
       acceptedAtMs: 1_795_430_000_000,
       backlogBytesMax: 100_000_000,
-      ...more,
+      ...rest,
     };
   }
 
   /** Appends a chunk and returns its id. */
-  async append(count: number, more: Partial<AppendRequest> = {}): Promise<string> {
+  async append(count: number, more: Partial<AppendRequest & AppendEntry> = {}): Promise<string> {
     const answer = await this.ingest.append(this.request(count, more));
     if (answer !== 'stored') throw new Error(`append answered ${answer}`);
     const [last] = await this.redis.xrevrange(this.lane.keys.chunks, '+', '-', 'COUNT', 1);
