@@ -1,12 +1,15 @@
 import { loadConfig } from '@sink/config';
-import { systemClock } from '@sink/runtime';
+import { type Clock, systemClock } from '@sink/runtime';
 import { onTestFinished } from 'vitest';
 import type { ClientOf } from '../producers/mtls.ts';
 import { Producers } from '../producers/producers.ts';
 
+/** Looks at files often. */
+const clock: Pick<Clock, 'sleep'> = { sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 20), signal) };
+
 /** The producers of a configuration. */
 export function producersOf(given: readonly object[], clientOf: ClientOf = () => null): Producers {
-  const producers = new Producers({ clock: systemClock, clientOf, troubleChanged: () => undefined }, 'salt');
+  const producers = new Producers({ clock, clientOf, troubleChanged: () => undefined }, 'salt');
   setProducers(producers, given);
   onTestFinished(() => producers.close());
   return producers;
