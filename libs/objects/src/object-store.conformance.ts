@@ -103,6 +103,13 @@ export function objectStoreConformance(name: string, start: () => Promise<StoreH
       expect(second).toEqual({ etag: first.etag, existed: true });
     });
 
+    it('takes tags and metadata, and says the size of an object that existed when it is asked', async () => {
+      const object = { ...anObject('{"id":"1"}\n'), tags: { team: 'x' }, metadata: { m: '1' }, describe: true };
+      const { etag } = await harness.store.put(object, noAbort);
+      const again = await harness.store.put(object, noAbort);
+      expect(again).toMatchObject({ etag, existed: true, found: { objectBytes: object.objectBytes } });
+    });
+
     it.each([
       ['gzip', gzipSync('{"id":"1"}\n', { level: 1 }), gzipSync('{"id":"1"}\n', { level: 9 })],
       [

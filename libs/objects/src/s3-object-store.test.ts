@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
+import { crc32Checksum } from '@sink/domain';
 import { startS3 } from '@sink/testing';
 import type { FakeS3, S3Options } from '@sink/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -72,6 +73,92 @@ describe('S3', () => {
       contentEncoding: null,
     });
     expect(s3.requests()).toHaveLength(1);
+  });
+
+  it('sends tags, metadata and a lock, and a checksum with the lock', async () => {
+    const locked = await another({ objectLock: true });
+    const lockUntilMs = Date.now() + 86_400_000;
+    const more = { tags: { team: 'a b/ü', empty: '' }, metadata: { tenant: 'x', 'content-sha256': 'not this' } };
+    const inLocked = createObjectStore(bucketOf(locked), { ifNoneMatch: 'auto' });
+    expect(await inLocked.put({ ...object, ...more, lockUntilMs }, noAbort)).toMatchObject({ existed: false });
+    const headers = locked.requests()[0]?.headers ?? {};
+    expect(headers).toMatchObject({
+      'x-amz-tagging': 'team=a%20b%2F%C3%BC&empty=',
+      'x-amz-meta-tenant': 'x',
+      'x-amz-object-lock-mode': 'GOVERNANCE',
+      'x-amz-object-lock-retain-until-date': new Date(lockUntilMs).toISOString(),
+    });
+    expect(headers['content-md5']).toBeUndefined();
+    expect(locked.object(object.key)).toMatchObject({
+      tags: more.tags,
+      lock: { mode: 'GOVERNANCE', untilMs: lockUntilMs },
+      metadata: { tenant: 'x', 'content-sha256': object.contentHash, 'segment-id': 'segment-1' },
+    });
+    inLocked.close();
+  });
+
+  it.each([
+    ['a buffer', object.body],
+    ['a stream', () => Readable.from([Buffer.from('{"id":'), Buffer.from('"1"}\n')])],
+  ])('without a checksum, %s that is locked has its MD5', async (_, body) => {
+    const locked = await another({ objectLock: true });
+    const options = { ifNoneMatch: 'auto', checksum: 'off', objectLockMode: 'COMPLIANCE' } as const;
+    const unchecked = createObjectStore(bucketOf(locked), options);
+    await unchecked.put({ ...object, body, lockUntilMs: Date.now() + 60_000 }, noAbort);
+    expect(locked.requests()[0]?.headers).toHaveProperty('content-md5');
+    expect(locked.object(object.key)?.lock?.mode).toBe('COMPLIANCE');
+    unchecked.close();
+  });
+
+  it('a bucket that has no locks refuses one, and the failure says so', async () => {
+    const error = await failureOf(store.put({ ...object, lockUntilMs: Date.now() + 60_000 }, noAbort));
+    expect(error).toMatchObject({ kind: 'operator' });
+    expect(error.message).toContain('Object Lock');
+    expect(error.remedy).toBeTruthy();
+  });
+
+  it('describes an object that existed, with its checksum', async () => {
+    const described = { ...object, describe: true };
+    expect(await store.put(described, noAbort)).toEqual({ etag: expect.any(String) as string, existed: false });
+    const checksum = crc32Checksum(object.crc32);
+    const { etag } = s3.object(object.key) ?? {};
+    expect(await store.put(described, noAbort)).toEqual({
+      ...{ etag, existed: true },
+      found: { objectBytes: object.objectBytes, checksum },
+    });
+    expect(await store.find(object.key, object.contentHash, noAbort, true)).toEqual({
+      ...{ etag, objectBytes: object.objectBytes, checksum },
+    });
+    // Plain traffic asks as it always did.
+    await store.put(object, noAbort);
+    const heads = s3.requests().filter(({ operation }) => operation === 'HeadObject');
+    expect(heads.map(({ headers }) => headers['x-amz-checksum-mode'])).toEqual(['ENABLED', 'ENABLED', undefined]);
+  });
+
+  it('an object without a checksum, or one that may not be seen, is described as far as it is known', async () => {
+    const described = { ...object, describe: true };
+    const unchecked = connect({ checksum: 'off' });
+    await unchecked.put(object, noAbort);
+    expect(await store.put(described, noAbort)).toMatchObject({
+      found: { objectBytes: object.objectBytes, checksum: null },
+    });
+    // The checksum of an object that a KMS key encrypts needs a permission of its own.
+    const withChecksum = (request: { headers: object }): boolean => 'x-amz-checksum-mode' in request.headers;
+    s3.addFault({ match: withChecksum, times: 1, effect: { kind: 'error', status: 403, code: 'AccessDenied' } });
+    expect(await store.put(described, noAbort)).toMatchObject({ found: { checksum: null } });
+    s3.setPermissions('put_only');
+    expect(await store.put(described, noAbort)).toEqual({ etag: '', existed: true, found: null });
+    unchecked.close();
+  });
+
+  it.each([
+    ['quarantine/2026/x', 'arn:aws:s3:::events/quarantine/*'],
+    ['logs/2026/x', 'arn:aws:s3:::events/logs/*'],
+  ])('a refusal of %s names what to allow', async (key, resource) => {
+    s3.setPermissions('none');
+    const routed = connect({ quarantinePrefix: 'quarantine/' });
+    expect((await failureOf(routed.put({ ...object, key }, noAbort))).remedy).toContain(`s3:PutObject on ${resource}`);
+    routed.close();
   });
 
   it('gives the ETag of the store, whatever it is (encrypted objects have no MD5)', async () => {

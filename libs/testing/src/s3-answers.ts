@@ -38,6 +38,12 @@ export function objectAnswer(object: S3Object, withBody: boolean, withChecksum: 
   };
   if (object.contentEncoding !== null) headers['content-encoding'] = object.contentEncoding;
   for (const [name, value] of Object.entries(object.metadata)) headers[`x-amz-meta-${name}`] = value;
+  const tags = Object.keys(object.tags ?? {}).length;
+  if (tags > 0) headers['x-amz-tagging-count'] = String(tags);
+  if (object.lock !== undefined) {
+    headers['x-amz-object-lock-mode'] = object.lock.mode;
+    headers['x-amz-object-lock-retain-until-date'] = new Date(object.lock.untilMs).toISOString();
+  }
   if (withChecksum && object.crc32 !== null) {
     headers['x-amz-checksum-crc32'] = object.crc32;
     headers['x-amz-checksum-type'] = 'FULL_OBJECT';

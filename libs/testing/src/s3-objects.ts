@@ -9,6 +9,9 @@ export interface S3Upload {
   readonly metadata: Readonly<Record<string, string>>;
   /** Base64, as `x-amz-checksum-crc32` carries it; null when the client sent none. */
   readonly crc32: string | null;
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Absent: the object is not locked. */
+  readonly lock?: { readonly mode: string; readonly untilMs: number };
 }
 
 /** An object as the fake stores it. */

@@ -30,7 +30,18 @@ const ACTIONS: Readonly<Record<S3Operation, string>> = {
   Other: 's3:Other',
 };
 
-export function actionOf({ operation, bucket, key }: S3RequestFacts, query: URLSearchParams): S3Action {
+/** What a request needs: a PUT with tags or a lock needs further actions. */
+export function actionsOf(facts: S3RequestFacts, query: URLSearchParams): S3Action[] {
+  const first = actionOf(facts, query);
+  const { headers } = facts;
+  return [
+    first,
+    ...('x-amz-tagging' in headers ? [{ ...first, action: 's3:PutObjectTagging' }] : []),
+    ...('x-amz-object-lock-mode' in headers ? [{ ...first, action: 's3:PutObjectRetention' }] : []),
+  ];
+}
+
+function actionOf({ operation, bucket, key }: S3RequestFacts, query: URLSearchParams): S3Action {
   const onBucket = operation === 'ListObjectsV2' || operation === 'HeadBucket';
   const prefix = query.get('prefix');
   return {

@@ -10,7 +10,8 @@ import { S3Faults } from './s3-faults.ts';
 import type { S3Fault, S3Operation, S3RequestFacts } from './s3-faults.ts';
 import { S3Objects } from './s3-objects.ts';
 import type { S3Object, S3Write } from './s3-objects.ts';
-import { actionOf, isAllowed, listingOf } from './s3-policy.ts';
+import { lockOf, refuseLock, refuseTags, tagsOf } from './s3-options.ts';
+import { actionsOf, isAllowed, listingOf } from './s3-policy.ts';
 import type { S3Policy } from './s3-policy.ts';
 import { factsOf, readBody, refuseBody, refusePut } from './s3-request.ts';
 import { verifySignature } from './s3-signature.ts';
@@ -24,6 +25,8 @@ export type S3Permissions = 'all' | 'put_only' | 'none' | { readonly policy: S3P
 
 export interface S3Options extends S3Credentials {
   readonly bucket: string;
+  /** Further buckets, with the same key. */
+  readonly otherBuckets?: readonly string[];
   /** Default 127.0.0.1. */
   readonly host?: string;
   /** Default 0: a free one. */
@@ -33,6 +36,8 @@ export interface S3Options extends S3Credentials {
   readonly permissions?: S3Permissions;
   /** How far the fake's clock is ahead of the machine's, for tests of clock skew. */
   readonly clockOffsetMs?: number;
+  /** Whether the bucket was made with object lock; without it, a PUT with a lock is refused. Default: false. */
+  readonly objectLock?: boolean;
   /** What the fake does not look at, as some real servers: with `condition`, a PUT overwrites whatever it says. */
   readonly ignores?: readonly ('condition' | 'checksum')[];
   /** If given, the fake speaks TLS with this certificate. */
@@ -62,7 +67,8 @@ export interface FakeS3 extends S3Credentials {
   /** `http://host:port`, the endpoint for path-style clients. */
   readonly url: string;
   objects(): S3Object[];
-  object(key: string): S3Object | undefined;
+  /** @param bucket default: the first */
+  object(key: string, bucket?: string): S3Object | undefined;
   /** Stores an object as another program would. It is not one of the writes. */
   plant(key: string, body: Buffer, metadata?: Readonly<Record<string, string>>): void;
   remove(key: string): void;
@@ -91,6 +97,8 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
   const host = options.host ?? '127.0.0.1';
   const region = options.region ?? 'us-east-1';
   const objects = new S3Objects();
+  const buckets = new Map([[options.bucket, objects]]);
+  for (const other of options.otherBuckets ?? []) buckets.set(other, new S3Objects());
   const faults = new S3Faults();
   const requests: S3Request[] = [];
   let permissions: S3Permissions = options.permissions ?? 'all';
@@ -105,50 +113,65 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
       return errorAnswer(refusal.status, refusal.code, refusal.message, {}, details);
     }
     const denied = isDenied(facts, query);
-    const bucketKnown = bucketExists && facts.bucket === options.bucket;
+    const bucketKnown = buckets.has(facts.bucket) && (bucketExists || facts.bucket !== options.bucket);
     if (denied || (!bucketKnown && permissions !== 'all')) return errorAnswer(403, 'AccessDenied', 'Access Denied');
     if (!bucketKnown) return errorAnswer(404, 'NoSuchBucket', 'The specified bucket does not exist');
     return null;
   }
 
   function isDenied(facts: S3RequestFacts, query: URLSearchParams): boolean {
-    if (typeof permissions === 'object') return !isAllowed(permissions.policy, actionOf(facts, query));
+    if (typeof permissions === 'object') {
+      const { policy } = permissions;
+      return actionsOf(facts, query).some((action) => !isAllowed(policy, action));
+    }
     return permissions === 'none' || (permissions === 'put_only' && facts.operation !== 'PutObject');
   }
 
   async function answerOf(request: IncomingMessage, facts: S3RequestFacts, url: URL, damage: boolean, go: () => void) {
     const refusal = refuse(request, facts, url.searchParams);
     if (refusal !== null) return refusal;
+    const inBucket = buckets.get(facts.bucket) ?? objects;
     const withChecksum = request.headers['x-amz-checksum-mode'] === 'ENABLED';
     switch (facts.operation) {
       case 'HeadBucket':
         return answer(200, { 'x-amz-bucket-region': region });
       case 'ListObjectsV2':
-        return listAnswer(options.bucket, objects.list(), url.searchParams);
+        return listAnswer(facts.bucket, inBucket.list(), url.searchParams);
       case 'HeadObject':
       case 'GetObject': {
-        const object = objects.get(facts.key);
+        const object = inBucket.get(facts.key);
         if (object === undefined && typeof permissions === 'object' && !isAllowed(permissions.policy, listingOf(facts)))
           return errorAnswer(403, 'AccessDenied', 'Access Denied');
         if (object === undefined) return errorAnswer(404, 'NoSuchKey', 'The specified key does not exist.');
         return objectAnswer(object, facts.operation === 'GetObject', withChecksum);
       }
       case 'PutObject':
-        return put(request, facts.key, damage, go);
+        return put(request, inBucket, facts.key, damage, go);
       case 'Other':
         return errorAnswer(501, 'NotImplemented', 'The fake does not implement this request.');
     }
   }
 
-  async function put(request: IncomingMessage, key: string, damage: boolean, go: () => void): Promise<S3Answer> {
+  async function put(
+    request: IncomingMessage,
+    inBucket: S3Objects,
+    key: string,
+    damage: boolean,
+    go: () => void,
+  ): Promise<S3Answer> {
     const { headers } = request;
-    const early = refusePut(request) ?? preconditionFailed(headers['if-none-match'], key);
+    const exists = (): boolean => inBucket.has(key);
+    const early =
+      refusePut(request) ??
+      refuseTags(headers) ??
+      refuseLock(headers, options.objectLock === true, nowMs()) ??
+      preconditionFailed(headers['if-none-match'], exists);
     if (early !== null) return early;
     go();
     const body = await readBody(request);
     if (damage && body.length > 0) body.writeUInt8(body.readUInt8(0) ^ 0xff, 0);
     const damaged = options.ignores?.includes('checksum') === true ? null : refuseBody(request, body);
-    const refusal = damaged ?? preconditionFailed(headers['if-none-match'], key);
+    const refusal = damaged ?? preconditionFailed(headers['if-none-match'], exists);
     if (refusal !== null) return refusal;
     const metadata: Record<string, string> = {};
     for (const [name, value] of Object.entries(headers)) {
@@ -161,13 +184,15 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
       contentType: headers['content-type'] ?? 'binary/octet-stream',
       contentEncoding: headers['content-encoding'] ?? null,
       crc32: typeof sent === 'string' ? sent : null,
+      ...tagsOf(headers),
+      ...lockOf(headers),
     };
-    const { etag } = objects.put(key, upload, nowMs());
+    const { etag } = inBucket.put(key, upload, nowMs());
     return answer(200, { etag, ...(typeof sent === 'string' ? { 'x-amz-checksum-crc32': sent } : {}) });
   }
 
-  function preconditionFailed(ifNoneMatch: string | undefined, key: string): S3Answer | null {
-    if (ifNoneMatch === undefined || options.ignores?.includes('condition') === true || !objects.has(key)) return null;
+  function preconditionFailed(ifNoneMatch: string | undefined, exists: () => boolean): S3Answer | null {
+    if (ifNoneMatch === undefined || options.ignores?.includes('condition') === true || !exists()) return null;
     const message = 'At least one of the pre-conditions you specified did not hold';
     return errorAnswer(412, 'PreconditionFailed', message, {}, { Condition: 'If-None-Match' });
   }
@@ -258,7 +283,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
     port,
     url: `${tls === undefined ? 'http' : 'https'}://${host}:${port}`,
     objects: () => objects.list(),
-    object: (key) => objects.get(key),
+    object: (key, bucket = options.bucket) => buckets.get(bucket)?.get(key),
     plant: (key, body, metadata = {}) => {
       objects.plant(key, { body, metadata, contentType: 'text/plain', contentEncoding: null, crc32: null }, nowMs());
     },
@@ -279,7 +304,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
       bucketExists = exists;
     },
     clear: () => {
-      objects.clear();
+      for (const one of buckets.values()) one.clear();
       faults.clear();
       requests.length = 0;
     },

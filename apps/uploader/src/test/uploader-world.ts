@@ -6,9 +6,13 @@ import {
   type Compression,
   DEFAULT_ROUTE,
   objectKey,
+  QUARANTINE_ROUTE,
   RECORD_VERSION,
+  ROUTED_RECORD_VERSION,
+  type RoutedSegment,
   type SegmentRecord,
   type Slice,
+  spoolCompressionOf,
 } from '@sink/domain';
 import { BatcherLane, IngestLane, IoredisPort, UploaderLane } from '@sink/lane';
 import {
@@ -32,6 +36,8 @@ import { startUploader } from '../start.ts';
 export const SINK = 'test';
 const PARTITION = '2026/11/23/10';
 const BUCKET = { bucket: 'events', accessKeyId: 'AKIDTEST', secretAccessKey: 'secret-of-the-test' };
+/** A second bucket on the same server, in which records of version 2 can be. */
+export const OTHER_BUCKET = 'audit';
 
 /** Everything within tenths of a second. */
 export const FAST: Partial<UploaderSettings> = {
@@ -60,6 +66,8 @@ export interface SegmentToSeal {
   /** Lines of each chunk; the segment takes them all. */
   readonly chunks?: readonly (readonly string[])[];
   readonly compression?: Compression;
+  /** A record of version 2, of quarantine unless this says otherwise. */
+  readonly routed?: Partial<RoutedSegment>;
   /** Whether the spool file is there too; default true. */
   readonly file?: boolean;
 }
@@ -97,7 +105,10 @@ export class UploaderWorld {
   readonly #running: RunningUploader[] = [];
 
   static async start(): Promise<UploaderWorld> {
-    return new UploaderWorld(await startRedis(), await startS3(BUCKET));
+    return new UploaderWorld(
+      await startRedis(),
+      await startS3({ ...BUCKET, otherBuckets: [OTHER_BUCKET], objectLock: true }),
+    );
   }
 
   private constructor(redis: RedisServer, s3: FakeS3) {
@@ -166,13 +177,21 @@ export class UploaderWorld {
     const content = Buffer.from(chunks.flatMap((lines) => lines.map((line) => `${line}\n`)).join(''));
     const sha256 = createHash('sha256').update(content).digest('hex');
     const [first = ['0-0', 0, 0] as const] = slices;
-    const record: SegmentRecord = {
-      v: RECORD_VERSION,
+    const { routed } = segment;
+    const prefix = routed === undefined ? '' : 'quarantine/';
+    const facts = {
       id: randomUUID(),
-      key: objectKey({ prefix: '', path: PARTITION, laneUid, first, sha256, compression }),
-      ...{ partition: PARTITION, slices, count: slices.reduce((sum, [, , to]) => sum + to, 0) },
+      key: objectKey({ prefix, path: PARTITION, laneUid, first, sha256, compression }),
+      ...{ slices, count: slices.reduce((sum, [, , to]) => sum + to, 0) },
       ...{ bytes: content.length, sha256, compression, spool: consumer, acceptedAtMs, sealedAtMs: Date.now() },
     };
+    const record: SegmentRecord =
+      routed === undefined
+        ? { v: RECORD_VERSION, partition: PARTITION, ...facts }
+        : {
+            ...{ v: ROUTED_RECORD_VERSION, route: QUARANTINE_ROUTE, path: PARTITION, bucket: BUCKET.bucket },
+            ...{ format: 'jsonl', spoolCompression: compression, ...facts, ...routed },
+          };
     if (file) await this.spoolFile(record, content);
     const answer = await lane.seal(record, JSON.stringify(record));
     if (answer.kind !== 'sealed') throw new Error(`sealing was refused: ${answer.chunks.join()}`);
@@ -200,7 +219,7 @@ export class UploaderWorld {
   async spoolFile(record: SegmentRecord, content: Buffer, recordJson = JSON.stringify(record)): Promise<void> {
     const writer = await this.spool
       .instance(record.spool)
-      .createSegment({ segmentId: record.id, compression: record.compression });
+      .createSegment({ segmentId: record.id, compression: spoolCompressionOf(record) });
     await writer.write(content);
     await writer.finish();
     await writer.seal(recordJson);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { SegmentRecord } from '@sink/domain';
+import type { SealedSegment } from '@sink/domain';
 import { compressContent, type InstanceSpool, SpoolDirectory } from '@sink/spool';
 import type { ObjectBody } from './upload-segment.ts';
 
@@ -30,7 +30,7 @@ export class ObjectBuilder {
     this.#inMemoryBytesMax = options.inMemoryBytesMax ?? IN_MEMORY_BYTES_MAX;
   }
 
-  async build(record: SegmentRecord, content: AsyncIterable<Buffer>): Promise<ObjectBody> {
+  async build(record: SealedSegment, content: AsyncIterable<Buffer>): Promise<ObjectBody> {
     if (record.bytes > this.#inMemoryBytesMax) return this.#buildFile(record, content);
     const slices: Buffer[] = [];
     for await (const slice of content) slices.push(slice);
@@ -57,7 +57,7 @@ export class ObjectBuilder {
     await this.#spool.close();
   }
 
-  async #buildFile(record: SegmentRecord, content: AsyncIterable<Buffer>): Promise<ObjectBody> {
+  async #buildFile(record: SealedSegment, content: AsyncIterable<Buffer>): Promise<ObjectBody> {
     const { compression, compressionLevel } = record;
     // Each try has its own file name: a try whose job was taken over may still be running.
     const name = `r${++this.#files}`;

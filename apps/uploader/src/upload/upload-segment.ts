@@ -9,9 +9,11 @@ import {
   type SealedSegment,
   type SegmentRecord,
   type SpilledRecord,
+  spoolCompressionOf,
 } from '@sink/domain';
 import type { UploaderLane } from '@sink/lane';
 import { type FoundObject, ObjectStoreError, type ObjectToPut } from '@sink/objects';
+import { plainContent } from '@sink/spool';
 import type { ObjectBuilder } from './object-builder.ts';
 import { ChunkMissing, contentOf } from './rebuild.ts';
 import type { UploadSpan } from './upload-span.ts';
@@ -94,8 +96,11 @@ export async function uploadSpilled(
   const record = await ports.lane.spilledRecord(segmentId);
   if (record === null) return { kind: 'gone' };
   return traced(record, ports, async () => {
-    const object = await ports.spool.open(record); // rule: spill.keeps-file
-    if (object !== null) return putAndCommit(record, { object, source: 'spool' }, ports, signal);
+    const file = await ports.spool.open(record); // rule: spill.keeps-file
+    if (file !== null) {
+      const object = await objectOf(record, file, ports.builder);
+      return putAndCommit(record, { object, source: 'spool' }, ports, signal);
+    }
     const isRouted = record.v !== RECORD_VERSION;
     const { store } = ports.storeOf(record);
     const stored = await store.find(record.key, record.sha256, signal, isRouted).catch((error: unknown) => {
@@ -196,13 +201,23 @@ async function commit(
   return { kind: 'committed', receipt, source: put.source, existed: put.existed };
 }
 
+/** The object that a segment file holds; made anew if the file is compressed in another way than the object. */
+async function objectOf(
+  record: SealedSegment,
+  file: ObjectBody,
+  builder: SegmentUploadPorts['builder'],
+): Promise<ObjectBody> {
+  const spooled = spoolCompressionOf(record);
+  return spooled === record.compression ? file : builder.build(record, plainContent(file, spooled));
+}
+
 /** Null: another process committed or spilled the segment meanwhile. */
 async function objectBody(
   record: SegmentRecord,
   { lane, spool, builder }: SegmentUploadPorts,
 ): Promise<{ object: ObjectBody; source: 'spool' | 'chunks' } | null> {
   const file = await spool.open(record);
-  if (file) return { object: file, source: 'spool' };
+  if (file) return { object: await objectOf(record, file, builder), source: 'spool' };
   try {
     return { object: await builder.build(record, contentOf(lane, record)), source: 'chunks' };
   } catch (error) {
