@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { addAbortSignal, pipeline, type Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { fingerprint } from '@sink/cloudevents';
-import { type Compression, parseObjectKey, prefixOfObjectKey } from '@sink/domain';
+import { type Compression, compressionOfKey } from '@sink/domain';
 import type { ObjectReader } from '@sink/objects';
 import type { Findings } from './findings.ts';
 import type { Expected } from './receipts.ts';
@@ -13,16 +13,22 @@ const LF = 0x0a;
 const NAMED_MAX = 20;
 
 interface ReadPorts {
-  readonly reader: ObjectReader;
   readonly findings: Findings;
   readonly signal: AbortSignal;
+}
+
+export interface ObjectToRead {
+  readonly reader: ObjectReader;
+  readonly key: string;
+  /** Its lines are no events: only its size and checksum are compared. */
+  readonly isQuarantine: boolean;
 }
 
 /** Reads whole objects, to find those that differ from their receipt and events that are stored in two places. */
 export class ObjectsRead {
   readonly #ports: ReadPorts;
   readonly #repeats: Repeats;
-  readonly #keys: string[] = [];
+  readonly #objects: ObjectToRead[] = [];
 
   private constructor(ports: ReadPorts, repeats: Repeats) {
     this.#ports = ports;
@@ -34,15 +40,17 @@ export class ObjectsRead {
   }
 
   get count(): number {
-    return this.#keys.length;
+    return this.#objects.length;
   }
 
   /** @param expected absent for an object without a receipt: then only its events are compared */
-  async read(key: string, expected: Expected | undefined): Promise<void> {
+  async read(object: ObjectToRead, expected: Expected | undefined): Promise<void> {
     const { findings } = this.#ports;
-    const number = this.#keys.push(key) - 1;
+    const { key } = object;
+    const number = this.#objects.push(object) - 1;
     let unreadable = 0;
-    const facts = await this.#lines(key, (line) => {
+    const facts = await this.#lines(object, (line) => {
+      if (object.isQuarantine) return;
       const mark = fingerprintOf(line);
       if (mark === null) unreadable += 1;
       else return this.#repeats.add(mark, number);
@@ -59,10 +67,11 @@ export class ObjectsRead {
   async findRepeats(): Promise<void> {
     let named = 0;
     for await (const { fingerprint: mark, objects } of this.#repeats.find()) {
-      const [first = '', second = ''] = objects.map((number) => this.#keys[number]);
+      const [first, second] = objects.map((number) => this.#objects[number]);
+      if (first === undefined || second === undefined) continue;
       const event = ++named <= NAMED_MAX ? await this.#nameEvent(second, mark) : 'an event';
-      const where = first === second ? 'is there twice' : `is also in ${first}`;
-      this.#ports.findings.add('repeated', second, `${event} ${where}`);
+      const where = first === second ? 'is there twice' : `is also in ${first.key}`;
+      this.#ports.findings.add('repeated', second.key, `${event} ${where}`);
     }
   }
 
@@ -71,14 +80,16 @@ export class ObjectsRead {
   }
 
   /** Resolves to a sentence when the object is not what its name says. */
-  async #lines(key: string, onLine: (line: string) => void | Promise<void>): ReturnType<typeof linesOf> {
-    const { reader, signal } = this.#ports;
-    return readObjectLines(reader, key, onLine, signal);
+  async #lines(
+    { reader, key }: ObjectToRead,
+    onLine: (line: string) => void | Promise<void>,
+  ): ReturnType<typeof linesOf> {
+    return readObjectLines(reader, key, onLine, this.#ports.signal);
   }
 
-  async #nameEvent(key: string, mark: Buffer): Promise<string> {
+  async #nameEvent(object: ObjectToRead, mark: Buffer): Promise<string> {
     let name = 'an event';
-    await this.#lines(key, (line) => {
+    await this.#lines(object, (line) => {
       if (fingerprintOf(line)?.equals(mark) !== true) return;
       const { source, id } = JSON.parse(line) as { source: string; id: string };
       name = `the event with source ${JSON.stringify(source)} and id ${JSON.stringify(id)}`;
@@ -97,8 +108,7 @@ export async function readObjectLines(
   onLine: (line: string) => void | Promise<void>,
   signal: AbortSignal,
 ): ReturnType<typeof linesOf> {
-  const prefix = prefixOfObjectKey(key) ?? '';
-  return linesOf(reader, key, parseObjectKey(prefix, key)?.compression ?? 'none', onLine, signal);
+  return linesOf(reader, key, compressionOfKey(key) ?? 'none', onLine, signal);
 }
 
 async function linesOf(

@@ -8,6 +8,13 @@ export function reportText(result: Verified, place: string): string {
   const lines = [
     `${place}: ${plural(result.objects, 'object')} with ${plural(result.events, 'event')} (${formatBytes(result.objectBytes)}) as their receipts say`,
   ];
+  if (result.quarantineObjects > 0)
+    lines.push(
+      `${plural(result.quarantineObjects, 'quarantine object')} with ${plural(result.quarantineLines, 'line')}`,
+    );
+  for (const [other, objects] of Object.entries(result.otherBuckets))
+    lines.push(`${plural(objects, 'object')} of them in ${other}, which receipts name`);
+  for (const [other, why] of Object.entries(result.unreadable)) lines.push(`${other} was not looked at: ${why}`);
   if (result.read > 0) lines.push(`${plural(result.read, 'object')} read, line by line`);
   if (result.underWay > 0) lines.push(`${plural(result.underWay, 'object')} just stored, without a receipt yet`);
   if (result.backlogEvents > 0) {

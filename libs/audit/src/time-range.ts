@@ -40,6 +40,11 @@ export function inRange(partition: string, { fromMs, toMs }: TimeRange): boolean
   return (fromMs === undefined || span.endMs > fromMs) && (toMs === undefined || span.startMs < toMs);
 }
 
+/** The same for what has a time, and no partition. */
+export function inTimeRange(ms: number, { fromMs, toMs }: TimeRange): boolean {
+  return (fromMs === undefined || ms >= fromMs) && (toMs === undefined || ms < toMs);
+}
+
 /** The keys of all partitions in the range sort between these two, by their bytes; '' where the range is open. */
 export function keyBounds(
   prefix: string,

@@ -1,18 +1,23 @@
 import { createHash } from 'node:crypto';
 import { crc32, gzipSync } from 'node:zlib';
 import {
+  crc32Checksum,
   DEFAULT_ROUTE,
+  type Destination,
   objectKey,
   type Receipt,
   RECEIPT_VERSION,
   RECORD_VERSION,
+  ROUTED_RECEIPT_VERSION,
+  type RoutedReceipt,
   type SegmentRecord,
 } from '@sink/domain';
 import { BatcherLane, IngestLane, IoredisPort, LaneView, UploaderLane } from '@sink/lane';
-import { createObjectReader, createObjectStore, placeOf } from '@sink/objects';
+import { createObjectReader, createObjectStore, type ObjectReader, placeOf } from '@sink/objects';
 import { type FakeS3, type RedisServer, startRedis, startS3 } from '@sink/testing';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { LookedAt } from './places.ts';
 import { reportText } from './report.ts';
 import { rangeOf } from './time-range.ts';
 import { verify, type Verified } from './verify.ts';
@@ -33,7 +38,7 @@ let writer: { id: string; sequence: number };
 beforeAll(async () => {
   redis = await startRedis();
   client = new Redis(redis.url);
-  s3 = await startS3({ bucket: 'events', accessKeyId: 'AKIAFAKE', secretAccessKey: 'secret' });
+  s3 = await startS3({ bucket: 'events', otherBuckets: ['audit'], accessKeyId: 'AKIAFAKE', secretAccessKey: 'secret' });
 });
 afterAll(async () => {
   client.disconnect();
@@ -54,10 +59,10 @@ beforeEach(async () => {
   writer = { id: await ingest.registerWriter('n'), sequence: 0 };
 });
 
-function bucket() {
+function bucket(name = s3.bucket) {
   const { accessKeyId, secretAccessKey } = s3;
   const credentials = { accessKeyId, secretAccessKey };
-  return { kind: 's3' as const, name: s3.bucket, endpoint: s3.url, forcePathStyle: true, credentials };
+  return { kind: 's3' as const, name, endpoint: s3.url, forcePathStyle: true, credentials };
 }
 
 interface Stored {
@@ -122,6 +127,42 @@ async function seal(
   };
 }
 
+/** The same as version 2: sealed, put and committed by the lane's own steps. */
+async function storeRouted(
+  destination: Destination,
+  { name = 'events', prefix = 'quarantine/', lines = ['"evidence"'], more = {} }: RoutedOptions = {},
+): Promise<Stored> {
+  const segment = await seal(lines.length, '2026/11/23/10', lines, prefix);
+  const { record, body } = segment;
+  const { slices, id, count, bytes, sha256, acceptedAtMs, sealedAtMs, compression } = record;
+  const key = objectKey({
+    prefix,
+    path: destination.path,
+    laneUid: UID,
+    first: slices[0] ?? ['', 0, 0],
+    sha256,
+    compression,
+  });
+  const store = createObjectStore(bucket(name), { ifNoneMatch: 'auto' });
+  const object = { key, body, objectBytes: body.length, crc32: crc32(body), contentType: 'application/gzip' };
+  const { etag } = await store.put({ ...object, contentHash: sha256, segmentId: id }, never);
+  store.close();
+  const receipt: RoutedReceipt = {
+    ...{ v: ROUTED_RECEIPT_VERSION, id, bucket: name, key, ...destination, etag, count, bytes, sha256 },
+    ...{ objectBytes: body.length, checksum: crc32Checksum(crc32(body)), acceptedAtMs, sealedAtMs },
+    ...{ storedAtMs: Date.now(), ...more },
+  };
+  await uploader.commit(receipt, 1_000, undefined, placeOf(bucket(name)));
+  return { ...segment, record: { ...record, key } };
+}
+
+interface RoutedOptions {
+  readonly name?: string;
+  readonly prefix?: string;
+  readonly lines?: readonly string[];
+  readonly more?: Partial<RoutedReceipt>;
+}
+
 function eventLine(id: number): string {
   return JSON.stringify({ specversion: '1.0', id: String(id), source: '/verify', type: 't' });
 }
@@ -133,18 +174,25 @@ async function store(count?: number, partition?: string, lines?: readonly string
 }
 
 async function verified(
-  options: { from?: string; to?: string; read?: boolean; prefix?: string } = {},
+  options: { from?: string; to?: string; read?: boolean; prefix?: string; quarantines?: boolean } = {},
 ): Promise<Verified> {
   const range = rangeOf(options.from, options.to);
   if (typeof range === 'string') throw new Error(range);
   const reader = createObjectReader(bucket());
+  const others: ObjectReader[] = [];
+  const openBucket = (name: string): LookedAt => {
+    const other = createObjectReader(bucket(name));
+    others.push(other);
+    return { place: placeOf(bucket(name)), reader: other };
+  };
+  const { prefix = PREFIX, quarantines = false, read = false } = options;
   try {
     return await verify(
-      { lanes: [lane], reader, signal: never },
-      { prefix: options.prefix ?? PREFIX, place: placeOf(bucket()), range, read: options.read === true },
+      { lanes: [lane], reader, openBucket, signal: never },
+      { prefix, quarantinePrefix: 'quarantine/', quarantines, place: placeOf(bucket()), range, read },
     );
   } finally {
-    reader.close();
+    for (const one of [reader, ...others]) one.close();
   }
 }
 
@@ -290,6 +338,87 @@ test('receipts of another bucket are counted and not judged; those of an earlier
       ['2', 'archive at AWS'],
     ]),
   );
+});
+
+const QUARANTINED: Destination = { route: '_quarantine', path: '2026/11/23/10' };
+
+describe('quarantine objects', () => {
+  const modes = [{}, { read: true }, { from: '2026-11-23', to: '2026-11-24' }, { quarantines: true }, { prefix: '' }];
+  test.each(modes)('are ours, and their lines are no events: %j', async (options) => {
+    await store(3);
+    await storeRouted(QUARANTINED, { lines: ['"evidence"', '"no CloudEvent"'] });
+    s3.plant(`quarantine/2026/11/23/10/_manifest-${UID}-${'0'.repeat(32)}.json`, Buffer.from('{}'));
+    const result = await verified(options);
+    expect(found(result)).toEqual([]);
+    expect(result).toMatchObject({ objects: 1, events: 3, quarantineObjects: 1, quarantineLines: 2 });
+    expect(result).toMatchObject({ ofOthers: 0, manifests: 1 });
+    expect(reportText(result, 'here')).toContain('1 quarantine object with 2 lines');
+  });
+
+  test.each([{}, { read: true }])('are missed, and compared with their receipt: %j', async (options) => {
+    const [gone, changed] = [await storeRouted(QUARANTINED), await storeRouted(QUARANTINED)];
+    await storeRouted(QUARANTINED, { more: { objectBytes: null, checksum: null, etag: '' } });
+    s3.remove(gone.record.key);
+    s3.plant(changed.record.key, Buffer.concat([changed.body, changed.body]));
+    const problems = found(await verified(options)).filter(([problem]) => problem !== 'damaged');
+    expect(problems.toSorted()).toEqual([
+      ['changed', changed.record.key],
+      ['missing', gone.record.key],
+    ]);
+  });
+
+  test('without a receipt are found, or under way, where they can be', async () => {
+    const key = `quarantine/2026/11/23/10/eventing-${UID}-1-0-0-${'0'.repeat(32)}.ndjson`;
+    s3.plant(key, Buffer.from('of this lane'));
+    expect(found(await verified())).toEqual([]);
+    expect(found(await verified({ quarantines: true }))).toEqual([['unreceipted', key]]);
+    // Where the listing shows it anyway.
+    expect(found(await verified({ prefix: '' }))).toEqual([['unreceipted', key]]);
+  });
+});
+
+describe('receipts that name another bucket', () => {
+  const AUDIT: Destination = { route: 'audit', path: 'tenant=a' };
+  const options = { name: 'audit', prefix: 'a/', lines: [eventLine(1_001), eventLine(1_002)] };
+
+  test.each([{}, { read: true }])('it is looked at too: %j', async (how) => {
+    await store(3);
+    await storeRouted(AUDIT, options);
+    await storeRouted({ ...AUDIT, path: '2026/11/23/11' }, { ...options, lines: [eventLine(1_003)] });
+    const result = await verified(how);
+    expect(found(result)).toEqual([]);
+    expect(result).toMatchObject({ objects: 3, events: 6, elsewhere: {}, copies: 0, unreadable: {} });
+    expect(Object.values(result.otherBuckets)).toEqual([2]);
+    if (how.read === true) expect(result.read).toBe(3);
+  });
+
+  test('what is missing there is named, with the bucket', async () => {
+    const { record } = await storeRouted(AUDIT, options);
+    s3.clear();
+    const result = await verified();
+    expect(result.findings.named).toMatchObject([
+      { problem: 'missing', key: record.key, detail: expect.stringContaining('audit at 127.0.0.1') as string },
+    ]);
+  });
+
+  test('a path that is no slot is in a range by when its events were accepted', async () => {
+    await storeRouted(AUDIT, options);
+    const acceptedDay = new Date(1_795_430_000_000).toISOString().slice(0, 10);
+    expect(await verified({ from: acceptedDay })).toMatchObject({ objects: 1, findings: { total: 0 } });
+    expect(await verified({ to: acceptedDay })).toMatchObject({ objects: 0, findings: { total: 0 } });
+  });
+
+  test('one that cannot be read any more is said to be, and not judged', async () => {
+    await store(3);
+    await storeRouted(AUDIT, options);
+    const Action = ['s3:ListBucket', 's3:PutObject'];
+    s3.setPermissions({ policy: { Statement: [{ Effect: 'Allow', Action, Resource: 'arn:aws:s3:::events' }] } });
+    const result = await verified();
+    expect(found(result)).toEqual([]);
+    expect(Object.values(result.elsewhere)).toEqual([1]);
+    expect(Object.values(result.unreadable)).toEqual([expect.stringContaining('AccessDenied')]);
+    expect(reportText(result, 'here')).toMatch(/audit at .* was not looked at: listing objects/);
+  });
 });
 
 test('spilled events are not in the bucket yet', async () => {

@@ -15,7 +15,14 @@ export { DEFAULT_ROUTE, destinationKey, isPlain, isRoute, isSafePath, QUARANTINE
 export type { Destination } from './destination.ts';
 export { destinationOfList, listOf, manifestContent, manifestKey, parseManifestKey, UNLISTED_MAX } from './manifest.ts';
 export type { Manifest } from './manifest.ts';
-export { contentType, isCompression, objectKey, parseObjectKey, prefixOfObjectKey } from './object-key.ts';
+export {
+  compressionOfKey,
+  contentType,
+  isCompression,
+  objectKey,
+  parseObjectKey,
+  prefixOfObjectKey,
+} from './object-key.ts';
 export type { Compression } from './object-key.ts';
 export { partitionAt, partitionSpan } from './partition.ts';
 export type { PartitionSpan, TimeInterval } from './partition.ts';

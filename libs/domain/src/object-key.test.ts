@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { contentType, objectKey, parseObjectKey } from './object-key.ts';
+import { compressionOfKey, contentType, objectKey, parseObjectKey } from './object-key.ts';
 
 const object = {
   prefix: 'raw/',
@@ -47,6 +47,11 @@ describe('what a key says', () => {
       firstEvent: 'f00d 1795430000000-3 12',
       compression,
     });
+  });
+
+  test('names the compression in whatever folder it is', () => {
+    expect(compressionOfKey(objectKey({ ...object, path: 'tenant=a', compression: 'zstd' }))).toBe('zstd');
+    expect(compressionOfKey('raw/2026/11/23/10/eventing-0000001')).toBeNull();
   });
 
   test.each([

@@ -51,6 +51,7 @@ export interface ParsedKey {
   readonly compression: Compression;
 }
 
+const COMPRESSIONS = Object.keys(FORMATS).filter(isCompression);
 const NAME = /^(.+)\/eventing-([^-/]+)-(\d+-\d+)-(\d+)-[0-9a-f]{32}\.(ndjson(?:\.gz|\.zst)?)$/;
 
 /** The reverse of objectKey; null for keys that objectKey does not make. */
@@ -58,11 +59,15 @@ export function parseObjectKey(prefix: string, key: string): ParsedKey | null {
   const match = key.startsWith(prefix) ? NAME.exec(key.slice(prefix.length)) : null;
   if (!match) return null;
   const [, partition = '', laneUid = '', chunkId = '', offset = '', ending] = match;
-  const compression = Object.keys(FORMATS)
-    .filter(isCompression)
-    .find((one) => FORMATS[one].ending === ending);
+  const compression = COMPRESSIONS.find((one) => FORMATS[one].ending === ending);
   if (compression === undefined || partitionSpan(partition) === null) return null;
   return { partition, laneUid, firstEvent: `${laneUid} ${chunkId} ${offset}`, compression };
+}
+
+/** The compression that the name at the end of a key says, whatever its folder is; null for a name that objectKey does not make. */
+export function compressionOfKey(key: string): Compression | null {
+  const ending = NAME.exec(key)?.[5];
+  return COMPRESSIONS.find((one) => FORMATS[one].ending === ending) ?? null;
 }
 
 /** An hour or a day at the end of a folder. */

@@ -1,7 +1,7 @@
-import { reportJson, reportText, type TimeRange, verify } from '@sink/audit';
+import { type LookedAt, reportJson, reportText, type TimeRange, verify } from '@sink/audit';
 import type { SinkConfig } from '@sink/config';
 import { IoredisPort, LaneView, rememberLanes } from '@sink/lane';
-import { createObjectReader, ObjectStoreError, placeOf } from '@sink/objects';
+import { bucketNamed, createObjectReader, type ObjectReader, ObjectStoreError, placeOf } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK } from '@sink/runtime';
 import { connectTool, toolConnected } from './attached-redis.ts';
 
@@ -28,14 +28,16 @@ export async function runVerify(
 ): Promise<number> {
   const place = config.bucket.kind === 'file' ? config.bucket.directory : `s3://${config.bucket.name}/${config.prefix}`;
   const reader = createObjectReader(config.bucket);
+  const others: ObjectReader[] = [];
   const client = connectTool(config);
   try {
     await toolConnected(client, config);
     const port = new IoredisPort(client);
     const numbers = await rememberLanes(port, config.sinkName, config.lanes);
     const lanes = numbers.map((number) => new LaneView(port, config.sinkName, number));
-    const ports = { lanes, reader, signal };
-    const result = await verify(ports, { prefix: config.prefix, place: placeOf(config.bucket), range, read });
+    const { prefix, quarantinePrefix } = config;
+    const options = { prefix, quarantinePrefix, quarantines: false, place: placeOf(config.bucket), range, read };
+    const result = await verify({ lanes, reader, openBucket, signal }, options);
     write(json ? reportJson(result, place) : reportText(result, place));
     return result.findings.total === 0 ? EXIT_OK : EXIT_FAILED;
   } catch (error) {
@@ -46,5 +48,14 @@ export async function runVerify(
   } finally {
     client.disconnect();
     reader.close();
+    for (const other of others) other.close();
+  }
+
+  function openBucket(bucket: string): LookedAt | null {
+    const named = bucketNamed(bucket, config.bucket);
+    if (named === null) return null;
+    const other = createObjectReader(named);
+    others.push(other);
+    return { place: placeOf(named), reader: other };
   }
 }

@@ -84,7 +84,7 @@ describe('a record of version 2', () => {
   test('for a bucket of S3, where only a directory is configured, waits and says what to do', async () => {
     const file = pathToFileURL(temporaryDirectory('bucket')).href;
     const uploader = await world.startUploader({
-      config: { bucket: file },
+      config: { bucket: file, stop_grace: '200ms' },
     });
     await world.sealAndQueue({ routed: { bucket: OTHER_BUCKET } });
     await eventually(() =>
