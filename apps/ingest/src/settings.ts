@@ -6,6 +6,7 @@ import { openFilesMax } from './http/acceptors.ts';
 import type { HttpSettings } from './http/server.ts';
 import type { GroupCommitSettings } from './commit/group-commit.ts';
 import type { WriterSettings } from './commit/lane-writer.ts';
+import type { TlsSettings } from './http/tls/certificate.ts';
 
 /** What `composeIngest` needs. */
 export interface CommitSettings extends AdmissionSettings, GroupCommitSettings, WriterSettings {
@@ -47,11 +48,18 @@ export const FIXED_SETTINGS = {
   gatherMsMax: 2,
   behindMsMax: 10,
   readinessEveryMs: 2_000,
+  handshakeTimeoutMs: 10_000,
   headersTimeoutMs: 15_000,
   requestTimeoutMs: 60_000,
   checkIntervalMs: 2_000,
   drainMaxMs: 12_000,
 } satisfies Partial<IngestSettings>;
+
+/** Null: the port takes plain HTTP. */
+export function tlsSettings({ tlsCertFile, tlsKeyFile, tlsMinVersion, tlsClientCaFile }: SinkConfig): TlsSettings | null {
+  if (tlsCertFile === null || tlsKeyFile === null) return null;
+  return { certFile: tlsCertFile, keyFile: tlsKeyFile, minVersion: tlsMinVersion, clientCaFile: tlsClientCaFile };
+}
 
 export function ingestSettings(
   config: SinkConfig,

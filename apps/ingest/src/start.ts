@@ -12,6 +12,7 @@ import { StoringWatch } from './commit/storing-watch.ts';
 import { composeIngest, type IngestPorts } from './compose.ts';
 import { Lateness } from './http/lateness.ts';
 import { startIngestServer } from './http/server.ts';
+import { followCertificate, openTls, sayWhoMaySend } from './http/tls/open-tls.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { ingestSettings, type IngestSettings } from './settings.ts';
 import { openProducers } from './producers/open-producers.ts';
@@ -23,6 +24,7 @@ const ROOM_AGAIN = 0.95;
 /** Starts ingest: events come in by HTTP, chunks go to Redis. */
 export async function startIngest(context: ServiceContext): Promise<void> {
   const { args, inForce, log, clock, registry, readiness, shutdown, signal } = context;
+  const tls = openTls(context);
   const tracing = await openTracing(context);
   const redis = await openRedis(context);
   registerFailoverMetrics(registry, redis);
@@ -81,6 +83,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       producers: openProducers(context, ingest.metrics.producers, () => null),
       sharedPort: args.workerOf !== null,
       tracing,
+      tls,
       clock,
       log,
     },
@@ -88,6 +91,8 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   );
   shutdown.add('http', () => server.close());
   inForce.onChange(() => server.settingsChanged());
+  followCertificate(context, tls, () => server.certificateReplaced());
+  if (args.workerOf === null) sayWhoMaySend(context);
   log.info({ port: server.port, durability: settings.barrier }, 'taking events');
 }
 

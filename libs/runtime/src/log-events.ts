@@ -66,6 +66,10 @@ export const LOG_EVENTS = {
   // Ingest
   ingest_taking: 'taking events',
   ingest_workers: 'workers are starting',
+  ingest_open: 'the port is open…: whatever can reach it can send events (docs/security.md)',
+  tls_replaced: 'the files of TLS have changed, and are in use',
+  tls_rejected: 'changed files of TLS are refused; the certificate in use stays',
+  tls_doubt: 'not every client may accept the certificate of the port',
   ingest_one_worker: 'ingest.workers: this system does not spread connections, one process takes all',
   ingest_no_descriptors: 'no file descriptor is left for another connection: raise the limit of open files (ulimit -n)',
   ingest_request_failed: 'handling a request failed',
