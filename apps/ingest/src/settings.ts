@@ -56,7 +56,12 @@ export const FIXED_SETTINGS = {
 } satisfies Partial<IngestSettings>;
 
 /** Null: the port takes plain HTTP. */
-export function tlsSettings({ tlsCertFile, tlsKeyFile, tlsMinVersion, tlsClientCaFile }: SinkConfig): TlsSettings | null {
+export function tlsSettings({
+  tlsCertFile,
+  tlsKeyFile,
+  tlsMinVersion,
+  tlsClientCaFile,
+}: SinkConfig): TlsSettings | null {
   if (tlsCertFile === null || tlsKeyFile === null) return null;
   return { certFile: tlsCertFile, keyFile: tlsKeyFile, minVersion: tlsMinVersion, clientCaFile: tlsClientCaFile };
 }

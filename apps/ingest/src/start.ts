@@ -12,7 +12,8 @@ import { StoringWatch } from './commit/storing-watch.ts';
 import { composeIngest, type IngestPorts } from './compose.ts';
 import { Lateness } from './http/lateness.ts';
 import { startIngestServer } from './http/server.ts';
-import { followCertificate, openTls, sayWhoMaySend } from './http/tls/open-tls.ts';
+import { followCertificate, openTls } from './http/tls/open-tls.ts';
+import { verifiedClient } from './http/tls/verified-client.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { ingestSettings, type IngestSettings } from './settings.ts';
 import { openProducers } from './producers/open-producers.ts';
@@ -80,7 +81,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       readiness,
       asked: { sameService: args.parentReady === null ? [] : [args.parentReady], others: args.alsoReady },
       middleware: [],
-      producers: openProducers(context, ingest.metrics.producers, () => null),
+      producers: openProducers(context, ingest.metrics.producers, (req) => verifiedClient(req)),
       sharedPort: args.workerOf !== null,
       tracing,
       tls,
@@ -92,7 +93,6 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   shutdown.add('http', () => server.close());
   inForce.onChange(() => server.settingsChanged());
   followCertificate(context, tls, () => server.certificateReplaced());
-  if (args.workerOf === null) sayWhoMaySend(context);
   log.info({ port: server.port, durability: settings.barrier }, 'taking events');
 }
 

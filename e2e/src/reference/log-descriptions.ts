@@ -63,7 +63,6 @@ export const LOG_MEANINGS: Readonly<Record<LogCode, string>> = {
   sentinel_connection: 'An error of the connection to a Sentinel.',
   ingest_taking: 'Ingest accepts events on this port.',
   ingest_workers: 'Several processes will accept events on the port.',
-  ingest_open: 'There are no `producers`, and in the line also no TLS: [Security](security.md) says what to switch on.',
   tls_replaced: 'New connections get the new certificate; open ones stay as they are.',
   tls_rejected: 'The line says which file is wrong and why. Mend it before the certificate in use expires.',
   tls_doubt: 'Such as a chain that lacks a certificate, or a certificate that is not valid yet.',
@@ -71,7 +70,8 @@ export const LOG_MEANINGS: Readonly<Record<LogCode, string>> = {
   ingest_no_descriptors: '[Behind a load balancer](operations.md#behind-a-load-balancer).',
   ingest_request_failed: 'A bug: the request got 500. Report it.',
   ingest_decoding_failed: 'A bug: the request got 500. Report it.',
-  ingest_open: 'Without `producers`, ingest asks nobody for credentials.',
+  ingest_open:
+    'Without `producers`, ingest asks nobody for credentials: [Security](security.md) says what to switch on.',
   ingest_producer_trouble:
     'A file with the secrets of this producer is empty or cannot be read, or its keys cannot be fetched. An empty file lets nobody in; one that cannot be read any more keeps what it contained.',
   ingest_producer_works: 'What was wrong with the credential of this producer is mended.',

@@ -66,7 +66,6 @@ export const LOG_EVENTS = {
   // Ingest
   ingest_taking: 'taking events',
   ingest_workers: 'workers are starting',
-  ingest_open: 'the port is open…: whatever can reach it can send events (docs/security.md)',
   tls_replaced: 'the files of TLS have changed, and are in use',
   tls_rejected: 'changed files of TLS are refused; the certificate in use stays',
   tls_doubt: 'not every client may accept the certificate of the port',
@@ -74,7 +73,7 @@ export const LOG_EVENTS = {
   ingest_no_descriptors: 'no file descriptor is left for another connection: raise the limit of open files (ulimit -n)',
   ingest_request_failed: 'handling a request failed',
   ingest_decoding_failed: 'decoding a message failed',
-  ingest_open: 'there are no producers: whoever reaches the port can send events',
+  ingest_open: 'there are no producers…: whoever reaches the port can send events',
   ingest_producer_trouble: 'a credential of a producer has a problem',
   ingest_producer_works: 'the credential of a producer works again',
   ingest_storing_fails: 'storing a chunk fails; it is retried',

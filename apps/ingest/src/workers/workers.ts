@@ -12,7 +12,7 @@ import {
   type ServiceContext,
   startWithConfig,
 } from '@sink/runtime';
-import { followCertificate, openTls, sayWhoMaySend } from '../http/tls/open-tls.ts';
+import { followCertificate, openTls } from '../http/tls/open-tls.ts';
 import type { PortTls } from '../http/tls/tls-server.ts';
 
 /** Shares of `stop_grace`: a worker's own, and the time after which it is killed so that the parent still ends in time. */
@@ -63,7 +63,6 @@ export async function startWorkers(context: ServiceContext, count: number): Prom
   });
   for (const process of processes) process.start();
   followCertificate(context, tls, () => undefined);
-  sayWhoMaySend(context);
   log.info({ port, workers: count }, 'workers are starting');
 }
 

@@ -30,10 +30,3 @@ export function followCertificate(
   const following = tls?.certificate.follow(signal, replaced);
   if (following !== undefined) shutdown.add('certificate', () => following);
 }
-
-/** Says once what stands between the port and whatever can reach it. */
-export function sayWhoMaySend({ config, log }: ServiceContext): void {
-  if (config.producers.length > 0) return;
-  const plain = config.tlsCertFile === null ? ' and plain' : '';
-  log.info(`the port is open${plain}: whatever can reach it can send events (docs/security.md)`);
-}
