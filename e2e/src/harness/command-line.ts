@@ -10,12 +10,16 @@ export interface CommandResult {
 }
 
 /** Runs a command of the sink with the configuration of a pipeline's services, and waits for its exit. */
-export async function runCommand(sink: Pipeline, args: readonly string[]): Promise<CommandResult> {
+export async function runCommand(
+  sink: Pipeline,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CommandResult> {
   const [service] = sink.of('uploader');
   const command = await startProcess({
     command: process.execPath,
     args: [MAIN, ...args],
-    env: { ...service?.environment },
+    env: { ...service?.environment, ...env },
   });
   const { code } = await command.exited;
   return { code, output: command.output() };

@@ -9,6 +9,7 @@ export { loadConfig, loadLeniently, readTextFile } from './load.ts';
 export { ConfigError, describeProblem } from './problems.ts';
 export { bucketName } from './resolve-bucket.ts';
 export type { ConfigProblem } from './problems.ts';
+export { secretFiles } from './producers.ts';
 export type { CredentialSettings, JwtSettings, ProducerSettings, SecretSource } from './producers.ts';
 export type { Durability, RedisSettings, RedisTarget, RedisTls, SinkConfig } from './sink-config.ts';
 export { formatBytes, formatDuration } from './units.ts';

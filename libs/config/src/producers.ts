@@ -268,3 +268,24 @@ function listOf(value: string | undefined): readonly string[] | undefined {
 function sourceOf(values: readonly string[] | undefined, file: string | undefined): SecretSource {
   return file === undefined ? { values: values ?? [] } : { file };
 }
+
+/** The files with the secrets of a producer. */
+export function secretFiles({ credential }: ProducerSettings): string[] {
+  switch (credential.kind) {
+    case 'basic':
+      return fileOf(credential.passwords);
+    case 'bearer':
+    case 'query':
+      return fileOf(credential.tokens);
+    case 'hmac':
+      return fileOf(credential.secrets);
+    case 'jwt':
+      return [credential.jwksCaFile, credential.jwksTokenFile].filter((path) => path !== null);
+    case 'mtls':
+      return [];
+  }
+}
+
+function fileOf(source: SecretSource): string[] {
+  return 'file' in source ? [source.file] : [];
+}

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { CredentialSettings, ProducerSettings, SecretSource } from '@sink/config';
+import { type ProducerSettings, secretFiles } from '@sink/config';
 import { type ServiceContext, WatchedFiles } from '@sink/runtime';
 import type { ProducerMetrics } from './metrics.ts';
 import type { ClientOf } from './mtls.ts';
@@ -62,31 +62,11 @@ function salt(): string {
 }
 
 function requireFiles(settings: readonly ProducerSettings[], clock: ServiceContext['clock']): void {
-  const problems = settings.flatMap(({ name, credential }) => {
-    const paths = filesOf(credential);
+  const problems = settings.flatMap((producer) => {
+    const paths = secretFiles(producer);
     return new WatchedFiles(paths, clock).contents.flatMap((content, at) =>
-      'problem' in content ? [`${name}: ${paths[at]}: ${content.problem}`] : [],
+      'problem' in content ? [`${producer.name}: ${paths[at]}: ${content.problem}`] : [],
     );
   });
   if (problems.length > 0) throw new ProducersUnfit(`reading the files of producers: ${problems.join('; ')}`);
-}
-
-function filesOf(credential: CredentialSettings): string[] {
-  switch (credential.kind) {
-    case 'basic':
-      return fileOf(credential.passwords);
-    case 'bearer':
-    case 'query':
-      return fileOf(credential.tokens);
-    case 'hmac':
-      return fileOf(credential.secrets);
-    case 'jwt':
-      return [credential.jwksCaFile, credential.jwksTokenFile].filter((path) => path !== null);
-    case 'mtls':
-      return [];
-  }
-}
-
-function fileOf(source: SecretSource): string[] {
-  return 'file' in source ? [source.file] : [];
 }

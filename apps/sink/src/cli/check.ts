@@ -16,6 +16,7 @@ import { EXIT_FAILED, EXIT_OK, systemClock, transientStorage } from '@sink/runti
 import { REDIS_SERVER_REMEDY, redisServer, redisServerVersion } from '../own-redis/own-redis.ts';
 import { describeLowered, planVolume } from '../own-redis/volume.ts';
 import { closedWhen, objectsPath } from '../supervisor/announcement.ts';
+import { checkProducerFiles, producersInWords } from './check-producers.ts';
 import { attachRedis, connectTool, toolConnected } from './attached-redis.ts';
 
 const LIMITS = { redisMs: 10_000, bucketMs: 30_000 };
@@ -60,7 +61,17 @@ export async function check({ config, env, write, limits = LIMITS }: CheckOption
   report('Redis', redis, write);
   const bucket = await within(limits.bucketMs, (clientMs) => checkBucket(config, clientMs));
   report('Bucket', bucket, write);
-  return redis.ok && bucket.ok ? EXIT_OK : EXIT_FAILED;
+  const producers = checkProducers(config);
+  if (producers !== null) report('Producers', producers, write);
+  return redis.ok && bucket.ok && producers?.ok !== false ? EXIT_OK : EXIT_FAILED;
+}
+
+/** Null: there are none. */
+function checkProducers({ producers }: SinkConfig): Finding | null {
+  if (producers.length === 0) return null;
+  const { problems, warnings } = checkProducerFiles(producers);
+  if (problems.length === 0) return { ok: true, found: 'the files of all producers can be read', warnings };
+  return { ok: false, problem: problems.join('; '), remedy: 'ingest does not start without these files' };
 }
 
 /** The configuration in plain words. */
@@ -70,6 +81,7 @@ export function meanings(config: SinkConfig): readonly (readonly [name: string, 
   const backlog = config.maxBacklogBytes === null ? '60 % of its maxmemory' : formatBytes(config.maxBacklogBytes);
   return [
     ['receives', `CloudEvents by POST on ${portAddress(config)}/ (bound to ${config.host})`],
+    ['who may send', producersInWords(config.producers)],
     ['a 2xx means', `${durabilityInWords(config)}; until then a request is held ${formatDuration(config.holdMaxMs)}`],
     ['backlog', `at most ${backlog} in Redis; above that, producers get 503`],
     ['Redis', redisInWords(config)],

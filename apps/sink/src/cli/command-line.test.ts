@@ -20,14 +20,24 @@ test.each([
     },
   ],
   [
-    ['try', '--post', 'http://sink:8080', '--uploader=http://sink:9103', '--timeout', '7'],
+    [
+      'try',
+      '--post',
+      'http://sink:8080',
+      '--uploader=http://sink:9103',
+      '--timeout',
+      '7',
+      '--header',
+      'A: b',
+      '--header=C:d',
+    ],
     {
       kind: 'try',
-      asked: { post: 'http://sink:8080', uploader: 'http://sink:9103', timeoutMs: 7_000 },
+      asked: { post: 'http://sink:8080', uploader: 'http://sink:9103', timeoutMs: 7_000, headers: ['A: b', 'C:d'] },
       configFile: null,
     },
   ],
-  [['try'], { kind: 'try', asked: { post: null, uploader: null, timeoutMs: 120_000 }, configFile: null }],
+  [['try'], { kind: 'try', asked: { post: null, uploader: null, timeoutMs: 120_000, headers: [] }, configFile: null }],
   [
     ['uploads', 'list', '--json'],
     { kind: 'uploads', asked: { action: 'list', segmentIds: [], json: true }, configFile: null },

@@ -31,7 +31,8 @@ Commands:
               there twice; 2: Redis or the bucket cannot be read. [--from TIME] [--to TIME] limit it to hours or days
               of events, [--read] reads the objects too, [--json]
   try         posts one event to a sink that runs, waits until its object is stored, and reads it where it may.
-              [--post URL] [--uploader URL] its ports, if not on this machine, [--timeout SECONDS] (120)
+              [--post URL] [--uploader URL] its ports, if not on this machine, [--timeout SECONDS] (120),
+              [--header 'NAME: VALUE']... credentials; without it, those of a producer of the configuration
   uploads list [--json]     lists the segments whose upload failed and will be retried, with the reason
   uploads retry [ID...]     retries these uploads now; without an ID, all of them
   iam         prints the least IAM policy for the uploader with this configuration, or for each given
@@ -80,6 +81,7 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
         post: { type: 'string' },
         uploader: { type: 'string' },
         timeout: { type: 'string' },
+        header: { type: 'string', multiple: true },
       },
       allowPositionals: true,
     });
@@ -101,8 +103,10 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
     if (second !== undefined)
       return { kind: 'wrong', problem: `one command at a time, ${second} is one too many: ${known}` };
     if (command === 'try') {
-      const { post = null, uploader = null, timeout = '120' } = values;
-      const asked = { post, uploader, timeoutMs: Number(timeout) * 1_000 };
+      const { post = null, uploader = null, timeout = '120', header: headers = [] } = values;
+      const asked = { post, uploader, timeoutMs: Number(timeout) * 1_000, headers };
+      if (!headers.every((header) => /^[!#$%&'*+.^_`|~\w-]+:/.test(header)))
+        return { kind: 'wrong', problem: '--header is not a header such as "Authorization: Bearer TOKEN"' };
       const wrong = [post, uploader].find((url) => url !== null && !URL.canParse(url));
       if (wrong !== undefined) return { kind: 'wrong', problem: `${wrong} is not an address such as http://host:8080` };
       return asked.timeoutMs > 0
@@ -129,7 +133,7 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
 
 const OPTIONS_OF: Readonly<Record<Tool, readonly string[]>> = {
   verify: ['from', 'to', 'read', 'json'],
-  try: ['post', 'uploader', 'timeout'],
+  try: ['post', 'uploader', 'timeout', 'header'],
   uploads: ['json'],
   iam: ['for', 'earlier-prefix'],
 };

@@ -4,6 +4,7 @@ import { readObjectLines } from '@sink/audit';
 import { addressOf, type SinkConfig } from '@sink/config';
 import { createObjectReader, ObjectStoreError } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK } from '@sink/runtime';
+import { type TryCredentials, tryCredentials } from './try-credentials.ts';
 
 export interface TryCommand {
   /** Where events are posted; null: on this machine, at the port of the configuration. */
@@ -11,12 +12,19 @@ export interface TryCommand {
   /** The operations port of an uploader; null: on this machine. */
   readonly uploader: string | null;
   readonly timeoutMs: number;
+  /** `Name: value`; empty: the secret of a producer, if the configuration has one. */
+  readonly headers: readonly string[];
 }
 
 const POLL_MS = 500;
 const ANSWER_MS = 10_000;
 /** The clocks of two machines may differ by so much. */
 const SKEW_MS = 5_000;
+
+/** A producer has to be known: to post again would not help. */
+class NotLetIn extends Error {
+  override readonly name = 'NotLetIn';
+}
 
 /** What `GET /receipts` of the uploader says, as far as it is read here. */
 interface Receipt {
@@ -48,7 +56,7 @@ export async function runTry(config: SinkConfig, asked: TryCommand, write: (text
         const result = await work();
         if (result !== null) return result;
       } catch (error) {
-        if (signal.aborted) throw error;
+        if (signal.aborted || error instanceof NotLetIn) throw error;
         problem = reasonOf(error);
       }
       await sleep(POLL_MS, undefined, { signal });
@@ -60,7 +68,9 @@ export async function runTry(config: SinkConfig, asked: TryCommand, write: (text
     const id = randomUUID();
     doing = `posting an event to ${post}`;
     const startMs = Date.now();
-    await retried(() => postEvent(post, id, signal));
+    const credentials = tryCredentials(post, asked.headers, config.producers);
+    if (credentials.producer !== null) write(`posting as the producer ${credentials.producer}\n`);
+    await retried(() => postEvent(credentials, id, signal));
     const answeredMs = Date.now();
     write(`202: the event with the id ${id} is accepted after ${answeredMs - startMs} ms\n`);
 
@@ -110,16 +120,18 @@ async function receiptsAt(address: string, signal: AbortSignal): Promise<readonl
 }
 
 /** Null: not accepted yet. An event that was stored without an answer is stored again, and that is no harm here. */
-async function postEvent(address: string, id: string, signal: AbortSignal): Promise<true> {
+async function postEvent({ address, headers }: TryCredentials, id: string, signal: AbortSignal): Promise<true> {
   const event = { specversion: '1.0', id, source: '/sink-aws-s3/try', type: 'sink-aws-s3.try' };
   const answer = await fetch(address, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/cloudevents+json' },
+    headers: { 'Content-Type': 'application/cloudevents+json', ...headers },
     body: JSON.stringify(event),
     signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
   });
   const said = (await answer.text()).trim();
   if (answer.status === 202) return true;
+  if (answer.status === 401 || answer.status === 403)
+    throw new NotLetIn(`${answer.status} ${said}; give credentials with --header`);
   throw new Error(`${answer.status} ${said}`);
 }
 
