@@ -5,8 +5,8 @@ import type { AdmissionSettings } from './http/admission.ts';
 import { openFilesMax } from './http/acceptors.ts';
 import type { HttpSettings } from './http/server.ts';
 import type { GroupCommitSettings } from './commit/group-commit.ts';
+import type { ExchangeTimes } from './limits/exchange.ts';
 import type { WriterSettings } from './commit/lane-writer.ts';
-import type { TlsSettings } from './http/tls/certificate.ts';
 
 /** What `composeIngest` needs. */
 export interface CommitSettings extends AdmissionSettings, GroupCommitSettings, WriterSettings {
@@ -19,7 +19,7 @@ export interface CommitSettings extends AdmissionSettings, GroupCommitSettings, 
 }
 
 /** All limits and periods of ingest. Times in milliseconds. */
-export interface IngestSettings extends CommitSettings, HttpSettings {
+export interface IngestSettings extends CommitSettings, HttpSettings, ExchangeTimes {
   /** How often ingest looks whether it can store anything. */
   readonly readinessEveryMs: number;
   /** How long an append may take until it is in doubt. */
@@ -48,23 +48,14 @@ export const FIXED_SETTINGS = {
   gatherMsMax: 2,
   behindMsMax: 10,
   readinessEveryMs: 2_000,
-  handshakeTimeoutMs: 10_000,
+  reportEveryMs: 500,
+  reportSoonMs: 50,
+  reportTtlMs: 3_000,
   headersTimeoutMs: 15_000,
   requestTimeoutMs: 60_000,
   checkIntervalMs: 2_000,
   drainMaxMs: 12_000,
 } satisfies Partial<IngestSettings>;
-
-/** Null: the port takes plain HTTP. */
-export function tlsSettings({
-  tlsCertFile,
-  tlsKeyFile,
-  tlsMinVersion,
-  tlsClientCaFile,
-}: SinkConfig): TlsSettings | null {
-  if (tlsCertFile === null || tlsKeyFile === null) return null;
-  return { certFile: tlsCertFile, keyFile: tlsKeyFile, minVersion: tlsMinVersion, clientCaFile: tlsClientCaFile };
-}
 
 export function ingestSettings(
   config: SinkConfig,

@@ -136,6 +136,17 @@ const ingest: Row = {
       lines: quantiles('sink_ingest_ack_seconds'),
     },
     {
+      title: 'Limits of producers, part used',
+      description:
+        'What the producer asks for, as a part of its limit. At 100 % and refused: it gets 429 for the rest.',
+      kind: 'timeseries',
+      unit: 'percentunit',
+      lines: {
+        'demand {{producer}} {{limit}}': `${sum(of('sink_ingest_producer_limit_demand'), 'producer', 'limit')} / ${max(of('sink_ingest_producer_limit'), 'producer', 'limit')}`,
+        'shares {{producer}} {{limit}}': `${sum(of('sink_ingest_producer_limit_share'), 'producer', 'limit')} / ${max(of('sink_ingest_producer_limit'), 'producer', 'limit')}`,
+      },
+    },
+    {
       title: 'Bodies in flight',
       description: 'Bytes that ingest is reading or that wait for Redis; max_in_flight_bytes limits them.',
       kind: 'timeseries',

@@ -63,15 +63,11 @@ export const LOG_MEANINGS: Readonly<Record<LogCode, string>> = {
   sentinel_connection: 'An error of the connection to a Sentinel.',
   ingest_taking: 'Ingest accepts events on this port.',
   ingest_workers: 'Several processes will accept events on the port.',
-  tls_replaced: 'New connections get the new certificate; open ones stay as they are.',
-  tls_rejected: 'The line says which file is wrong and why. Mend it before the certificate in use expires.',
-  tls_doubt: 'Such as a chain that lacks a certificate, or a certificate that is not valid yet.',
   ingest_one_worker: 'Only Linux spreads connections over processes.',
   ingest_no_descriptors: '[Behind a load balancer](operations.md#behind-a-load-balancer).',
   ingest_request_failed: 'A bug: the request got 500. Report it.',
   ingest_decoding_failed: 'A bug: the request got 500. Report it.',
-  ingest_open:
-    'Without `producers`, ingest asks nobody for credentials: [Security](security.md) says what to switch on.',
+  ingest_open: 'Without `producers`, ingest asks nobody for credentials.',
   ingest_producer_trouble:
     'A file with the secrets of this producer is empty or cannot be read, or its keys cannot be fetched. An empty file lets nobody in; one that cannot be read any more keeps what it contained.',
   ingest_producer_works: 'What was wrong with the credential of this producer is mended.',
@@ -79,6 +75,9 @@ export const LOG_MEANINGS: Readonly<Record<LogCode, string>> = {
   schemas_directories_failing:
     'A directory of `schemas.directories` cannot be read: a schema that is not found elsewhere counts as away, not as missing.',
   schemas_directories_working: 'All directories of `schemas.directories` were read.',
+  ingest_limits_apart:
+    'Redis is away, full, or refuses the command. A producer that sends to other ingests than before may get less, or more, than its limit.',
+  ingest_limits_shared: 'Each ingest has its share by demand again.',
   batcher_runs: 'A batcher works on these lanes under this name.',
   batcher_lease_lost: 'The batcher was silent for longer than `lease`; others take its work over.',
   batcher_no_room: 'The batcher writes no more files: events stay in Redis.',
@@ -135,7 +134,6 @@ export const LOG_FIELDS: Readonly<Record<string, string>> = {
   deadlineMs: 'the time that the part had',
   dropped: 'the replicas that are left out',
   durability: 'what a 2xx waits for',
-  doubt: 'why some clients may refuse the certificate',
   err: 'the error: `type`, `message`, `stack`, and where known `code`, `retryable`, `remedy`, `cause`',
   event: 'uncaughtException or unhandledRejection',
   events: 'the number of events in the object',
@@ -159,8 +157,6 @@ export const LOG_FIELDS: Readonly<Record<string, string>> = {
   lanes: 'the numbers of lanes',
   liveBytes: "what Redis' file has when it is rewritten",
   master: 'host:port of the master',
-  names: 'the names that the certificate is for',
-  notAfter: 'when the certificate expires',
   objects: 'the number of objects',
   opsPort: 'the operations port',
   part: 'a part of the service',

@@ -81,7 +81,7 @@ function trialsFor(
   const trials: Trial[] = [
     ['INFO', 'server'],
     ['TIME'],
-    // The only keys outside of {NAME:…}; removing what is not there changes nothing.
+    // Keys outside of {NAME:…} begin with {NAME}:; removing what is not there changes nothing.
     ['SREM', `{${sinkName}}:lanes`, ''],
     ['HDEL', `{${sinkName}:0}:meta`, ''],
     ['EVAL', 'return 1', 1, none],

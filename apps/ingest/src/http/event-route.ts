@@ -25,7 +25,7 @@ import type { Identified, Known, Producer, Producers, Signed } from '../producer
 import { notAllowed, wrongSignature } from '../producers/refusals.ts';
 import { receiveBody } from './receive.ts';
 import type { ReceivedBody, Verify } from './reception.ts';
-import { PACE_OF_LARGE_BODIES, RefusalPace } from './refusal-pace.ts';
+import { PACE_OF_LARGE_BODIES, PACE_OF_LIMITS, RefusalPace } from './refusal-pace.ts';
 import { RequestSpans } from './request-span.ts';
 
 export interface EventSettings extends Pick<Decoding, 'attributeEncoding' | 'malformedJson' | 'lenientContentType'> {
@@ -105,6 +105,7 @@ export class EventRoute {
   readonly #options: EventRouteOptions;
   readonly #decoding: Decoding;
   readonly #pace: RefusalPace;
+  readonly #paceOfLimits: RefusalPace;
   /** Null: nothing is traced. */
   readonly #spans: RequestSpans | null;
   /** Of the message that was decoded last: events whose data is kept as bytes. */
@@ -113,6 +114,7 @@ export class EventRoute {
   constructor(options: EventRouteOptions) {
     this.#options = options;
     this.#pace = new RefusalPace(PACE_OF_LARGE_BODIES, options.closing);
+    this.#paceOfLimits = new RefusalPace(PACE_OF_LIMITS, options.closing);
     const { settings } = options;
     const spans = options.tracing ? new RequestSpans(options.tracing) : null;
     this.#spans = spans;
@@ -310,12 +312,21 @@ export class EventRoute {
   #refuseEarly(request: EventRequest, refusal: Refusal, events = 0): void {
     const { req, startMs, producer } = request;
     this.#spans?.ended(req, startMs, refusal.status, refusal.reason, producer?.name);
-    if (!FOR_LACK_OF_ROOM.has(refusal) || !mayBeLarge(req)) {
+    const pace = this.#paceOf(request, refusal);
+    if (pace === null) {
       this.#refuse(request, refusal, events);
       return;
     }
+    // What waits for its answer is not in flight.
+    this.#leave(request);
     req.pause();
-    this.#pace.inTurn(() => this.#refuse(request, refusal, events));
+    pace.inTurn(() => this.#refuse(request, refusal, events));
+  }
+
+  /** Null: its answer comes at once. */
+  #paceOf({ req }: EventRequest, refusal: Refusal): RefusalPace | null {
+    if (refusal.status === 429) return this.#paceOfLimits;
+    return FOR_LACK_OF_ROOM.has(refusal) && mayBeLarge(req) ? this.#pace : null;
   }
 
   #refuse(request: EventRequest, refusal: Refusal, events: number): void {

@@ -20,15 +20,19 @@ export interface BodyRoom {
  */
 export class BodyRooms {
   readonly #settings: { readonly maxInFlightBytes: number };
+  readonly #producers: () => number;
   readonly #bytesOf = new Map<string, number>();
   #bytes = 0;
 
-  constructor(settings: { readonly maxInFlightBytes: number }) {
+  /** @param producers how many there are: with one, there are no others */
+  constructor(settings: { readonly maxInFlightBytes: number }, producers: () => number) {
     this.#settings = settings;
+    this.#producers = producers;
   }
 
-  /** For a new request, which holds nothing yet. */
-  of(producer: string): BodyRoom {
+  /** For a new request, which holds nothing yet. Null: it has no bound of its own. */
+  of(producer: string): BodyRoom | null {
+    if (this.#producers() < 2) return null;
     let own = 0;
     return {
       hold: (bytes) => {

@@ -8,11 +8,11 @@ import { expect, onTestFinished } from 'vitest';
 import type { AppendOutcome, EventAppender, Part } from '../commit/appender.ts';
 import { Admission, type AdmissionSettings } from '../http/admission.ts';
 import { Lateness } from '../http/lateness.ts';
+import { BodyRooms } from '../limits/body-rooms.ts';
 import type { IngestMiddleware } from '../http/routes.ts';
 import type { ProducerLimiter } from '../http/event-route.ts';
 import { startIngestServer } from '../http/server.ts';
 import type { HttpSettings, IngestServer } from '../http/server.ts';
-import type { PortTls } from '../http/tls/tls-server.ts';
 import { IngestMetrics } from '../metrics.ts';
 import type { Producers } from '../producers/producers.ts';
 import { FIXED_SETTINGS } from '../settings.ts';
@@ -64,7 +64,6 @@ export interface Ingest {
   server: IngestServer;
   appender: ScriptedAppender;
   readiness: Readiness;
-  lateness: Lateness;
   /** Changes settings while the server runs, as a reload of the configuration does. */
   change: (changed: Partial<HttpSettings & AdmissionSettings>) => void;
   /** The value of one metric line, such as `sink_ingest_requests_total{status="202"}`; 0 when it is not there. */
@@ -80,7 +79,6 @@ export interface IngestSettings {
   tracing?: Tracing | null;
   producers?: Producers | null;
   limiter?: ProducerLimiter | null;
-  tls?: PortTls | null;
 }
 
 /** A server on a free port, closed at the end of the test; it must have let go of every byte by then. */
@@ -93,7 +91,6 @@ export async function startIngest({
   tracing = null,
   producers = null,
   limiter = null,
-  tls = null,
 }: IngestSettings = {}): Promise<Ingest> {
   const appender = new ScriptedAppender();
   const readiness = new Readiness();
@@ -120,14 +117,13 @@ export async function startIngest({
     ...timeouts,
   };
   const admission = new Admission(settings, () => systemClock.monotonicMs());
-  const lateness = new Lateness(registry, () => systemClock.monotonicMs());
   const durability = { durability: 'fsync', barrier: { waitaof: false, replicas: 0 } };
   const server = await startIngestServer(
     {
       appender,
       admission,
       metrics: new IngestMetrics(registry, admission, durability),
-      lateness,
+      lateness: new Lateness(registry, () => systemClock.monotonicMs()),
       readiness,
       asked: { sameService, others },
       middleware,
@@ -135,7 +131,7 @@ export async function startIngest({
       tracing,
       producers,
       limiter,
-      tls,
+      bodyRooms: producers && new BodyRooms(settings, () => producers.list.length),
       clock: systemClock,
       log: createLogger({ service: 'ingest', level: 'error' }),
     },
@@ -155,7 +151,7 @@ export async function startIngest({
     Object.assign(settings, changed);
     server.settingsChanged();
   };
-  return { port: server.port, server, appender, readiness, lateness, change, metric };
+  return { port: server.port, server, appender, readiness, change, metric };
 }
 
 export interface Answer {
