@@ -1,4 +1,4 @@
-export { type AppendOutcome, plainPart } from './commit/appender.ts';
+export { type AppendOutcome, type Part, plainPart } from './commit/appender.ts';
 export { composeIngest } from './compose.ts';
 export type { Ingest } from './compose.ts';
 export { Lateness } from './http/lateness.ts';

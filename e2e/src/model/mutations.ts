@@ -1,4 +1,5 @@
 import type { Edit, Mutation } from '../mutants/mutation.ts';
+import { EACH_PART_ALONE } from '../mutants/suite-mutations.ts';
 
 /** Rules of the protocol left out; the model must notice within 1,000 seeds (`SEEDS_MAX` in pins.ts). */
 export interface ProtocolMutation extends Mutation {
@@ -53,13 +54,33 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
   },
   {
     name: 'only one writer of two looks for duplicates',
-    edits: [{ rule: 'dedupe.every-writer', before: "if (this.#writer?.includes('.1.')) return null;" }],
+    edits: [{ rule: 'dedupe.every-writer', before: "if (this.#writer?.includes('.1.')) return undefined;" }],
     shows: /DOUBLED/,
   },
   {
     name: 'the rest of a chunk with duplicates is cut at the wrong places',
     edits: [{ rule: 'dedupe.cut', to: '' }],
     shows: /DOUBLED|LOST/,
+  },
+  {
+    name: 'half of an append is acknowledged',
+    edits: [{ rule: 'append.every-entry', to: 'for at = ${FIRST}, (${FIRST} + last) / 2, ${SIZE} do' }],
+    shows: /LOST/,
+  },
+  {
+    name: 'each part of a request gets an append of its own',
+    edits: [{ rule: 'request.one-append', before: EACH_PART_ALONE }],
+    shows: /HALF of a request/,
+  },
+  {
+    name: 'evidence is looked up among events',
+    edits: [{ rule: 'dedupe.asked', to: '' }],
+    shows: /LOST/,
+  },
+  {
+    name: 'an event that is twice in one append is stored twice',
+    edits: [{ rule: 'dedupe.within-append', to: '' }],
+    shows: /DOUBLED/,
   },
   {
     name: 'seal reads a missing counter as zero',

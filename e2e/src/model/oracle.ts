@@ -1,4 +1,12 @@
-import { isOlderChunk, type Manifest, parseReceipt, parseRecord, type Receipt } from '@sink/domain';
+import {
+  DEFAULT_ROUTE,
+  isOlderChunk,
+  type Manifest,
+  parseReceipt,
+  parseRecord,
+  QUARANTINE_ROUTE,
+  type Receipt,
+} from '@sink/domain';
 import { GROUP, type LaneKeys, type RedisPort } from '@sink/lane';
 import type { WorldParts } from './actors.ts';
 import { LEFTOVERS, SEALED } from './looks.ts';
@@ -10,23 +18,59 @@ export const NOT_COMPILED = 'a script that is no Lua';
 /** `nothing_lost`: every write that counts had reached the replica. */
 export type FailoverLoss = 'nothing_lost' | 'writes_lost';
 
+/** Where an event is to be stored. */
+export interface Place {
+  readonly route: typeof DEFAULT_ROUTE | typeof QUARANTINE_ROUTE;
+  /** Null: the slot of the time of acceptance. */
+  readonly path: string | null;
+}
+
+export const DEFAULT_PLACE: Place = { route: DEFAULT_ROUTE, path: null };
+export const FREE_PLACES: readonly Place[] = ['free/a', 'free/b=%2F'].map((path) => ({ route: DEFAULT_ROUTE, path }));
+export const QUARANTINE: Place = { route: QUARANTINE_ROUTE, path: null };
+
+/** How keys of a place begin. */
+function beginningOf({ route, path }: Place): string {
+  return `${route === QUARANTINE_ROUTE ? 'quarantine/' : ''}${path ?? '2026/'}`;
+}
+
+/** One request, as it was sent: it fits one append. */
+export interface Sent {
+  /** Events with ids that are looked up; they are in each repetition of the request. */
+  readonly events: readonly string[];
+  /** Lines that are stored whatever they are; each repetition has its own. */
+  readonly evidence: readonly string[];
+}
+
 /** Knows every submitted event, those that were acknowledged, and what must be true at the end. */
 export class Oracle {
   readonly violations: string[] = [];
   /** What the failovers of each sink may have lost. */
   readonly #failovers = new Map<string, FailoverLoss>();
-  /** The sink to which each event was submitted. */
+  /** The sink to which each event was submitted, and where it belongs. */
   readonly #sinks = new Map<string, string>();
+  readonly #places = new Map<string, Place>();
+  readonly #sent: Sent[] = [];
   readonly #acknowledged = new Set<string>();
 
   get events(): number {
     return this.#sinks.size;
   }
 
-  newEvent(sinkName: string): string {
-    const line = `"event-${this.#sinks.size}"`;
+  newEvent(sinkName: string, place: Place = DEFAULT_PLACE): string {
+    const line = `"${place === QUARANTINE ? 'evidence' : 'event'}-${this.#sinks.size}"`;
     this.#sinks.set(line, sinkName);
+    this.#places.set(line, place);
     return line;
+  }
+
+  placeOf(line: string): Place {
+    return this.#places.get(line) ?? DEFAULT_PLACE;
+  }
+
+  /** A request was sent, the first time or again. */
+  sent(request: Sent): void {
+    this.#sent.push(request);
   }
 
   /**
@@ -90,10 +134,19 @@ export class Oracle {
     return Object.keys(left).filter((name) => left[name] !== 0);
   }
 
-  /** Every acknowledged event is in exactly one object, and no event is stored twice. */
+  /** Every acknowledged event is in exactly one object of its place, no event is stored twice, and no request in part. */
   judge(bucket: Bucket): void {
     const stored = this.#countEvents(bucket);
     for (const line of this.#acknowledged) if (!stored.has(line)) this.violate('LOST acknowledged event');
+    const times = new Map<string, number>();
+    for (const { events } of this.#sent) for (const line of events) times.set(line, (times.get(line) ?? 0) + 1);
+    for (const request of this.#sent) {
+      const [first = ''] = [...request.events, ...request.evidence];
+      // What a failover has lost of a request may be one chunk of it.
+      if (this.#failovers.get(this.#sinks.get(first) ?? '') === 'writes_lost') continue;
+      const isAlone = request.events.every((line) => times.get(line) === 1);
+      if (isInPart(request, isAlone, stored)) this.violate('HALF of a request is stored');
+    }
   }
 
   /**
@@ -121,15 +174,28 @@ export class Oracle {
 
   #countEvents(bucket: Bucket): Set<string> {
     const stored = new Set<string>();
-    for (const body of bucket.objects.values()) {
+    for (const [key, body] of bucket.objects) {
       for (const line of body.toString().split('\n').slice(0, -1)) {
         const sinkName = this.#sinks.get(line) ?? '';
         if (stored.has(line) && this.#failovers.get(sinkName) !== 'writes_lost') this.violate('DOUBLED event');
         stored.add(line);
+        if (!key.startsWith(beginningOf(this.placeOf(line)))) this.violate('event in the WRONG PLACE');
       }
     }
     return stored;
   }
+}
+
+/**
+ * Whether some of a request is stored and some is not. Its events may have been stored by a repetition of it, whose evidence
+ * is another.
+ */
+function isInPart({ events, evidence }: Sent, isAlone: boolean, stored: ReadonlySet<string>): boolean {
+  const isStored = (line: string): boolean => stored.has(line);
+  const [storedEvents, storedEvidence] = [events.filter(isStored).length, evidence.filter(isStored).length];
+  if (storedEvents % (events.length || 1) > 0 || storedEvidence % (evidence.length || 1) > 0) return true;
+  if (storedEvidence > 0) return storedEvents < events.length;
+  return isAlone && storedEvents > 0 && evidence.length > 0;
 }
 
 /** The receipts of a lane. A world commits fewer objects than the cap of the receipts. */

@@ -1,11 +1,11 @@
-import { type AppendOutcome, plainPart } from '@sink/ingest';
+import { type AppendOutcome, type Part, plainPart } from '@sink/ingest';
 import { GROUP, laneKeys, leaseKey, type RedisPort, spoolLease } from '@sink/lane';
 import { type Ingest, startIngest, type WorldParts } from './actors.ts';
 import { startBatcher } from './batcher-actor.ts';
 import { Jobs } from './jobs.ts';
 import { EXPIRE_DEAD } from './looks.ts';
 import type { ModelRedis, RedisFaults } from './model-redis.ts';
-import { NOT_COMPILED, Oracle } from './oracle.ts';
+import { FREE_PLACES, NOT_COMPILED, Oracle, QUARANTINE } from './oracle.ts';
 import { ModelDisk } from './model-disk.ts';
 import { Bucket } from './ports.ts';
 import { Random } from '../random.ts';
@@ -43,6 +43,11 @@ function losesLists(seed: number): boolean {
   return seed % 8 === 5;
 }
 
+/** Worlds with requests that have several destinations. */
+function hasSeveralPlaces(seed: number): boolean {
+  return [1, 3, 4].includes(seed % 8);
+}
+
 /** What Redis answers to a script that it cannot compile, or that names a variable which does not exist. */
 const NO_LUA = /compiling script|nonexistent global/;
 /** Worlds in which Redis as a whole crashes or is full; the others may share one. */
@@ -75,6 +80,7 @@ export async function runSeed(seed: number, redis: WorldRedis, options: SeedOpti
       ids: 0,
       full: false,
       losesLists: losesLists(seed),
+      places: hasSeveralPlaces(seed) ? new Random(seed + 1) : null,
     },
     scheduler: new Scheduler(random, FAULTS, options.trace ?? null),
     bucket: new Bucket((violation) => oracle.violate(violation)),
@@ -115,6 +121,8 @@ interface Shared {
   /** Redis is at maxmemory. */
   full: boolean;
   readonly losesLists: boolean;
+  /** Where the events of a request go, at random; null: all go the default way. */
+  readonly places: Random | null;
 }
 
 async function rage(shared: Shared, sinks: readonly Sink[]): Promise<void> {
@@ -167,6 +175,12 @@ async function quiet({ scheduler }: Shared, sinks: readonly Sink[]): Promise<voi
   }
 }
 
+interface Request {
+  readonly events: readonly string[];
+  /** How many lines beside them are evidence of what was refused: others at each repetition. */
+  readonly bad: number;
+}
+
 /** One sink of a world, its producers, and what happens to it. */
 class Sink {
   readonly #shared: Shared;
@@ -178,7 +192,8 @@ class Sink {
   readonly #actors: Actor[] = [];
   readonly #ingests: Ingest[] = [];
   readonly #stops = new Map<Actor, AbortController>();
-  readonly #sent: (readonly string[])[] = [];
+  /** The events of each request, and the number of its lines that are evidence. */
+  readonly #sent: Request[] = [];
   /** Null: there is no failover. */
   readonly #lagsAtStep: number | null;
   /** The number of things kept (`#kept`) at which a lagging replica becomes the primary. */
@@ -376,26 +391,47 @@ class Sink {
   #submit(): void {
     if (this.#submissions >= this.#submissionsMax) return;
     this.#submissions += 1;
-    const lines = Array.from({ length: 1 + this.#random.below(5) }, () => this.#oracle.newEvent(this.#parts.sinkName));
-    this.#sent.push(lines);
-    this.#send(lines);
+    const { places } = this.#shared;
+    const count = 1 + this.#random.below(5);
+    const bad = places ? places.below(count + 1) : 0;
+    const events = Array.from({ length: count - bad }, () => {
+      const place = this.#hasFreePlaces && places?.chance(0.5) === true ? places.pick(FREE_PLACES) : undefined;
+      return this.#oracle.newEvent(this.#parts.sinkName, place);
+    });
+    const request = { events, bad };
+    this.#sent.push(request);
+    this.#send(request);
   }
 
   /** A producer sends a request again: one that was acknowledged, one that was not, or one that has no answer yet. */
   #sendAgain(): void {
-    const lines = this.#random.pick(this.#sent);
-    if (lines) this.#send(lines);
+    const request = this.#random.pick(this.#sent);
+    if (request) this.#send(request);
   }
 
-  #send(lines: readonly string[]): void {
+  #send({ events, bad }: Request): void {
     const ingest = this.#random.pick(this.#ingests.filter(({ actor }) => actor.alive));
     if (!ingest) return;
+    const evidence = Array.from({ length: bad }, () => this.#oracle.newEvent(this.#parts.sinkName, QUARANTINE));
+    const lines = [...events, ...evidence];
+    this.#oracle.sent({ events, evidence });
     const settled = (outcome: AppendOutcome): void => {
       if (!ingest.actor.alive) return;
       this.#scheduler.note(`${ingest.actor.name} answers ${outcome} for ${lines.join(' ')}`);
       if (outcome === 'stored') this.#oracle.acknowledge(lines);
     };
-    ingest.commit.appender.submit([plainPart(lines)], settled, 0);
+    const parts = this.#shared.places ? lines.map((line) => this.#partOf(line)) : [plainPart(lines)];
+    ingest.commit.appender.submit(parts, settled, 0);
+  }
+
+  /** The manifest of a place that is no slot of time waits for many objects. */
+  get #hasFreePlaces(): boolean {
+    return !this.#parts.manifests;
+  }
+
+  #partOf(line: string): Part {
+    const place = this.#oracle.placeOf(line);
+    return { ...place, lines: [line], dedupe: place !== QUARANTINE };
   }
 
   async #disturb(): Promise<void> {

@@ -22,9 +22,12 @@ export interface PartitionSpan {
 export function partitionSpan(partition: string): PartitionSpan | null {
   const match = PARTITION.exec(partition);
   if (!match) return null;
-  const [, year, month, day, hour] = match;
-  const startMs = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour ?? 0));
-  const interval: TimeInterval = hour === undefined ? 'DAILY' : 'HOURLY';
-  if (partitionAt(startMs, interval) !== partition) return null;
-  return { startMs, endMs: startMs + (interval === 'DAILY' ? DAY_MS : HOUR_MS) };
+  const [year = 0, month = 0, day = 0, hour = 0] = match
+    .slice(1)
+    .map((digits: string | undefined) => Number(digits ?? 0));
+  const startMs = Date.UTC(year, month - 1, day, hour);
+  const start = new Date(startMs);
+  const isDate = start.getUTCFullYear() === year && start.getUTCMonth() === month - 1 && start.getUTCDate() === day;
+  if (!isDate || start.getUTCHours() !== hour) return null;
+  return { startMs, endMs: startMs + (match[4] === undefined ? DAY_MS : HOUR_MS) };
 }

@@ -239,7 +239,7 @@ export class LaneWriter {
 
   #marksOf({ dedupe, lines }: PendingEntry): Marks | undefined {
     if (this.#settings.dedupe === null) return undefined; // rule: dedupe.every-writer
-    if (!dedupe) return undefined;
+    if (!dedupe) return undefined; // rule: dedupe.asked
     return {
       fingerprints: Buffer.concat(lines.map(this.#ports.fingerprint)),
       lineBytes: lines.map((line) => Buffer.byteLength(line) + 1),

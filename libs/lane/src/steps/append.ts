@@ -11,7 +11,7 @@ import { type LuaFunction, step } from '../step.ts';
 const PASSING_TTL_MS = 86_400_000;
 
 /** Where the entries begin among the arguments, how many arguments each has, and which of them is what. */
-const FIRST = 9;
+const FIRST = 6;
 const SIZE = 7;
 const [ROUTE, PATH, COUNT, COST, BODY, ORIGINS, LENGTHS] = [0, 1, 2, 3, 4, 5, 6];
 
@@ -45,11 +45,12 @@ end
 
 /**
  * append: stores the chunks of a list of entries once, all of them or none, however often they are sent; with the optional
- * group, without the events whose fingerprint is remembered (docs/protocol.md, R1, R2, R6, R8, R57 to R59).
+ * keys, without the events whose fingerprint is remembered (docs/protocol.md, R1, R2, R6, R8, R57, R58).
  *
  * In: `room` is what the chunks and what follows them need of the backlog, `limit` the backlog's limit; then for each entry
  * its route ('': it is written as version 1), path, count, share of the backlog, body, origins ('': none), and the lengths of
- * its lines as JSON ('': each of its events is stored). `fingerprints` are of the events of all other entries, in order.
+ * its lines as JSON ('': each of its events is stored). With the optional keys, behind the last entry: the fingerprints of the
+ * events of all entries with lengths, in order; the window in milliseconds; how many a slot has at most.
  * Answers: `stored`, with the number of dropped events behind it if there are any; `full`: the backlog has no room;
  * `stale`: the sequence is older than the writer's last one; `unknown_writer`.
  * Checked before the first write: the writer and its sequence, the types of the keys, the counters of the backlog, and
@@ -74,9 +75,6 @@ export const appendStep = step({
     acceptedAt: 'text',
     room: 'number',
     limit: 'number',
-    fingerprints: 'text',
-    windowMs: 'number',
-    slotMax: 'number',
     entries: 'rest',
   },
   optional: { keys: ['seen', '...slots'], args: {} },
@@ -84,15 +82,15 @@ export const appendStep = step({
   lua: `
 local state = redis.call('HGET', writers, writer)
 if not state then return 'unknown_writer' end
-local last, answer = string.match(state, '^(%d+) (%w+) %d+$')
-if not last then return redis.error_reply('FOREIGN the state of writer ' .. writer .. ' is not readable') end
-last = tonumber(last)
-if sequence == last then -- rule: append.same-sequence
+local newest, answer = string.match(state, '^(%d+) (%w+) %d+$')
+if not newest then return redis.error_reply('FOREIGN the state of writer ' .. writer .. ' is not readable') end
+newest = tonumber(newest)
+if sequence == newest then -- rule: append.same-sequence
   redis.call('PEXPIRE', writers, ${PASSING_TTL_MS})
   redis.call('PERSIST', writers)
   return answer
 end
-if sequence < last then return 'stale' end -- rule: append.older-sequence
+if sequence < newest then return 'stale' end -- rule: append.older-sequence
 
 redis.call('XLEN', chunks)
 redis.call('HLEN', taken)
@@ -103,10 +101,12 @@ if not isCounter(counters[1]) or not isCounter(counters[2]) then
 end
 
 local usedAt = clockMs()
-local found, dropped = nil, 0
+local found, dropped, last = nil, 0, #entries
 if seen then
+  last = last - 3
+  local fingerprints, windowMs, slotMax = entries[last + 1], tonumber(entries[last + 2]), tonumber(entries[last + 3])
   local asked = 0
-  for at = ${FIRST}, #entries, ${SIZE} do
+  for at = ${FIRST}, last, ${SIZE} do
     if entries[at + ${LENGTHS}] ~= '' then asked = asked + entries[at + ${COUNT}] end
   end
   found = findDuplicates(seen, slots, fingerprints, asked, windowMs, slotMax, tonumber(usedAt))
@@ -115,7 +115,7 @@ if seen then
 end
 if dropped > 0 then
   local before = 0
-  for at = ${FIRST}, #entries, ${SIZE} do
+  for at = ${FIRST}, last, ${SIZE} do
     local lengths, events = entries[at + ${LENGTHS}], tonumber(entries[at + ${COUNT}])
     if lengths ~= '' then
       entries[at + ${BODY}], entries[at + ${COUNT}] =
@@ -125,7 +125,7 @@ if dropped > 0 then
   end
 end
 local count = 0
-for at = ${FIRST}, #entries, ${SIZE} do count = count + entries[at + ${COUNT}] end
+for at = ${FIRST}, last, ${SIZE} do count = count + entries[at + ${COUNT}] end
 if count > 0 and tonumber(counters[2] or '0') + room > limit then
   redis.call('HSET', writers, writer, sequence .. ' full ' .. usedAt)
   return 'full'
@@ -136,7 +136,7 @@ if count > 0 then
     return redis.error_reply('NOPERM this user may not run all writes of this step') -- rule: append.permitted
   end
   local bytes, id = 0, nil
-  for at = ${FIRST}, #entries, ${SIZE} do -- rule: append.every-entry
+  for at = ${FIRST}, last, ${SIZE} do -- rule: append.every-entry
     local route, events, cost = entries[at + ${ROUTE}], tonumber(entries[at + ${COUNT}]), entries[at + ${COST}]
     if events > 0 then
       local hash = redis.sha1hex(writer .. ' ' .. sequence .. (id and ' ' .. at or ''))
@@ -235,12 +235,13 @@ export async function append(
     acceptedAt: request.acceptedAtMs,
     room,
     limit: request.backlogBytesMax,
-    fingerprints: fingerprints.length > 1 ? Buffer.concat(fingerprints) : (fingerprints[0] ?? ''),
-    windowMs: window?.windowMs ?? 0,
-    slotMax: window ? Math.ceil(window.fingerprintsMax / SEEN_SLOTS) : 0,
     entries,
   };
-  const seen = fingerprints.length > 0 ? { seen: keys.seen, slots: seenSlotKeys(keys) } : undefined;
+  const looksUp = window !== undefined && fingerprints.length > 0;
+  if (looksUp) {
+    entries.push(Buffer.concat(fingerprints), window.windowMs, Math.ceil(window.fingerprintsMax / SEEN_SLOTS));
+  }
+  const seen = looksUp ? { seen: keys.seen, slots: seenSlotKeys(keys) } : undefined;
   const reply = await appendStep.run(redis, keys, args, seen);
   switch (reply) {
     case 'stored':
