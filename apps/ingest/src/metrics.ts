@@ -73,6 +73,29 @@ const NO_REFUSALS: Readonly<Record<RefusalReason, 0>> = {
   internal: 0,
 };
 
+/** Why an event is in quarantine: the mistakes of which the producer would be told with a 4xx. */
+export type QuarantineReason = MessageErrorCode | 'compressed_data';
+
+const NOTHING_QUARANTINED: Readonly<Record<QuarantineReason, 0>> = {
+  content_type: 0,
+  event_format: 0,
+  charset: 0,
+  utf8: 0,
+  json: 0,
+  surrogate: 0,
+  missing_attribute: 0,
+  duplicate_attribute: 0,
+  attribute_name: 0,
+  attribute_value: 0,
+  specversion: 0,
+  data: 0,
+  batch: 0,
+  compressed_data: 0,
+};
+
+/** What of the quarantine's limits a request exceeds. */
+export type QuarantineLimit = 'bytes' | 'per_second';
+
 /** Figures that are read when the metrics are. */
 export interface AdmissionGauges {
   readonly usedBytes: number;
@@ -100,6 +123,8 @@ export class IngestMetrics {
   #opaqueEvents = 0;
   readonly #requests = new Map<number, number>();
   readonly #refused: Record<RefusalReason, number> = { ...NO_REFUSALS };
+  readonly #quarantined: Record<QuarantineReason, number> = { ...NOTHING_QUARANTINED };
+  readonly #quarantineLimited: Record<QuarantineLimit, number> = { bytes: 0, per_second: 0 };
   readonly #ackSeconds: Histogram;
 
   constructor(registry: Registry, admission: AdmissionGauges, inForce: DurabilityInForce) {
@@ -150,6 +175,26 @@ export class IngestMetrics {
       collect: () => {
         refused.reset();
         for (const [reason, count] of Object.entries(this.#refused)) refused.inc({ reason }, count);
+      },
+    });
+    const quarantined: Counter = new Counter({
+      name: 'sink_ingest_events_quarantined_total',
+      help: 'Refused events that are kept in quarantine, by reason. Their requests were answered with 2xx.',
+      labelNames: ['reason'],
+      registers,
+      collect: () => {
+        quarantined.reset();
+        for (const [reason, count] of Object.entries(this.#quarantined)) quarantined.inc({ reason }, count);
+      },
+    });
+    const limited: Counter = new Counter({
+      name: 'sink_ingest_quarantine_limited_total',
+      help: 'Requests that were refused although on_invalid is quarantine, because they exceeded quarantine_max_bytes or quarantine_max_per_second.',
+      labelNames: ['limit'],
+      registers,
+      collect: () => {
+        limited.reset();
+        for (const [limit, count] of Object.entries(this.#quarantineLimited)) limited.inc({ limit }, count);
       },
     });
     const dropped: Counter = new Counter({
@@ -213,6 +258,15 @@ export class IngestMetrics {
   /** Events among the accepted ones whose data is kept as bytes because it is not sound JSON. */
   opaque(events: number): void {
     this.#opaqueEvents += events;
+  }
+
+  /** A refused event that is kept. */
+  quarantined(reason: QuarantineReason): void {
+    this.#quarantined[reason] += 1;
+  }
+
+  quarantineLimited(limit: QuarantineLimit): void {
+    this.#quarantineLimited[limit] += 1;
   }
 
   answered(status: number): void {

@@ -85,6 +85,9 @@ export function ingestSettings(
     attributeEncoding: config.attributeEncoding,
     malformedJson: config.malformedJson,
     webhookAllowedOrigins: config.webhookAllowedOrigins,
+    onInvalid: config.onInvalid,
+    quarantineMaxBytes: config.quarantineMaxBytes,
+    quarantineMaxPerSecond: config.quarantineMaxPerSecond,
     lenientContentType: config.lenientContentType,
   };
 }

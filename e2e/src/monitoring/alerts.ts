@@ -45,6 +45,19 @@ const INTAKE = [
     remedy: 'Raise `max_in_flight_bytes`, or scale ingest.',
   },
   {
+    name: 'SinkQuarantine',
+    expr: 'sum without (reason) (rate(sink_ingest_events_quarantined_total[5m])) > 0 or sum without (limit) (rate(sink_ingest_quarantine_limited_total[5m])) > 0',
+    for: '1m',
+    severity: 'warning',
+    summary: 'ingest refuses events and keeps them in quarantine',
+    means:
+      'Their producers got 202, so nobody else notices. The events are below `quarantine_prefix`, and not among the others.',
+    lookAt:
+      '`reason` of `sink_ingest_events_quarantined_total`, and `sink quarantine list`. If `sink_ingest_quarantine_limited_total` rises, more is refused than the limits allow: those requests get a 4xx and are not kept.',
+    remedy:
+      'Have the producer corrected. Then store the events with `sink quarantine retry` ([Quarantine](quarantine.md)).',
+  },
+  {
     name: 'SinkOverloaded',
     expr: refused('overloaded', '='),
     for: '5m',

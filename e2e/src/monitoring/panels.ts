@@ -129,6 +129,17 @@ const ingest: Row = {
       lines: { '{{reason}}': `${sum(rate('sink_ingest_requests_refused_total'), 'reason')} > 0` },
     },
     {
+      title: 'Quarantined, by reason',
+      description:
+        'Refused events a second that are kept below quarantine_prefix, and requests that exceed a limit of the quarantine. 0 is right: producers do not see it.',
+      kind: 'timeseries',
+      unit: 'ops',
+      lines: {
+        '{{reason}}': sum(rate('sink_ingest_events_quarantined_total'), 'reason'),
+        'above {{limit}}': sum(rate('sink_ingest_quarantine_limited_total'), 'limit'),
+      },
+    },
+    {
       title: 'Time to the 2xx',
       description: 'From the header of a request to its 2xx: mostly the fsync of Redis, and waiting for room.',
       kind: 'timeseries',

@@ -62,6 +62,15 @@ export const RULE_TESTS: Readonly<Record<AlertName, RuleTest>> = {
   SinkRefusesEvents: refusals('redis_away', 'too_slow', 'json', 'overloaded'),
   SinkInternalErrors: refusals('internal', 'redis_away'),
   SinkInFlightFull: refusals('in_flight_full', 'redis_away'),
+  SinkQuarantine: {
+    fires: { [`sink_ingest_events_quarantined_total{${ON}, reason="json"}`]: '0+1x30' },
+    // What is refused and not kept has an alert of its own.
+    quiet: {
+      [`sink_ingest_events_quarantined_total{${ON}, reason="json"}`]: '0+1x10 10x20',
+      [`sink_ingest_quarantine_limited_total{${ON}, limit="bytes"}`]: '0x30',
+      [`sink_ingest_requests_refused_total{${ON}, reason="json"}`]: '0+1x30',
+    },
+  },
   SinkOverloaded: refusals('overloaded', 'redis_away'),
   SinkProducerMistakes: refusals('json', 'too_slow', 'disconnected', 'stopping', 'backlog_full', 'internal'),
   SinkConnectionsDropped: {

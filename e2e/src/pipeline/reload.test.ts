@@ -34,6 +34,9 @@ const VALUES: Readonly<Record<LivePath, (random: Random) => string | number>> = 
   attribute_encoding: (random) => one(random, ['auto', 'percent', 'raw']),
   lenient_content_type: (random) => one(random, ['true', 'false']),
   malformed_json: (random) => one(random, ['store', 'refuse']),
+  on_invalid: (random) => one(random, ['reject', 'quarantine']),
+  quarantine_max_bytes: (random) => between(random, 64 * 1024, MIB),
+  quarantine_max_per_second: (random) => between(random, 1, 100),
   hold_max: (random) => `${between(random, 4_000, 10_000)}ms`,
   // The load sends `?code=load`.
   producers: (random) =>

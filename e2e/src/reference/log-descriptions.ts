@@ -71,6 +71,9 @@ export const LOG_MEANINGS: Readonly<Record<LogCode, string>> = {
   ingest_producer_trouble:
     'A file with the secrets of this producer is empty or cannot be read, or its keys cannot be fetched. An empty file lets nobody in; one that cannot be read any more keeps what it contained.',
   ingest_producer_works: 'What was wrong with the credential of this producer is mended.',
+  ingest_quarantined:
+    'With `on_invalid: quarantine`: `sink quarantine list` names the events. One line a minute for each reason; `suppressed` counts the events between.',
+  ingest_quarantine_limited: '`quarantine_max_bytes` or `quarantine_max_per_second`. One line a minute for each.',
   ingest_storing_fails: 'Redis did not take a chunk. Its requests are held, and then get 503.',
   schemas_directories_failing:
     'A directory of `schemas.directories` cannot be read: a schema that is not found elsewhere counts as away, not as missing.',
@@ -155,6 +158,7 @@ export const LOG_FIELDS: Readonly<Record<string, string>> = {
   kind: 'the kind of failure, as in `sink_upload_retries_total`',
   lane: 'the number of a lane',
   lanes: 'the numbers of lanes',
+  limit: '`bytes` or `per_second`: which limit of the quarantine',
   liveBytes: "what Redis' file has when it is rewritten",
   master: 'host:port of the master',
   objects: 'the number of objects',
@@ -169,7 +173,7 @@ export const LOG_FIELDS: Readonly<Record<string, string>> = {
   problems: 'what is wrong',
   producer: 'the name of a producer',
   process: 'the name of the process',
-  reason: 'why Redis cannot be reached',
+  reason: 'why Redis cannot be reached, or an event is not valid',
   remedy: 'what to do',
   restartInMs: 'the wait before it starts again',
   restored: 'jobs that were missing',
@@ -186,6 +190,7 @@ export const LOG_FIELDS: Readonly<Record<string, string>> = {
   tries: 'failures since it last worked',
   waiting: 'the addresses that are not ready, with their answers',
   warning: 'what to know',
+  why: 'the mistake in an event, in words',
   trouble: 'what is wrong',
   workers: 'the number of processes',
 };

@@ -33,10 +33,11 @@ export function decodeMessage(
   return isBatchType(contentType) ? decodeBatch(body, decoding) : decodeStructured(body, decoding);
 }
 
-/** Whether the message says that it is a batch. @throws MessageError as `decodeMessage` does for its Content-Type */
-export function isBatch(rawHeaders: readonly string[]): boolean {
+/** Whether the message is taken for a batch. @throws MessageError as `decodeMessage` does for its Content-Type */
+export function isBatch(rawHeaders: readonly string[], body: Buffer, decoding: Decoding): boolean {
   const contentType = findContentType(rawHeaders);
-  return contentType !== null && hasCloudEventsPrefix(contentType) && isBatchType(contentType);
+  if (contentType !== null && hasCloudEventsPrefix(contentType)) return isBatchType(contentType);
+  return !hasAttributeHeader(rawHeaders) && isJsonWithoutMode(contentType, decoding) && beginsArray(body);
 }
 
 /** @param contentType that begins as one of CloudEvents */
@@ -57,17 +58,24 @@ function isBatchType(contentType: string): boolean {
  * Content-Type, and some cannot set it.
  */
 function decodeWithoutMode(contentType: string | null, body: Buffer, decoding: Decoding): string[] {
-  const mediaType = contentType === null ? null : parseMediaType(contentType);
-  const isJson = mediaType?.essence === 'application/json' && isUtf8Charset(mediaType.charset);
-  if (isJson && decoding.lenientContentType) {
-    const isBatch = body[body.findIndex((byte) => byte > SPACE)] === OPEN_BRACKET;
-    return isBatch ? decodeBatch(body, decoding) : decodeStructured(body, decoding);
+  if (isJsonWithoutMode(contentType, decoding)) {
+    return beginsArray(body) ? decodeBatch(body, decoding) : decodeStructured(body, decoding);
   }
   const given = contentType === null ? 'no Content-Type' : `Content-Type ${shown(contentType)}`;
   throw new MessageError(
     'content_type',
     `${given} and no ce- headers: an event in JSON needs Content-Type ${STRUCTURED_JSON}, a batch ${BATCHED_JSON}`,
   );
+}
+
+function isJsonWithoutMode(contentType: string | null, { lenientContentType }: Decoding): boolean {
+  if (contentType === null || !lenientContentType) return false;
+  const mediaType = parseMediaType(contentType);
+  return mediaType?.essence === 'application/json' && isUtf8Charset(mediaType.charset);
+}
+
+function beginsArray(body: Buffer): boolean {
+  return body[body.findIndex((byte) => byte > SPACE)] === OPEN_BRACKET;
 }
 
 /** Null if there is none or it is empty. */

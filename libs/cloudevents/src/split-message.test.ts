@@ -50,6 +50,15 @@ describe('a batch is split', () => {
     ]);
   });
 
+  it('that is taken without its Content-Type', () => {
+    const lenient = { ...DEFAULT_DECODING, lenientContentType: true };
+    const parts = splitMessage(['Content-Type', 'application/json'], Buffer.from(`[1,${event()}]`), lenient);
+    expect(parts?.map(({ index, line }) => [index, line])).toEqual([
+      [0, null],
+      [1, event()],
+    ]);
+  });
+
   it('whose events have different versions: the first good one decides', () => {
     const old = event().replace('1.0', '0.3');
     expect(split(BATCHED, `[{},${old},${event()},${old}]`)).toMatchObject([

@@ -33,7 +33,7 @@ export function splitMessage(
   decoding: Decoding = DEFAULT_DECODING,
   refusedMax = Infinity,
 ): MessagePart[] | null {
-  const elements = elementsOf(rawHeaders, body);
+  const elements = saysBatch(rawHeaders, body, decoding) ? elementsOf(body) : null;
   if (elements === null) {
     const whole = part(null, body, () => decodeMessage(rawHeaders, body, decoding)[0] ?? '');
     return whole.error !== null && refusedMax < 1 ? null : [whole];
@@ -66,11 +66,10 @@ function part(index: number | null, bytes: Buffer, read: () => string): MessageP
 }
 
 /**
- * The elements of a batch; null if the message is none, or no JSON array. A byte is a character here, so that an element
+ * The elements of a batch; null if it is no JSON array. A byte is a character here, so that an element
  * whose strings are no UTF-8 can be told from the others: bytes beyond ASCII occur in strings only.
  */
-function elementsOf(rawHeaders: readonly string[], body: Buffer): Buffer[] | null {
-  if (!saysBatch(rawHeaders)) return null;
+function elementsOf(body: Buffer): Buffer[] | null {
   const from = body.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
   const text = body.toString('latin1', from);
   if (!isJsonArray(text)) return null;
@@ -85,9 +84,9 @@ function elementsOf(rawHeaders: readonly string[], body: Buffer): Buffer[] | nul
   }
 }
 
-function saysBatch(rawHeaders: readonly string[]): boolean {
+function saysBatch(rawHeaders: readonly string[], body: Buffer, decoding: Decoding): boolean {
   try {
-    return isBatch(rawHeaders);
+    return isBatch(rawHeaders, body, decoding);
   } catch (error) {
     if (error instanceof MessageError) return false;
     throw error;

@@ -395,6 +395,7 @@ test('quarantine objects have a prefix of their own', () => {
   expect(loadText('').quarantinePrefix).toBe('quarantine/');
   // Valid before the key existed.
   expect(keysOf('prefix: quarantine/')).toEqual([]);
+  expect(keysOf('prefix: quarantine/\non_invalid: quarantine')).toEqual(['quarantine_prefix']);
   expect(keysOf('prefix: a/\nquarantine_prefix: a/q/')).toEqual([]);
   expect(keysOf('prefix: a/q/\nquarantine_prefix: a/')).toEqual([]);
   expect(keysOf('prefix: a/\nquarantine_prefix: a/')).toEqual(['quarantine_prefix']);

@@ -49,13 +49,13 @@ export function opsHost({ ops_host: given, host }: Settings): string {
   return given ?? host;
 }
 
-/** The default of `quarantine_prefix` is no mistake: who does not quarantine may have any `prefix`. */
+/** The default of `quarantine_prefix` is no mistake: without quarantine, `prefix` may be any. */
 function checkPrefixes(settings: Settings, given: readonly SettingPath[], problems: Problems): void {
   for (const path of ['prefix', 'quarantine_prefix'] as const) {
     if (Buffer.byteLength(settings[path]) > PREFIX_BYTES_MAX)
       problems.add(path, `at most ${PREFIX_BYTES_MAX} bytes of UTF-8`);
   }
-  if (!given.includes('quarantine_prefix')) return;
+  if (!given.includes('quarantine_prefix') && settings.on_invalid !== 'quarantine') return;
   const { prefix, quarantine_prefix: quarantine } = settings;
   if (prefix === quarantine) problems.add('quarantine_prefix', 'a text that differs from prefix', ['prefix']);
   else if (isInFoldersOf(prefix, quarantine) || isInFoldersOf(quarantine, prefix)) {

@@ -73,6 +73,23 @@ const intake = {
   lenient_content_type: optionalBoolean(
     'Whether a body with `Content-Type: application/json` and without `ce-…` headers is taken as a CloudEvent in JSON, or as a batch if it is an array. Otherwise it is refused with 400. For senders that cannot set `application/cloudevents+json`. Default: false.',
   ),
+  on_invalid: choice(
+    ['reject', 'quarantine'],
+    'reject',
+    'What becomes of an event that is not valid. `reject`: its request gets a 4xx, and nothing of it is stored. `quarantine`: it is kept as evidence below `quarantine_prefix`, the valid events of its batch are stored, and the request gets 202 ([Quarantine](quarantine.md)).',
+  ),
+  quarantine_max_bytes: bytes(
+    KIB,
+    64 * MIB,
+    '1MiB',
+    'The size limit of a line in quarantine. A request with an event whose line would be larger is refused with a 4xx.',
+  ),
+  quarantine_max_per_second: integer(
+    1,
+    10_000,
+    100,
+    'The number of events that each process of ingest puts in quarantine in a second. A request with more than may be put there at that moment is refused with a 4xx.',
+  ),
   stop_delay: duration(
     0,
     600_000,

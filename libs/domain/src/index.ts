@@ -14,6 +14,17 @@ export type { Chunk } from './chunk.ts';
 export { DEFAULT_ROUTE, destinationKey, isPlain, isRoute, isSafePath, QUARANTINE_ROUTE } from './destination.ts';
 export type { Destination } from './destination.ts';
 export { destinationOfList, listOf, manifestContent, manifestKey, parseManifestKey, UNLISTED_MAX } from './manifest.ts';
+export {
+  evidenceBytes,
+  evidenceHeader,
+  evidenceId,
+  evidenceLine,
+  evidenceRawHeaders,
+  EvidenceUnreadable,
+  ID_RANDOM_BYTES,
+  parseEvidence,
+} from './evidence.ts';
+export type { Evidence, EvidenceHeader, RefusedEvent, RefusedRequest } from './evidence.ts';
 export type { Manifest } from './manifest.ts';
 export {
   compressionOfKey,
@@ -34,6 +45,15 @@ export { backoffMs, isRetryable } from './retry.ts';
 export type { Backoff } from './retry.ts';
 export { builtInRoutes } from './routes.ts';
 export type { RouteRules, Routes } from './routes.ts';
+export {
+  evidenceTimeMs,
+  isEvidenceId,
+  parseRetryMarkerKey,
+  RETRIES_FOLDER,
+  retryMarkerKey,
+  retryMarkerStart,
+} from './retry-marker.ts';
+export type { RetryMarkerName, RetryState } from './retry-marker.ts';
 export {
   destinationOf,
   parseRecord,

@@ -1,13 +1,14 @@
 import { type FakeS3, startS3 } from '@sink/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createObjectReader, createObjectStore } from './create-object-store.ts';
-import { type IamPolicy, iamPolicy, type IamUse } from './iam-policy.ts';
+import { IAM_USES, type IamPolicy, iamPolicy, type IamUse } from './iam-policy.ts';
 import { anObject, noAbort } from './object-store.conformance.ts';
 import type { ObjectReader, ObjectStore } from './object-store.ts';
 import type { S3BucketSettings } from './s3-client.ts';
 
 const KEYS = { bucket: 'mybucket', accessKeyId: 'AKIAFAKE', secretAccessKey: 'secret' };
 const PREFIX = 'logs/';
+const QUARANTINE = 'bad/';
 /** HEAD has no body that says why. */
 const REFUSED = /: 403 (AccessDenied|Unknown)/;
 const OBJECT = anObject('{"id":"1"}\n');
@@ -32,7 +33,7 @@ describe('under the IAM policy', () => {
   });
 
   function policyFor(use: IamUse): IamPolicy {
-    const policy = iamPolicy(bucket, { uses: [use], prefix: PREFIX });
+    const policy = iamPolicy(bucket, { uses: [use], prefix: PREFIX, quarantinePrefix: QUARANTINE });
     if (typeof policy === 'string') throw new Error(policy);
     return policy;
   }
@@ -56,9 +57,17 @@ describe('under the IAM policy', () => {
       const [listed] = await reader.list(PREFIX, '', noAbort);
       (await reader.get(listed?.key ?? '', noAbort))?.destroy();
     },
+    quarantine: async () => {
+      const key = `${QUARANTINE}2026/11/23/22/eventing-a-1-0-0.ndjson`;
+      s3.plant(key, Buffer.from('{}\n'));
+      await reader.list(`${QUARANTINE}_retries/x`, '', noAbort);
+      const [listed] = await reader.list(QUARANTINE, '', noAbort);
+      (await reader.get(listed?.key ?? '', noAbort))?.destroy();
+      await store.put({ ...OBJECT, key: `${QUARANTINE}_retries/x.json` }, noAbort);
+    },
   };
 
-  for (const use of ['put', 'manifests', 'compare', 'verify', 'read'] as const) {
+  for (const use of IAM_USES) {
     it(`for ${use}, everything works, and nothing without any one of its actions`, async () => {
       const policy = policyFor(use);
       s3.setPermissions({ policy });
@@ -73,8 +82,8 @@ describe('under the IAM policy', () => {
 
     it(`for ${use}, nothing works below another prefix, or in another bucket`, async () => {
       for (const other of [
-        iamPolicy(bucket, { uses: [use], prefix: 'logs2/' }),
-        iamPolicy({ ...bucket, name: 'another' }, { uses: [use], prefix: PREFIX }),
+        iamPolicy(bucket, { uses: [use], prefix: 'logs2/', quarantinePrefix: 'bad2/' }),
+        iamPolicy({ ...bucket, name: 'another' }, { uses: [use], prefix: PREFIX, quarantinePrefix: QUARANTINE }),
       ]) {
         if (typeof other === 'string') throw new Error(other);
         s3.setPermissions({ policy: other });

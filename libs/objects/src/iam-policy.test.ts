@@ -80,6 +80,25 @@ describe('the IAM policy', () => {
     expect(policy.Statement.map(({ Action }) => Action.split(':')[0])).toEqual([service, service, service]);
   });
 
+  it('covers the quarantine too, unless its prefix begins with that of all objects', () => {
+    const policy = policyOf({}, { uses: ['put', 'read'], quarantinePrefix: 'bad/' });
+    const both = ['arn:aws:s3:::mybucket/events/*', 'arn:aws:s3:::mybucket/bad/*'];
+    expect(resources(policy)).toEqual([both, both, 'arn:aws:s3:::mybucket']);
+    expect(policy.Statement[2]?.Condition).toEqual({ StringEquals: { 's3:prefix': ['events/', 'bad/'] } });
+    const within = policyOf({}, { uses: ['put', 'verify'], quarantinePrefix: 'events/bad/' });
+    expect(resources(within)).toEqual(['arn:aws:s3:::mybucket/events/*', 'arn:aws:s3:::mybucket']);
+    expect(within.Statement[1]?.Condition).toEqual({ StringEquals: { 's3:prefix': ['events/', 'events/bad/'] } });
+  });
+
+  it('lets the quarantine commands read the quarantine, and put markers of retries only', () => {
+    const policy = policyOf({}, { uses: ['quarantine'], quarantinePrefix: 'b*/' });
+    expect(policy.Statement.map(({ Action, Resource, Condition }) => [Action, Resource, Condition])).toEqual([
+      ['s3:PutObject', 'arn:aws:s3:::mybucket/b${*}/_retries/*', undefined],
+      ['s3:GetObject', 'arn:aws:s3:::mybucket/b${*}/*', undefined],
+      ['s3:ListBucket', 'arn:aws:s3:::mybucket', { StringLike: { 's3:prefix': ['b${*}/*'] } }],
+    ]);
+  });
+
   it.each(['mine--usw2-az1--x-s3', 'mine-abc-s3alias'])('is none for %s', (name) => {
     expect(() => policyOf({ name })).toThrow(name);
   });

@@ -1,12 +1,13 @@
+import { RETRIES_FOLDER } from '@sink/domain';
 import { arnsOf } from './s3-arns.ts';
 import type { S3BucketSettings } from './s3-client.ts';
 
 /**
  * What credentials are for. `put`: what the uploader cannot do without, and `check`; `manifests` need no more. `compare`:
  * the uploader looks whether an object exists, after a PUT whose answer was lost or when a spilled file is missing.
- * `verify` lists the bucket, and `read` is `verify --read`.
+ * `verify` lists the bucket, and `read` is `verify --read`. `quarantine` is for the commands of that name.
  */
-export const IAM_USES = ['put', 'compare', 'manifests', 'verify', 'read'] as const;
+export const IAM_USES = ['put', 'compare', 'manifests', 'verify', 'read', 'quarantine'] as const;
 export type IamUse = (typeof IAM_USES)[number];
 
 interface IamStatement {
@@ -27,6 +28,8 @@ export interface IamPolicyOptions {
   readonly prefix: string;
   /** What `prefix` was before: `verify` also lists and reads the objects that have it. */
   readonly earlierPrefixes?: readonly string[];
+  /** Null or absent: nothing is put in quarantine. */
+  readonly quarantinePrefix?: string | null;
 }
 
 /** The uses that need each action of S3. */
@@ -49,11 +52,13 @@ export function iamPolicy(bucket: S3BucketSettings, options: IamPolicyOptions): 
   if (/-s3alias$/.test(bucket.name)) {
     return `${bucket.name} is the alias of an access point, and a policy needs its ARN: give the ARN as bucket`;
   }
-  const { prefix, earlierPrefixes = [], uses } = options;
+  const { prefix, earlierPrefixes = [], uses, quarantinePrefix = null } = options;
   const { bucketArn, objectsArn, service } = arnsOf(bucket.name, bucket.region);
   const needs = (action: keyof typeof ACTIONS): boolean => ACTIONS[action].some((use) => uses.includes(use));
   const auditing = uses.includes('verify') || uses.includes('read');
-  const prefixes = [...new Set([prefix, ...(auditing ? earlierPrefixes : [])])];
+  // What begins with `prefix` is allowed anyway.
+  const own = quarantinePrefix === null || quarantinePrefix.startsWith(prefix) ? [prefix] : [prefix, quarantinePrefix];
+  const prefixes = [...new Set([...own, ...(auditing ? earlierPrefixes : [])])];
   const objects = (of: readonly string[]): string | readonly string[] => {
     const arns = of.map(objectsArn);
     return arns.length === 1 ? (arns[0] ?? '') : arns;
@@ -66,11 +71,44 @@ export function iamPolicy(bucket: S3BucketSettings, options: IamPolicyOptions): 
   return {
     Version: '2012-10-17',
     Statement: [
-      ...statement('SinkPutsObjects', 'PutObject', { Resource: objects([prefix]) }),
-      ...statement('SinkReadsObjects', 'GetObject', { Resource: objects(uses.includes('read') ? prefixes : [prefix]) }),
-      ...statement('SinkListsBucket', 'ListBucket', { Resource: bucketArn, ...listingOf(prefixes) }),
+      ...statement('SinkPutsObjects', 'PutObject', { Resource: objects(own) }),
+      ...statement('SinkReadsObjects', 'GetObject', { Resource: objects(uses.includes('read') ? prefixes : own) }),
+      ...statement('SinkListsBucket', 'ListBucket', {
+        Resource: bucketArn,
+        ...listingOf([...new Set(quarantinePrefix === null ? prefixes : [...prefixes, quarantinePrefix])]),
+      }),
+      ...(uses.includes('quarantine') && quarantinePrefix !== null
+        ? quarantineStatements(service, bucketArn, objectsArn, quarantinePrefix)
+        : []),
     ],
   };
+}
+
+/** The commands list below the prefix, and put nothing but the markers of retries. */
+function quarantineStatements(
+  service: string,
+  bucketArn: string,
+  objectsArn: (prefix: string) => string,
+  prefix: string,
+): IamStatement[] {
+  const below = `${prefix.replace(/[$*?]/g, '${$&}')}*`;
+  const allow = { Effect: 'Allow' } as const;
+  return [
+    {
+      Sid: 'SinkPutsRetryMarkers',
+      ...allow,
+      Action: `${service}:PutObject`,
+      Resource: objectsArn(`${prefix}${RETRIES_FOLDER}`),
+    },
+    { Sid: 'SinkReadsQuarantine', ...allow, Action: `${service}:GetObject`, Resource: objectsArn(prefix) },
+    {
+      Sid: 'SinkListsQuarantine',
+      ...allow,
+      Action: `${service}:ListBucket`,
+      Resource: bucketArn,
+      Condition: { StringLike: { 's3:prefix': [below] } },
+    },
+  ];
 }
 
 /** `verify` lists nothing but what begins with a prefix. Without a prefix it lists everything. */

@@ -73,6 +73,8 @@ export const LOG_EVENTS = {
   ingest_open: 'there are no producers: whoever reaches the port can send events',
   ingest_producer_trouble: 'a credential of a producer has a problem',
   ingest_producer_works: 'the credential of a producer works again',
+  ingest_quarantined: 'refused events are kept in quarantine',
+  ingest_quarantine_limited: 'a limit of the quarantine is exceeded: requests get a 4xx, and nothing of them is kept',
   ingest_storing_fails: 'storing a chunk fails; it is retried',
   schemas_directories_failing: 'reading a directory of schemas fails',
   schemas_directories_working: 'the directories of schemas can be read again',

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { decodeMessage, type Decoding } from '@sink/cloudevents';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Clock, Logger } from '@sink/runtime';
 import type { Tracing } from '@sink/tracing';
@@ -10,25 +9,28 @@ import {
   NO_BODY_AND_CLOSE,
   NO_ROOM,
   OVERLOADED,
-  refusalOfDecoding,
   refusalOfOutcome,
   sendEmpty,
   sendRefusal,
   TOO_SLOW,
 } from './answers.ts';
 import type { Refusal } from './answers.ts';
-import { type AppendOutcome, type EventAppender, plainPart } from '../commit/appender.ts';
+import { type AppendOutcome, type EventAppender } from '../commit/appender.ts';
 import type { BodyRooms } from '../limits/body-rooms.ts';
 import type { Lateness } from './lateness.ts';
+import { type DecodingSettings, MessageDecoder } from './message-decoder.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import type { Identified, Known, Producer, Producers, Signed } from '../producers/producers.ts';
 import { notAllowed, wrongSignature } from '../producers/refusals.ts';
+import type { Decoded } from '../quarantine/decode-apart.ts';
+import { type KeptEvidence, partsOf, Quarantine, type QuarantineSettings } from '../quarantine/quarantine.ts';
+import { refusedRequest } from '../quarantine/refused-request.ts';
 import { receiveBody } from './receive.ts';
 import type { ReceivedBody, Verify } from './reception.ts';
 import { PACE_OF_LARGE_BODIES, PACE_OF_LIMITS, RefusalPace } from './refusal-pace.ts';
 import { RequestSpans } from './request-span.ts';
 
-export interface EventSettings extends Pick<Decoding, 'attributeEncoding' | 'malformedJson' | 'lenientContentType'> {
+export interface EventSettings extends DecodingSettings, QuarantineSettings {
   readonly maxBodyBytes: number;
   /** How long a request may wait in all: one that is read too late for that is refused at once. In milliseconds. */
   readonly holdMaxMs: number;
@@ -99,17 +101,17 @@ interface EventRequest {
  * | `#receive`  | 413, 415, 503 | the body; of a producer that signs, `#verify` asks before it is decompressed: 401 |
  * | `#decode`   | 400, 415      | is it a CloudEvent?                                                               |
  * | `#judge`    | 403, 429      | may this producer send it, and so much?                                           |
+ * | `#keep`     | 400, 415      | can the quarantine keep what is no CloudEvent?                                    |
  * | `#store`    | 202, 503      |                                                                                   |
  */
 export class EventRoute {
   readonly #options: EventRouteOptions;
-  readonly #decoding: Decoding;
+  readonly #decoder: MessageDecoder;
+  readonly #quarantine: Quarantine;
   readonly #pace: RefusalPace;
   readonly #paceOfLimits: RefusalPace;
   /** Null: nothing is traced. */
   readonly #spans: RequestSpans | null;
-  /** Of the message that was decoded last: events whose data is kept as bytes. */
-  #opaqueEvents = 0;
 
   constructor(options: EventRouteOptions) {
     this.#options = options;
@@ -118,19 +120,8 @@ export class EventRoute {
     const { settings } = options;
     const spans = options.tracing ? new RequestSpans(options.tracing) : null;
     this.#spans = spans;
-    this.#decoding = {
-      get attributeEncoding() {
-        return settings.attributeEncoding;
-      },
-      get malformedJson() {
-        return settings.malformedJson;
-      },
-      get lenientContentType() {
-        return settings.lenientContentType;
-      },
-      opaque: () => void (this.#opaqueEvents += 1),
-      traceparent: spans?.found,
-    };
+    this.#quarantine = new Quarantine(settings, options);
+    this.#decoder = new MessageDecoder(settings, { quarantine: this.#quarantine, spans, log: options.log });
   }
 
   take(req: IncomingMessage, res: ServerResponse): Response {
@@ -233,51 +224,57 @@ export class EventRoute {
   }
 
   #decode(request: EventRequest, received: ReceivedBody): void {
-    const { req } = request;
-    let lines: readonly string[];
-    this.#opaqueEvents = 0;
-    this.#spans?.decoding();
-    try {
-      lines = decodeMessage(req.rawHeaders, received.body, this.#decoding);
-    } catch (error) {
-      received.release();
-      const refusal = refusalOfDecoding(error);
-      const producer = request.producer?.name;
-      if (refusal.reason === 'internal') this.#options.log.error({ err: error, producer }, 'decoding a message failed');
-      this.#refuseEarly(request, refusal);
-      return;
-    }
-    const refusal = this.#judge(request.producer, lines, received.receivedBytes);
-    if (refusal === null) {
-      this.#store(request, lines, received);
-      return;
-    }
-    received.release();
-    this.#refuseEarly(request, refusal, lines.length);
+    const message = this.#decoder.decode(request.req.rawHeaders, received, request.producer?.name);
+    const { lines, refused } = message;
+    const isWhollyRefused = message.refusal !== null && refused.length === 0;
+    const refusal = isWhollyRefused ? message.refusal : this.#judge(request.producer, message, received.receivedBytes);
+    if (refusal !== null) this.#refuseDecoded(request, received, refusal, lines.length + refused.length);
+    else if (message.refusal === null) this.#store(request, lines, null, received);
+    else this.#keep(request, message, message.refusal, received);
   }
 
-  #judge(producer: Producer | null, lines: readonly string[], receivedBytes: number): Refusal | null {
+  #refuseDecoded(request: EventRequest, { release }: ReceivedBody, refusal: Refusal, events: number): void {
+    release();
+    this.#refuseEarly(request, refusal, events);
+  }
+
+  #judge(producer: Producer | null, { lines, refused }: Decoded, receivedBytes: number): Refusal | null {
     if (producer === null) return null;
     const what = producer.only?.problem(lines) ?? null;
     if (what !== null) return notAllowed(producer.name, what);
-    return this.#options.limiter?.charge(producer, lines.length, receivedBytes) ?? null;
+    return this.#options.limiter?.charge(producer, lines.length + refused.length, receivedBytes) ?? null;
   }
 
-  #store(request: EventRequest, lines: readonly string[], { body, heldMs, release }: ReceivedBody): void {
+  /** Stores the good events of a message together with the evidence of the others. */
+  #keep(request: EventRequest, { lines, refused }: Decoded, refusal: Refusal, received: ReceivedBody): void {
+    const { clock, producers = null } = this.#options;
+    const facts = refusedRequest(request.req, request.producer?.name ?? null, clock.wallMs(), producers?.secretHeaders);
+    const evidence = this.#quarantine.keep(facts, refused);
+    if (evidence !== null) this.#store(request, lines, evidence, received);
+    else this.#refuseDecoded(request, received, refusal, lines.length + refused.length);
+  }
+
+  #store(
+    request: EventRequest,
+    lines: readonly string[],
+    evidence: KeptEvidence | null,
+    { body, heldMs, release }: ReceivedBody,
+  ): void {
     const { appender, metrics, lateness, clock, closing } = this.#options;
     const { req, res, startMs, lateMs, producer } = request;
     const span = this.#spans?.start(req, startMs, lines) ?? null;
-    const opaqueEvents = this.#opaqueEvents;
+    const { opaqueEvents } = this.#decoder;
     const accept = (nowMs: number): void => {
       metrics.accepted(lines.length, nowMs - startMs);
       if (producer !== null) metrics.producers.accepted(producer.name, lines.length);
       metrics.opaque(opaqueEvents);
+      if (evidence !== null) this.#quarantine.stored(evidence);
       metrics.answered(202);
       span?.end(202, undefined, producer?.name);
       this.#leave(request);
       sendEmpty(res, 202, closing() ? NO_BODY_AND_CLOSE : NO_BODY);
     };
-    if (lines.length === 0) {
+    if (lines.length === 0 && evidence === null) {
       // An empty batch: nothing to store.
       release();
       accept(clock.monotonicMs());
@@ -305,7 +302,7 @@ export class EventRoute {
     // A client that ended its side may still read the answer. While ingest is late, it rather is one that gave up.
     const { socket } = req;
     const isGone = (): boolean => socket.destroyed || (socket.readableEnded && lateness.isLate);
-    appender.submit([plainPart(lines)], settled, heldMs + lateMs, isGone, span?.identity); // next: ../commit/appender.ts, which calls `settled` once
+    appender.submit(partsOf(lines, evidence), settled, heldMs + lateMs, isGone, span?.identity); // next: ../commit/appender.ts, which calls `settled` once
   }
 
   /** Refuses a request before its span begins. @param events how many of its events are known */

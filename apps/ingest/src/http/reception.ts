@@ -18,6 +18,8 @@ const READ_AHEAD_BYTES = 65_536;
 export interface ReceivedBody {
   readonly kind: 'body';
   readonly body: Buffer;
+  /** The answer to a body whose compression is damaged: `body` is as it was received. Null: it is sound. */
+  readonly damage: Refusal | null;
   /** The size of the body as it was received. */
   readonly receivedBytes: number;
   readonly heldMs: number;
@@ -70,8 +72,8 @@ const SETTLED: State = { kind: 'settled' };
  * | inflating | inflates; waits for room when it grows         | it is inflated                                              |
  * | settled   | nothing: `done` was called                     |                                                             |
  *
- * It settles with the body after reading or inflating; with a refusal in any state: no room in time, too large, too slow,
- * damaged; and as gone when the client leaves while it waits or reads.
+ * It settles with the body after reading or inflating; with a refusal in any state: no room in time, too large, too slow;
+ * and as gone when the client leaves while it waits or reads.
  */
 export class Reception implements Arrival {
   heldBytes = 0;
@@ -258,7 +260,8 @@ export class Reception implements Arrival {
       const inflated = await inflateBody(coding, compressed, roomBytes);
       if (this.#state.kind !== 'inflating') return;
       if (inflated.kind === 'inflated') this.#settleWith(inflated.body, compressed.length);
-      else if (inflated.kind === 'damaged') this.#refuse(badCompression(coding, inflated.problem));
+      else if (inflated.kind === 'damaged')
+        this.#settleWith(compressed, compressed.length, badCompression(coding, inflated.problem));
       else if (roomBytes >= this.#maxBodyBytes) this.#refuse(bodyTooLarge(this.#maxBodyBytes));
       else this.#grow(state, this.#maxBodyBytes - roomBytes, () => void inflateWithin(this.#maxBodyBytes));
     };
@@ -266,8 +269,8 @@ export class Reception implements Arrival {
     this.#grow(state, likelyBytes, () => void inflateWithin(likelyBytes));
   }
 
-  #settleWith(body: Buffer, receivedBytes: number): void {
-    this.#settle({ kind: 'body', body, receivedBytes, heldMs: this.#heldMs, release: () => this.#release() });
+  #settleWith(body: Buffer, receivedBytes: number, damage: Refusal | null = null): void {
+    this.#settle({ kind: 'body', body, damage, receivedBytes, heldMs: this.#heldMs, release: () => this.#release() });
   }
 
   #refuse(refusal: Refusal): void {

@@ -54,6 +54,8 @@ export class Place {
 export class Places {
   readonly #salt: string;
   readonly #places = new Map<string, Place>();
+  /** Names, in lower case, of headers whose value is a token. */
+  readonly secretHeaders = new Set<string>();
 
   /** @param salt differs in each process, so that nobody knows the digest of a secret that he has chosen */
   constructor(salt: string) {
@@ -72,6 +74,7 @@ export class Places {
   /** A header whose value is the token. */
   header(name: string): Place {
     const key = name.toLowerCase();
+    this.secretHeaders.add(key);
     return this.#place(`header ${key}`, `the header ${name}`, (req) => headerOnce(req, key));
   }
 

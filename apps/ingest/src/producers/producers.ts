@@ -68,6 +68,11 @@ export class Producers {
     return this.#list.length === 0;
   }
 
+  /** Names, in lower case, of headers whose value is a token: nothing may keep them. */
+  get secretHeaders(): ReadonlySet<string> {
+    return this.#places.secretHeaders;
+  }
+
   get list(): readonly Producer[] {
     return this.#list;
   }

@@ -66,7 +66,7 @@ test.each([
   if (parsed.kind !== 'wrong') return;
   expect(parsed.problem).toContain(problem);
   expect(parsed.problem).toContain(
-    'known are check, reload, verify, try, uploads, iam, ingest, batcher, uploader, --config FILE',
+    'known are check, reload, verify, try, uploads, quarantine, iam, ingest, batcher, uploader, --config FILE',
   );
   expect(parsed.problem).not.toContain('\n');
 });

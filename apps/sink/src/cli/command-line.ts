@@ -8,6 +8,7 @@ import { execService } from '../supervisor/exec-service.ts';
 import { runSink } from '../supervisor/run-sink.ts';
 import { findServiceProgram, SERVICES, type ServiceName } from '../supervisor/service-command.ts';
 import type { IamCommand } from './iam.ts';
+import type { QuarantineCommand } from './quarantine/quarantine.ts';
 import type { TryCommand } from './try.ts';
 import type { UploadsCommand } from './uploads.ts';
 import type { VerifyCommand } from './verify.ts';
@@ -35,8 +36,13 @@ Commands:
               [--header 'NAME: VALUE']... credentials; without it, those of a producer of the configuration
   uploads list [--json]     lists the segments whose upload failed and will be retried, with the reason
   uploads retry [ID...]     retries these uploads now; without an ID, all of them
+  quarantine list           lists refused events that were kept (on_invalid: quarantine). [--from TIME] [--to TIME]
+              [--producer NAME] [--reason CODE] limit it, [--json]
+  quarantine show ID        prints one with all that is known of it; [--body] only its bytes
+  quarantine retry ID       stores its event once, as it was sent, or as corrected in [--file FILE]. [--again] also if
+              an earlier retry has stored it, or may have
   iam         prints the least IAM policy for the uploader with this configuration, or for each given
-              [--for put|compare|manifests|verify|read]. [--earlier-prefix TEXT] is for verify: what prefix was before
+              [--for put|compare|manifests|verify|read|quarantine]. [--earlier-prefix TEXT] is for verify: what prefix was before
 
 Options:
   --config FILE   the configuration; else CONNECTOR_CONFIG, else /vanus-connect/config/config.yml
@@ -45,12 +51,12 @@ Options:
 The environment can set every key too (port: SINK_PORT); see docs/configuration.md.
 `;
 
-const COMMANDS = ['check', 'reload', 'verify', 'try', 'uploads', 'iam', ...SERVICES] as const;
+const COMMANDS = ['check', 'reload', 'verify', 'try', 'uploads', 'quarantine', 'iam', ...SERVICES] as const;
 type Command = (typeof COMMANDS)[number];
-type Tool = 'verify' | 'try' | 'uploads' | 'iam';
+type Tool = 'verify' | 'try' | 'uploads' | 'quarantine' | 'iam';
 
 /** Those of libs/objects. A test compares them: its clients would cost the supervisor 60 MB. */
-const IAM_USES = ['put', 'compare', 'manifests', 'verify', 'read'] as const satisfies readonly IamUse[];
+const IAM_USES = ['put', 'compare', 'manifests', 'verify', 'read', 'quarantine'] as const satisfies readonly IamUse[];
 
 type Arguments =
   | { readonly kind: 'help' }
@@ -60,6 +66,7 @@ type Arguments =
   | { readonly kind: 'verify'; readonly asked: VerifyCommand; readonly configFile: string | null }
   | { readonly kind: 'try'; readonly asked: TryCommand; readonly configFile: string | null }
   | { readonly kind: 'uploads'; readonly asked: UploadsCommand; readonly configFile: string | null }
+  | { readonly kind: 'quarantine'; readonly asked: QuarantineCommand; readonly configFile: string | null }
   | { readonly kind: 'iam'; readonly asked: IamCommand; readonly configFile: string | null };
 
 /** What the command line asks for. The problem with an unknown word names the word and everything that is known. */
@@ -82,6 +89,11 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
         uploader: { type: 'string' },
         timeout: { type: 'string' },
         header: { type: 'string', multiple: true },
+        producer: { type: 'string' },
+        reason: { type: 'string' },
+        body: { type: 'boolean' },
+        file: { type: 'string' },
+        again: { type: 'boolean' },
       },
       allowPositionals: true,
     });
@@ -99,6 +111,10 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
       if (second !== 'list' && second !== 'retry')
         return { kind: 'wrong', problem: 'uploads needs an action: list, or retry [ID...]' };
       return { kind: 'uploads', asked: { action: second, segmentIds: more, json }, configFile };
+    }
+    if (command === 'quarantine') {
+      const asked = quarantineAsked(second, more, values);
+      return typeof asked === 'string' ? { kind: 'wrong', problem: asked } : { kind: 'quarantine', asked, configFile };
     }
     if (second !== undefined)
       return { kind: 'wrong', problem: `one command at a time, ${second} is one too many: ${known}` };
@@ -135,8 +151,49 @@ const OPTIONS_OF: Readonly<Record<Tool, readonly string[]>> = {
   verify: ['from', 'to', 'read', 'json'],
   try: ['post', 'uploader', 'timeout', 'header'],
   uploads: ['json'],
+  quarantine: ['from', 'to', 'producer', 'reason', 'json', 'body', 'file', 'again'],
   iam: ['for', 'earlier-prefix'],
 };
+
+const QUARANTINE_OPTIONS = {
+  list: ['from', 'to', 'producer', 'reason', 'json'],
+  show: ['body'],
+  retry: ['file', 'again'],
+} as const;
+
+interface QuarantineValues {
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  readonly producer?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly body?: boolean | undefined;
+  readonly file?: string | undefined;
+  readonly again?: boolean | undefined;
+}
+
+/** A sentence for a mistake. */
+function quarantineAsked(
+  action: string | undefined,
+  ids: readonly string[],
+  values: QuarantineValues,
+): QuarantineCommand | string {
+  if (action !== 'list' && action !== 'show' && action !== 'retry')
+    return 'quarantine needs an action: list, show ID, or retry ID';
+  const allowed: readonly string[] = ['config', ...QUARANTINE_OPTIONS[action]];
+  const misplaced = Object.keys(values).find((option) => !allowed.includes(option));
+  if (misplaced !== undefined) return `--${misplaced} is not an option of quarantine ${action}`;
+  if (action === 'list') {
+    const { from, to, producer = null, reason = null, json = false } = values;
+    const range = rangeOf(from, to);
+    if (typeof range === 'string') return range;
+    return ids.length > 0 ? 'quarantine list takes no id: show does' : { action, range, producer, reason, json };
+  }
+  const [id, ...more] = ids;
+  if (id === undefined || more.length > 0) return `quarantine ${action} needs one id, as list prints it`;
+  const { body = false, file = null, again = false } = values;
+  return action === 'show' ? { action, id, body } : { action, id, file, again };
+}
 
 /** The first option that was given and belongs to another command. */
 function optionNotOf(command: Command | 'all', values: object): string | undefined {
@@ -172,6 +229,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
       });
     case 'verify':
     case 'uploads':
+    case 'quarantine':
       return withErrorsPrinted(async () => {
         const { runTool } = await import('./run-tool.ts');
         return runTool(parsed, readEnvironment());

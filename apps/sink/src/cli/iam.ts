@@ -13,11 +13,14 @@ export interface IamCommand {
  * @throws StartError if the configuration needs none, or one of another kind
  */
 export function iamText(config: SinkConfig, { uses, earlierPrefixes }: IamCommand): string {
-  const { bucket, prefix } = config;
+  const { bucket, prefix, onInvalid, quarantinePrefix: configured } = config;
   if (bucket.kind === 'file') {
     throw new StartError('no_policy', `objects are plain files in ${bucket.directory}, which needs no policy`);
   }
-  const policy = iamPolicy(bucket, { uses: uses.length > 0 ? uses : usesOf(config), prefix, earlierPrefixes });
+  // What was kept before `on_invalid` was changed can still be retried.
+  const quarantinePrefix = onInvalid === 'quarantine' || uses.includes('quarantine') ? configured : null;
+  const options = { uses: uses.length > 0 ? uses : usesOf(config), prefix, earlierPrefixes, quarantinePrefix };
+  const policy = iamPolicy(bucket, options);
   if (typeof policy === 'string') throw new StartError('no_policy', policy);
   return `${JSON.stringify(policy, null, 2)}\n`;
 }

@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fingerprint } from '@sink/cloudevents';
+import type { SinkConfig } from '@sink/config';
+import { DEFAULT_ROUTE } from '@sink/domain';
+import { assertReached, type DurabilityBarrier, IngestLane, RedisFailure, type RedisPort } from '@sink/lane';
+import type { BegunMarker, RetryPart } from './retry-markers.ts';
+
+/** How long Redis may be away or full. */
+const TRY_MS = 10_000;
+const WAIT_MS = 200;
+
+export interface RetryAppendPorts {
+  readonly redis: RedisPort;
+  readonly config: SinkConfig;
+  readonly barrier: DurabilityBarrier;
+  readonly backlogBytesMax: number;
+  readonly newUid: () => string;
+  readonly nowMs: () => number;
+}
+
+/** How an append of a retry ended. */
+export type RetryAppended =
+  | { readonly kind: 'stored'; readonly duplicates: number }
+  | { readonly kind: 'full' | 'away' }
+  /** The lane has forgotten the writer: nobody knows whether it has appended. */
+  | { readonly kind: 'unknown_writer' };
+
+/** A lane for each line: that in which ingest would look for the event's first copy. */
+export function lanesOf(
+  lines: readonly string[],
+  { lanes, dedupeWindowMs }: SinkConfig,
+): ReadonlyMap<number, readonly string[]> {
+  const byFingerprint = lanes > 1 && dedupeWindowMs > 0;
+  return Map.groupBy(lines, (line) => (byFingerprint ? fingerprint(line).readUInt32BE(0) % lanes : 0));
+}
+
+/** Takes a writer in each lane: with its first sequence it stores its part once, however often this is sent. */
+export async function registerParts(
+  lines: ReadonlyMap<number, readonly string[]>,
+  { redis, config, newUid }: RetryAppendPorts,
+): Promise<RetryPart[]> {
+  const parts: RetryPart[] = [];
+  for (const [number, { length: events }] of lines) {
+    const lane = new IngestLane(redis, config.sinkName, number);
+    await lane.open(newUid());
+    parts.push({ lane: number, writer: await lane.registerWriter(newUid()), events });
+  }
+  return parts;
+}
+
+/** Appends a part under the writer that its marker names. */
+export async function appendPart(
+  { lane: number, writer }: RetryPart,
+  lines: readonly string[],
+  { partition, acceptedAtMs }: BegunMarker,
+  { redis, config, barrier, backlogBytesMax, nowMs }: RetryAppendPorts,
+): Promise<RetryAppended> {
+  const lane = new IngestLane(redis, config.sinkName, number);
+  const body = `${lines.join('\n')}\n`;
+  const bytes = Buffer.byteLength(body);
+  const window = { windowMs: config.dedupeWindowMs, fingerprintsMax: config.maxFingerprints };
+  const entry = { route: DEFAULT_ROUTE, path: partition, count: lines.length, body, bytes };
+  const lineBytes = lines.map((line) => Buffer.byteLength(line) + 1);
+  const marks = { fingerprints: Buffer.concat(lines.map(fingerprint)), lineBytes };
+  const untilMs = nowMs() + TRY_MS;
+  let kind: 'full' | 'away';
+  for (let sequence = 1; ;) {
+    try {
+      const request = { writer, sequence, furtherBytes: 0, acceptedAtMs, backlogBytesMax };
+      const { answer, duplicates } =
+        window.windowMs === 0
+          ? { answer: await lane.append({ ...request, entries: [entry] }), duplicates: 0 }
+          : await lane.appendOnce({ ...request, entries: [{ ...entry, marks }] }, window);
+      if (answer === 'stored') {
+        assertReached(await lane.reached(barrier), 'appending a retry');
+        return { kind: 'stored', duplicates };
+      }
+      if (answer === 'unknown_writer') return { kind: answer };
+      // `full` was this sequence's answer for ever; `stale` says that an earlier try of this retry went beyond it.
+      sequence += 1;
+      if (answer === 'stale') continue;
+      kind = 'full';
+    } catch (error) {
+      if (!(error instanceof RedisFailure)) throw error;
+      kind = 'away';
+    }
+    if (nowMs() > untilMs) return { kind };
+    await sleep(WAIT_MS);
+  }
+}
