@@ -7,6 +7,7 @@ import {
   type ManagedProcess,
   type Proxy,
   type RedisServer,
+  type S3Options,
   type S3Process,
   startProcess,
   startProxy,
@@ -42,6 +43,10 @@ export interface PipelineOptions {
   readonly prepare?: (redis: RedisServer) => Promise<void>;
   /** The configuration file of every service: keys in it are not in their environment, which would override it. */
   readonly file?: { readonly path: string; readonly keys: readonly string[] };
+  /** Further buckets on the same server, and whether objects may be locked there. */
+  readonly s3?: Pick<S3Options, 'otherBuckets' | 'objectLock'>;
+  /** The program of the service with this name; absent, or undefined: that of this checkout. */
+  readonly mainOf?: (name: string) => string | undefined;
   /** Further environment for the service with this name. */
   readonly environmentOf?: (name: string) => Readonly<Record<string, string>>;
 }
@@ -78,7 +83,10 @@ export class Pipeline {
   }
 
   static async start(options: PipelineOptions = {}): Promise<Pipeline> {
-    const [redis, s3] = await Promise.all([startRedis(), startS3Process({ bucket: BUCKET, ...CREDENTIALS })]);
+    const [redis, s3] = await Promise.all([
+      startRedis(),
+      startS3Process({ bucket: BUCKET, ...CREDENTIALS, ...options.s3 }),
+    ]);
     const pipeline = new Pipeline(redis, s3, options);
     await options.prepare?.(redis);
     const counts = { ingest: options.ingests ?? 1, batcher: options.batchers ?? 1, uploader: options.uploaders ?? 1 };
@@ -104,7 +112,7 @@ export class Pipeline {
       opsUrl: `http://127.0.0.1:${opsPort}`,
       proxies,
       environment,
-      process: await this.#spawn(kind, environment),
+      process: await this.#spawn({ kind, name, environment }),
     };
     this.services.push(service);
     return service;
@@ -122,7 +130,7 @@ export class Pipeline {
 
   /** Restarts a service that has exited. */
   async revive(service: Service): Promise<void> {
-    service.process = await this.#spawn(service.kind, service.environment);
+    service.process = await this.#spawn(service);
   }
 
   /** Resolves when nothing is left to move: no chunk, no record, no counter. */
@@ -220,8 +228,9 @@ export class Pipeline {
     return { ...environment, CONNECTOR_CONFIG: file.path };
   }
 
-  #spawn(kind: ServiceKind, env: Readonly<Record<string, string>>): Promise<ManagedProcess> {
-    return startProcess({ command: process.execPath, args: [MAIN, kind], env });
+  #spawn({ kind, name, environment: env }: Pick<Service, 'kind' | 'name' | 'environment'>): Promise<ManagedProcess> {
+    const main = this.#options.mainOf?.(name) ?? MAIN;
+    return startProcess({ command: process.execPath, args: [main, kind], env });
   }
 }
 

@@ -38,7 +38,11 @@ export async function handleAdmin(fake: FakeS3, request: IncomingMessage, respon
   };
   switch (`${request.method ?? ''} ${what}`) {
     case 'GET objects':
-      return lines(fake.objects().map((object) => objectLine(object, url.searchParams.has('bodies'))));
+      return lines(
+        fake
+          .objects(url.searchParams.get('bucket') || undefined)
+          .map((object) => objectLine(object, url.searchParams.has('bodies'))),
+      );
     case 'GET object': {
       const object = fake.object(key);
       if (object === undefined) response.writeHead(404).end();

@@ -3,6 +3,7 @@
  *
  *     node s3-main.ts --bucket NAME --access-key-id ID --secret-access-key SECRET
  *                     [--port N] [--host H] [--region R] [--permissions all|put_only|none]
+ *                     [--other-bucket NAME]… [--object-lock]
  *
  * Prints `s3 fake listening on URL` when it is ready. `URL/_fake/…` controls it (s3-admin.ts, RemoteS3).
  * Objects are in memory and are gone with the process.
@@ -20,6 +21,8 @@ const { values } = parseArgs({
     host: { ...text, default: '127.0.0.1' },
     region: text,
     permissions: { ...text, default: 'all' },
+    'other-bucket': { ...text, multiple: true, default: [] },
+    'object-lock': { type: 'boolean', default: false },
   },
 });
 const { permissions } = values;
@@ -33,6 +36,8 @@ const fake = await startS3({
   port: Number(values.port),
   host: values.host,
   permissions,
+  otherBuckets: values['other-bucket'],
+  objectLock: values['object-lock'],
   ...(values.region === undefined ? {} : { region: values.region }),
 });
 process.once('SIGTERM', () => void fake.stop().then(() => process.exit(0)));

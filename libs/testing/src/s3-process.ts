@@ -15,9 +15,9 @@ export class RemoteS3 {
     this.url = url;
   }
 
-  /** All objects with their bodies, in key order. */
-  async objects(): Promise<S3Object[]> {
-    const lines = (await this.#lines('objects?bodies=1')) as S3ObjectLine[];
+  /** All objects with their bodies, in key order; of the first bucket unless another is named. */
+  async objects(bucket = ''): Promise<S3Object[]> {
+    const lines = (await this.#lines(`objects?bodies=1&bucket=${bucket}`)) as S3ObjectLine[];
     return lines.map(({ body, ...rest }) => ({ ...rest, body: Buffer.from(body ?? '', 'base64') }));
   }
 
@@ -112,13 +112,26 @@ export interface S3Process {
 
 /** Starts the fake as a process of its own (s3-main.ts), which survives whatever else a test kills. */
 export async function startS3Process(
-  options: Pick<S3Options, 'bucket' | 'accessKeyId' | 'secretAccessKey' | 'host' | 'port' | 'region' | 'permissions'>,
+  options: Pick<
+    S3Options,
+    | 'bucket'
+    | 'otherBuckets'
+    | 'objectLock'
+    | 'accessKeyId'
+    | 'secretAccessKey'
+    | 'host'
+    | 'port'
+    | 'region'
+    | 'permissions'
+  >,
 ): Promise<S3Process> {
   const args = [fileURLToPath(new URL('./s3-main.ts', import.meta.url)), '--bucket', options.bucket];
   args.push('--access-key-id', options.accessKeyId, '--secret-access-key', options.secretAccessKey);
   if (options.port !== undefined) args.push('--port', String(options.port));
   if (options.host !== undefined) args.push('--host', options.host);
   if (options.region !== undefined) args.push('--region', options.region);
+  for (const other of options.otherBuckets ?? []) args.push('--other-bucket', other);
+  if (options.objectLock === true) args.push('--object-lock');
   if (typeof options.permissions === 'string') args.push('--permissions', options.permissions);
   const child = await startProcess({ command: process.execPath, args });
   const [, url = ''] = await child.waitFor(/listening on (\S+)\n/);

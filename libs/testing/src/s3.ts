@@ -66,7 +66,8 @@ export interface FakeS3 extends S3Credentials {
   readonly port: number;
   /** `http://host:port`, the endpoint for path-style clients. */
   readonly url: string;
-  objects(): S3Object[];
+  /** @param bucket default: the first */
+  objects(bucket?: string): S3Object[];
   /** @param bucket default: the first */
   object(key: string, bucket?: string): S3Object | undefined;
   /** Stores an object as another program would. It is not one of the writes. */
@@ -282,7 +283,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
     host,
     port,
     url: `${tls === undefined ? 'http' : 'https'}://${host}:${port}`,
-    objects: () => objects.list(),
+    objects: (bucket = options.bucket) => buckets.get(bucket)?.list() ?? [],
     object: (key, bucket = options.bucket) => buckets.get(bucket)?.get(key),
     plant: (key, body, metadata = {}) => {
       objects.plant(key, { body, metadata, contentType: 'text/plain', contentEncoding: null, crc32: null }, nowMs());
