@@ -151,4 +151,30 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
     file: 'src/lane/live-settings.test.ts',
     fails: /× .*a file keeps the compression with which it was opened/,
   },
+  {
+    name: 'a chunk of a route that the batcher does not know is acknowledged',
+    edits: [
+      {
+        rule: 'batcher.known-route',
+        to: 'if (rules === undefined) return this.#ports.lane.acknowledge(chunk.id);',
+      },
+    ],
+    project: 'apps/batcher',
+    file: 'src/lane/destinations.test.ts',
+    fails: /× its chunks wait as they are/,
+  },
+  {
+    name: 'default traffic is sealed in a version that an older release does not read',
+    edits: [{ rule: 'segment.version-1', to: 'const isVersion1 = false as boolean;' }],
+    project: 'apps/batcher',
+    file: 'src/lane/destinations.test.ts',
+    fails: /× quarantine has objects of its own/,
+  },
+  {
+    name: 'an object goes into the configured bucket, whatever its record says',
+    edits: [{ rule: 'upload.own-bucket', to: 'if (record.v > 0) return own;' }],
+    project: 'apps/uploader',
+    file: 'src/upload/routed.test.ts',
+    fails: /× goes into its own bucket/,
+  },
 ];

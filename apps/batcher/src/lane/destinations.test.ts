@@ -81,6 +81,7 @@ describe('a route that the batcher does not know', () => {
     await world.append(3);
     const batcher = world.batcher({ scheduledIntervalMs: 50, openMsMin: 10, auditEveryMs: 50 });
     await eventually(async () => expect(await world.counts()).toEqual([3]));
+    expect(await world.pending()).toBe(1);
     await eventually(() => expect(batcher.problems.get('routes')).toContain('1 chunks wait for routes'));
     expect(batcher.problems.get('routes')).toMatch(/does not know: audit\. Upgrade .*, or bring the routes back/);
     await world.append(1);

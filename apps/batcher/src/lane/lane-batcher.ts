@@ -180,7 +180,7 @@ export class LaneBatcher {
     if (taken === null) return this.#settleUncounted(chunk.id);
     if (taken >= chunk.count) return this.#ports.lane.acknowledge(chunk.id);
     const rules = this.#settings.routes.get(chunk.route);
-    if (rules === undefined) return this.#waiting.add(chunk.id, chunk.route);
+    if (rules === undefined) return this.#waiting.add(chunk.id, chunk.route); // rule: batcher.known-route
     const byte = byteOfLine(chunk.body, taken); // rule: batcher.from-taken
     if (byte === -1) return this.#reportForeign(chunk.id, `its body has fewer lines than the ${taken} taken`);
     this.#held.add(chunk.id);

@@ -30,7 +30,8 @@ export function segmentRecord(
   const key = objectKey({ prefix: rules.prefix, path, laneUid, first, sha256, compression });
   const level = compressionLevel === undefined ? {} : { compressionLevel };
   const facts = { spool, acceptedAtMs, sealedAtMs, ...(trace !== null && { trace }) };
-  if (isPlain(destination)) {
+  const isVersion1 = isPlain(destination); // rule: segment.version-1
+  if (isVersion1) {
     return {
       v: RECORD_VERSION,
       id,

@@ -87,6 +87,33 @@ describe('manifests', () => {
     }
   });
 
+  test('list objects of one destination only, below its prefix', async () => {
+    const plain = await world.sealAndQueue();
+    const routed = await world.sealAndQueue({ compression: 'gzip', routed: {} });
+    await world.startUploader(ON);
+    await eventually(() => expect(world.s3.objects()).toHaveLength(4));
+    await eventually(nothingWaits);
+    expect(listedKeys()).toEqual([plain.record.key]);
+    expect(manifests()[0]?.manifest).not.toHaveProperty('route');
+    const [manifest] = world.s3.objects().filter(({ key }) => key.startsWith('quarantine/2026/11/23/10/_manifest-'));
+    const { key, count, bytes, sha256 } = routed.record;
+    expect(JSON.parse(manifest?.body.toString() ?? '')).toMatchObject({
+      ...{ v: 1, route: '_quarantine', partition: '2026/11/23/10', objectCount: 1, eventCount: count },
+      objects: [{ key, count, bytes, sha256, bucket: 'events', objectBytes: routed.object.length }],
+    });
+  });
+
+  test('of a route that this release does not know are left to another', async () => {
+    await world.batcherLane().open('abcd');
+    await putAside('audit:tenant=a', { s1: receiptJson('s1') });
+    await putAside('2026/11/23/10', { s2: receiptJson('s2') });
+    const uploader = await world.startUploader(ON);
+    await eventually(() => expect(listedKeys()).toEqual(['object-s2']));
+    await uploader.stop();
+    expect(await world.admin.keys('*unlisted:*')).toHaveLength(1);
+    expect(world.s3.objects()).toHaveLength(1);
+  });
+
   test('are not written unless asked for', async () => {
     await world.sealAndQueue();
     const uploader = await world.startUploader();

@@ -39,7 +39,7 @@ export class Stores {
   /** @throws BucketOutOfReach */
   of(record: SealedSegment): StoreOfBucket {
     const { bucket, own, open } = this.#options;
-    if (record.v === RECORD_VERSION || record.bucket === bucket || open === undefined) return own;
+    if (record.v === RECORD_VERSION || record.bucket === bucket || open === undefined) return own; // rule: upload.own-bucket
     const known = this.#others.get(record.bucket) ?? open(record.bucket);
     if (known === null) throw new BucketOutOfReach(record.id, record.bucket);
     this.#others.set(record.bucket, known);
