@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { freePort } from '@sink/testing';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort, makeCertificate } from '@sink/testing';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { askReadiness } from './ask-readiness.ts';
 
 const answers: Readonly<Record<string, { readonly status: number; readonly body: string }>> = {
@@ -58,4 +59,14 @@ test('a service that cannot be reached, or hangs, is not ready', async () => {
     problems: { '': 'no answer within 100 ms' },
     text: 'no answer within 100 ms',
   });
+});
+
+test('a service is asked by HTTPS whatever name its certificate is for', async () => {
+  const certificate = makeCertificate(['DNS:events.example.com']);
+  if (certificate === null) throw new Error('this test needs openssl');
+  const tlsServer = createTlsServer(certificate, (_, response) => void response.end(answers['/ready']?.body));
+  await once(tlsServer.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void tlsServer.close());
+  const url = `https://127.0.0.1:${(tlsServer.address() as AddressInfo).port}/readyz`;
+  expect(await askReadiness(url, 1_000)).toMatchObject({ ready: true, problems: {} });
 });

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readObjectLines } from '@sink/audit';
-import { addressOf, type SinkConfig } from '@sink/config';
+import { addressOf, portAddress, type SinkConfig } from '@sink/config';
 import { createObjectReader, ObjectStoreError } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK } from '@sink/runtime';
+import { post } from './post-event.ts';
 import { type TryCredentials, tryCredentials } from './try-credentials.ts';
 
 export interface TryCommand {
@@ -44,8 +45,8 @@ type Found = { readonly key: string; readonly events: number; readonly how: 'rea
  * credentials may read it. Resolves to the exit code: 0 when it is stored.
  */
 export async function runTry(config: SinkConfig, asked: TryCommand, write: (text: string) => void): Promise<number> {
-  const post = asked.post ?? addressOf(config.host, config.port);
-  const uploader = new URL('/receipts', asked.uploader ?? addressOf(config.host, config.uploaderOpsPort)).href;
+  const address = asked.post ?? portAddress(config);
+  const uploader = new URL('/receipts', asked.uploader ?? addressOf(config.opsHost, config.uploaderOpsPort)).href;
   const signal = AbortSignal.timeout(asked.timeoutMs);
   const reader = createObjectReader(config.bucket);
   let doing = 'asking the uploader for its receipts';
@@ -66,11 +67,11 @@ export async function runTry(config: SinkConfig, asked: TryCommand, write: (text
     const before = await retried(() => receiptsAt(uploader, signal));
     const known = new Set(before.map(nameOf));
     const id = randomUUID();
-    doing = `posting an event to ${post}`;
+    doing = `posting an event to ${address}`;
     const startMs = Date.now();
-    const credentials = tryCredentials(post, asked.headers, config.producers);
+    const credentials = tryCredentials(address, asked.headers, config.producers);
     if (credentials.producer !== null) write(`posting as the producer ${credentials.producer}\n`);
-    await retried(() => postEvent(credentials, id, signal));
+    await retried(() => postEvent(credentials, id, config.tlsCertFile, signal));
     const answeredMs = Date.now();
     write(`202: the event with the id ${id} is accepted after ${answeredMs - startMs} ms\n`);
 
@@ -120,19 +121,24 @@ async function receiptsAt(address: string, signal: AbortSignal): Promise<readonl
 }
 
 /** Null: not accepted yet. An event that was stored without an answer is stored again, and that is no harm here. */
-async function postEvent({ address, headers }: TryCredentials, id: string, signal: AbortSignal): Promise<true> {
+async function postEvent(
+  { address, headers }: TryCredentials,
+  id: string,
+  certFile: string | null,
+  signal: AbortSignal,
+): Promise<true> {
   const event = { specversion: '1.0', id, source: '/sink-aws-s3/try', type: 'sink-aws-s3.try' };
-  const answer = await fetch(address, {
-    method: 'POST',
+  const { status, said } = await post(address, {
     headers: { 'Content-Type': 'application/cloudevents+json', ...headers },
     body: JSON.stringify(event),
+    certFile,
     signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
   });
-  const said = (await answer.text()).trim();
-  if (answer.status === 202) return true;
-  if (answer.status === 401 || answer.status === 403)
-    throw new NotLetIn(`${answer.status} ${said}; give credentials with --header`);
-  throw new Error(`${answer.status} ${said}`);
+  if (status === 202) return true;
+  if (status === 401 || status === 403) {
+    throw new NotLetIn(`${status} ${said.trim()}; give credentials with --header`);
+  }
+  throw new Error(`${status} ${said.trim()}`);
 }
 
 /** Whether the object may hold an event that was accepted between these times. */
