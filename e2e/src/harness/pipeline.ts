@@ -108,7 +108,7 @@ export class Pipeline {
     const service: Service = {
       name,
       kind,
-      url: `http://127.0.0.1:${proxies.producers?.port ?? port}`,
+      url: `${'SINK_TLS_CERT_FILE' in environment ? 'https' : 'http'}://127.0.0.1:${proxies.producers?.port ?? port}`,
       opsUrl: `http://127.0.0.1:${opsPort}`,
       proxies,
       environment,
