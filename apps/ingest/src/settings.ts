@@ -7,6 +7,7 @@ import type { HttpSettings } from './http/server.ts';
 import type { GroupCommitSettings } from './commit/group-commit.ts';
 import type { ExchangeTimes } from './limits/exchange.ts';
 import type { WriterSettings } from './commit/lane-writer.ts';
+import type { TlsSettings } from './http/tls/certificate.ts';
 
 /** What `composeIngest` needs. */
 export interface CommitSettings extends AdmissionSettings, GroupCommitSettings, WriterSettings {
@@ -48,6 +49,7 @@ export const FIXED_SETTINGS = {
   gatherMsMax: 2,
   behindMsMax: 10,
   readinessEveryMs: 2_000,
+  handshakeTimeoutMs: 10_000,
   reportEveryMs: 500,
   reportSoonMs: 50,
   reportTtlMs: 3_000,
@@ -56,6 +58,17 @@ export const FIXED_SETTINGS = {
   checkIntervalMs: 2_000,
   drainMaxMs: 12_000,
 } satisfies Partial<IngestSettings>;
+
+/** Null: the port takes plain HTTP. */
+export function tlsSettings({
+  tlsCertFile,
+  tlsKeyFile,
+  tlsMinVersion,
+  tlsClientCaFile,
+}: SinkConfig): TlsSettings | null {
+  if (tlsCertFile === null || tlsKeyFile === null) return null;
+  return { certFile: tlsCertFile, keyFile: tlsKeyFile, minVersion: tlsMinVersion, clientCaFile: tlsClientCaFile };
+}
 
 export function ingestSettings(
   config: SinkConfig,

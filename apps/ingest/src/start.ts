@@ -12,6 +12,8 @@ import { StoringWatch } from './commit/storing-watch.ts';
 import { composeIngest, type IngestPorts } from './compose.ts';
 import { Lateness } from './http/lateness.ts';
 import { startIngestServer } from './http/server.ts';
+import { followCertificate, openTls } from './http/tls/open-tls.ts';
+import { verifiedClient } from './http/tls/verified-client.ts';
 import { BodyRooms } from './limits/body-rooms.ts';
 import { openLimits } from './limits/open-limits.ts';
 import type { IngestMetrics } from './metrics.ts';
@@ -25,6 +27,7 @@ const ROOM_AGAIN = 0.95;
 /** Starts ingest: events come in by HTTP, chunks go to Redis. */
 export async function startIngest(context: ServiceContext): Promise<void> {
   const { args, inForce, log, clock, registry, readiness, shutdown, signal } = context;
+  const tls = openTls(context);
   const tracing = await openTracing(context);
   const redis = await openRedis(context);
   registerFailoverMetrics(registry, redis);
@@ -73,7 +76,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   const watching = watchLanes(context, redis, settings, storing);
   shutdown.add('redis watch', () => watching);
 
-  const producers = openProducers(context, ingest.metrics.producers, () => null);
+  const producers = openProducers(context, ingest.metrics.producers, (req) => verifiedClient(req));
   const server = await startIngestServer(
     {
       ...ingest,
@@ -86,6 +89,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       bodyRooms: new BodyRooms(settings, () => producers.list.length),
       sharedPort: args.workerOf !== null,
       tracing,
+      tls,
       clock,
       log,
     },
@@ -93,6 +97,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   );
   shutdown.add('http', () => server.close());
   inForce.onChange(() => server.settingsChanged());
+  followCertificate(context, tls, () => server.certificateReplaced());
   log.info({ port: server.port, durability: settings.barrier }, 'taking events');
 }
 

@@ -79,6 +79,29 @@ const INTAKE = [
     remedy: 'Raise the limit of open files: [Behind a load balancer](operations.md#behind-a-load-balancer).',
   },
   {
+    name: 'SinkCertificateExpires',
+    // Of a certificate that is valid for a few days only, a quarter is left.
+    expr: 'sink_ingest_certificate_days_left < 7 and sink_ingest_certificate_days_left < 0.25 * sink_ingest_certificate_days',
+    for: '10m',
+    severity: 'critical',
+    summary: 'the certificate of the port expires soon, or has expired',
+    means: 'When it has expired, clients refuse the port, and `/readyz` of ingest is 503.',
+    lookAt:
+      '`sink_ingest_certificate_days_left`; whatever renews the certificate: cert-manager (`kubectl describe certificate`), or the cron job that does.',
+    remedy:
+      'Renew the certificate and replace `tls.cert_file` and `tls.key_file`: they are in use within 5 s, without a restart.',
+  },
+  {
+    name: 'SinkCertificateRejected',
+    expr: 'sink_ingest_certificate_rejected > 0',
+    for: '1m',
+    severity: 'warning',
+    summary: 'the files of TLS have changed to something that the port cannot use',
+    means: 'The port goes on with the certificate that it had, until that expires.',
+    lookAt: '`tls_files` in `/readyz` of ingest, or its log: the file, what is wrong, and the remedy.',
+    remedy: 'Mend that file: [TLS](security.md#tls).',
+  },
+  {
     name: 'SinkProducerMistakes',
     expr: refused(NOT_THE_PRODUCER, '!~'),
     for: '10m',

@@ -140,6 +140,18 @@ export const RULE_TESTS: Readonly<Record<AlertName, RuleTest>> = {
   },
   SinkReplicasOutOfSync: above('sink_redis_replicas_in_sync', 0, -1),
   SinkForeignEntries: above('sink_batcher_foreign_entries_total', 1, 0, LANE),
+  SinkCertificateExpires: {
+    fires: Object.fromEntries([
+      gauge('sink_ingest_certificate_days_left', 6),
+      gauge('sink_ingest_certificate_days', 90),
+    ]),
+    // Valid for three days in all, and two are left.
+    quiet: Object.fromEntries([
+      gauge('sink_ingest_certificate_days_left', 2),
+      gauge('sink_ingest_certificate_days', 3),
+    ]),
+  },
+  SinkCertificateRejected: above('sink_ingest_certificate_rejected', 1, 0),
   SinkConfigRejected: above('sink_config_rejected', 1, 0),
   SinkConfigWaits: {
     fires: { [`sink_config_pending_restart{${ON}, key="port"}`]: '1x100' },

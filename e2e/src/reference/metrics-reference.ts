@@ -1,5 +1,5 @@
 import { BatcherMetrics } from '@sink/batcher';
-import { IngestMetrics, Lateness, registerLimitMetrics, registerWorkerCount } from '@sink/ingest';
+import { IngestMetrics, Lateness, registerLimitMetrics, registerWorkerCount, TlsMetrics } from '@sink/ingest';
 import { registerFailoverMetrics, registerMemoryMetrics } from '@sink/redis';
 import { Readiness, registerConfigMetrics, registerReadiness, Registry } from '@sink/runtime';
 import { registerTracingMetrics } from '@sink/tracing';
@@ -12,6 +12,7 @@ export async function metricsReference(): Promise<string> {
       const durability = { durability: 'fsync', barrier: { waitaof: false, replicas: 0 } };
       new IngestMetrics(registry, { usedBytes: 0, waitingRequests: 0 }, durability);
       new Lateness(registry, () => 0);
+      new TlsMetrics(registry, { inUse: { notAfterMs: 0, validMs: 0 }, rejected: false }, () => 0);
       registerWorkerCount(registry, () => 0);
       registerLimitMetrics(registry, { shares: () => [] }, () => []);
       registerFailoverMetrics(registry, { topology: { kind: 'single', failover: 'none' }, replicasInSync: () => null });

@@ -12,7 +12,12 @@ export interface Layer {
 }
 
 /** Variables `SINK_…` that are not settings. */
-const OTHER_NAMES: readonly string[] = ['SINK_REDIS_SERVER', 'SINK_DISK_FLOOR', 'SINK_CONFIG_HANDED'];
+const OTHER_NAMES: readonly string[] = [
+  'SINK_REDIS_SERVER',
+  'SINK_DISK_FLOOR',
+  'SINK_CONFIG_HANDED',
+  'SINK_TICKET_SALT',
+];
 
 /** Collects the settings of one source and reports unknown keys and keys that are given twice. */
 class LayerBuilder implements Layer {

@@ -73,7 +73,7 @@ function isReplyError(error: unknown): error is Error {
 }
 
 /** What a user without a permission is told, also inside of a script. */
-const NOT_PERMITTED = /^(NOPERM|ERR The user executing the script can't) /;
+const NOT_PERMITTED = /^(NOPERM|ERR The user executing the script can't|ERR ACL failure in script:) /;
 
 function translate(action: string, error: unknown, key?: string): Error {
   if (isReplyError(error) && NOT_PERMITTED.test(error.message)) {

@@ -156,9 +156,34 @@ function localsFrom(table: 'KEYS' | 'ARGV', kinds: readonly (readonly [string, K
   return lines.join('\n');
 }
 
-const WRITES = new Set(
-  'DEL HDEL HINCRBY HSET HSETNX PERSIST PEXPIRE RENAME SADD SET UNLINK XACK XADD XCLAIM XDEL XGROUP'.split(' '),
-);
+/** What follows the key in the shortest call of each write. Redis from 8 on looks at the number of arguments, too. */
+const WRITES: Readonly<Record<string, string>> = {
+  DEL: '',
+  HDEL: ", 'f'",
+  HINCRBY: ", 'f', '1'",
+  HSET: ", 'f', 'v'",
+  HSETNX: ", 'f', 'v'",
+  PERSIST: '',
+  PEXPIRE: ", '1'",
+  RENAME: ', KEYS[1]',
+  SADD: ", 'm'",
+  SET: ", 'v'",
+  UNLINK: '',
+  XACK: ", 'g', '0-1'",
+  XADD: ", '*', 'f', 'v'",
+  XCLAIM: ", 'g', 'c', '0', '0-1'",
+  XDEL: ", '0-1'",
+  'XGROUP CREATE': ", 'g', '$'",
+  'XGROUP DELCONSUMER': ", 'g', 'c'",
+};
+
+/** Lua: whether this user may not run `command` (and its subcommand) on `key`. */
+export function denies(command: string, key: string): string {
+  const rest = WRITES[command];
+  if (rest === undefined) throw new Error(`the permission to run ${command}: its arguments are not known`);
+  const words = command.split(' ').map((word) => `'${word}'`);
+  return `not redis.acl_check_cmd(${words.join(', ')}, ${key}${rest})`;
+}
 
 /**
  * Lua that refuses the whole step if this user may not run one of its writes: a script that fails half-way keeps what it
@@ -166,14 +191,12 @@ const WRITES = new Set(
  */
 function requirePermissions(code: readonly string[]): string {
   const called = [...code.join('\n').matchAll(/redis\.call\('([A-Z]+)'(?:, ('[A-Z]+'))?/g)];
-  const writes = called.filter(([, command = '']) => WRITES.has(command));
-  if (writes.length < 2) return '';
-  const checks = new Set(
-    writes.map(([, command = '', subcommand]) =>
-      command === 'XGROUP' ? `'XGROUP', ${subcommand ?? ''}, KEYS[1]` : `'${command}', KEYS[1]`,
-    ),
+  const commands = called.map(([, command = '', subcommand = '']) =>
+    command === 'XGROUP' ? `${command} ${subcommand.replaceAll("'", '')}` : command,
   );
-  const denied = [...checks].map((check) => `not redis.acl_check_cmd(${check})`).join(' or ');
+  const writes = commands.filter((command) => Object.hasOwn(WRITES, command));
+  if (writes.length < 2) return '';
+  const denied = [...new Set(writes)].map((command) => denies(command, 'KEYS[1]')).join(' or ');
   return `if ${denied} then return redis.error_reply('NOPERM this user may not run all writes of this step') end`; // rule: step.permitted
 }
 

@@ -1,5 +1,5 @@
 export { makeCertificate } from './certificate.ts';
-export type { Certificate } from './certificate.ts';
+export type { Certificate, CertificateOptions } from './certificate.ts';
 export { eventually } from './eventually.ts';
 export { freePort } from './free-port.ts';
 export { startHttpProxy } from './http-proxy.ts';

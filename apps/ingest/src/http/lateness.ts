@@ -9,6 +9,8 @@ const RECENT_MS = 1_000;
 /** From this lag on, a client that ended its side of the connection is taken to have given up. */
 const LATE_MS = 1_000;
 const PROBE = 'GET /healthz HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n';
+/** Not the beginning of a handshake (an alert): the port answers it without the work of one. */
+const TLS_PROBE = Buffer.from([0x15, 3, 1, 0, 2, 2, 90]);
 const APPEND_WEIGHT = 0.1;
 /** What is left of the expected append after each tick without one: else one slow append could refuse all that follow. */
 const APPEND_KEPT = 0.9;
@@ -53,10 +55,10 @@ export class Lateness {
   }
 
   /** Measures until the returned function is called. */
-  start(host: string, port: number): () => void {
+  start(host: string, port: number, scheme: 'http' | 'https'): () => void {
     this.#tickedAtMs = this.#nowMs();
     const ticks = setInterval(() => this.#tick(), TICK_MS);
-    const probes = setInterval(() => this.#probe(host, port), PROBE_EVERY_MS);
+    const probes = setInterval(() => this.#probe(host, port, scheme === 'http' ? PROBE : TLS_PROBE), PROBE_EVERY_MS);
     return () => {
       clearInterval(ticks);
       clearInterval(probes);
@@ -103,14 +105,14 @@ export class Lateness {
     this.#appendMs *= APPEND_KEPT;
   }
 
-  #probe(host: string, port: number): void {
+  #probe(host: string, port: number, bytes: string | Buffer): void {
     if (this.#probes.size >= PROBES_MAX) return;
     const sinceMs = this.#nowMs();
     const socket = connect({ host, port });
     this.#probes.set(socket, sinceMs);
     this.#oldestProbeMs ??= sinceMs;
     socket.on('error', () => undefined);
-    socket.once('connect', () => socket.write(PROBE));
+    socket.once('connect', () => socket.write(bytes));
     socket.once('data', () => {
       const nowMs = this.#nowMs();
       this.#acceptLag = { ms: nowMs - sinceMs, atMs: nowMs };

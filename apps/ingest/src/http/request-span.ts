@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import {
   type Attributes,
   isSameSpan,
@@ -14,7 +15,7 @@ import {
 } from '@sink/tracing';
 
 const FIRST_SERVER_ERROR = 500;
-const HTTP_PORT = 80;
+const DEFAULT_PORTS = { http: 80, https: 443 } as const;
 const HOST = /^(.+?)(?::(\d+))?$/;
 /** What comes before the query. */
 const BEFORE_QUERY = /^([^?]*)/;
@@ -145,12 +146,13 @@ function parentOf({ headers }: IncomingMessage): RemoteSpan | null {
 function httpAttributes({ method = '', url = '', headers, socket, httpVersion }: IncomingMessage): Attributes {
   const [, host = '', port] = HOST.exec(headers.host ?? '') ?? [];
   const size = Number(headers['content-length']);
+  const scheme = socket instanceof TLSSocket ? 'https' : 'http';
   return {
     'http.request.method': method,
-    'url.scheme': 'http',
+    'url.scheme': scheme,
     'url.path': shortened(BEFORE_QUERY.exec(url)?.[1]),
     'network.protocol.version': httpVersion,
-    ...(host !== '' && { 'server.address': host, 'server.port': Number(port ?? HTTP_PORT) }),
+    ...(host !== '' && { 'server.address': host, 'server.port': Number(port ?? DEFAULT_PORTS[scheme]) }),
     ...(socket.remoteAddress !== undefined && { 'network.peer.address': socket.remoteAddress }),
     ...(headers['user-agent'] !== undefined && { 'user_agent.original': shortened(headers['user-agent']) }),
     ...(Number.isSafeInteger(size) && { 'http.request.body.size': size }),

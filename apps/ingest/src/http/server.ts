@@ -1,6 +1,8 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
 import type { Tracing } from '@sink/tracing';
 import type { Admission } from './admission.ts';
@@ -15,6 +17,7 @@ import type { IngestMetrics } from '../metrics.ts';
 import { nodeListener } from './node-adapter.ts';
 import type { Producers } from '../producers/producers.ts';
 import { createRoutes, type IngestMiddleware, type RouteSettings } from './routes.ts';
+import { createTlsServer, type PortTls, rawSocketOf } from './tls/tls-server.ts';
 
 /** Times in milliseconds. */
 export interface HttpSettings extends RouteSettings {
@@ -27,6 +30,8 @@ export interface HttpSettings extends RouteSettings {
   readonly requestTimeoutMs: number;
   /** How long an idle connection is kept. */
   readonly keepAliveTimeoutMs: number;
+  /** From a connection to the end of its TLS handshake. */
+  readonly handshakeTimeoutMs: number;
   /** How often Node looks for connections that are too slow. */
   readonly checkIntervalMs: number;
   /** How long stopping goes on accepting: until load balancers have noticed that this instance is not ready. */
@@ -55,6 +60,8 @@ export interface IngestServerParts {
   readonly bodyRooms?: BodyRooms | null;
   /** Null or absent: nothing is traced. */
   readonly tracing?: Tracing | null;
+  /** Null or absent: the port takes plain HTTP. */
+  readonly tls?: PortTls | null;
   /** Other workers listen on the same port. */
   readonly sharedPort: boolean;
   readonly clock: Clock;
@@ -79,6 +86,8 @@ export interface IngestServer {
   port: number;
   /** To be called when settings have changed: not all of them are read at each use. */
   settingsChanged(): void;
+  /** To be called when another certificate is in use. */
+  certificateReplaced(): void;
   /**
    * From now on each answer ends its connection. After `stopDelayMs` it stops accepting, answers requests in flight, and
    * closes idle connections. Resolves when no connection is left, at the latest after `drainMaxMs` more.
@@ -127,19 +136,18 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
     listener(incoming, outgoing); // next: node-adapter.ts, which gives it to the routes
   };
 
-  const server = createServer(
-    {
-      maxHeaderSize: settings.maxHeaderBytes,
-      headersTimeout: settings.headersTimeoutMs,
-      requestTimeout: settings.requestTimeoutMs,
-      keepAliveTimeout: settings.keepAliveTimeoutMs,
-      connectionsCheckingInterval: settings.checkIntervalMs,
-      // Two Host headers become one that is no host: 400 (RFC 9112, section 3.2). Node would drop the second one.
-      joinDuplicateHeaders: true,
-      highWaterMark: HIGH_WATER_MARK,
-    },
-    onRequest,
-  );
+  const options = {
+    maxHeaderSize: settings.maxHeaderBytes,
+    headersTimeout: settings.headersTimeoutMs,
+    requestTimeout: settings.requestTimeoutMs,
+    keepAliveTimeout: settings.keepAliveTimeoutMs,
+    connectionsCheckingInterval: settings.checkIntervalMs,
+    // Two Host headers become one that is no host: 400 (RFC 9112, section 3.2). Node would drop the second one.
+    joinDuplicateHeaders: true,
+    highWaterMark: HIGH_WATER_MARK,
+  };
+  const tls = parts.tls ? createTlsServer(options, onRequest, parts.tls, settings, clock) : null;
+  const server = tls?.server ?? createServer(options, onRequest);
   // Node's default silently drops header fields beyond the 2,000th; their bytes are limited above.
   server.maxHeadersCount = 0;
   // A client that ends its side after the request still reads its answer. Not in Node's documentation, nor in its types.
@@ -153,19 +161,30 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
     metrics,
   );
 
-  server.on('connection', (socket) => {
+  server.on('connection', (socket: Socket) => {
     const acceptedAtMs = clock.monotonicMs();
     const queuedMs = lateness.acceptLagMs(acceptedAtMs);
     connections.set(socket, { acceptedAtMs, queuedMs, readAtAgeMs: null, isFirst: true, lastResponse: null });
   });
 
+  // Its handshake is a part of its age.
+  tls?.server.on('secureConnection', (socket: TLSSocket) => {
+    const raw = rawSocketOf(socket);
+    const connection = raw === null ? undefined : connections.get(raw);
+    if (connection !== undefined) connections.set(socket, connection);
+  });
+
   const acceptors = await openAcceptors(server, settings, parts);
-  const endMeasuring = lateness.start(ownHost(settings.host), acceptors.port);
+  const endMeasuring = lateness.start(ownHost(settings.host), acceptors.port, tls === null ? 'http' : 'https');
   const close = async (): Promise<void> => {
     stopping = true;
     if (settings.stopDelayMs > 0) await clock.sleep(settings.stopDelayMs);
     endMeasuring();
-    await closeWithin(server, acceptors, settings.drainMaxMs);
+    const endRest = (): void => {
+      server.closeAllConnections();
+      tls?.endHandshakes();
+    };
+    await closeWithin(acceptors, settings.drainMaxMs, endRest);
   };
   let closed: Promise<void> | null = null;
   return {
@@ -173,13 +192,14 @@ export async function startIngestServer(parts: IngestServerParts, settings: Http
     settingsChanged: () => {
       server.keepAliveTimeout = settings.keepAliveTimeoutMs;
     },
+    certificateReplaced: () => tls?.certificateReplaced(),
     close: () => (closed ??= close()),
   };
 }
 
-function closeWithin(server: Server, acceptors: Acceptors, drainMaxMs: number): Promise<void> {
+function closeWithin(acceptors: Acceptors, drainMaxMs: number, endRest: () => void): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), drainMaxMs);
+    const timer = setTimeout(endRest, drainMaxMs);
     acceptors.close(() => {
       clearTimeout(timer);
       resolve();

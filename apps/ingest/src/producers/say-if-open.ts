@@ -8,9 +8,10 @@ export function sayIfOpen({
   log,
 }: Pick<ServiceContext, 'args' | 'config' | 'inForce' | 'log'>): void {
   if (args.workerOf !== null) return;
+  const noTls = config.tlsCertFile === null ? ' and no TLS' : '';
   let wasOpen = false;
   const say = (isOpen: boolean): void => {
-    if (isOpen && !wasOpen) log.info('there are no producers: whoever reaches the port can send events');
+    if (isOpen && !wasOpen) log.info(`there are no producers${noTls}: whoever reaches the port can send events`);
     wasOpen = isOpen;
   };
   say(config.producers.length === 0);

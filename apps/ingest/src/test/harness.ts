@@ -13,6 +13,7 @@ import type { IngestMiddleware } from '../http/routes.ts';
 import type { ProducerLimiter } from '../http/event-route.ts';
 import { startIngestServer } from '../http/server.ts';
 import type { HttpSettings, IngestServer } from '../http/server.ts';
+import type { PortTls } from '../http/tls/tls-server.ts';
 import { IngestMetrics } from '../metrics.ts';
 import type { Producers } from '../producers/producers.ts';
 import { FIXED_SETTINGS } from '../settings.ts';
@@ -64,6 +65,7 @@ export interface Ingest {
   server: IngestServer;
   appender: ScriptedAppender;
   readiness: Readiness;
+  lateness: Lateness;
   /** Changes settings while the server runs, as a reload of the configuration does. */
   change: (changed: Partial<HttpSettings & AdmissionSettings>) => void;
   /** The value of one metric line, such as `sink_ingest_requests_total{status="202"}`; 0 when it is not there. */
@@ -79,6 +81,7 @@ export interface IngestSettings {
   tracing?: Tracing | null;
   producers?: Producers | null;
   limiter?: ProducerLimiter | null;
+  tls?: PortTls | null;
 }
 
 /** A server on a free port, closed at the end of the test; it must have let go of every byte by then. */
@@ -91,6 +94,7 @@ export async function startIngest({
   tracing = null,
   producers = null,
   limiter = null,
+  tls = null,
 }: IngestSettings = {}): Promise<Ingest> {
   const appender = new ScriptedAppender();
   const readiness = new Readiness();
@@ -120,13 +124,14 @@ export async function startIngest({
     ...timeouts,
   };
   const admission = new Admission(settings, () => systemClock.monotonicMs());
+  const lateness = new Lateness(registry, () => systemClock.monotonicMs());
   const durability = { durability: 'fsync', barrier: { waitaof: false, replicas: 0 } };
   const server = await startIngestServer(
     {
       appender,
       admission,
       metrics: new IngestMetrics(registry, admission, durability),
-      lateness: new Lateness(registry, () => systemClock.monotonicMs()),
+      lateness,
       readiness,
       asked: { sameService, others },
       middleware,
@@ -134,6 +139,7 @@ export async function startIngest({
       tracing,
       producers,
       limiter,
+      tls,
       bodyRooms: producers && new BodyRooms(settings, () => producers.list.length),
       clock: systemClock,
       log: createLogger({ service: 'ingest', level: 'error' }),
@@ -154,7 +160,7 @@ export async function startIngest({
     Object.assign(settings, changed);
     server.settingsChanged();
   };
-  return { port: server.port, server, appender, readiness, change, metric };
+  return { port: server.port, server, appender, readiness, lateness, change, metric };
 }
 
 export interface Answer {

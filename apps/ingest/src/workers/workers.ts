@@ -12,6 +12,8 @@ import {
   type ServiceContext,
   startWithConfig,
 } from '@sink/runtime';
+import { followCertificate, openTls } from '../http/tls/open-tls.ts';
+import type { PortTls } from '../http/tls/tls-server.ts';
 
 /** Shares of `stop_grace`: a worker's own, and the time after which it is killed so that the parent still ends in time. */
 const OWN_GRACE_SHARE = 0.9;
@@ -34,6 +36,8 @@ class WorkerUnfit extends Error {
  */
 export async function startWorkers(context: ServiceContext, count: number): Promise<void> {
   const { clock, config, fail, log, registry, shutdown, signal, workers } = context;
+  // The workers open the port with it. This process answers for it on the operations port.
+  const tls = openTls(context);
   // The workers share the port, and the system would let any process of this user join them: a second ingest too.
   const port = await awaitFreePort(config.host, config.port, { waitMs: PORT_WAIT_MS, clock, signal });
   registerWorkerCount(registry, () => workers.count);
@@ -42,7 +46,7 @@ export async function startWorkers(context: ServiceContext, count: number): Prom
   const processes = Array.from({ length: count }, (_, index) => {
     const name = `worker ${index + 1}`;
     const launch = (): ChildProcess => {
-      const child = launchWorker(context, { count, port });
+      const child = launchWorker(context, { count, port, tls });
       workers.add(name, child);
       child.once('exit', (code) => {
         if (signal.aborted && code !== EXIT_OK) failures.push(name);
@@ -58,6 +62,7 @@ export async function startWorkers(context: ServiceContext, count: number): Prom
     if (failures.length > 0) throw new Error(`stopping the workers: ${failures.join(', ')} did not stop in order`);
   });
   for (const process of processes) process.start();
+  followCertificate(context, tls, () => undefined);
   log.info({ port, workers: count }, 'workers are starting');
 }
 
@@ -73,7 +78,7 @@ export function registerWorkerCount(registry: Registry, count: () => number): vo
 /** Runs the program of this process with the same arguments. */
 function launchWorker(
   { args, config, inForce, opsPort }: ServiceContext,
-  { count, port }: { count: number; port: number },
+  { count, port, tls }: { count: number; port: number; tls: PortTls | null },
 ): ChildProcess {
   const [, program = ''] = process.argv;
   // A load balancer asks on the shared port, so a worker's own `/readyz` answers for all of them.
@@ -85,6 +90,7 @@ function launchWorker(
       ...readEnvironment(),
       ...HANDED_ENVIRONMENT,
       SINK_PORT: String(port),
+      ...(tls === null ? {} : { SINK_TICKET_SALT: tls.ticketSalt }),
       SINK_STOP_GRACE: childStopGrace(config.stopGraceMs, OWN_GRACE_SHARE),
     },
     stdio: ['pipe', 'inherit', 'inherit', 'ipc'],

@@ -5,7 +5,7 @@ import { findDuplicates, remember, withoutDuplicates } from '../lua/dedupe.ts';
 import { clockMs, isCounter } from '../lua/lane.ts';
 import { type Argument, type RedisPort, UnexpectedAnswer } from '../port.ts';
 import { asInteger, asText } from '../reply.ts';
-import { type LuaFunction, step } from '../step.ts';
+import { denies, type LuaFunction, step } from '../step.ts';
 
 /** A time to live that the same script removes again, so any that does not end in between. */
 const PASSING_TTL_MS = 86_400_000;
@@ -131,8 +131,8 @@ if count > 0 and tonumber(counters[2] or '0') + room > limit then
   return 'full'
 end
 if count > 0 then
-  if not redis.acl_check_cmd('HSET', taken) or not redis.acl_check_cmd('HINCRBY', backlog)
-    or found and not redis.acl_check_cmd('SADD', seen) then
+  if ${denies('HSET', 'taken')} or ${denies('HINCRBY', 'backlog')}
+    or found and ${denies('SADD', 'seen')} then
     return redis.error_reply('NOPERM this user may not run all writes of this step') -- rule: append.permitted
   end
   local bytes, id = 0, nil
