@@ -1,10 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
+import { evidenceBytes, parseEvidence } from '@sink/domain';
 import { lastSeen } from './last-seen.ts';
 import { Pipeline } from './pipeline.ts';
-import { type Producers, type Try, tryOf } from './producer.ts';
+import { type Producers, type Try, tryOf, tryOfRefused } from './producer.ts';
 
 export interface Verdict {
   readonly stored: number;
+  /** Events in quarantine. */
+  readonly quarantined: number;
   /** Attempts that were acknowledged but are in no object, with the ingest, the time, and where each was last seen. */
   readonly lost: string[];
   /** Attempts that are stored in more than one place, with the objects. */
@@ -20,6 +23,9 @@ export interface Judged extends Pick<Pipeline, 'objects'> {
   readonly s3: { readonly control: Pick<Pipeline['s3']['control'], 'overwrites'> };
 }
 
+/** The default of `quarantine_prefix`. */
+const QUARANTINE_PREFIX = 'quarantine/';
+
 /**
  * Compares every acknowledgement with the content of the bucket.
  *
@@ -31,25 +37,49 @@ export async function judge(
   sameEvent: (event: Readonly<Record<string, unknown>>) => string = tryOf,
 ): Promise<Verdict> {
   const places = new Map<string, string[]>();
+  const inQuarantine = new Map<string, string[]>();
   const unknown: string[] = [];
+  const note = (found: Map<string, string[]>, name: string, key: string): void =>
+    void found.set(name, [...(found.get(name) ?? []), key]);
   for (const [key, lines] of await pipeline.objects()) {
     for (const line of lines) {
+      if (key.startsWith(QUARANTINE_PREFIX)) {
+        const evidence = parseEvidence(line);
+        const text = evidenceBytes(evidence).toString();
+        const name = tryOfRefused(text);
+        if (tries.get(name)?.refused !== text) unknown.push(`${key}: ${line}`);
+        note(inQuarantine, `the refused ${name}`, key);
+        note(inQuarantine, `the evidence ${evidence.id}`, key);
+        continue;
+      }
       const event = JSON.parse(line) as Record<string, unknown>;
-      const sent = tries.get(tryOf(event))?.event ?? {};
+      const one = tries.get(tryOf(event));
+      const sent = one?.refused === undefined ? (one?.event ?? {}) : {};
       if (!isDeepStrictEqual(withTextAttributes(event), withTextAttributes(sent))) {
         unknown.push(`${key}: ${line}`);
       }
-      const name = sameEvent(event);
-      places.set(name, [...(places.get(name) ?? []), key]);
+      note(places, sameEvent(event), key);
     }
   }
-  const missing = [...tries].flatMap(([name, { acknowledged, event }]) =>
-    acknowledged === null || places.has(sameEvent(event)) ? [] : [{ name, acknowledged, event }],
+  const acknowledgedTries = [...tries].flatMap(([name, { acknowledged, event, refused }]) =>
+    acknowledged === null ? [] : [{ name, acknowledged, event, refused }],
+  );
+  const missing = acknowledgedTries.filter(
+    ({ event, refused }) => refused === undefined && !places.has(sameEvent(event)),
+  );
+  const notKept = acknowledgedTries.filter(
+    ({ name, refused }) => refused !== undefined && !inQuarantine.has(`the refused ${name}`),
   );
   return {
     stored: places.size,
-    lost: missing.length === 0 ? [] : await describeLost(pipeline, missing, sameEvent),
-    doubled: [...places]
+    quarantined: inQuarantine.size / 2,
+    lost: [
+      ...(missing.length === 0 ? [] : await describeLost(pipeline, missing, sameEvent)),
+      ...notKept.map(
+        ({ name, acknowledged: { by, at } }) => `the refused ${name}, acknowledged by ${by} at ${at.toISOString()}`,
+      ),
+    ],
+    doubled: [...places, ...inQuarantine]
       .filter(([, keys]) => keys.length > 1)
       .map(([name, keys]) => `${name} in ${keys.join(' and ')}`),
     unknown,

@@ -15,6 +15,8 @@ const PROGRESS_MAX_MS = 60_000;
 export interface Try {
   readonly event: Readonly<Record<string, unknown>>;
   acknowledged: { readonly by: string; readonly at: Date } | null;
+  /** The bytes that were sent in its place, which are no valid event: it belongs in quarantine. Absent: it is valid. */
+  readonly refused?: string;
 }
 
 export interface ProducersOptions {
@@ -24,6 +26,8 @@ export interface ProducersOptions {
   readonly pauseMs?: number;
   /** Tells the events of several sets of producers from each other. */
   readonly idPrefix?: string;
+  /** About a tenth of the events is not valid, alone and inside batches. For a sink with `on_invalid: quarantine`. */
+  readonly bad?: boolean;
 }
 
 /**
@@ -43,9 +47,11 @@ export class Producers {
   readonly #text: string;
   readonly #pauseMs: number;
   readonly #idPrefix: string;
+  readonly #bad: boolean;
 
   constructor(targets: () => readonly Target[], parallel: number, options: ProducersOptions = {}) {
-    const { textBytes = 100, pauseMs = 0, idPrefix = '' } = options;
+    const { textBytes = 100, pauseMs = 0, idPrefix = '', bad = false } = options;
+    this.#bad = bad;
     this.#targets = targets;
     this.#text = 'x'.repeat(textBytes);
     this.#pauseMs = pauseMs;
@@ -102,11 +108,16 @@ export class Producers {
   }
 
   async #post(target: Target, number: number, events: readonly CloudEvent<unknown>[]): Promise<boolean> {
-    const tries = events.map((event): Try => ({ event: { ...event.toJSON() }, acknowledged: null }));
+    const refused = this.#bad ? badOf(number, events) : null;
+    const tries = events.map((event, index): Try => ({
+      event: { ...event.toJSON() },
+      acknowledged: null,
+      ...(refused?.index === index ? { refused: refused.text } : {}),
+    }));
     for (const one of tries) this.tries.set(tryOf(one.event), one);
     try {
       const signal = AbortSignal.timeout(TIMEOUT_MS);
-      const response = await fetch(target.url, { method: 'POST', ...message(number, events), signal });
+      const response = await fetch(target.url, { method: 'POST', ...message(number, events, refused), signal });
       await response.arrayBuffer();
       this.#count(response.status);
       if (!response.ok) return false;
@@ -129,6 +140,13 @@ export function tryOf(event: Readonly<Record<string, unknown>>): string {
   return `${String(event['id'])}#${String(event['attempt'])}`;
 }
 
+/** The name of the attempt in whose place this was sent. */
+export function tryOfRefused(text: string): string {
+  const [, id] = /"id":"([^"]*)"/.exec(text) ?? [];
+  const [, attempt] = /"attempt":(\d+)/.exec(text) ?? [];
+  return `${id}#${attempt}`;
+}
+
 function eventsOf(ids: readonly string[], attempt: number, text: string): CloudEvent<unknown>[] {
   return ids.map(
     (id) =>
@@ -143,15 +161,40 @@ function eventsOf(ids: readonly string[], attempt: number, text: string): CloudE
   );
 }
 
+/** One event of a request that is replaced by what is none. */
+interface Bad {
+  readonly index: number;
+  readonly text: string;
+}
+
+/** Of twenty requests, one event inside a batch lacks its type; so does one that is alone, and another one breaks off. */
+function badOf(number: number, events: readonly CloudEvent<unknown>[]): Bad | null {
+  const index = events.length - 1;
+  const { type, ...untyped } = events[index]?.toJSON() ?? {};
+  const text = JSON.stringify(untyped);
+  switch (number % 20) {
+    case 3:
+    case 5:
+      return { index, text };
+    case 13:
+      return { index, text: `${text.slice(0, -1)},"type":${JSON.stringify(type)}` };
+    default:
+      return null;
+  }
+}
+
 /** Several events in batched mode; a single event in binary and structured mode by turns. */
 function message(
   number: number,
   events: readonly CloudEvent<unknown>[],
+  bad: Bad | null,
 ): { headers: Record<string, string>; body: string } {
   const [first] = events;
   if (events.length !== 1 || !first) {
-    return { headers: { 'content-type': 'application/cloudevents-batch+json' }, body: JSON.stringify(events) };
+    const texts = events.map((event, index) => (bad?.index === index ? bad.text : JSON.stringify(event)));
+    return { headers: { 'content-type': 'application/cloudevents-batch+json' }, body: `[${texts.join()}]` };
   }
+  if (bad !== null) return { headers: { 'content-type': 'application/cloudevents+json' }, body: bad.text };
   const { headers, body } = number % 2 === 0 ? HTTP.binary(first) : HTTP.structured(first);
   return {
     headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),

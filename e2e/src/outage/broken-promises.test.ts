@@ -7,6 +7,7 @@ const LIMITS = { backlogBytes: 64 * MIB, spoolBytes: 256 * MIB };
 const KEPT = {
   ...FAULTLESS,
   stored: 1,
+  quarantined: 0,
   acknowledged: 1,
   takenWhileAway: 1,
   refused: 1,

@@ -29,7 +29,7 @@ export function page(result: TortureResult): string {
     `faults        ${list(result.struck)}`,
     ...(result.disk ? [] : ['left out      disk_full: no tmpfs may be mounted here']),
     `answers       ${list(result.answers)}`,
-    `tries         ${result.tries}, acknowledged ${result.acknowledged}, stored ${result.stored}, in ${result.objects} objects`,
+    `tries         ${result.tries}, acknowledged ${result.acknowledged}, stored ${result.stored} and in quarantine ${result.quarantined}, in ${result.objects} objects`,
     `lost ${lost.length}, twice ${doubled.length}, unknown ${unknown.length}, overwritten ${overwritten.length}`,
     `left behind   ${result.leftovers.length}`,
     `died          ${result.died.length}`,

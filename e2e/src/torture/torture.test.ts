@@ -21,6 +21,7 @@ it.each([
     expect(brokenPromises(result), `again: ${again}`).toEqual([]);
     // The faults struck under load and had an effect.
     expect(result.acknowledged).toBeGreaterThan(1_000);
+    expect(result.quarantined).toBeGreaterThan(100);
     const certain = [...certainFaults(result.plan)].filter((name) => name !== 'disk_full' || result.disk);
     expect(Object.keys(result.struck)).toEqual(expect.arrayContaining(certain));
     expect(Object.values(result.struck).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(SECONDS / 2);

@@ -50,6 +50,9 @@ const SETTINGS = {
   SINK_UPLOAD_TIMEOUT: '3s',
   SINK_STOP_GRACE: '10s',
   SINK_LOG_LEVEL: 'warn',
+  // A tenth of the events is not valid.
+  SINK_ON_INVALID: 'quarantine',
+  SINK_QUARANTINE_MAX_PER_SECOND: '10000',
 };
 
 const DEDUPE = { SINK_DEDUPE_WINDOW: '1h', SINK_MAX_FINGERPRINTS: '300000', SINK_RECEIPTS_MAX: '10000' };
@@ -90,7 +93,7 @@ async function tortureOn(
   });
   try {
     const victims = new Victims(sink, disk, clocks);
-    const producers = new Producers(() => sink.of('ingest'), PRODUCERS);
+    const producers = new Producers(() => sink.of('ingest'), PRODUCERS, { bad: true });
     const startMs = performance.now();
     const plan = planFaults(seed, seconds * 1_000);
     const strikes = plan.map(async ({ atMs, forMs, fault }) => {
