@@ -4,6 +4,7 @@ import { latency } from './latency/latency.ts';
 import { TRAFFIC_NAMES } from './load/traffic.ts';
 import { memory } from './memory/memory.ts';
 import type { Scenario } from './scenario.ts';
+import { producers } from './producers/producers.ts';
 import { start } from './start/start.ts';
 import { tracing } from './tracing/tracing.ts';
 import { throughput } from './throughput/throughput.ts';
@@ -17,4 +18,5 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map([
   ['growth', growth],
   ['start', start],
   ['tracing', tracing],
+  ['producers', producers],
 ]);

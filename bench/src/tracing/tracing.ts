@@ -3,7 +3,7 @@ import { traffic, type TrafficName } from '../load/traffic.ts';
 import type { Figure, ScenarioReport } from '../report/figure.ts';
 import { median } from '../report/statistics.ts';
 import type { BenchContext } from '../scenario.ts';
-import { TwoIngests, type Which } from './two-ingests.ts';
+import { JointIngests } from '../sink/joint-ingests.ts';
 
 const TRAFFIC = ['binary', 'batch'] as const satisfies readonly TrafficName[];
 /** The share of requests that is sampled. */
@@ -12,6 +12,8 @@ const SAMPLED = 0.01;
 const GOAL = { atLeast: 0.97 };
 /** Runs are short and change by turns, so that other work on the machine affects both alike. */
 const TURN_SECONDS = 2;
+
+type Which = 'off' | 'sampled';
 
 /** Events per CPU second of a run without tracing and of one with it, one directly after the other. */
 type PairOfRuns = Readonly<Record<Which, number>>;
@@ -26,10 +28,15 @@ interface TracingReport extends ScenarioReport {
  */
 export async function tracing(context: BenchContext): Promise<TracingReport> {
   const collector = await startOtlpReceiver();
-  const ingests = await TwoIngests.start({
-    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
-    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
-    OTEL_TRACES_SAMPLER_ARG: String(SAMPLED),
+  const ingests = await JointIngests.start({
+    off: {},
+    sampled: {
+      environment: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+        OTEL_TRACES_SAMPLER_ARG: String(SAMPLED),
+      },
+    },
   });
   const runs: Record<string, PairOfRuns[]> = {};
   const figures: Figure[] = [];
@@ -52,22 +59,13 @@ export async function tracing(context: BenchContext): Promise<TracingReport> {
 
 async function pairsOfRuns(
   name: TrafficName,
-  ingests: TwoIngests,
+  ingests: JointIngests<Which>,
   { load, settings, say }: BenchContext,
 ): Promise<PairOfRuns[]> {
   const sent = traffic(name);
-  const measure = async (which: Which, seconds: number): Promise<number> => {
-    await ingests.empty();
-    const before = ingests.cpuSeconds();
-    const result = await load.run({
-      url: ingests.url(which),
-      messages: sent.messages,
-      connections: settings.connections,
-      seconds,
-    });
-    if (result.failed > 0) throw new Error(`${result.failed} requests failed`);
-    return (result.acknowledged * sent.eventsPerMessage) / (ingests.cpuSeconds() - before);
-  };
+  const { connections } = settings;
+  const measure = (which: Which, seconds: number): Promise<number> =>
+    ingests.measure(which, load, sent, { connections, seconds });
   say(`tracing, ${sent.title}: warm-up`);
   await measure('off', settings.warmUpSeconds);
   await measure('sampled', settings.warmUpSeconds);

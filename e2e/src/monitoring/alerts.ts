@@ -2,7 +2,7 @@ import type { Alert } from './alert.ts';
 
 /** Refusals that have an alert of their own, or are no fault of anything that runs here. */
 const NOT_THE_PRODUCER =
-  'backlog_full|redis_away|in_doubt|in_flight_full|overloaded|internal|too_slow|disconnected|stopping';
+  'backlog_full|redis_away|in_doubt|in_flight_full|overloaded|internal|too_slow|disconnected|stopping|keys_away';
 
 /** Requests refused per second over five minutes, for these reasons. */
 function refused(reasons: string, operator = '=~'): string {
@@ -100,6 +100,19 @@ const INTAKE = [
     means: 'The port goes on with the certificate that it had, until that expires.',
     lookAt: '`tls_files` in `/readyz` of ingest, or its log: the file, what is wrong, and the remedy.',
     remedy: 'Mend that file: [TLS](security.md#tls).',
+  },
+  {
+    name: 'SinkKeysNotFetched',
+    expr: 'sink_ingest_key_age_seconds > 600',
+    for: '0m',
+    severity: 'warning',
+    summary: 'the keys of a token issuer have not been fetched for ten minutes',
+    means:
+      'Keys that were fetched before stay in force. Tokens that need another one get 503, and so do all tokens of an issuer whose keys never could be fetched. A key that the issuer has withdrawn is still accepted.',
+    lookAt:
+      "`producers` among the warnings of ingest's `/readyz`, which names the address and what is wrong with its answer.",
+    remedy:
+      'Let ingest reach the issuer: network policy, `HTTPS_PROXY` and `NO_PROXY`, `jwks_ca_file`, `jwks_token_file`. Or correct `jwks_url`.',
   },
   {
     name: 'SinkProducerMistakes',

@@ -42,6 +42,7 @@ function above(name: string, fires: number, quiet: number, labels = ''): RuleTes
   };
 }
 
+const ISSUER = ', issuer="https://a"';
 const LANE = ', lane="1"';
 
 /** Seconds from the 2xx to S3 of ten segments a minute: all within 120 s, or all later. */
@@ -72,10 +73,16 @@ export const RULE_TESTS: Readonly<Record<AlertName, RuleTest>> = {
     },
   },
   SinkOverloaded: refusals('overloaded', 'redis_away'),
-  SinkProducerMistakes: refusals('json', 'too_slow', 'disconnected', 'stopping', 'backlog_full', 'internal'),
+  SinkProducerMistakes: refusals('json', 'too_slow', 'disconnected', 'stopping', 'keys_away', 'internal'),
   SinkConnectionsDropped: {
     fires: { [`sink_ingest_connections_dropped_total{${ON}}`]: '0+1x30' },
     quiet: { [`sink_ingest_connections_dropped_total{${ON}}`]: '5x30' },
+  },
+  SinkKeysNotFetched: {
+    fires: Object.fromEntries([gauge('sink_ingest_key_age_seconds', 601, ISSUER)]),
+    // Until the next fetch.
+    quiet: Object.fromEntries([gauge('sink_ingest_key_age_seconds', 310, ISSUER)]),
+    labels: { issuer: 'https://a' },
   },
   SinkNotSealing: {
     fires: Object.fromEntries([

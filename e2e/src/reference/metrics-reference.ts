@@ -1,5 +1,12 @@
 import { BatcherMetrics } from '@sink/batcher';
-import { IngestMetrics, Lateness, registerLimitMetrics, registerWorkerCount, TlsMetrics } from '@sink/ingest';
+import {
+  IngestMetrics,
+  Lateness,
+  registerJwtMetrics,
+  registerLimitMetrics,
+  registerWorkerCount,
+  TlsMetrics,
+} from '@sink/ingest';
 import { registerFailoverMetrics, registerMemoryMetrics } from '@sink/redis';
 import { Readiness, registerConfigMetrics, registerReadiness, Registry } from '@sink/runtime';
 import { registerTracingMetrics } from '@sink/tracing';
@@ -15,6 +22,7 @@ export async function metricsReference(): Promise<string> {
       new TlsMetrics(registry, { inUse: { notAfterMs: 0, validMs: 0 }, rejected: false }, () => 0);
       registerWorkerCount(registry, () => 0);
       registerLimitMetrics(registry, { shares: () => [] }, () => []);
+      registerJwtMetrics(registry, { keySets: [], tokensRemembered: 0 });
       registerFailoverMetrics(registry, { topology: { kind: 'single', failover: 'none' }, replicasInSync: () => null });
     }),
     section('batcher', (registry) => {

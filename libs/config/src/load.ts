@@ -7,6 +7,7 @@ import { ConfigError, type ConfigProblem, type GivenSettings, Problems } from '.
 import { ReadAgain } from './read-again.ts';
 import { readGiven } from './read-given.ts';
 import { resolveBucket } from './resolve-bucket.ts';
+import { environmentProxy } from './resolve-network.ts';
 import { resolveRedis } from './resolve-redis.ts';
 import { opsHost, resolveConfig } from './resolve.ts';
 import { proxyPasswords, redisSecrets, secretsIn } from './secrets-in.ts';
@@ -79,7 +80,8 @@ export function loadSources(sources: ConfigSources): LoadedConfig {
   const bucket = resolveBucket(read, { dataDir, env: sources.env, readText, again }, problems, warnings);
   const redis = resolveRedis(read, readNamedFile, problems);
   const proxy = bucket.kind === 's3' ? bucket.proxy : undefined;
-  const secrets = secretsIn(given, [...proxyPasswords(proxy), ...redisSecrets(redis)]);
+  const keysProxy = environmentProxy(sources.env);
+  const secrets = secretsIn(given, [...[proxy, keysProxy].flatMap(proxyPasswords), ...redisSecrets(redis)]);
   const readRedisAgain = (): RedisSettings | null => again.section('redis', resolveRedis, redisSecrets);
   const config = resolveConfig(
     read,
@@ -87,6 +89,7 @@ export function loadSources(sources: ConfigSources): LoadedConfig {
       configFile: file.path,
       dataDir,
       bucket,
+      ...(keysProxy === undefined ? {} : { keysProxy }),
       redis,
       given: [...given.keys()],
       readRedisAgain,

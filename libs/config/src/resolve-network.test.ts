@@ -136,6 +136,15 @@ describe('the proxy', () => {
     expect(noProxy('10.0.0.1 10.0.0.0/99 s3:9000 *')).toEqual(['10.0.0.1', '10.0.0.0/99', 's3:9000', '*']);
   });
 
+  test('to the keys of token issuers is that of the environment alone, whatever the bucket is', () => {
+    const { https, http } = bucket({}, env).proxy ?? {};
+    for (const settings of [{}, { proxy_url: 'none' }, { proxy_url: 'http://own:1' }, { bucket: 'file:///d' }]) {
+      expect(load(settings, env).keysProxy).toMatchObject({ https, http });
+      expect(load(settings, env).secrets).toContain('hunter%2022');
+      expect(load(settings)).not.toHaveProperty('keysProxy');
+    }
+  });
+
   test('keeps its password to itself', () => {
     expect(load({}, env).secrets).toEqual(['hunter%2022', 'hunter 22']);
     expect(load({ proxy_url: 'http://u:hunter22@own:1' }).secrets).toEqual(['hunter22']);

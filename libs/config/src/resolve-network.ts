@@ -92,6 +92,11 @@ export function resolveProxy(
     return undefined;
   }
   if (key !== undefined) return { http: key, https: key, noProxy: '', shown: `${withoutCredentials(key)} (proxy_url)` };
+  return environmentProxy(env, warnings);
+}
+
+/** The proxies of the environment; undefined: there are none. */
+export function environmentProxy(env: Environment, warnings: string[] = []): Proxy | undefined {
   const [http, https] = ['HTTP_PROXY', 'HTTPS_PROXY'].map((name) => {
     const value = variableOf(env, name);
     if (value === undefined) return undefined;

@@ -15,6 +15,7 @@ export function resolveConfig(
     | 'configFile'
     | 'dataDir'
     | 'bucket'
+    | 'keysProxy'
     | 'redis'
     | 'given'
     | 'readRedisAgain'

@@ -109,6 +109,8 @@ export interface SinkConfig extends PlainConfig {
   readonly opsHost: string;
   /** Who may send events; empty: whoever reaches the port. */
   readonly producers: readonly ProducerSettings[];
+  /** The way to the keys of token issuers: the proxies of the environment. `proxy_url` is for S3. */
+  readonly keysProxy?: Proxy;
   /** Absent with `none`, and for the default of the codec. */
   readonly compressionLevel?: number;
   /** Whether each partition's objects are listed in an object of its own. */

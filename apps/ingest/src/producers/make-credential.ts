@@ -2,13 +2,15 @@ import type { CredentialSettings } from '@sink/config';
 import { assertNever } from '@sink/domain';
 import { basicCredential } from './basic.ts';
 import { tokenCredential } from './bearer.ts';
-import { type Credential, NONE } from './credential.ts';
+import type { Credential } from './credential.ts';
+import { HmacCredential, type HmacPorts } from './hmac.ts';
+import type { JwtCredentials } from './jwt/jwt-credentials.ts';
 import { ClientCertificate, type ClientOf } from './mtls.ts';
 import type { Places } from './places.ts';
-import type { SecretLinesPorts } from './secret-lines.ts';
 
-export interface CredentialPorts extends SecretLinesPorts {
+export interface CredentialPorts extends HmacPorts {
   readonly clientOf: ClientOf;
+  readonly jwt: Pick<JwtCredentials, 'make'>;
 }
 
 /** The credential of a producer, as the configuration describes it. */
@@ -22,12 +24,9 @@ export function makeCredential(settings: CredentialSettings, places: Places, por
     case 'mtls':
       return new ClientCertificate(settings, ports.clientOf);
     case 'jwt':
+      return ports.jwt.make(settings);
     case 'hmac':
-      return {
-        challenge: 'Bearer',
-        check: () => NONE,
-        trouble: `${settings.kind} is not known yet; it lets nobody in`,
-      };
+      return new HmacCredential(settings, ports);
     default:
       return assertNever(settings);
   }

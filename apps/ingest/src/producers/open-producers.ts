@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { type ProducerSettings, secretFiles } from '@sink/config';
 import { type ServiceContext, WatchedFiles } from '@sink/runtime';
+import { JwtCredentials } from './jwt/jwt-credentials.ts';
+import { registerJwtMetrics } from './jwt/jwt-metrics.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import type { ClientOf } from './mtls.ts';
 import { Producers } from './producers.ts';
@@ -20,7 +22,7 @@ class ProducersUnfit extends Error {
  * @throws ProducersUnfit if a file of secrets cannot be read at the start
  */
 export function openProducers(
-  { config, inForce, readiness, clock, log, shutdown }: ServiceContext,
+  { config, inForce, registry, readiness, clock, log, shutdown }: ServiceContext,
   metrics: ProducerMetrics,
   clientOf: ClientOf,
 ): Producers {
@@ -38,7 +40,10 @@ export function openProducers(
     const lines = [...troubles].map(([producer, trouble]) => `${producer}: ${trouble}`);
     readiness.warn('producers', lines.length === 0 ? null : lines.join('; '));
   };
-  const producers: Producers = new Producers({ clock, clientOf, troubleChanged: () => tellTroubles() }, salt());
+  const troubleChanged = (): void => tellTroubles();
+  const jwt = new JwtCredentials({ clock, proxy: config.keysProxy ?? null, troubleChanged });
+  registerJwtMetrics(registry, jwt);
+  const producers: Producers = new Producers({ clock, clientOf, jwt, troubleChanged }, salt());
   const take = (settings: readonly ProducerSettings[]): void => {
     producers.set(settings);
     metrics.show(
