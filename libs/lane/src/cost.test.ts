@@ -52,6 +52,21 @@ test.each([
   expect(countedBytes).toBeLessThan((eachBytes + 150) * 1.3);
 });
 
+test.each([
+  [300, 20],
+  [300, 900],
+  [3_500, 900],
+  [30_000, 900],
+])('a chunk of %i bytes with a path of %i is counted for its memory', async (bytes, pathBytes) => {
+  const chunks = 300;
+  const request = { body: `${'x'.repeat(bytes - 1)}\n`, route: 'a'.repeat(40), path: 'p'.repeat(pathBytes) };
+  for (let n = 0; n < chunks; n++) await world.ingest.append(world.request(1, request));
+  const eachBytes = Number(await world.redis.memory('USAGE', world.lane.keys.chunks, 'SAMPLES', 0)) / chunks;
+  const countedBytes = (await world.lane.backlog()).bytes / chunks;
+  expect(countedBytes).toBeGreaterThan(eachBytes * 0.95);
+  expect(countedBytes).toBeLessThan((eachBytes + 400) * 1.3);
+});
+
 test.each([1, 30, SEGMENT_SLICES_MAX / 4])(
   'a record of %i slices is counted for no less than its memory',
   async (chunks) => {
