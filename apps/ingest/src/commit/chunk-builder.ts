@@ -86,12 +86,8 @@ export class ChunkBuilder {
   ): void {
     let events = 0;
     let bytes = 0;
-    const bytesOfParts: number[] = [];
     for (const { lines } of parts) {
-      let bytesOfPart = lines.length;
-      for (const line of lines) bytesOfPart += Buffer.byteLength(line);
-      bytesOfParts.push(bytesOfPart);
-      bytes += bytesOfPart;
+      bytes += bytesOf(lines);
       events += lines.length;
     }
     if (events === 0) return settle('stored');
@@ -103,7 +99,9 @@ export class ChunkBuilder {
     }
     const append = this.#appendFor(withTimeFor(bytes, times), parts.length, events, bytes); // rule: request.one-append
     append.waiting.push(waiting);
-    for (const [index, part] of parts.entries()) addRun(append, part, part.lines, bytesOfParts[index] ?? 0, waiting);
+    for (const part of parts) {
+      addRun(append, part, part.lines, parts.length === 1 ? bytes : bytesOf(part.lines), waiting);
+    }
   }
 
   /** Takes the oldest append that may be stored now, full or not. Nothing is added to it any more. */
@@ -231,6 +229,13 @@ function hasRoom(append: PendingAppend, entries: number, events: number, bytes: 
   );
 }
 
+/** With each line's LF. */
+function bytesOf(lines: readonly string[]): number {
+  let bytes = lines.length;
+  for (const line of lines) bytes += Buffer.byteLength(line);
+  return bytes;
+}
+
 /** Adds lines of a submission to the entry of their destination. */
 function addRun(append: PendingAppend, part: Part, lines: readonly string[], bytes: number, of: Waiting): void {
   if (lines.length === 0) return;
@@ -245,7 +250,7 @@ function addRun(append: PendingAppend, part: Part, lines: readonly string[], byt
 function entryOf(append: PendingAppend, part: Part): PendingEntry {
   const { route, dedupe } = part;
   const path = part.path ?? append.slot;
-  const [first] = append.entries;
+  const first = append.entries[0];
   if (first?.route === route && first.path === path && first.dedupe === dedupe) return first;
   const key = `${dedupe} ${destinationKey({ route, path })}`;
   const found = append.byKey.get(key);
