@@ -50,6 +50,7 @@ test('the schema and values.yaml have the same keys', () => {
 test('the schema has no secret, and no expression that the engine of Helm does not know', () => {
   const text = renderChartSchema();
   expect(text).not.toMatch(/\(\?[=!<]/);
+  expect(text).not.toMatch(/[{,](?:[2-9]\d{3}|1\d*[1-9]\d{2}|1\d{4,}|\d{5,})\}"/);
   const { properties } = JSON.parse(text) as { properties: { config: Schema } };
   const unknown = unknownIn(properties.config, {
     aws: { access_key_id: '', secret_access_key: '', session_token: '', access_key_id_file: '' },

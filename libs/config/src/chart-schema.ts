@@ -1,11 +1,14 @@
 import { livePaths } from './changes.ts';
 import type { Field } from './field.ts';
+import { isTree } from './nested.ts';
 import { jsonSchema } from './reference.ts';
 import { isSettingPath, settings } from './settings.ts';
 
 type Schema = Readonly<Record<string, unknown>> | boolean;
 type Schemas = Readonly<Record<string, Schema>>;
 
+/** Above this, Helm's engine of regular expressions takes no count of repeats. It has no lookahead either. */
+const REPEATS_MAX = 1_000;
 /** Keys that the chart decides itself. */
 const DECIDED: readonly string[] = ['$schema', 'data_dir', 'redis_port'];
 /** Addresses that may hold a password: the chart's templates refuse one, which a schema cannot explain. */
@@ -136,6 +139,14 @@ const values = {
   podLabels: texts,
   podSecurityContext: anyObject,
   securityContext: anyObject,
+  tls: section({
+    enabled: flag,
+    existingSecret: name,
+    certKey: text,
+    keyKey: text,
+    clientCaSecret: name,
+    clientCaKey: text,
+  }),
   service: section({
     type: choice('ClusterIP', 'NodePort', 'LoadBalancer'),
     port: portNumber,
@@ -250,10 +261,18 @@ function chartConfig(): Schema {
   return section(keep(properties as object, ''));
 }
 
-/** Helm's engine of regular expressions has no lookahead. What it lets through is refused when the sink starts. */
-function portable(schema: Readonly<Record<string, unknown>>): Schema {
-  const { pattern, ...rest } = schema;
-  return typeof pattern === 'string' && pattern.includes('(?!') ? rest : schema;
+/** Without the patterns that Helm's engine does not know. What it lets through is refused when the sink starts. */
+function portable(schema: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(schema)
+      .filter(([key, value]) => key !== 'pattern' || typeof value !== 'string' || isPortable(value))
+      .map(([key, value]) => [key, isTree(value) ? portable(value) : value]),
+  );
+}
+
+function isPortable(pattern: string): boolean {
+  const repeats = [...pattern.matchAll(/\{(?:\d+,)?(\d+)\}/g)].map(([, most]) => Number(most));
+  return !pattern.includes('(?!') && repeats.every((most) => most <= REPEATS_MAX);
 }
 
 /** Of a list of mappings: without the keys inside that hold secrets. Their files stay. */

@@ -96,6 +96,19 @@
 {{- end }}
 {{- end }}
 
+{{/* Only what opens the port has these, and the test that posts to it. */}}
+{{- define "sink.tlsEnv" -}}
+{{- if include "sink.tlsSecretName" . }}
+{{- with .Values.tls }}
+- { name: SINK_TLS_CERT_FILE, value: {{ printf "/etc/sink/tls/%s" .certKey | quote }} }
+- { name: SINK_TLS_KEY_FILE, value: {{ printf "/etc/sink/tls/%s" .keyKey | quote }} }
+{{- if .clientCaSecret }}
+- { name: SINK_TLS_CLIENT_CA_FILE, value: {{ printf "/etc/sink/client-ca/%s" .clientCaKey | quote }} }
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Only the uploader has these. */}}
 {{- define "sink.awsEnv" -}}
 {{- if include "sink.awsSecretName" . }}
@@ -115,6 +128,12 @@
 
 {{/* Mistakes that the schema cannot name well. */}}
 {{- define "sink.validate" -}}
+{{- if and .Values.tls.enabled (not (include "sink.tlsSecretName" .)) }}
+{{- fail "tls.enabled needs a certificate: set tls.existingSecret, or certificate.enabled with an issuer" }}
+{{- end }}
+{{- if regexMatch "^(127\\.|::1$|localhost$)" (toString (dig "ops_host" "" .Values.config)) }}
+{{- fail "config.ops_host: probes and Prometheus reach the ports for health and metrics at the address of the pod: leave it out, and limit who may reach them with networkPolicy.metricsFrom" }}
+{{- end }}
 {{- if eq .Values.mode "distributed" }}
 {{- $redis := .Values.config.redis | default dict }}
 {{- $given := or $redis.url $redis.url_file $redis.sentinels $redis.cluster_nodes .Values.existingConfigMap (and .Values.redis.existingSecret .Values.redis.urlKey) }}

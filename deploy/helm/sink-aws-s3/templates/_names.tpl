@@ -88,3 +88,19 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- define "sink.address" -}}
 {{ include "sink.fullname" . }}.{{ .Release.Namespace }}.svc
 {{- end }}
+
+{{- define "sink.certificateSecretName" -}}
+{{ .Values.certificate.secretName | default (printf "%s-tls" (include "sink.fullname" .)) }}
+{{- end }}
+
+{{/* The Secret with the certificate of the port. Empty: the chart mounts none. */}}
+{{- define "sink.tlsSecretName" -}}
+{{- if .Values.tls.enabled -}}
+{{- .Values.tls.existingSecret | default (ternary (include "sink.certificateSecretName" .) "" .Values.certificate.enabled) -}}
+{{- end -}}
+{{- end }}
+
+{{/* What the port speaks, and how it is named: the certificate may also be on a volume of yours, by config.tls. */}}
+{{- define "sink.scheme" -}}
+{{- if or .Values.tls.enabled (dig "tls" "cert_file" "" .Values.config) }}https{{ else }}http{{ end -}}
+{{- end }}

@@ -77,10 +77,14 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{/* Takes root, values, and aws: whether the container writes to the bucket. */}}
+{{/*
+Takes root, values, aws: whether the container writes to the bucket, and tls: `port` if it opens the port, `client` if it only
+has to know the certificate.
+*/}}
 {{- define "sink.containerEnv" -}}
 {{- $env := include "sink.env" .root }}
 {{- if .aws }}{{ $env = printf "%s%s" $env (include "sink.awsEnv" .root) }}{{ end }}
+{{- if .tls }}{{ $env = printf "%s%s" $env (include "sink.tlsEnv" .root) }}{{ end }}
 {{- with .more }}{{ $env = printf "%s\n%s" $env . }}{{ end }}
 {{- with concat .root.Values.extraEnv .values.extraEnv }}{{ $env = printf "%s\n%s" $env (toYaml .) }}{{ end }}
 {{- with trim $env }}
@@ -100,6 +104,12 @@ volumeMounts:
   - { name: tmp, mountPath: /tmp }
   {{- if and .aws (include "sink.awsSecretName" .root) }}
   - { name: aws, mountPath: /etc/sink/aws, readOnly: true }
+  {{- end }}
+  {{- if and .tls (include "sink.tlsSecretName" .root) }}
+  - { name: tls, mountPath: /etc/sink/tls, readOnly: true }
+  {{- if and (eq .tls "port") .root.Values.tls.clientCaSecret }}
+  - { name: client-ca, mountPath: /etc/sink/client-ca, readOnly: true }
+  {{- end }}
   {{- end }}
   {{- if eq .root.Values.mode "distributed" }}
   {{- if include "sink.redisSecretName" .root }}
@@ -125,6 +135,24 @@ volumeMounts:
 {{- with include "sink.awsSecretName" .root }}
 - name: aws
   secret: { secretName: {{ . }}, defaultMode: 0440 }
+{{- end }}
+{{- end }}
+{{- if .tls }}
+{{- with include "sink.tlsSecretName" .root }}
+- name: tls
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+    {{- if ne $.tls "port" }}
+    # Never the key.
+    items: [{ key: {{ $.root.Values.tls.certKey }}, path: {{ $.root.Values.tls.certKey }} }]
+    {{- end }}
+{{- with $.root.Values.tls.clientCaSecret }}
+{{- if eq $.tls "port" }}
+- name: client-ca
+  secret: { secretName: {{ . }}, defaultMode: 0440 }
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if eq .root.Values.mode "distributed" }}
@@ -162,14 +190,14 @@ volumeMounts:
         storage: {{ .persistence.size }}
 {{- end }}
 
-{{/* Probes of a service by its operations port. Takes the name of the port, and startFailures: seconds until a start failed. */}}
+{{/* Probes of a service by its operations port. Takes the name of the port; of ingest also `ready`, the port to ask whether it is ready, and its scheme. */}}
 {{- define "sink.opsProbes" -}}
 startupProbe:
   httpGet: { path: /healthz, port: {{ .port }} }
   periodSeconds: 1
   failureThreshold: 120
 readinessProbe:
-  httpGet: { path: /readyz, port: {{ .ready | default .port }} }
+  httpGet: { path: /readyz, port: {{ .ready | default .port }}{{ with .scheme }}, scheme: {{ . | upper }}{{ end }} }
   periodSeconds: 3
   timeoutSeconds: 3
   failureThreshold: 2
