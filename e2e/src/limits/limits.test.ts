@@ -10,7 +10,7 @@ const LIMIT = 500;
 const SETTLING_SECONDS = 5;
 const MEASURED_SECONDS = 10;
 const MODEST_PER_SECOND = 200;
-/** Beside other work on the machine, one slow fsync more makes a p99: the quieter of some rounds counts. */
+/** One slow fsync more makes a p99, so the median of some rounds counts. */
 const ROUNDS = 3;
 
 const PRODUCERS = [
@@ -53,9 +53,10 @@ function perSecond(answers: readonly Answer[], window: Window): Record<number, n
   return Object.fromEntries(Object.entries(counts).map(([status, count]) => [status, Math.round(count / seconds)]));
 }
 
-function p99(answers: readonly Answer[], window: Window): number {
+function p99(answers: readonly Answer[], ...windows: readonly Window[]): number {
+  const taken = windows.flatMap((window) => within(answers, window));
   return quantile(
-    within(answers, window).map(([, , tookMs]) => tookMs),
+    taken.map(([, , tookMs]) => tookMs),
     0.99,
   );
 }
@@ -87,9 +88,9 @@ it(
 
     const client = start(modest);
     await sleep(3_000);
-    const rounds: { accepted: number; refused: number; alone: Window; beside: Window }[] = [];
+    const rounds: { accepted: number; refused: number; alone: readonly Window[]; beside: Window }[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const alone = await during(MEASURED_SECONDS);
+      const before = await during(MEASURED_SECONDS / 2);
       const flood = start(greedy);
       await sleep(SETTLING_SECONDS * 1_000);
       const beside = await during(MEASURED_SECONDS);
@@ -101,11 +102,12 @@ it(
       expect(others).toEqual({});
       expect(shares, 'the shares add up to the limit').toBeGreaterThan(LIMIT * 0.8);
       expect(shares).toBeLessThan(LIMIT * 1.2);
-      rounds.push({ accepted, refused, alone, beside });
+      // What slows the machine for a while slows both.
+      rounds.push({ accepted, refused, alone: [before, await during(MEASURED_SECONDS / 2)], beside });
     }
     const answers = await client.stop();
     const ratios = rounds.map(({ accepted, refused, alone, beside }) => {
-      const [before, after] = [p99(answers, alone), p99(answers, beside)];
+      const [before, after] = [p99(answers, ...alone), p99(answers, beside)];
       const figures = `greedy ${accepted}/s accepted of ${LIMIT}, ${refused}/s refused; modest p99 ${before.toFixed(1)} ms alone, ${after.toFixed(1)} ms beside it`;
       console.log(`${figures}: ${(after / before).toFixed(2)}`);
       return after / before;
@@ -115,7 +117,7 @@ it(
       expect(accepted).toBeLessThan(LIMIT * 1.2);
     }
     expect(answers.filter(([, status]) => status !== 202)).toEqual([]);
-    expect(Math.min(...ratios)).toBeLessThanOrEqual(1.3);
+    expect(quantile(ratios, 0.5)).toBeLessThanOrEqual(1.3);
     expect(
       await metric(sink, 'sink_ingest_producer_requests_refused_total{producer="greedy",reason="events_per_second"}'),
     ).toBeGreaterThan(0);

@@ -1,8 +1,9 @@
 import type { Alert } from './alert.ts';
 
+/** Answered with 429. */
+const LIMITS = 'events_per_second|bytes_per_second|requests_in_flight|producer_in_flight_bytes';
 /** Refusals that have an alert of their own, or are no fault of anything that runs here. */
-const NOT_THE_PRODUCER =
-  'backlog_full|redis_away|in_doubt|in_flight_full|overloaded|internal|too_slow|disconnected|stopping|keys_away';
+const NOT_THE_PRODUCER = `${LIMITS}|backlog_full|redis_away|in_doubt|in_flight_full|overloaded|internal|too_slow|disconnected|stopping|keys_away`;
 
 /** Requests refused per second over five minutes, for these reasons. */
 function refused(reasons: string, operator = '=~'): string {
@@ -67,6 +68,17 @@ const INTAKE = [
     lookAt:
       '`sink_ingest_loop_lag_seconds` and `sink_ingest_connection_age_seconds`, which say how late ingest is; the CPU limit of its container.',
     remedy: 'Give ingest more CPU, or scale it.',
+  },
+  {
+    name: 'SinkProducerLimited',
+    expr: `sum without (reason) (rate(sink_ingest_producer_requests_refused_total{reason=~"${LIMITS}"}[5m])) > 0`,
+    for: '15m',
+    severity: 'info',
+    summary: 'a producer wants to send more than its limits allow',
+    means: 'Requests of the producer are answered with 429. It keeps what it cannot send, or loses it, as it is made.',
+    lookAt:
+      '`sink_ingest_producer_limit_demand` and `sink_ingest_producer_limit`; `reason` of `sink_ingest_producer_requests_refused_total`.',
+    remedy: 'Raise its `limits`, or have it send less ([Limits](security.md#limits)).',
   },
   {
     name: 'SinkConnectionsDropped',

@@ -73,7 +73,25 @@ export const RULE_TESTS: Readonly<Record<AlertName, RuleTest>> = {
     },
   },
   SinkOverloaded: refusals('overloaded', 'redis_away'),
-  SinkProducerMistakes: refusals('json', 'too_slow', 'disconnected', 'stopping', 'keys_away', 'internal'),
+  SinkProducerLimited: {
+    fires: {
+      [`sink_ingest_producer_requests_refused_total{${ON}, producer="p", reason="events_per_second"}`]: '0+1x30',
+    },
+    quiet: {
+      [`sink_ingest_producer_requests_refused_total{${ON}, producer="p", reason="events_per_second"}`]: '0+1x10 10x20',
+      [`sink_ingest_producer_requests_refused_total{${ON}, producer="p", reason="json"}`]: '0+1x30',
+    },
+    labels: { producer: 'p' },
+  },
+  SinkProducerMistakes: refusals(
+    'json',
+    'events_per_second',
+    'too_slow',
+    'disconnected',
+    'stopping',
+    'keys_away',
+    'internal',
+  ),
   SinkConnectionsDropped: {
     fires: { [`sink_ingest_connections_dropped_total{${ON}}`]: '0+1x30' },
     quiet: { [`sink_ingest_connections_dropped_total{${ON}}`]: '5x30' },

@@ -7,6 +7,7 @@ const KINDS: readonly ServiceKind[] = ['ingest', 'batcher', 'uploader'];
 const PRODUCERS = 4;
 const EVENTS_IN_BATCH = 25;
 const PAUSE_MS = 40;
+const TOKEN = 'token-of-the-producers';
 
 const SETTINGS = {
   SINK_FLUSH_SIZE: '500',
@@ -19,6 +20,9 @@ const SETTINGS = {
   SINK_MAX_FINGERPRINTS: '50000',
   SINK_SPILL_AT: '1MiB',
   SINK_COMPRESSION: 'gzip',
+  SINK_PRODUCERS: JSON.stringify([
+    { name: 'watched', bearer: { tokens: [TOKEN] }, limits: { events_per_second: 100_000 } },
+  ]),
 };
 
 /** A sink with two of each service under load, and a Prometheus that scrapes it each second. */
@@ -96,7 +100,9 @@ export class WatchedSink {
     while (!over.aborted) {
       const ingests = this.pipeline.of('ingest');
       const { url = '' } = ingests[this.#sent % ingests.length] ?? {};
-      await fetch(url, { method: 'POST', ...this.#request() }).then(
+      const { headers, body } = this.#request();
+      const authorization = `Bearer ${TOKEN}`;
+      await fetch(url, { method: 'POST', headers: { ...headers, authorization }, body }).then(
         (answer) => answer.arrayBuffer(),
         () => undefined,
       );

@@ -1,7 +1,7 @@
 export { BatcherLane } from './batcher-lane.ts';
 export { IngestLane } from './ingest-lane.ts';
 export { IoredisPort } from './ioredis-port.ts';
-export { demandKey, GROUP, laneKeys, leaseKey, spoolLease } from './keys.ts';
+export { GROUP, laneKeys, leaseKey, spoolLease } from './keys.ts';
 export type { LaneKeys } from './keys.ts';
 export { LaneView } from './lane-view.ts';
 export { RedisFailure, RedisInDoubt, RedisRefused, UnexpectedAnswer } from './port.ts';

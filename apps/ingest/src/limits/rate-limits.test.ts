@@ -62,6 +62,25 @@ describe('processes that share a limit of 500 events a second keep it within 20 
   });
 });
 
+describe('processes that share a limit of requests in flight keep it within 20 %', () => {
+  const LOADS = [
+    ['60 over six processes', 60, [60, 30, 10, 10, 5, 5]],
+    ['60, all at one process', 60, [120, 0, 0, 0, 0, 0]],
+    ['10 over six processes', 10, [30, 10, 10, 5, 5, 5]],
+    ['3, fewer than processes', 3, [10, 10, 10, 10, 10, 10]],
+  ] as const;
+  for (const [name, requestsInFlight, counts] of LOADS) {
+    test.each(SEEDS)(`${name}, seed %i`, (seed) => {
+      const world = new LimitsWorld(randomOf(seed), counts.length, { requestsInFlight });
+      const clients = clientsAt(counts, { perSecond: 10, events: 1, isPolite: false, takesMs: 300 });
+      world.run(SETTLING_SECONDS, clients);
+      const inFlight = world.inFlight(MEASURED_SECONDS, clients);
+      expect(inFlight).toBeGreaterThan(requestsInFlight * 0.8);
+      expect(inFlight).toBeLessThan(requestsInFlight * 1.2);
+    });
+  }
+});
+
 describe('processes that come and go', () => {
   const client = { perSecond: 40, events: 1, isPolite: false };
 

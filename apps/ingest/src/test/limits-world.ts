@@ -19,6 +19,8 @@ export interface Client {
   readonly events: number;
   /** Whether it waits as long as a refusal says. */
   readonly isPolite: boolean;
+  /** How long a request is in flight; absent: it ends at once. */
+  readonly takesMs?: number;
 }
 
 /** Numbers from 0 to 1 that follow from the seed (mulberry32). */
@@ -49,6 +51,9 @@ export class LimitsWorld {
   readonly #away = new Set<number>();
   readonly #dead = new Set<number>();
   readonly #random: () => number;
+  /** When requests in flight end, by process. */
+  readonly #ends: { readonly process: number; readonly atMs: number }[] = [];
+  #inFlightMs = 0;
   #nowMs = 0;
 
   constructor(random: () => number, count: number, limits: Partial<Limits>) {
@@ -85,6 +90,7 @@ export class LimitsWorld {
     const next = clients.map(({ perSecond }) => this.#nowMs + (this.#random() * 1000) / perSecond);
     const endMs = this.#nowMs + seconds * 1000;
     for (; this.#nowMs < endMs; this.#nowMs += STEP_MS) {
+      this.#end();
       for (const [index, client] of clients.entries()) {
         while ((next[index] ?? 0) <= this.#nowMs) next[index] = (next[index] ?? 0) + this.#send(client);
       }
@@ -93,14 +99,33 @@ export class LimitsWorld {
     return this.processes.map(({ accepted }, index) => (accepted - (before[index] ?? 0)) / seconds);
   }
 
+  /** As `run`. @returns how many requests were in flight on average, over all processes */
+  inFlight(seconds: number, clients: readonly Client[]): number {
+    this.#inFlightMs = 0;
+    this.run(seconds, clients);
+    return this.#inFlightMs / (seconds * 1000);
+  }
+
+  #end(): void {
+    const ended = this.#ends.filter(({ atMs }) => atMs <= this.#nowMs);
+    for (const one of ended) {
+      this.#ends.splice(this.#ends.indexOf(one), 1);
+      if (!this.#dead.has(one.process)) this.processes[one.process]?.limits.leave(this.producer);
+    }
+    this.#inFlightMs += this.#ends.length * STEP_MS;
+  }
+
   /** @returns after how many milliseconds the client sends again */
-  #send({ process, perSecond, events, isPolite }: Client): number {
+  #send({ process, perSecond, events, isPolite, takesMs }: Client): number {
     const pauseMs = (-Math.log(1 - this.#random()) * 1000) / perSecond;
     const at = this.processes[process];
     if (at === undefined || this.#dead.has(process)) return pauseMs;
     const entered = at.limits.enter(this.producer);
     const refusal = entered ?? at.limits.charge(this.producer, events, events * 100);
-    if (entered === null) at.limits.leave(this.producer);
+    if (entered === null) {
+      if (takesMs === undefined || refusal !== null) at.limits.leave(this.producer);
+      else this.#ends.push({ process, atMs: this.#nowMs + takesMs });
+    }
     if (refusal === null) {
       at.accepted += events;
       return pauseMs;
