@@ -12,6 +12,7 @@ export function reportText(result: Verified, place: string): string {
     lines.push(
       `${plural(result.quarantineObjects, 'quarantine object')} with ${plural(result.quarantineLines, 'line')}`,
     );
+  if (result.retryMarkers > 0) lines.push(`${plural(result.retryMarkers, 'marker')} of retries`);
   for (const [other, objects] of Object.entries(result.otherBuckets))
     lines.push(`${plural(objects, 'object')} of them in ${other}, which receipts name`);
   for (const [other, why] of Object.entries(result.unreadable)) lines.push(`${other} was not looked at: ${why}`);

@@ -8,6 +8,7 @@ import {
   type Receipt,
   RECEIPT_VERSION,
   RECORD_VERSION,
+  retryMarkerKey,
   ROUTED_RECEIPT_VERSION,
   type RoutedReceipt,
   type SegmentRecord,
@@ -343,15 +344,23 @@ test('receipts of another bucket are counted and not judged; those of an earlier
 const QUARANTINED: Destination = { route: '_quarantine', path: '2026/11/23/10' };
 
 describe('quarantine objects', () => {
-  const modes = [{}, { read: true }, { from: '2026-11-23', to: '2026-11-24' }, { quarantines: true }, { prefix: '' }];
+  const modes: { read?: boolean; from?: string; to?: string; quarantines?: boolean; prefix?: string }[] = [
+    {},
+    { read: true },
+    { from: '2026-11-23', to: '2026-11-24' },
+    { quarantines: true },
+    { prefix: '' },
+  ];
   test.each(modes)('are ours, and their lines are no events: %j', async (options) => {
     await store(3);
     await storeRouted(QUARANTINED, { lines: ['"evidence"', '"no CloudEvent"'] });
     s3.plant(`quarantine/2026/11/23/10/_manifest-${UID}-${'0'.repeat(32)}.json`, Buffer.from('{}'));
+    const marker = { id: '019acd2e-0f4b-7000-8c1e-5a0f3e1f9d11', attempt: 1, state: 'stored' } as const;
+    s3.plant(retryMarkerKey('quarantine/', marker), Buffer.from('{}'));
     const result = await verified(options);
     expect(found(result)).toEqual([]);
     expect(result).toMatchObject({ objects: 1, events: 3, quarantineObjects: 1, quarantineLines: 2 });
-    expect(result).toMatchObject({ ofOthers: 0, manifests: 1 });
+    expect(result).toMatchObject({ ofOthers: 0, manifests: 1, retryMarkers: options.to === undefined ? 1 : 0 });
     expect(reportText(result, 'here')).toContain('1 quarantine object with 2 lines');
   });
 

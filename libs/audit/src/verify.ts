@@ -1,4 +1,4 @@
-import { parseManifestKey, parseObjectKey } from '@sink/domain';
+import { parseManifestKey, parseObjectKey, parseRetryMarkerKey } from '@sink/domain';
 import type { LaneView } from '@sink/lane';
 import { type ListedObject, type ObjectReader, PROBE_NAME } from '@sink/objects';
 import { Findings } from './findings.ts';
@@ -38,6 +38,8 @@ export interface Verified {
   /** The same of quarantine objects, whose lines are evidence of what was refused. They are not among the others. */
   readonly quarantineObjects: number;
   readonly quarantineLines: number;
+  /** What retries of quarantined events have left; not counted in a range of time. */
+  readonly retryMarkers: number;
   /** Objects whose content was read. */
   readonly read: number;
   /** Objects in the bucket whose segment is not committed yet: they have no receipt yet. */
@@ -103,6 +105,7 @@ class Verification {
     objectBytes: 0,
     quarantineObjects: 0,
     quarantineLines: 0,
+    retryMarkers: 0,
     underWay: 0,
     beforeReceipts: 0,
     copies: 0,
@@ -238,8 +241,13 @@ class Verification {
     const { key } = object;
     if (this.#listingOf(key) !== prefix) return null;
     if (key === `${prefix}${PROBE_NAME}`) return null;
-    const found = this.#receipts.of(key);
     const { quarantinePrefix } = this.#options;
+    if (parseRetryMarkerKey(quarantinePrefix, key) !== null) {
+      // They are in no folder of a day.
+      if (range.fromMs === undefined && range.toMs === undefined) this.#counts.retryMarkers += 1;
+      return null;
+    }
+    const found = this.#receipts.of(key);
     const parsed = parseObjectKey(prefix, key) ?? parseObjectKey(quarantinePrefix, key);
     if (parsed !== null && !inRange(parsed.partition, range)) return null;
     const manifest =

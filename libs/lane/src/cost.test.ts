@@ -1,6 +1,6 @@
-import { CHUNK_BYTES_MAX, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
+import { CHUNK_BYTES_MAX, type RoutedReceipt, SEGMENT_SLICES_MAX, type Slice } from '@sink/domain';
 import { expect, test } from 'vitest';
-import { chunkCostBytes, RECEIPT_MEMORY_BYTES } from './cost.ts';
+import { chunkCostBytes, RECEIPT_MEMORY_BYTES, ROUTED_RECEIPT_EXTRA_BYTES } from './cost.ts';
 import { LaneWorld, receiptOf } from './test/lane-world.ts';
 
 const world = new LaneWorld();
@@ -83,7 +83,15 @@ test.each([1, 30, SEGMENT_SLICES_MAX / 4])(
   },
 );
 
-test('a receipt is counted for no less than its memory', async () => {
+const ROUTED: Pick<RoutedReceipt, 'v' | 'bucket' | 'route' | 'path' | 'checksum'> = {
+  v: 2,
+  bucket: 'b'.repeat(63),
+  route: '_quarantine',
+  path: '2026/11/23/10',
+  checksum: { algorithm: 'CRC32', value: 'AAAAAA==' },
+};
+
+test.each([1, 2])('a receipt of version %i is counted for no less than its memory', async (version) => {
   const { redis, lane } = world;
   const receipt = receiptOf('1764350000000-0-1764350000000-0-b0123456789abcdef');
   const key = `${'p'.repeat(48)}2026/11/23/10/eventing-0123456789abcdef-1764350000000-0-0-${'0'.repeat(32)}.ndjson.zst`;
@@ -92,15 +100,13 @@ test('a receipt is counted for no less than its memory', async () => {
   await world.read();
   const sealed = Array.from({ length: many }, (_, n) => `s${n}`);
   for (const [n, id] of sealed.entries()) await world.seal(id, [[a, n, n + 1]]);
-  for (const id of sealed)
-    await world.uploader.commit(
-      { ...receipt, id, key, etag: `"${'e'.repeat(32)}"`, sha256: 'f'.repeat(64) },
-      many,
-      undefined,
-      'events at AWS',
-    );
+  for (const id of sealed) {
+    const plain = { ...receipt, id, key, etag: `"${'e'.repeat(32)}"`, sha256: 'f'.repeat(64) };
+    await world.uploader.commit(version === 1 ? plain : { ...plain, ...ROUTED }, many, undefined, 'events at AWS');
+  }
   expect(await redis.xlen(lane.keys.receipts)).toBe(many);
   const eachBytes = Number(await redis.memory('USAGE', lane.keys.receipts, 'SAMPLES', 0)) / many;
-  expect(eachBytes).toBeLessThan(RECEIPT_MEMORY_BYTES);
+  const countedBytes = RECEIPT_MEMORY_BYTES + (version === 1 ? 0 : ROUTED_RECEIPT_EXTRA_BYTES);
+  expect(eachBytes).toBeLessThan(countedBytes);
   expect(eachBytes).toBeGreaterThan(RECEIPT_MEMORY_BYTES / 2);
 });

@@ -7,7 +7,12 @@ export { LaneView } from './lane-view.ts';
 export { RedisFailure, RedisInDoubt, RedisRefused, UnexpectedAnswer } from './port.ts';
 export type { Argument, InSync, RedisPort, Script, WaitedFor } from './port.ts';
 export type { StreamEntry } from './reply.ts';
-export { FINGERPRINT_MEMORY_BYTES, RECEIPT_MEMORY_BYTES, UNLISTED_MEMORY_BYTES } from './cost.ts';
+export {
+  FINGERPRINT_MEMORY_BYTES,
+  RECEIPT_MEMORY_BYTES,
+  ROUTED_RECEIPT_EXTRA_BYTES,
+  UNLISTED_MEMORY_BYTES,
+} from './cost.ts';
 export { script } from './step.ts';
 export { FINGERPRINT_BYTES } from './lua/dedupe.ts';
 export { assertReached } from './steps/barrier.ts';

@@ -1,5 +1,10 @@
 import { UNLISTED_MAX } from '@sink/domain';
-import { FINGERPRINT_MEMORY_BYTES, RECEIPT_MEMORY_BYTES, UNLISTED_MEMORY_BYTES } from '@sink/lane';
+import {
+  FINGERPRINT_MEMORY_BYTES,
+  RECEIPT_MEMORY_BYTES,
+  ROUTED_RECEIPT_EXTRA_BYTES,
+  UNLISTED_MEMORY_BYTES,
+} from '@sink/lane';
 import type { RedisProblem } from './requirements.ts';
 import type { Requirements } from './requirements.ts';
 import type { ServerSettings } from './server-settings.ts';
@@ -65,7 +70,10 @@ export function backlogIn(memoryBytes: number, required: BesidesBacklog): number
   return shareOf(memoryBytes) - besidesOf(required).bytes;
 }
 
-type BesidesBacklog = Pick<Requirements, 'receiptsMax' | 'lanes' | 'maxFingerprints' | 'dedupeWindowMs' | 'manifests'>;
+type BesidesBacklog = Pick<
+  Requirements,
+  'receiptsMax' | 'lanes' | 'maxFingerprints' | 'dedupeWindowMs' | 'manifests' | 'onInvalid'
+>;
 
 function besidesOf({
   receiptsMax,
@@ -73,11 +81,14 @@ function besidesOf({
   maxFingerprints = 0,
   dedupeWindowMs = 0,
   manifests = false,
+  onInvalid = 'reject',
 }: BesidesBacklog): Besides {
-  const waitingBytes = manifests ? UNLISTED_MAX * UNLISTED_MEMORY_BYTES : 0;
+  // In each interval, at most every second object is one of quarantine.
+  const extraBytes = onInvalid === 'quarantine' ? ROUTED_RECEIPT_EXTRA_BYTES / 2 : 0;
+  const waitingBytes = manifests ? UNLISTED_MAX * (UNLISTED_MEMORY_BYTES + extraBytes) : 0;
   const fingerprintsBytes = dedupeWindowMs === 0 ? 0 : maxFingerprints * FINGERPRINT_MEMORY_BYTES;
   return {
-    bytes: lanes * (receiptsMax * RECEIPT_MEMORY_BYTES + waitingBytes + fingerprintsBytes),
+    bytes: lanes * (receiptsMax * (RECEIPT_MEMORY_BYTES + extraBytes) + waitingBytes + fingerprintsBytes),
     what: fingerprintsBytes === 0 ? 'receipts' : 'receipts and fingerprints',
     keys: [
       ...(lanes > 1 ? ['lanes'] : []),

@@ -56,6 +56,11 @@ test('a Redis that keeps what is asked is fit, and 60 % of its memory less the r
   expect(examination.warnings).toEqual([]);
 });
 
+test('with quarantine, half of the receipts are counted as those of version 2', async () => {
+  const { backlogBytesMax } = await examineRedis(redis, { ...REQUIRED, onInvalid: 'quarantine' });
+  expect(backlogBytesMax).toBe(Math.floor(256 * MIB * 0.6) - 1000 * (512 + 128));
+});
+
 test('WAITAOF is found where the server has it', async () => {
   const known = await redis.call('waitaof', ['0', '0', '1']).then(
     () => true,

@@ -14,6 +14,8 @@ export interface Requirements {
   readonly dedupeWindowMs?: number;
   /** Whether receipts wait in each lane for their manifests; default false. */
   readonly manifests?: boolean;
+  /** With `quarantine`, some receipts are of version 2, which are larger. */
+  readonly onInvalid?: 'reject' | 'quarantine';
   /** Default 1. */
   readonly lanes?: number;
   /** The largest body that a lane is to have room for; absent: any room will do. */

@@ -106,6 +106,39 @@ describe('the S3 fake', () => {
     await expect(put(client, 'k', 'x', { IfNoneMatch: '*' })).rejects.toMatchObject({ name: 'SignatureDoesNotMatch' });
   });
 
+  it('knows tags and locks, and refuses what S3 refuses', async () => {
+    const until = (ms: number): object => ({
+      ObjectLockMode: 'GOVERNANCE',
+      ObjectLockRetainUntilDate: new Date(Date.now() + ms),
+    });
+    const md5 = { ContentMD5: 'CY9rzUYh03PK3k6DJie09g==' };
+    await expect(put(client, 'unlocked', 'test', { ...until(60_000), ...md5 })).rejects.toThrow('Object Lock');
+    const locking = await startS3({ ...keys, objectLock: true, otherBuckets: ['audit'] });
+    const other = clientOf(locking.url);
+    try {
+      await put(other, 'a', 'test', { Bucket: 'audit', Tagging: 'team=a%20b&empty=', ...until(60_000), ...md5 });
+      expect(locking.objects()).toEqual([]);
+      expect(locking.object('a', 'audit')).toMatchObject({
+        tags: { team: 'a b', empty: '' },
+        lock: { mode: 'GOVERNANCE' },
+      });
+      await expect(put(other, 'b', 'test', until(60_000))).rejects.toThrow('is required for Put Object requests with');
+      await expect(put(other, 'b', 'test', { ...until(-60_000), ...md5 })).rejects.toThrow('must be in the future');
+      const many = Array.from({ length: 11 }, (_, n) => `t${n}=x`).join('&');
+      await expect(put(other, 'b', 'test', { Tagging: many })).rejects.toThrow('greater than 10');
+      await expect(put(other, 'b', 'test', { Tagging: 'a=1&a=2' })).rejects.toThrow('same key');
+      await expect(put(other, 'b', 'test', { Tagging: 'a=%3C' })).rejects.toThrow('invalid');
+      const Statement = [{ Effect: 'Allow', Action: 's3:PutObject', Resource: 'arn:aws:s3:::events/*' }];
+      locking.setPermissions({ policy: { Statement } });
+      await put(other, 'plain', 'test');
+      await expect(put(other, 'b', 'test', { Tagging: 'a=1' })).rejects.toThrow('Access Denied');
+      await expect(put(other, 'b', 'test', { ...until(60_000), ...md5 })).rejects.toThrow('Access Denied');
+    } finally {
+      other.destroy();
+      await locking.stop();
+    }
+  });
+
   it('a body shorter than its Content-Length has no effect', async () => {
     const signed: string[] = [];
     client.middlewareStack.add(

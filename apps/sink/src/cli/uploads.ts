@@ -1,4 +1,5 @@
 import { formatBytes, formatDuration, type SinkConfig } from '@sink/config';
+import { RECORD_VERSION } from '@sink/domain';
 import { IoredisPort, LaneView, rememberLanes } from '@sink/lane';
 import { connectRedis, requireRedis } from '@sink/redis';
 import { EXIT_FAILED, EXIT_OK, silentLog, systemClock } from '@sink/runtime';
@@ -97,7 +98,10 @@ async function show(waiting: WaitingUpload, lane: LaneView, json: boolean, write
   const record = (await lane.record(waiting.segmentId)) ?? (await lane.spilledRecord(waiting.segmentId));
   if (record === null) return 0;
   const { key, count, bytes, acceptedAtMs } = record;
-  const place = 'spoolId' in record ? { spoolId: record.spoolId } : {};
+  const place = {
+    ...(record.v === RECORD_VERSION ? {} : { bucket: record.bucket, route: record.route, path: record.path }),
+    ...('spoolId' in record ? { spoolId: record.spoolId } : {}),
+  };
   if (json) {
     const acceptedAt = new Date(acceptedAtMs);
     write(`${JSON.stringify({ ...waiting, key, events: count, bytes, acceptedAt, ...place })}\n`);
@@ -106,6 +110,7 @@ async function show(waiting: WaitingUpload, lane: LaneView, json: boolean, write
   const age = formatDuration(Math.max(0, Math.round((systemClock.wallMs() - acceptedAtMs) / 1_000) * 1_000));
   write(`${waiting.segmentId}  ${key}\n`);
   write(`  ${count} events, ${formatBytes(bytes)}, accepted ${age} ago, ${waiting.attempts} attempts\n`);
+  if (record.v !== RECORD_VERSION) write(`  of route ${record.route}, for the bucket ${record.bucket}\n`);
   if ('spoolId' in record) write(`  spilled into the spool directory with the id ${record.spoolId}\n`);
   write(`  ${waiting.reason}\n`);
   return 1;

@@ -35,8 +35,9 @@ export async function runVerify(
     const port = new IoredisPort(client);
     const numbers = await rememberLanes(port, config.sinkName, config.lanes);
     const lanes = numbers.map((number) => new LaneView(port, config.sinkName, number));
-    const { prefix, quarantinePrefix } = config;
-    const options = { prefix, quarantinePrefix, quarantines: false, place: placeOf(config.bucket), range, read };
+    const { prefix, quarantinePrefix, onInvalid } = config;
+    const quarantines = onInvalid === 'quarantine';
+    const options = { prefix, quarantinePrefix, quarantines, place: placeOf(config.bucket), range, read };
     const result = await verify({ lanes, reader, openBucket, signal }, options);
     write(json ? reportJson(result, place) : reportText(result, place));
     return result.findings.total === 0 ? EXIT_OK : EXIT_FAILED;
