@@ -6,18 +6,9 @@ import { BatcherWorld, PARTITION } from '../test/batcher-world.ts';
 
 const world = new BatcherWorld();
 
-/** Appends a chunk of version 2, as an ingest writes it; returns its id. */
-async function appendRouted(route: string, path: string, lines: readonly string[]): Promise<string> {
-  const { chunks, taken, left, backlog } = world.lane.keys;
-  const body = lines.map((line) => `${line}\n`).join('');
-  const count = String(lines.length);
-  const fields = ['v', '2', 'r', route, 'p', path, 'n', count, 't', String(world.clock.wallMs()), 'b', body];
-  const id = (await world.redis.xadd(chunks, '*', ...fields)) ?? '';
-  await world.redis.hset(taken, id, `0/${count}`);
-  await world.redis.hset(left, id, `${count} 100`);
-  await world.redis.hincrby(backlog, 'events', lines.length);
-  await world.redis.hincrby(backlog, 'bytes', 100);
-  return id;
+/** Appends a chunk of version 2; returns its id. */
+function appendRouted(route: string, path: string, lines: readonly string[]): Promise<string> {
+  return world.append(lines.length, { route, partition: path, lines });
 }
 
 describe('segments by destination', () => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SegmentRecord } from '@sink/domain';
+import { QUARANTINE_ROUTE, type SegmentRecord } from '@sink/domain';
 import { SpoolDirectory } from '@sink/spool';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
@@ -99,6 +99,28 @@ describe('a backlog above spill_at', () => {
     expect([existsSync(path(record, 'segment')), existsSync(path(record, 'spilled'))]).toEqual([true, false]);
     expect(await world.lane.spilledRecord(record.id)).toBeNull();
     expect(queued).toEqual([]);
+  });
+
+  test('a segment of version 2 is released as it is, and one of a newer release keeps no other in Redis', async () => {
+    const { records, taken } = world.lane.keys;
+    const lines = Array.from({ length: 5 }, (_, n) => `"refused ${n}"`);
+    await world.append(5, { lines, route: QUARANTINE_ROUTE });
+    await world.append(5);
+    await world.append(5);
+    const batcher = world.batcher({ flushSize: 5 });
+    await eventually(async () => expect(await world.counts()).toHaveLength(3));
+    await batcher.stop();
+    const [routed, newer, plain] = await world.records();
+    if (!routed || !newer || !plain) throw new Error('three segments are missing');
+    const json = JSON.stringify({ ...newer, v: 3 });
+    await world.redis.hset(records, newer.id, json);
+    const { spiller, queued } = spilling(1);
+    await spiller.round(never);
+    expect(queued.toSorted()).toEqual([routed.id, plain.id].sort());
+    expect(await world.lane.spilledRecord(routed.id)).toMatchObject({ v: 2, route: QUARANTINE_ROUTE, key: routed.key });
+    expect(existsSync(path(newer, 'segment'))).toBe(true);
+    expect(await world.redis.hget(records, newer.id)).toBe(json);
+    expect(await world.redis.hlen(taken)).toBe(1);
   });
 
   test('below it nothing is released', async () => {

@@ -134,6 +134,6 @@ export class Spiller {
 
 /** A record of a newer release does not keep the others in Redis. */
 function leftAlone(error: unknown): 'left alone' {
-  if (error instanceof RecordUnreadable) return 'left alone';
+  if (error instanceof RecordUnreadable && error.code === 'record_version') return 'left alone';
   throw error;
 }

@@ -22,6 +22,8 @@ export const NOW_MS = Date.UTC(2026, 10, 23, 10, 30);
 export const PARTITION = '2026/11/23/10';
 
 export interface ChunkToAppend {
+  /** Default: the default route. */
+  readonly route?: string;
   readonly partition?: string;
   readonly acceptedAtMs?: number;
   readonly lines?: readonly string[];
@@ -152,7 +154,10 @@ export class BatcherWorld {
       writer: this.#writer,
       sequence: ++this.#sequence,
       entries: [
-        { route: DEFAULT_ROUTE, path: chunk.partition ?? PARTITION, count, body, bytes: Buffer.byteLength(body) },
+        {
+          ...{ route: chunk.route ?? DEFAULT_ROUTE, path: chunk.partition ?? PARTITION },
+          ...{ count, body, bytes: Buffer.byteLength(body) },
+        },
       ],
       furtherBytes: 0,
       acceptedAtMs: chunk.acceptedAtMs ?? this.clock.wallMs(),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readObjectLines } from '@sink/audit';
 import { addressOf, portAddress, type SinkConfig } from '@sink/config';
+import { DEFAULT_ROUTE } from '@sink/domain';
 import { createObjectReader, ObjectStoreError } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK } from '@sink/runtime';
 import { post } from './post-event.ts';
@@ -35,6 +36,8 @@ interface Receipt {
   readonly events: number;
   readonly acceptedAt: string;
   readonly sealedAt: string;
+  /** Absent: the default route, which the event takes. */
+  readonly route?: string;
 }
 
 /** The outcome of a look for the event. */
@@ -79,7 +82,7 @@ export async function runTry(config: SinkConfig, asked: TryCommand, write: (text
     problem = '';
     const found = await retried(async (): Promise<Found | null> => {
       for (const receipt of await receiptsAt(uploader, signal)) {
-        if (known.has(nameOf(receipt))) continue;
+        if (known.has(nameOf(receipt)) || (receipt.route ?? DEFAULT_ROUTE) !== DEFAULT_ROUTE) continue;
         const looked = await look(receipt, id, [startMs, answeredMs]);
         if (looked !== null) return looked;
         known.add(nameOf(receipt));
