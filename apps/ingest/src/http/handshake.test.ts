@@ -1,4 +1,5 @@
 import { type AddressInfo, createServer } from 'node:net';
+import { startTokenIssuer } from '@sink/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Answer, send, startIngest } from '../test/harness.ts';
 import { producersOf } from '../test/producers-world.ts';
@@ -36,6 +37,25 @@ test('the rate is that of the producer whose credentials the request has, a minu
   expect(await rate({ Authorization: 'Bearer t', 'WebHook-Request-Rate': '120' })).toBe('300');
   expect(await rate({ Authorization: 'Bearer x' })).toBe('*');
   expect(await rate({})).toBe('*');
+});
+
+test('the answer to a token comes at once: with the rate if its key is there, else without one', async () => {
+  const issuer = await startTokenIssuer();
+  onTestFinished(() => issuer.close());
+  let answerLater = (): void => undefined;
+  issuer.answer = (path, response) => {
+    if (path !== '/jwks') return false;
+    answerLater = () => void response.end(JSON.stringify({ keys: issuer.keys.map(({ jwk }) => jwk) }));
+    return true;
+  };
+  const jwt = { issuer: issuer.url, audience: 'sink' };
+  const producers = producersOf([{ name: 'a', jwt, limits: { events_per_second: 5 } }]);
+  const ingest = await startIngest({ producers });
+  const token = { Authorization: `Bearer ${await issuer.sign({ aud: 'sink' })}` };
+  await expect.poll(() => issuer.asked).toContain('/jwks');
+  expect((await ask(ingest.port, token)).headers['webhook-allowed-rate']).toBe('*');
+  answerLater();
+  await expect.poll(async () => (await ask(ingest.port, token)).headers['webhook-allowed-rate']).toBe('300');
 });
 
 test('the address of WebHook-Request-Callback is never asked for', async () => {

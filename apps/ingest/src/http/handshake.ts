@@ -1,8 +1,11 @@
 import type { IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Producers } from '../producers/producers.ts';
 
 export const ALLOW = 'POST, PUT, OPTIONS';
 const SECONDS_A_MINUTE = 60;
+/** Longer than it takes to verify a token. */
+const IDENTIFY_MS_MAX = 250;
 
 export interface HandshakeSettings {
   /** Which origins may send; null: any. */
@@ -29,10 +32,13 @@ export async function handshake(
   return { Allow: 'POST', 'WebHook-Allowed-Origin': origin, 'WebHook-Allowed-Rate': rate };
 }
 
-/** That of the producer whose credentials the request has: a request with one event each. */
+/**
+ * That of the producer whose credentials the request has: a request with one event each. A key that is not there yet is not
+ * waited for.
+ */
 async function ratePerMinute(req: IncomingMessage, producers: Producers | null): Promise<string> {
   if (producers === null || producers.isOpen) return '*';
-  const identified = await producers.identify(req);
-  const limit = identified.kind === 'known' ? identified.producer.limits.eventsPerSecond : null;
+  const identified = await Promise.race([producers.identify(req), delay(IDENTIFY_MS_MAX, null, { ref: false })]);
+  const limit = identified?.kind === 'known' ? identified.producer.limits.eventsPerSecond : null;
   return limit === null ? '*' : String(limit * SECONDS_A_MINUTE);
 }

@@ -69,7 +69,7 @@ export class HmacCredential implements Credential {
     const signed = this.#scheme === 'github' ? signedByGithub(req) : signedAsWebhook(req, this.#clock.wallMs());
     if (signed === null) return NONE;
     if ('twice' in signed) return { kind: 'twice', what: `the header ${signed.twice}` };
-    if (!isEventInBody(req)) return BINARY;
+    if (isBinary(req)) return BINARY;
     return { kind: 'signed', verify: (body) => this.#isRight(signed, body) };
   }
 
@@ -127,6 +127,8 @@ function valuesOf(rawHeaders: readonly string[], name: string): string[] {
   return values;
 }
 
-function isEventInBody({ headers }: IncomingMessage): boolean {
-  return headers['content-type']?.toLowerCase().startsWith('application/cloudevents') === true;
+/** Whether attributes are in header fields, which are not signed. Without any, the event is in the body, or there is none. */
+function isBinary({ headers }: IncomingMessage): boolean {
+  if (headers['content-type']?.toLowerCase().startsWith('application/cloudevents') === true) return false;
+  return Object.keys(headers).some((name) => name.startsWith('ce-'));
 }

@@ -283,6 +283,16 @@ describe('signatures', () => {
     },
   );
 
+  it('a webhook that says application/json is taken with lenient_content_type', async () => {
+    const producers = producersOf([{ name: 'hooks', hmac: { secret: PLAIN, scheme: 'github' } }]);
+    const ingest = await startIngest({ producers });
+    const webhook = github({ headers: { 'Content-Type': 'application/json' }, body: EVENT });
+    expect((await send(ingest.port, webhook)).status).toBe(400);
+    ingest.change({ lenientContentType: true });
+    await expectAnswer(ingest, webhook, accepted, SIGNATURE);
+    await expectAnswer(ingest, { ...webhook, body: EVENT.replace('"t"', '"u"') }, wrongSignature, SIGNATURE);
+  });
+
   it('a signature of Standard Webhooks that is too old is refused, and its body is not read', async () => {
     const producers = producersOf([{ name: 'hooks', hmac: { secret } }]);
     const ingest = await startIngest({ producers });
