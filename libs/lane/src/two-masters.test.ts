@@ -2,7 +2,7 @@ import { type RedisServer, startRedis } from '@sink/testing';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { IoredisPort } from './ioredis-port.ts';
-import { LaneWorld, ready, type Roles, rolesOn, strictClient } from './test/lane-world.ts';
+import { entryOf, LaneWorld, ready, type Roles, rolesOn, strictClient } from './test/lane-world.ts';
 
 /** After a failover an old master still takes chunks for a while: both have what was there before. */
 const world = new LaneWorld();
@@ -48,6 +48,20 @@ test('two masters never give one id to two chunks', async () => {
   expect(ids).toHaveLength(301);
   expect(theirs).toHaveLength(301);
   expect(ids.filter((id) => theirs.includes(id))).toEqual([before]);
+});
+
+test('nor to chunks of appends for several destinations', async () => {
+  await copyToOther();
+  const writer = await other.ingest.registerWriter('other');
+  const entries = Array.from({ length: 20 }, (_, n) => entryOf(1, { path: `p${n}` }));
+  for (let n = 0; n < 20; n++) {
+    const on = world.ingest.append(world.request(0, { entries }));
+    const there = other.ingest.append(world.request(0, { entries, writer }));
+    expect(await Promise.all([on, there])).toEqual(['stored', 'stored']);
+  }
+  const [ids, theirs] = [await idsOn(world.redis), await idsOn(client)];
+  expect([ids.length, theirs.length]).toEqual([400, 400]);
+  expect(ids.filter((id) => theirs.includes(id))).toEqual([]);
 });
 
 test('nor while their clocks are behind the last chunk', async () => {
