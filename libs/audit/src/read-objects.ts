@@ -9,6 +9,8 @@ import type { Expected } from './receipts.ts';
 import { Repeats } from './repeats.ts';
 
 const LF = 0x0a;
+/** As many as a fingerprint of libs/cloudevents has. */
+const MARK_BYTES = 16;
 /** The repeated events that are looked up and named by source and id; the others are only counted. */
 const NAMED_MAX = 20;
 
@@ -50,13 +52,17 @@ export class ObjectsRead {
     const number = this.#objects.push(object) - 1;
     let unreadable = 0;
     const facts = await this.#lines(object, (line) => {
-      if (object.isQuarantine) return;
-      const mark = fingerprintOf(line);
+      const mark = markOf(object, line);
       if (mark === null) unreadable += 1;
       else return this.#repeats.add(mark, number);
     });
     if (typeof facts === 'string') return findings.add('damaged', key, facts);
-    if (unreadable > 0) findings.add('damaged', key, `${unreadable} lines are not CloudEvents`);
+    if (unreadable > 0)
+      findings.add(
+        'damaged',
+        key,
+        `${unreadable} lines are ${object.isQuarantine ? 'no evidence' : 'not CloudEvents'}`,
+      );
     if (expected === undefined) return;
     const wrong = (['count', 'bytes', 'sha256'] as const).filter((fact) => facts[fact] !== expected[fact]);
     if (wrong.length === 0) return;
@@ -90,9 +96,10 @@ export class ObjectsRead {
   async #nameEvent(object: ObjectToRead, mark: Buffer): Promise<string> {
     let name = 'an event';
     await this.#lines(object, (line) => {
-      if (fingerprintOf(line)?.equals(mark) !== true) return;
+      if (markOf(object, line)?.equals(mark) !== true) return;
       const { source, id } = JSON.parse(line) as { source: string; id: string };
-      name = `the event with source ${JSON.stringify(source)} and id ${JSON.stringify(id)}`;
+      if (object.isQuarantine) name = `the evidence with id ${JSON.stringify(id)}`;
+      else name = `the event with source ${JSON.stringify(source)} and id ${JSON.stringify(id)}`;
     });
     return name;
   }
@@ -130,6 +137,23 @@ async function linesOf(
     throw error;
   } finally {
     object.destroy();
+  }
+}
+
+/** What makes the line of an object the same as another one; null: it is not what the object should have. */
+function markOf({ isQuarantine }: ObjectToRead, line: string): Buffer | null {
+  return isQuarantine ? evidenceMark(line) : fingerprintOf(line);
+}
+
+/** Each refused event has an id of its own. It is one of evidence, and so that of no event. */
+function evidenceMark(line: string): Buffer | null {
+  try {
+    const { id } = JSON.parse(line) as { id?: unknown };
+    return typeof id === 'string'
+      ? createHash('sha256').update(`evidence ${id}`).digest().subarray(0, MARK_BYTES)
+      : null;
+  } catch {
+    return null;
   }
 }
 

@@ -131,7 +131,7 @@ async function seal(
 /** The same as version 2: sealed, put and committed by the lane's own steps. */
 async function storeRouted(
   destination: Destination,
-  { name = 'events', prefix = 'quarantine/', lines = ['"evidence"'], more = {} }: RoutedOptions = {},
+  { name = 'events', prefix = 'quarantine/', lines = [evidence()], more = {} }: RoutedOptions = {},
 ): Promise<Stored> {
   const segment = await seal(lines.length, '2026/11/23/10', lines, prefix);
   const { record, body } = segment;
@@ -162,6 +162,12 @@ interface RoutedOptions {
   readonly prefix?: string;
   readonly lines?: readonly string[];
   readonly more?: Partial<RoutedReceipt>;
+}
+
+let evidences = 0;
+/** As far as an audit reads it. */
+function evidence(id = String(++evidences)): string {
+  return JSON.stringify({ v: 1, id, why: 'it is wrong' });
 }
 
 function eventLine(id: number): string {
@@ -344,6 +350,19 @@ test('receipts of another bucket are counted and not judged; those of an earlier
 const QUARANTINED: Destination = { route: '_quarantine', path: '2026/11/23/10' };
 
 describe('quarantine objects', () => {
+  test('evidence that is there twice, and lines that are none, are found', async () => {
+    const [twice, other] = [await storeRouted(QUARANTINED, { lines: [evidence('a'), '{}'] }), evidence('b')];
+    const again = await storeRouted(QUARANTINED, { lines: [other, evidence('a'), other] });
+    const { named } = (await verified({ read: true })).findings;
+    expect(named.map(({ problem, key, detail }) => `${problem} ${key} ${detail}`).toSorted()).toEqual(
+      [
+        `damaged ${twice.record.key} 1 lines are no evidence`,
+        `repeated ${again.record.key} the evidence with id "a" is also in ${twice.record.key}`,
+        `repeated ${again.record.key} the evidence with id "b" is there twice`,
+      ].toSorted(),
+    );
+  });
+
   const modes: { read?: boolean; from?: string; to?: string; quarantines?: boolean; prefix?: string }[] = [
     {},
     { read: true },
@@ -353,7 +372,7 @@ describe('quarantine objects', () => {
   ];
   test.each(modes)('are ours, and their lines are no events: %j', async (options) => {
     await store(3);
-    await storeRouted(QUARANTINED, { lines: ['"evidence"', '"no CloudEvent"'] });
+    await storeRouted(QUARANTINED, { lines: [evidence(), evidence()] });
     s3.plant(`quarantine/2026/11/23/10/_manifest-${UID}-${'0'.repeat(32)}.json`, Buffer.from('{}'));
     const marker = { id: '019acd2e-0f4b-7000-8c1e-5a0f3e1f9d11', attempt: 1, state: 'stored' } as const;
     s3.plant(retryMarkerKey('quarantine/', marker), Buffer.from('{}'));
@@ -370,10 +389,8 @@ describe('quarantine objects', () => {
     s3.remove(gone.record.key);
     s3.plant(changed.record.key, Buffer.concat([changed.body, changed.body]));
     const problems = found(await verified(options)).filter(([problem]) => problem !== 'damaged');
-    expect(problems.toSorted()).toEqual([
-      ['changed', changed.record.key],
-      ['missing', gone.record.key],
-    ]);
+    const repeated = 'read' in options ? [['repeated', changed.record.key]] : [];
+    expect(problems.toSorted()).toEqual([['changed', changed.record.key], ['missing', gone.record.key], ...repeated]);
   });
 
   test('without a receipt are found, or under way, where they can be', async () => {
