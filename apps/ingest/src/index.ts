@@ -8,3 +8,4 @@ export { registerJwtMetrics } from './producers/jwt/jwt-metrics.ts';
 export { FIXED_SETTINGS } from './settings.ts';
 export { registerWorkerCount } from './workers/workers.ts';
 export { registerLimitMetrics } from './limits/metrics.ts';
+export { ValidationMetrics } from './validation/metrics.ts';

@@ -28,6 +28,8 @@ export type RefusalReason =
   | 'forbidden'
   | 'not_allowed'
   | 'keys_away'
+  | 'schema'
+  | 'schema_away'
   | 'internal';
 
 /** Each from 0 on: Prometheus does not see the increase of a counter that begins at 1. */
@@ -70,11 +72,13 @@ const NO_REFUSALS: Readonly<Record<RefusalReason, 0>> = {
   forbidden: 0,
   not_allowed: 0,
   keys_away: 0,
+  schema: 0,
+  schema_away: 0,
   internal: 0,
 };
 
 /** Why an event is in quarantine: the mistakes of which the producer would be told with a 4xx. */
-export type QuarantineReason = MessageErrorCode | 'compressed_data';
+export type QuarantineReason = MessageErrorCode | 'compressed_data' | 'schema';
 
 const NOTHING_QUARANTINED: Readonly<Record<QuarantineReason, 0>> = {
   content_type: 0,
@@ -91,6 +95,7 @@ const NOTHING_QUARANTINED: Readonly<Record<QuarantineReason, 0>> = {
   data: 0,
   batch: 0,
   compressed_data: 0,
+  schema: 0,
 };
 
 /** What of the quarantine's limits a request exceeds. */

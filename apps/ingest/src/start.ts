@@ -19,6 +19,7 @@ import { openLimits } from './limits/open-limits.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { ingestSettings, type IngestSettings } from './settings.ts';
 import { openProducers } from './producers/open-producers.ts';
+import { openValidation } from './validation/open-validation.ts';
 import { shareOf } from './workers/worker-count.ts';
 
 /** A full lane has room again below this part of its limit, so that readiness does not flap. */
@@ -87,6 +88,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       producers,
       limiter: openLimits(context, redis.port(redis.commands), settings, () => producers.list),
       bodyRooms: new BodyRooms(settings, () => producers.list.length),
+      validation: await openValidation(context),
       sharedPort: args.workerOf !== null,
       tracing,
       tls,

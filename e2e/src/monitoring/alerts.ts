@@ -127,6 +127,18 @@ const INTAKE = [
       'Let ingest reach the issuer: network policy, `HTTPS_PROXY` and `NO_PROXY`, `jwks_ca_file`, `jwks_token_file`. Or correct `jwks_url`.',
   },
   {
+    name: 'SinkSchemasAway',
+    expr: 'sum without (result) (rate(sink_ingest_validated_events_total{result="away"}[5m])) > 0',
+    for: '2m',
+    severity: 'warning',
+    summary: 'schemas of events cannot be fetched',
+    means:
+      'With `on_registry_away: refuse`, which is the default of `validate: strict`, these events get 503. Else they are accepted without being validated.',
+    lookAt:
+      '`result` of `sink_ingest_schema_fetches_total`: `away` (a registry or a host does not answer, or refuses its credentials). Without such, `late` of `sink_ingest_schema_jobs_total`: ingest has too little CPU time. In the 503 is why.',
+    remedy: 'Bring the registry back, or renew its `bearer_file`: [Validation](validation.md).',
+  },
+  {
     name: 'SinkProducerMistakes',
     expr: refused(NOT_THE_PRODUCER, '!~'),
     for: '10m',

@@ -83,6 +83,13 @@ export const RULE_TESTS: Readonly<Record<AlertName, RuleTest>> = {
     },
     labels: { producer: 'p' },
   },
+  SinkSchemasAway: {
+    fires: { [`sink_ingest_validated_events_total{${ON}, result="away"}`]: '0+1x30' },
+    quiet: {
+      [`sink_ingest_validated_events_total{${ON}, result="away"}`]: '0+1x10 10x20',
+      [`sink_ingest_validated_events_total{${ON}, result="not_found"}`]: '0+1x30',
+    },
+  },
   SinkProducerMistakes: refusals(
     'json',
     'events_per_second',

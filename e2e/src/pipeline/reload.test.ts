@@ -42,6 +42,12 @@ const VALUES: Readonly<Record<LivePath, (random: Random) => string | number>> = 
   producers: (random) =>
     one(random, ['[]', ...[1, 2].map((n) => `[{name: p${n}, query: {parameter: code, tokens: [load, other${n}]}}]`)]),
   webhook_allowed_origins: (random) => one(random, ['example.com', '*']),
+  // The events have no dataschema.
+  validate: (random) => one(random, ['off', 'known']),
+  on_registry_away: (random) => one(random, ['accept', 'refuse']),
+  'schemas.directories': (random) => one(random, ['[deploy]', '[]']),
+  'schemas.registries': (random) => one(random, ['[]', '[{kind: xregistry, url: "http://127.0.0.1:1"}]']),
+  'schemas.allow_hosts': (random) => one(random, ['a.example', 'b.example']),
   compression: (random) => one(random, ['none', 'gzip', 'zstd']),
   compression_level: (random) => between(random, 1, 9),
   upload_concurrency: (random) => between(random, 1, 16),

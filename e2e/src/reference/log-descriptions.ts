@@ -79,6 +79,7 @@ export const LOG_MEANINGS: Readonly<Record<LogCode, string>> = {
     'With `on_invalid: quarantine`: `sink quarantine list` names the events. One line a minute for each reason; `suppressed` counts the events between.',
   ingest_quarantine_limited: '`quarantine_max_bytes` or `quarantine_max_per_second`. One line a minute for each.',
   ingest_storing_fails: 'Redis did not take a chunk. Its requests are held, and then get 503.',
+  ingest_validation_failed: 'A bug: events are treated as if all schemas were away. Report it.',
   schemas_directories_failing:
     'A directory of `schemas.directories` cannot be read: a schema that is not found elsewhere counts as away, not as missing.',
   schemas_directories_working: 'All directories of `schemas.directories` were read.',

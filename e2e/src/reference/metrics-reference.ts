@@ -6,6 +6,7 @@ import {
   registerLimitMetrics,
   registerWorkerCount,
   TlsMetrics,
+  ValidationMetrics,
 } from '@sink/ingest';
 import { registerFailoverMetrics, registerMemoryMetrics } from '@sink/redis';
 import { Readiness, registerConfigMetrics, registerReadiness, Registry } from '@sink/runtime';
@@ -21,6 +22,7 @@ export async function metricsReference(): Promise<string> {
       new Lateness(registry, () => 0);
       new TlsMetrics(registry, { inUse: { notAfterMs: 0, validMs: 0 }, rejected: false }, () => 0);
       registerWorkerCount(registry, () => 0);
+      new ValidationMetrics(registry, () => null);
       registerLimitMetrics(registry, { shares: () => [] }, () => []);
       registerJwtMetrics(registry, { keySets: [], tokensRemembered: 0 });
       registerFailoverMetrics(registry, { topology: { kind: 'single', failover: 'none' }, replicasInSync: () => null });

@@ -1,3 +1,4 @@
+export { dataOf, dataschemaOf } from './data-of.ts';
 export { decodeMessage } from './decode-message.ts';
 export type { Decoding } from './decoding.ts';
 export { fingerprint } from './fingerprint.ts';

@@ -21,6 +21,7 @@ import {
 } from './field.ts';
 import { commaTexts } from './nested.ts';
 import { producersField } from './producers.ts';
+import { validation } from './validation.ts';
 
 const DAY_MS = 86_400_000;
 const KIB = 1024;
@@ -345,6 +346,7 @@ export const sections = [
   { title: 'Receiving', fields: intake },
   { title: 'TLS on the port', fields: tls },
   { title: 'Who may send', fields: senders },
+  { title: 'Validation', fields: validation },
   { title: 'Objects', fields: objects },
   { title: 'AWS credentials', fields: credentials },
   { title: 'When an object is closed', fields: batching },
@@ -357,6 +359,7 @@ const known = {
   ...intake,
   ...tls,
   ...senders,
+  ...validation,
   ...objects,
   ...credentials,
   ...batching,

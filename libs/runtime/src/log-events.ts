@@ -79,6 +79,7 @@ export const LOG_EVENTS = {
   ingest_quarantined: 'refused events are kept in quarantine',
   ingest_quarantine_limited: 'a limit of the quarantine is exceeded: requests get a 4xx, and nothing of them is kept',
   ingest_storing_fails: 'storing a chunk fails; it is retried',
+  ingest_validation_failed: 'starting validation failed',
   schemas_directories_failing: 'reading a directory of schemas fails',
   schemas_directories_working: 'the directories of schemas can be read again',
   ingest_limits_apart: 'the limits of producers are not shared; each process keeps its last share',

@@ -22,13 +22,15 @@ import { type DecodingSettings, MessageDecoder } from './message-decoder.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import type { Identified, Known, Producer, Producers, Signed } from '../producers/producers.ts';
 import { notAllowed, wrongSignature } from '../producers/refusals.ts';
-import type { Decoded } from '../quarantine/decode-apart.ts';
+import { type Decoded, withoutInvalid } from '../quarantine/decode-apart.ts';
 import { type KeptEvidence, partsOf, Quarantine, type QuarantineSettings } from '../quarantine/quarantine.ts';
 import { refusedRequest } from '../quarantine/refused-request.ts';
+import { invalidData, schemasAway } from '../validation/refusals.ts';
+import type { Judged, Validation } from '../validation/validation.ts';
 import { receiveBody } from './receive.ts';
 import type { ReceivedBody, Verify } from './reception.ts';
 import { PACE_OF_LARGE_BODIES, PACE_OF_LIMITS, RefusalPace } from './refusal-pace.ts';
-import { RequestSpans } from './request-span.ts';
+import { type RequestSpan, RequestSpans } from './request-span.ts';
 
 export interface EventSettings extends DecodingSettings, QuarantineSettings {
   readonly maxBodyBytes: number;
@@ -57,6 +59,8 @@ export interface EventRouteOptions {
   limiter?: ProducerLimiter | null;
   /** Bounds what a producer holds of `max_in_flight_bytes`; null or absent: nothing does. */
   bodyRooms?: Pick<BodyRooms, 'of'> | null;
+  /** Null or absent: events are not validated. */
+  validation?: Validation | null;
   lateness: Lateness;
   /** How long a request had waited when it was read. 0 unless ingest is behind: then it counts as held for so long. */
   waitedMs: (req: IncomingMessage, nowMs: number) => number;
@@ -85,6 +89,10 @@ interface EventRequest {
   producer: Producer | null;
   /** Whether it counts as in flight for its producer. */
   isEntered: boolean;
+  /** Of its events, how many have data that is kept as bytes. */
+  opaqueEvents: number;
+  /** Its span; null: it is not sampled. Undefined: it has not begun. */
+  span: RequestSpan | null | undefined;
 }
 
 /**
@@ -101,6 +109,7 @@ interface EventRequest {
  * | `#receive`  | 413, 415, 503 | the body; of a producer that signs, `#verify` asks before it is decompressed: 401 |
  * | `#decode`   | 400, 415      | is it a CloudEvent?                                                               |
  * | `#judge`    | 403, 429      | may this producer send it, and so much?                                           |
+ * | `#validate` | 400, 503      | does its data conform to its schema?                                              |
  * | `#keep`     | 400, 415      | can the quarantine keep what is no CloudEvent?                                    |
  * | `#store`    | 202, 503      |                                                                                   |
  */
@@ -128,7 +137,16 @@ export class EventRoute {
     const { settings, lateness, clock, waitedMs, producers = null } = this.#options;
     const startMs = clock.monotonicMs();
     const lateMs = waitedMs(req, startMs);
-    const request: EventRequest = { req, res, startMs, lateMs, producer: null, isEntered: false };
+    const request: EventRequest = {
+      req,
+      res,
+      startMs,
+      lateMs,
+      producer: null,
+      isEntered: false,
+      opaqueEvents: 0,
+      span: undefined,
+    };
     // Its client may not wait for the answer any more when its events are stored.
     if (lateMs + lateness.appendMs > settings.holdMaxMs) this.#refuseEarly(request, OVERLOADED);
     else if (producers === null || producers.isOpen) this.#receive(request, null);
@@ -229,7 +247,63 @@ export class EventRoute {
     const isWhollyRefused = message.refusal !== null && refused.length === 0;
     const refusal = isWhollyRefused ? message.refusal : this.#judge(request.producer, message, received.receivedBytes);
     if (refusal !== null) this.#refuseDecoded(request, received, refusal, lines.length + refused.length);
-    else if (message.refusal === null) this.#store(request, lines, null, received);
+    else this.#validate(request, message, received);
+  }
+
+  #validate(request: EventRequest, message: Decoded, received: ReceivedBody): void {
+    request.opaqueEvents = this.#decoder.opaqueEvents;
+    const { validation = null, settings, clock } = this.#options;
+    if (validation?.isOn !== true || message.lines.length === 0) {
+      this.#storeOrKeep(request, message, received);
+      return;
+    }
+    const sinceMs = clock.monotonicMs();
+    const judged = validation.check(message.lines, settings.holdMaxMs - received.heldMs - request.lateMs);
+    if (!(judged instanceof Promise)) {
+      this.#judged(request, message, received, judged);
+      return;
+    }
+    // Other messages are decoded meanwhile.
+    request.span = this.#spans?.start(request.req, request.startMs, message.lines) ?? null;
+    void judged.then((found) => {
+      request.lateMs += clock.monotonicMs() - sinceMs;
+      if (!request.req.socket.destroyed) this.#judged(request, message, received, found);
+      else {
+        received.release();
+        request.span?.end(null, 'disconnected', request.producer?.name);
+        this.#gone(request, message.lines.length);
+      }
+    });
+  }
+
+  #judged(request: EventRequest, message: Decoded, received: ReceivedBody, judged: Judged): void {
+    const { lines } = message;
+    switch (judged.kind) {
+      case 'conform':
+        this.#storeOrKeep(request, message, received);
+        break;
+      case 'away':
+        this.#refuseDecoded(request, received, schemasAway(judged.why), lines.length);
+        break;
+      case 'invalid': {
+        const refusal = invalidData(judged.events, lines.length);
+        if (!this.#quarantine.isOn) this.#refuseDecoded(request, received, refusal, lines.length);
+        else {
+          const invalid = judged.events.map(({ index, message: why }) => ({
+            line: index,
+            reason: 'schema' as const,
+            why,
+          }));
+          const { rawHeaders } = request.req;
+          const apart = withoutInvalid(rawHeaders, received.body, this.#decoder.decoding, message, invalid, refusal);
+          this.#storeOrKeep(request, apart, received);
+        }
+      }
+    }
+  }
+
+  #storeOrKeep(request: EventRequest, message: Decoded, received: ReceivedBody): void {
+    if (message.refusal === null) this.#store(request, message.lines, null, received);
     else this.#keep(request, message, message.refusal, received);
   }
 
@@ -261,9 +335,8 @@ export class EventRoute {
     { body, heldMs, release }: ReceivedBody,
   ): void {
     const { appender, metrics, lateness, clock, closing } = this.#options;
-    const { req, res, startMs, lateMs, producer } = request;
-    const span = this.#spans?.start(req, startMs, lines) ?? null;
-    const { opaqueEvents } = this.#decoder;
+    const { req, res, startMs, lateMs, producer, opaqueEvents } = request;
+    const span = request.span === undefined ? (this.#spans?.start(req, startMs, lines) ?? null) : request.span;
     const accept = (nowMs: number): void => {
       metrics.accepted(lines.length, nowMs - startMs);
       if (producer !== null) metrics.producers.accepted(producer.name, lines.length);
@@ -305,10 +378,11 @@ export class EventRoute {
     appender.submit(partsOf(lines, evidence), settled, heldMs + lateMs, isGone, span?.identity); // next: ../commit/appender.ts, which calls `settled` once
   }
 
-  /** Refuses a request before its span begins. @param events how many of its events are known */
+  /** Refuses a request before its events are submitted. @param events how many of its events are known */
   #refuseEarly(request: EventRequest, refusal: Refusal, events = 0): void {
-    const { req, startMs, producer } = request;
-    this.#spans?.ended(req, startMs, refusal.status, refusal.reason, producer?.name);
+    const { req, startMs, producer, span } = request;
+    if (span === undefined) this.#spans?.ended(req, startMs, refusal.status, refusal.reason, producer?.name);
+    else span?.end(refusal.status, refusal.reason, producer?.name);
     const pace = this.#paceOf(request, refusal);
     if (pace === null) {
       this.#refuse(request, refusal, events);

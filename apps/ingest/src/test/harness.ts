@@ -16,6 +16,7 @@ import type { HttpSettings, IngestServer } from '../http/server.ts';
 import type { PortTls } from '../http/tls/tls-server.ts';
 import { IngestMetrics } from '../metrics.ts';
 import type { Producers } from '../producers/producers.ts';
+import type { Validation } from '../validation/validation.ts';
 import { FIXED_SETTINGS } from '../settings.ts';
 
 /** Stands in for group commit: answers as the test says, at once or when the test lets it. */
@@ -80,6 +81,7 @@ export interface IngestSettings {
   middleware?: readonly IngestMiddleware[];
   tracing?: Tracing | null;
   producers?: Producers | null;
+  validation?: Validation | null;
   limiter?: ProducerLimiter | null;
   tls?: PortTls | null;
 }
@@ -93,6 +95,7 @@ export async function startIngest({
   middleware = [],
   tracing = null,
   producers = null,
+  validation = null,
   limiter = null,
   tls = null,
 }: IngestSettings = {}): Promise<Ingest> {
@@ -138,6 +141,7 @@ export async function startIngest({
       sharedPort: false,
       tracing,
       producers,
+      validation,
       limiter,
       tls,
       bodyRooms: producers && new BodyRooms(settings, () => producers.list.length),

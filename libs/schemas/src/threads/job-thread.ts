@@ -21,6 +21,13 @@ export interface JobThreadSettings {
 export type JobOutcome<Answer> =
   { readonly kind: 'done'; readonly answer: Answer } | { readonly kind: 'overrun' } | { readonly kind: 'late' };
 
+/** What a thread posts: first of all without an answer, when it has loaded its modules. */
+export interface ThreadAnswer<Answer> {
+  readonly answer: Answer;
+  /** What it has had of the processor so far. */
+  readonly cpuMs: number;
+}
+
 interface Job<Answer> {
   /** Made when its turn comes: it may depend on what the thread has been given before. */
   readonly message: (thread: Worker) => unknown;
@@ -45,6 +52,8 @@ export class JobThread<Answer> {
   #busy = false;
   #idle: NodeJS.Timeout | null = null;
   #closed = false;
+  /** What the thread had had of the processor when it answered last. */
+  #cpuMs = 0;
 
   constructor(settings: JobThreadSettings) {
     this.#settings = settings;
@@ -79,14 +88,16 @@ export class JobThread<Answer> {
     if (thread === null) return { kind: 'late' };
     thread.ref();
     const { promise, resolve } = Promise.withResolvers<JobOutcome<Answer>>();
-    const onAnswer = (answer: Answer): void => resolve({ kind: 'done', answer });
+    const onAnswer = ({ answer, cpuMs }: ThreadAnswer<Answer>): void => {
+      this.#cpuMs = cpuMs;
+      resolve({ kind: 'done', answer });
+    };
     const onExit = (): void => resolve({ kind: this.#closed ? 'late' : 'overrun' });
-    const startedMs = (await cpuMs(thread)) ?? 0;
     thread.once('message', onAnswer);
     thread.once('exit', onExit);
     thread.postMessage(message(thread));
     const ended = new AbortController();
-    void this.#watch(thread, startedMs, ended.signal).then(resolve);
+    void this.#watch(thread, ended.signal).then(resolve);
     const outcome = await promise;
     ended.abort();
     thread.off('message', onAnswer);
@@ -95,15 +106,16 @@ export class JobThread<Answer> {
   }
 
   /** Ends the thread when its job is at its deadline, unless the signal says before that it is done. */
-  async #watch(thread: Worker, startedMs: number, done: AbortSignal): Promise<JobOutcome<Answer>> {
+  async #watch(thread: Worker, done: AbortSignal): Promise<JobOutcome<Answer>> {
     const { deadlineMs } = this.#settings;
+    const startedMs = this.#cpuMs;
     const sinceMs = performance.now();
     let leftMs = deadlineMs;
     while (leftMs > 0 && performance.now() - sinceMs < WAIT_FACTOR * deadlineMs) {
       await wait(Math.max(leftMs, LOOK_MS_MIN), done);
       if (done.aborted) return { kind: 'late' };
       // One that does not say what it had is taken to have been busy.
-      leftMs = startedMs + deadlineMs - ((await cpuMs(thread)) ?? Infinity);
+      leftMs = startedMs + deadlineMs - ((await cpuMsOf(thread)) ?? Infinity);
     }
     // An answer that this process was too late to read comes first.
     await new Promise(setImmediate);
@@ -117,7 +129,10 @@ export class JobThread<Answer> {
     this.#thread = thread;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => resolve(false), START_MS_MAX);
-    thread.once('message', () => resolve(true));
+    thread.once('message', ({ cpuMs }: ThreadAnswer<null>) => {
+      this.#cpuMs = cpuMs;
+      resolve(true);
+    });
     // Without a listener, the error of a thread is one of this process. Its exit follows.
     thread.on('error', () => undefined);
     thread.once('exit', () => {
@@ -147,7 +162,7 @@ async function wait(ms: number, ended: AbortSignal): Promise<void> {
 }
 
 /** What a thread has had of the processor so far; null: it does not say. */
-async function cpuMs(thread: Worker): Promise<number | null> {
+async function cpuMsOf(thread: Worker): Promise<number | null> {
   const { promise: late, resolve } = Promise.withResolvers<null>();
   const timer = setTimeout(() => resolve(null), ASK_MS_MAX);
   try {

@@ -16,11 +16,12 @@ const COMPILE = {
   waitingMax: 1_000,
   idleMs: 60_000,
 };
+/** The events of some whole batches may wait: their requests are bounded, and so is how long they wait. */
 const EVALUATE = {
   file: FILE,
   limits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 32 },
   deadlineMs: 500,
-  waitingMax: 1_000,
+  waitingMax: 50_000,
   idleMs: 60_000,
 };
 /** Programs that the evaluating thread keeps. */

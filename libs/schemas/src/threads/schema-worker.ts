@@ -1,6 +1,7 @@
 /** The thread that compiles schemas, and the one that evaluates those that may take long. Each loads only what it needs. */
 import { parentPort } from 'node:worker_threads';
 import { type Evaluate, instantiate } from '../compile/instantiate.ts';
+import type { ThreadAnswer } from './job-thread.ts';
 import { evaluated, type SchemaJob, type SchemaJobAnswer } from './jobs.ts';
 
 const evaluates = new Map<number, Evaluate>();
@@ -19,8 +20,11 @@ async function answerTo(job: SchemaJob): Promise<SchemaJobAnswer> {
   });
 }
 
-parentPort?.on('message', (job: SchemaJob) => {
-  void answerTo(job).then((answer) => parentPort?.postMessage(answer));
-});
-// A first message, so that the time for loading counts for no job.
-parentPort?.postMessage('ready');
+function post(answer: SchemaJobAnswer | null): void {
+  const { user, system } = process.threadCpuUsage();
+  parentPort?.postMessage({ answer, cpuMs: (user + system) / 1000 } satisfies ThreadAnswer<typeof answer>);
+}
+
+parentPort?.on('message', (job: SchemaJob) => void answerTo(job).then(post));
+// So that the time for loading counts for no job.
+post(null);
