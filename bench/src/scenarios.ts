@@ -6,6 +6,7 @@ import { memory } from './memory/memory.ts';
 import type { Scenario } from './scenario.ts';
 import { producers } from './producers/producers.ts';
 import { start } from './start/start.ts';
+import { tls } from './tls/tls.ts';
 import { tracing } from './tracing/tracing.ts';
 import { throughput } from './throughput/throughput.ts';
 
@@ -19,4 +20,5 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map([
   ['start', start],
   ['tracing', tracing],
   ['producers', producers],
+  ['tls', tls],
 ]);

@@ -2,7 +2,7 @@
  * Several whole ingests in one process, which differ in a few settings. They share V8's compiled code and its heap, so what
  * differs between them is those settings. Several processes differ by more, without any reason that the code has.
  */
-import type { ProducerSettings } from '@sink/config';
+import type { ProducerSettings, SinkConfig } from '@sink/config';
 import { Registry, runService, type ServiceContext } from '@sink/runtime';
 import { startIngest } from '@sink/ingest/start';
 
@@ -12,6 +12,8 @@ export interface Variant {
   /** Added to the environment, in which the ingests before it have started. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly producers?: readonly ProducerSettings[];
+  /** The files of TLS of its port. */
+  readonly tls?: Pick<SinkConfig, 'tlsCertFile' | 'tlsKeyFile' | 'tlsClientCaFile'>;
 }
 
 await runService('ingest', async (context) => {
@@ -21,15 +23,15 @@ await runService('ingest', async (context) => {
   }
 });
 
-function as({ port, producers = [] }: Variant, context: ServiceContext): ServiceContext {
+function as({ port, producers = [], tls }: Variant, context: ServiceContext): ServiceContext {
   const { inForce, config } = context;
   return {
     ...context,
     registry: new Registry(),
-    config: { ...config, port, producers },
+    config: { ...config, ...tls, port, producers },
     inForce: {
       ...inForce,
-      settings: (read) => inForce.settings((current) => read({ ...current, port, producers })),
+      settings: (read) => inForce.settings((current) => read({ ...current, ...tls, port, producers })),
       onChange: (listener) => inForce.onChange(listener),
     },
   };

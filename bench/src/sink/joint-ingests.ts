@@ -12,12 +12,12 @@ import { usageOf } from './usage.ts';
 export class JointIngests<Name extends string> {
   readonly #redis: RedisServer;
   readonly #process: ManagedProcess;
-  readonly #ports: Readonly<Record<Name, number>>;
+  readonly #urls: Readonly<Record<Name, string>>;
 
-  private constructor(redis: RedisServer, process: ManagedProcess, ports: Readonly<Record<Name, number>>) {
+  private constructor(redis: RedisServer, process: ManagedProcess, urls: Readonly<Record<Name, string>>) {
     this.#redis = redis;
     this.#process = process;
-    this.#ports = ports;
+    this.#urls = urls;
   }
 
   /** Starts them in the order of the variants. */
@@ -41,7 +41,10 @@ export class JointIngests<Name extends string> {
       },
     });
     await process.waitFor(/"started"/);
-    return new JointIngests(redis, process, Object.fromEntries(ports) as Record<Name, number>);
+    const urls = names.map((name) => {
+      return [name, `${variants[name].tls === undefined ? 'http' : 'https'}://127.0.0.1:${ports.get(name) ?? 0}/`];
+    });
+    return new JointIngests(redis, process, Object.fromEntries(urls) as Record<Name, string>);
   }
 
   /** Events per CPU second of the process, while one of its ingests takes this traffic. */
@@ -53,7 +56,7 @@ export class JointIngests<Name extends string> {
   ): Promise<number> {
     await this.#empty();
     const before = usageOf(this.#process.pid).cpuSeconds;
-    const result = await load.run({ url: `http://127.0.0.1:${this.#ports[name]}/`, messages, ...options });
+    const result = await load.run({ url: this.#urls[name], messages, ...options });
     if (result.failed > 0) throw new Error(`${result.failed} requests failed`);
     return (result.acknowledged * eventsPerMessage) / (usageOf(this.#process.pid).cpuSeconds - before);
   }

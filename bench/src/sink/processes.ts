@@ -31,9 +31,11 @@ const COUNTERS: Readonly<Record<ServiceName, string>> = {
 };
 
 /** The server that is the reference of all figures. */
-export async function startBareServer(): Promise<{ url: string; process: ManagedProcess }> {
+export async function startBareServer(
+  ...tlsFiles: readonly string[]
+): Promise<{ url: string; process: ManagedProcess }> {
   const script = join(import.meta.dirname, 'bare-main.ts');
-  const server = await startProcess({ command: process.execPath, args: [script] });
+  const server = await startProcess({ command: process.execPath, args: [script, ...tlsFiles] });
   const [, url = ''] = await server.waitFor(/listening on (\S+)/);
   return { url, process: server };
 }
