@@ -146,7 +146,7 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
   },
   {
     name: 'a record names the compression of the configuration, and not that of its file',
-    edits: [{ rule: 'segment.own-format', to: 'const { compression, compressionLevel } = this.#settings;' }],
+    edits: [{ rule: 'segment.own-format', to: 'const format = this.#settings;' }],
     project: 'apps/batcher',
     file: 'src/lane/live-settings.test.ts',
     fails: /× .*a file keeps the compression with which it was opened/,

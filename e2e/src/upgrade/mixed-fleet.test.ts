@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { type Destination, partitionAt, QUARANTINE_ROUTE } from '@sink/domain';
 import { IngestLane, IoredisPort } from '@sink/lane';
 import { eventually, temporaryDirectory } from '@sink/testing';
@@ -24,6 +25,7 @@ async function fleet(older: readonly string[], counts: { batchers?: number; uplo
   }));
   client = new Redis(sink.redis.url);
   const lane = new IngestLane(new IoredisPort(client), sink.sinkName, 0);
+  await lane.open(randomBytes(8).toString('hex'));
   const writer = await lane.registerWriter('test');
   let [sent, refused, sequence] = [0, 0, 0];
   return {

@@ -82,7 +82,9 @@ export class Sealer {
 
   async #prepare(segment: OpenSegment, span: SealSpan | null): Promise<{ record: SegmentRecord; json: string }> {
     const content = await segment.file.finish();
+    const { format } = segment; // rule: segment.own-format
     const record = segmentRecord(segment, content, {
+      format,
       laneUid: this.#laneUid,
       spool: this.#ports.spool.instance,
       sealedAtMs: this.#ports.clock.wallMs(),

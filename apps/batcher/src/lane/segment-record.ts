@@ -1,9 +1,10 @@
 import { isPlain, objectKey, RECORD_VERSION, ROUTED_RECORD_VERSION, type SegmentRecord } from '@sink/domain';
 import type { SegmentContent } from '@sink/spool';
 import type { SegmentTrace } from '@sink/tracing';
-import type { OpenSegment } from './open-segment.ts';
+import type { OpenSegment, SegmentFormat } from './open-segment.ts';
 
 export interface SealFacts {
+  readonly format: SegmentFormat;
   readonly laneUid: string;
   /** The instance in whose folder the file is. */
   readonly spool: string;
@@ -19,10 +20,10 @@ export interface SealFacts {
 export function segmentRecord(
   segment: OpenSegment,
   content: Pick<SegmentContent, 'contentBytes' | 'sha256'>,
-  { laneUid, spool, sealedAtMs, trace }: SealFacts,
+  { format, laneUid, spool, sealedAtMs, trace }: SealFacts,
 ): SegmentRecord {
   const { segmentId: id, destination, rules, slices, count, acceptedAtMs } = segment;
-  const { compression, compressionLevel } = segment.format; // rule: segment.own-format
+  const { compression, compressionLevel } = format;
   const { route, path } = destination;
   const { contentBytes: bytes, sha256 } = content;
   const [first] = slices;
