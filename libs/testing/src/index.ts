@@ -15,7 +15,7 @@ export type { RedisOptions, RedisServer } from './redis.ts';
 export { SENTINEL_MASTER, startSentinel } from './sentinel.ts';
 export type { Sentinel } from './sentinel.ts';
 export { startTokenIssuer } from './token-issuer.ts';
-export type { SigningKey, TokenIssuer } from './token-issuer.ts';
+export type { TokenIssuer } from './token-issuer.ts';
 export { temporaryDirectory } from './temporary-directory.ts';
 export { mountTinyDisk } from './tiny-disk.ts';
 export { startS3 } from './s3.ts';

@@ -1,49 +1,17 @@
-import { IncomingMessage } from 'node:http';
-import { Socket } from 'node:net';
-import type { JwtSettings } from '@sink/config';
-import { startTokenIssuer, type TokenIssuer } from '@sink/testing';
-import { base64url, importJWK, SignJWT } from 'jose';
+import { startTokenIssuer } from '@sink/testing';
+import { base64url, SignJWT } from 'jose';
 import { expect, it, onTestFinished } from 'vitest';
-import { ManualClock } from '../../test/manual-clock.ts';
-import type { Credential, Verdict } from '../credential.ts';
-import { JwtCredentials } from './jwt-credentials.ts';
-
-const AUDIENCE = 'sink-aws-s3';
-
-type Values = Readonly<Record<string, unknown>>;
-
-interface World {
-  readonly issuer: TokenIssuer;
-  readonly clock: ManualClock;
-  readonly jwt: JwtCredentials;
-  readonly settings: JwtSettings;
-  /** The only credential. */
-  readonly credential: Credential;
-  readonly sign: (claims?: Values, header?: Values) => Promise<string>;
-  /** The kind of the verdict on a token. */
-  readonly check: (token: string) => Promise<string>;
-}
-
-async function start(more: Partial<JwtSettings> = {}, isAway = false): Promise<World> {
-  const issuer = await startTokenIssuer();
-  onTestFinished(() => issuer.close());
-  issuer.isAway = isAway;
-  const clock = new ManualClock();
-  const jwt = new JwtCredentials({ clock, proxy: null, troubleChanged: () => undefined });
-  const settings = settingsFor(issuer, more);
-  const credential = jwt.make(settings);
-  onTestFinished(() => credential.close?.());
-  await settled(jwt);
-  return {
-    issuer,
-    clock,
-    jwt,
-    settings,
-    credential,
-    sign: (claims = {}, header = {}) => issuer.sign({ aud: AUDIENCE, sub: 'me', ...claims }, header),
-    check: async (token) => (await credential.check(bearer(token))).kind,
-  };
-}
+import {
+  AUDIENCE,
+  bearer,
+  seconds,
+  settingsFor,
+  settled,
+  start,
+  withAuthorization,
+  type Values,
+} from '../../test/jwt-world.ts';
+import type { Verdict } from '../credential.ts';
 
 it('a token that is given twice is said to be, and one with a comma is none', async () => {
   const { sign, credential } = await start();
@@ -54,40 +22,6 @@ it('a token that is given twice is said to be, and one with a comma is none', as
   req.rawHeaders.push('Authorization', `Bearer ${token}`, 'authorization', `Bearer ${token}`);
   expect(credential.check(req)).toEqual({ kind: 'twice', what: 'the header Authorization' });
 });
-
-function settingsFor(issuer: TokenIssuer, more: Partial<JwtSettings> = {}): JwtSettings {
-  return {
-    kind: 'jwt',
-    issuer: issuer.url,
-    audiences: [AUDIENCE],
-    jwksUrl: null,
-    jwksCaFile: null,
-    jwksTokenFile: null,
-    algorithms: ['RS256', 'ES256', 'EdDSA', 'PS256'],
-    subjects: null,
-    claims: {},
-    ...more,
-  };
-}
-
-function bearer(token: string): IncomingMessage {
-  return withAuthorization(`Bearer ${token}`);
-}
-
-function withAuthorization(value: string): IncomingMessage {
-  const req = new IncomingMessage(new Socket());
-  req.headers.authorization = value;
-  return req;
-}
-
-/** Waits until the fetches that have begun have ended. */
-async function settled(jwt: JwtCredentials, fetches = 1): Promise<void> {
-  const ended = (): boolean =>
-    [...jwt.keySets].every(({ keySet }) => keySet.counts.success + keySet.counts.failure >= fetches);
-  await expect.poll(ended, { interval: 2, timeout: 5_000 }).toBe(true);
-}
-
-const seconds = (): number => Math.floor(Date.now() / 1000);
 
 it('knows a token, and afterwards without a promise', async () => {
   const { sign, check, credential, jwt } = await start();
@@ -209,51 +143,6 @@ it('a token without a key id is known if one key fits, and one of several is tri
   expect(await check(await issuer.sign({ aud: AUDIENCE, sub: 'third' }, { kid: undefined }, second))).toBe('known');
 });
 
-it('a new key is fetched while its token waits; the token of a key that is gone is refused, and forgotten', async () => {
-  const { issuer, sign, credential, clock, jwt } = await start();
-  const old = await sign();
-  expect((await credential.check(bearer(old))).kind).toBe('known');
-  await clock.pass(5_000);
-  await issuer.rotate();
-  const fresh = await sign();
-  const waiting = Array.from({ length: 5 }, async () => credential.check(bearer(fresh)));
-  issuer.asked.length = 0;
-  expect((await Promise.all(waiting)).map(({ kind }) => kind)).toEqual(['known', 'known', 'known', 'known', 'known']);
-  expect(issuer.asked).toEqual(['/.well-known/openid-configuration', '/jwks']);
-  expect(jwt.tokensRemembered).toBe(1);
-  const gone = credential.check(bearer(old));
-  await clock.pass(5_000);
-  expect((await gone).kind).toBe('none');
-});
-
-it('an issuer that is away at the start is 503, and then fetched from', async () => {
-  const { issuer, sign, check, clock, credential } = await start({}, true);
-  const token = await sign();
-  expect(await credential.check(bearer(token))).toEqual({
-    kind: 'unavailable',
-    message: 'the key of the token could not be fetched: send this request again',
-  } satisfies Verdict);
-  expect(credential.trouble).toMatch(/fetching http:.*: socket hang up; its tokens get 503/);
-  // What is not for us needs no key.
-  expect(await check(await sign({ aud: 'other' }))).toBe('none');
-  issuer.isAway = false;
-  await clock.pass(5_000);
-  await expect.poll(() => check(token)).toBe('known');
-  expect(credential.trouble).toBeNull();
-});
-
-it('an issuer that goes away later: its keys stay, and a token with another key is 503', async () => {
-  const { issuer, sign, check, clock, credential } = await start();
-  issuer.isAway = true;
-  const token = await sign();
-  await issuer.rotate();
-  const other = credential.check(bearer(await sign()));
-  await clock.pass(5_000);
-  expect((await other).kind).toBe('unavailable');
-  expect(await check(token)).toBe('known');
-  expect(await check(await sign({ sub: 'third' }))).toBe('unavailable');
-});
-
 it('remembers a token until it expires, and not longer than its configuration', async () => {
   const { sign, clock, credential, jwt, settings } = await start();
   const token = await sign({ exp: seconds() + 10 });
@@ -321,61 +210,4 @@ it('producers of one issuer share its keys and what was verified', async () => {
     'none',
     'none',
   ]);
-});
-
-it.each<[what: string, document: object, why: string]>([
-  ['no keys', { keys: [] }, 'no key set'],
-  ['no key set', { error: 'oops' }, 'no key set'],
-])('an answer with %s replaces no keys', async (_what, document, why) => {
-  const { issuer, sign, check, clock, jwt, credential } = await start();
-  const token = await sign();
-  issuer.answer = (path, response) => {
-    if (path === '/jwks') response.end(JSON.stringify(document));
-    return path === '/jwks';
-  };
-  await clock.pass(5_000);
-  await clock.pass(300_000);
-  await settled(jwt, 2);
-  expect(credential.trouble).toContain(why);
-  expect(await check(token)).toBe('known');
-});
-
-it('symmetric and private keys of a key set verify nothing', async () => {
-  const { issuer, check, clock, jwt } = await start();
-  const secret = base64url.encode('0123456789abcdef0123456789abcdef');
-  const oct = { kty: 'oct', k: secret, kid: 'oct', alg: 'HS256' };
-  issuer.answer = (path, response) => {
-    if (path === '/jwks') response.end(JSON.stringify({ keys: [oct, { ...oct, alg: 'ES256', kid: 'oct2' }] }));
-    return path === '/jwks';
-  };
-  await clock.pass(5_000);
-  await clock.pass(300_000);
-  await settled(jwt, 2);
-  const now = seconds();
-  const signed = await new SignJWT({ iss: issuer.url, aud: AUDIENCE, exp: now + 60 })
-    .setProtectedHeader({ alg: 'HS256', kid: 'oct' })
-    .sign(await importJWK(oct, 'HS256'));
-  expect(await check(signed)).toBe('none');
-});
-
-it('the discovery document has to be that of the issuer', async () => {
-  const { issuer, credential, sign, check, clock, jwt } = await start();
-  const documents: Values[] = [
-    { issuer: 'https://other.example', jwks_uri: issuer.jwksUrl },
-    { issuer: issuer.url },
-    { issuer: issuer.url, jwks_uri: 'ftp://127.0.0.1/jwks' },
-  ];
-  const token = await sign();
-  let fetches = 1;
-  for (const document of documents) {
-    issuer.answer = (path, response) => {
-      if (path !== '/jwks') response.end(JSON.stringify(document));
-      return path !== '/jwks';
-    };
-    await clock.pass(5_000);
-    await clock.pass(300_000);
-    await settled(jwt, ++fetches);
-    expect(credential.trouble).toMatch(/another issuer|jwks_uri is no/);
-  }
-  expect(await check(token)).toBe('known');
 });
