@@ -228,7 +228,7 @@ it('a request that is refused has a span that says why', async () => {
     isError,
   ]);
   expect(found).toEqual([
-    [400, 'missing_attribute', false],
+    [400, 'content_type', false],
     [413, 'body_too_large', false],
   ]);
 });

@@ -130,7 +130,7 @@ test('a mistake of the client is no error of the server', async () => {
     ...(await spansOf({ headers: STRUCTURED, body: 'x'.repeat(2_000) })),
   ];
   expect(refused.map(({ ended, errorType }) => [ended, errorType])).toEqual([
-    [{ 'http.response.status_code': 400, 'sink.refusal.reason': 'missing_attribute' }, undefined],
+    [{ 'http.response.status_code': 400, 'sink.refusal.reason': 'content_type' }, undefined],
     [{ 'http.response.status_code': 413, 'sink.refusal.reason': 'body_too_large' }, undefined],
   ]);
 });
