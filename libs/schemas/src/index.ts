@@ -1,3 +1,6 @@
-export { openSchemas } from './open-schemas.ts';
-export type { OpenedSchemas, SchemaSettings } from './open-schemas.ts';
+export type { InvalidEvent, Judged, ValidationResult } from './judged.ts';
+export { openValidator } from './open-validator.ts';
+export { Validator } from './validator.ts';
+export type { ValidatorSettings } from './validator.ts';
 export type { Verdict } from './schemas.ts';
+export type { OpenedValidator, ValidationConfig } from './open-validator.ts';

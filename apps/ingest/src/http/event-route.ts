@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Clock, Logger } from '@sink/runtime';
+import type { Judged } from '@sink/schemas';
 import type { Tracing } from '@sink/tracing';
 import type { Admission } from './admission.ts';
 import {
@@ -26,7 +27,7 @@ import { type Decoded, withoutInvalid } from '../quarantine/decode-apart.ts';
 import { type KeptEvidence, partsOf, Quarantine, type QuarantineSettings } from '../quarantine/quarantine.ts';
 import { refusedRequest } from '../quarantine/refused-request.ts';
 import { invalidData, schemasAway } from '../validation/refusals.ts';
-import type { Judged, Validation } from '../validation/validation.ts';
+import type { Validation } from '../validation/validation.ts';
 import { receiveBody } from './receive.ts';
 import type { ReceivedBody, Verify } from './reception.ts';
 import { PACE_OF_LARGE_BODIES, PACE_OF_LIMITS, RefusalPace } from './refusal-pace.ts';

@@ -1,9 +1,16 @@
 import { Counter, Gauge, type Registry } from '@sink/runtime';
+import type { ValidationResult } from '@sink/schemas';
 
-/** What became of an event: a closed set, because it is a metric label. */
-const RESULTS = ['valid', 'invalid', 'no_schema', 'no_json', 'not_found', 'unusable', 'away'] as const;
-export type ValidationResult = (typeof RESULTS)[number];
-
+/** As a list here, because libs/schemas is loaded only where it is needed. */
+const RESULTS: readonly ValidationResult[] = [
+  'valid',
+  'invalid',
+  'no_schema',
+  'no_json',
+  'not_found',
+  'unusable',
+  'away',
+];
 const FOUND = ['document', 'absent', 'unusable', 'away'] as const;
 const WORKS = ['compile', 'evaluate'] as const;
 const OUTCOMES = ['done', 'overrun', 'late'] as const;

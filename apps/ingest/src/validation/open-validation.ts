@@ -1,10 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SinkConfig } from '@sink/config';
-import type { OpenedSchemas } from '@sink/schemas';
+import type { Judged, OpenedValidator } from '@sink/schemas';
 import type { ServiceContext } from '@sink/runtime';
 import { ValidationMetrics } from './metrics.ts';
-import type { Validator } from './validator.ts';
-import { CONFORM, type Judged, type Validation } from './validation.ts';
+import type { Validation } from './validation.ts';
 
 type Config = Pick<
   SinkConfig,
@@ -12,10 +11,10 @@ type Config = Pick<
 >;
 type Context = Pick<ServiceContext, 'clock' | 'config' | 'inForce' | 'log' | 'registry' | 'shutdown'>;
 
-interface Opened {
-  readonly validator: Validator;
-  readonly schemas: OpenedSchemas;
-}
+type Opened = OpenedValidator;
+
+/** No validation. */
+const CONFORM: Judged = { kind: 'conform' };
 
 /** Validation as the configuration has it, also when that changes. While it is off, nothing of it is loaded. */
 export async function openValidation(context: Context): Promise<Validation> {
@@ -81,31 +80,14 @@ class LiveValidation implements Validation {
 
   async #open(config: Config, mode: 'known' | 'strict'): Promise<Opened> {
     const { clock, log, registry } = this.#context;
-    const [{ openSchemas }, { Validator: Made }] = await Promise.all([
-      import('@sink/schemas'),
-      import('./validator.ts'),
-    ]);
+    const { openValidator } = await import('@sink/schemas');
     const metrics = (this.#metrics ??= new ValidationMetrics(
       registry,
       () => this.#current?.schemas.schemas.counts ?? null,
     ));
-    const settings = {
-      directories: (config.schemasDirectories ?? []).map(({ path, uri }) => ({
-        path,
-        ...(uri !== undefined && { uri: withSlash(uri) }),
-      })),
-      registries: (config.schemasRegistries ?? []).map(({ kind, url, bearer_file: bearerFile }) => ({
-        kind,
-        url,
-        ...(bearerFile !== undefined && { bearerFile }),
-      })),
-      allowHosts: config.schemasAllowHosts ?? [],
-    };
     const { fetched, threaded } = metrics;
-    const schemas = await openSchemas(settings, { clock, log, fetched, threaded });
-    const onAway = config.onRegistryAway ?? (mode === 'known' ? 'accept' : 'refuse');
-    const ports = { schemas: schemas.schemas, count: metrics.event.bind(metrics) };
-    return { validator: new Made({ mode, onAway }, ports), schemas };
+    const count = metrics.event.bind(metrics);
+    return openValidator({ ...config, validate: mode }, { clock, log, fetched, threaded, count });
   }
 }
 
@@ -120,9 +102,4 @@ async function close(opened: Opened | Promise<Opened> | null): Promise<void> {
   } catch {
     // It never opened.
   }
-}
-
-/** A path is below it by whole segments. */
-function withSlash(uri: string): string {
-  return uri.endsWith('/') || uri.startsWith('urn:') ? uri : `${uri}/`;
 }

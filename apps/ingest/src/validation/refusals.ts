@@ -1,5 +1,5 @@
 import { type Refusal, unavailable } from '../http/answers.ts';
-import type { InvalidEvent } from './validation.ts';
+import type { InvalidEvent } from '@sink/schemas';
 
 /** The answer to a message with invalid events: it names the first of them. @param ofEvents how many it has in all */
 export function invalidData(events: readonly InvalidEvent[], ofEvents: number): Refusal {

@@ -1,8 +1,8 @@
 import type { Verdict } from '@sink/schemas';
 import { expect, it } from 'vitest';
-import type { ValidationResult } from './metrics.ts';
+import type { ValidationResult } from '@sink/schemas';
 import { invalidData } from './refusals.ts';
-import { Validator, type ValidatorSettings } from './validator.ts';
+import { Validator, type ValidatorSettings } from '@sink/schemas';
 
 const URIS: Readonly<Record<string, Verdict>> = {
   'urn:valid': { kind: 'valid' },

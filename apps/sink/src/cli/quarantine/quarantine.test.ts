@@ -216,6 +216,23 @@ describe('retry', () => {
     expect(await stored()).toEqual([expect.stringContaining('"subject":"hé","data":{"a":1}') as string]);
   });
 
+  test('asks for the schema of the event, as ingest does', async () => {
+    const schema = '{"$id":"https://schemas.example.com/a","type":"object","required":["to"]}';
+    const schemas = temporaryDirectory('schemas');
+    writeFileSync(join(schemas, 'a.json'), schema);
+    const typed = (data: string): string =>
+      EVENT.replace('}', `,"dataschema":"https://schemas.example.com/a","data":${data}}`);
+    const world = new World([{ body: typed('{}'), index: 0, reason: 'schema' }], {
+      validate: 'known',
+      'schemas.directories': JSON.stringify([{ path: schemas }]),
+    });
+    const refused = await world.retry();
+    expect(refused).toMatchObject({ code: 1, output: expect.stringContaining('it would be refused again') as string });
+    expect(await stored()).toEqual([]);
+    expect(await world.retry({ file: world.corrected(typed('{"to":1}')) })).toMatchObject({ code: 0 });
+    expect(await stored()).toEqual([typed('{"to":1}')]);
+  });
+
   describe('that was killed', () => {
     /** As a retry leaves it that is killed after its append: with a marker `begun`, and none `stored`. */
     async function killed(world: World): Promise<void> {

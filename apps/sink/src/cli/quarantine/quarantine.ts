@@ -10,6 +10,7 @@ import { EXIT_FAILED, EXIT_OK, systemClock } from '@sink/runtime';
 import { connectTool, toolConnected } from '../attached-redis.ts';
 import { EvidenceInBucket, type FoundEvidence } from './evidence-in-bucket.ts';
 import { retryEvidence } from './retry.ts';
+import { whyInvalid } from './retry-validation.ts';
 import { RetryMarkers } from './retry-markers.ts';
 
 export type QuarantineCommand =
@@ -133,7 +134,7 @@ async function retry(
       backlogBytesMax: Math.floor(backlogBytesMax / config.lanes),
       newUid: () => randomBytes(8).toString('hex'),
       nowMs: () => systemClock.wallMs(),
-      validate: () => Promise.resolve(null),
+      validate: (lines: readonly string[]) => whyInvalid(lines, config),
     };
     const { ok, text } = await retryEvidence(evidence, { corrected, again }, ports);
     write(`${text}\n`);

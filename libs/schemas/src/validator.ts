@@ -1,7 +1,6 @@
 import { dataOf, dataschemaOf } from '@sink/cloudevents';
-import type { Verdict } from '@sink/schemas';
-import type { ValidationResult } from './metrics.ts';
-import { CONFORM, type InvalidEvent, type Judged } from './validation.ts';
+import { CONFORM, type InvalidEvent, type Judged, type ValidationResult } from './judged.ts';
+import type { Verdict } from './schemas.ts';
 
 export interface ValidatorSettings {
   readonly mode: 'known' | 'strict';
