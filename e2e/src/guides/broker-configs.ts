@@ -25,6 +25,11 @@ interface ArgoSensor {
   };
 }
 
+/** The producers of this configuration of the sink. */
+export function producersOf(yaml: string): readonly unknown[] {
+  return (parse(yaml) as { readonly producers: readonly unknown[] }).producers;
+}
+
 /** How a Trigger of this YAML delivers. */
 export function knativeDelivery(yaml: string): KnativeDelivery {
   const objects = parseAllDocuments(yaml).map((document) => document.toJS() as KnativeObject);

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   argoEvents,
   asStructuredCloudEvent,
@@ -8,19 +10,24 @@ import {
   eventually,
   knative,
   type Sender,
+  temporaryDirectory,
   vanus,
 } from '@sink/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Pipeline } from '../harness/pipeline.ts';
-import { argoTrigger, knativeDelivery } from './broker-configs.ts';
+import { argoTrigger, knativeDelivery, producersOf } from './broker-configs.ts';
 import { type Door, startDoor } from './door.ts';
 import { Guide } from './guide.ts';
 
 let sink: Pipeline;
 let url: string;
+/** An ingest that lets in only the producers of the guides. */
+let closedUrl: string;
 let door: Door;
 beforeAll(async () => {
   sink = await Pipeline.start({
+    ingests: 2,
+    environmentOf: (name) => (name === 'ingest-2' ? closedToOthers() : {}),
     settings: {
       SINK_SCHEDULED_INTERVAL: '200ms',
       SINK_HOLD_MAX: '300ms',
@@ -30,12 +37,28 @@ beforeAll(async () => {
     },
   });
   url = sink.of('ingest')[0]?.url ?? '';
+  closedUrl = sink.of('ingest')[1]?.url ?? '';
   door = await startDoor(url);
 });
 afterAll(async () => {
   await door.close();
   await sink.stop();
 });
+
+const SECRET = 'a-secret-of-the-guides';
+
+/** The producers of the guides, with a file of secrets that exists. */
+function closedToOthers(): Readonly<Record<string, string>> {
+  const file = join(temporaryDirectory('guides'), 'secret');
+  writeFileSync(file, `${SECRET}\n`);
+  const producers = [
+    ...producersOf(new Guide('vanus').file('producers.yml')),
+    ...producersOf(new Guide('event-grid').file('config.yml')),
+    ...producersOf(new Guide('eventbridge').file('config.yml')),
+  ];
+  const text = JSON.stringify(producers).replaceAll(/"\/secrets\/[\w-]+"/g, JSON.stringify(file));
+  return { SINK_PRODUCERS: text, SINK_WEBHOOK_ALLOWED_ORIGINS: 'eventgrid.azure.net' };
+}
 
 type Event = Readonly<Record<string, unknown>>;
 
@@ -177,6 +200,48 @@ describe('the senders of brokers', () => {
     ]) {
       expect(await deliver(url, sender)).toEqual({ outcome: 'given_up', statuses: [400], waitsMs: [] });
     }
+  });
+
+  it('are let in with the credentials of their guides, and give up, or go on, with others', async () => {
+    const at = (secret: string) => closedUrl.replace('http://', `http://vanus:${secret}@`);
+    const event = { attributes: { id: '1', source: '/closed/vanus', type: 't' } };
+    expect(await deliver(at(SECRET), vanus(event))).toMatchObject({ statuses: [202] });
+    expect(await deliver(at('other'), vanus(event))).toMatchObject({ outcome: 'given_up', statuses: [401] });
+
+    const grid = [{ specversion: '1.0', id: '1', source: '/closed/grid', type: 't' }];
+    const query = (secret: string) => `${closedUrl}/?code=${secret}`;
+    expect(await eventGridHandshake(query(SECRET))).toBe(true);
+    for (const batching of [false, true]) {
+      expect(await deliver(query(SECRET), eventGrid(grid, { batching }))).toMatchObject({ statuses: [202] });
+      const refused = { outcome: 'given_up', statuses: [401] };
+      expect(await deliver(query('other'), eventGrid(grid, { batching }))).toMatchObject(refused);
+    }
+
+    const guide = JSON.parse(new Guide('eventbridge').file('targets.json')) as [
+      { HttpParameters: { HeaderParameters: Record<string, string> }; InputTransformer: { InputTemplate: string } },
+    ];
+    const { HttpParameters, InputTransformer } = guide[0];
+    const values: Record<string, unknown> = {
+      id: '1',
+      source: '/closed/aws',
+      type: 't',
+      time: '2026-11-28T12:00:00Z',
+      detail: { order: 17 },
+    };
+    const body = InputTransformer.InputTemplate.replace(/<(\w+)>/g, (_, name: string) => JSON.stringify(values[name]));
+    const bridge = (secret: string) =>
+      eventBridge(body, {
+        headerParameters: HttpParameters.HeaderParameters,
+        authorization: { 'X-Api-Key': secret },
+      });
+    expect(await deliver(closedUrl, bridge(SECRET))).toMatchObject({ statuses: [202] });
+    // EventBridge repeats a 401: the secret may be replaced meanwhile.
+    const wrong = await deliver(closedUrl, bridge('other'));
+    expect(new Set(wrong.statuses)).toEqual(new Set([401]));
+    expect(wrong.statuses.length).toBeGreaterThan(100);
+    expect(await stored('/closed/aws', 1)).toEqual([JSON.parse(body)]);
+    expect((await stored('/closed/vanus', 1)).length).toBe(1);
+    expect((await stored('/closed/grid', 1)).length).toBe(1);
   });
 
   it('EventBridge without a header parameter sends no CloudEvent', async () => {

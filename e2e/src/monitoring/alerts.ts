@@ -4,6 +4,8 @@ import type { Alert } from './alert.ts';
 const LIMITS = 'events_per_second|bytes_per_second|requests_in_flight|producer_in_flight_bytes';
 /** Refusals that have an alert of their own, or are no fault of anything that runs here. */
 const NOT_THE_PRODUCER = `${LIMITS}|backlog_full|redis_away|in_doubt|in_flight_full|overloaded|internal|too_slow|disconnected|stopping|keys_away`;
+/** Credentials that are missing, wrong or not enough. */
+const CREDENTIALS = 'credentials|credentials_twice|signature|forbidden|not_allowed';
 
 /** Requests refused per second over five minutes, for these reasons. */
 function refused(reasons: string, operator = '=~'): string {
@@ -139,8 +141,33 @@ const INTAKE = [
     remedy: 'Bring the registry back, or renew its `bearer_file`: [Validation](validation.md).',
   },
   {
+    name: 'SinkCredentialsRefused',
+    // Scanners of the internet come now and then. This goes on.
+    expr: `sum without (reason) (rate(sink_ingest_requests_refused_total{reason=~"${CREDENTIALS}"}[10m])) > 0`,
+    for: '15m',
+    severity: 'warning',
+    summary: 'requests are refused for their credentials, and this goes on',
+    means:
+      'Somebody sends with no or wrong credentials (401), or a producer sends what it may not (403). Most brokers give an event up after such an answer.',
+    lookAt:
+      '`producer` and `reason` of `sink_ingest_producer_requests_refused_total`: `_unknown` matches no producer. If a producer that was let in before has stopped, its secret was replaced on one side only.',
+    remedy:
+      'Give the producer its credentials, or keep strangers away from the port: [Producers](security.md#producers). Replay the dead letters of the broker.',
+  },
+  {
+    name: 'SinkProducerTrouble',
+    expr: 'sink_ingest_producer_trouble > 0',
+    for: '5m',
+    severity: 'warning',
+    summary: 'the credential of a producer has a problem',
+    means:
+      'A file with its secrets is empty, which lets nobody in, or cannot be read any more: then what it contained stays in force. Or its keys cannot be fetched.',
+    lookAt: '`producers` in `/readyz` of ingest, or its log: the producer, the file, and what is wrong.',
+    remedy: 'Mend the file: it is read again within 10 s.',
+  },
+  {
     name: 'SinkProducerMistakes',
-    expr: refused(NOT_THE_PRODUCER, '!~'),
+    expr: refused(`${NOT_THE_PRODUCER}|${CREDENTIALS}`, '!~'),
     for: '10m',
     severity: 'info',
     summary: 'producers send what is not a CloudEvent, is too large, or is encoded in an unknown way',

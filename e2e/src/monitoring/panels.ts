@@ -140,6 +140,22 @@ const ingest: Row = {
       },
     },
     {
+      title: 'Events by producer',
+      description: 'Only with `producers`: events a second that were answered with 2xx.',
+      kind: 'timeseries',
+      unit: 'ops',
+      lines: { '{{producer}}': sum(rate('sink_ingest_producer_events_accepted_total'), 'producer') },
+    },
+    {
+      title: 'Refusals by producer',
+      description: 'Only with `producers`, and reasons that occurred. `_unknown`: no or wrong credentials.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      lines: {
+        '{{producer}} {{reason}}': `${sum(rate('sink_ingest_producer_requests_refused_total'), 'producer, reason')} > 0`,
+      },
+    },
+    {
       title: 'Time to the 2xx',
       description: 'From the header of a request to its 2xx: mostly the fsync of Redis, and waiting for room.',
       kind: 'timeseries',

@@ -34,11 +34,11 @@ function gauge(name: string, value: number, labels = ''): [string, string] {
 }
 
 function above(name: string, fires: number, quiet: number, labels = ''): RuleTest {
-  const given = /lane="(\d+)"/.exec(labels)?.[1];
+  const [, label = '', value = ''] = /(\w+)="([\w-]+)"/.exec(labels) ?? [];
   return {
     fires: Object.fromEntries([gauge(name, fires, labels)]),
     quiet: Object.fromEntries([gauge(name, quiet, labels)]),
-    ...(given === undefined ? {} : { labels: { lane: given } }),
+    ...(label === '' ? {} : { labels: { [label]: value } }),
   };
 }
 
@@ -99,6 +99,8 @@ export const RULE_TESTS: Readonly<Record<AlertName, RuleTest>> = {
     'keys_away',
     'internal',
   ),
+  SinkCredentialsRefused: refusals('credentials', 'json', 'keys_away', 'in_flight_full'),
+  SinkProducerTrouble: above('sink_ingest_producer_trouble', 1, 0, ', producer="billing"'),
   SinkConnectionsDropped: {
     fires: { [`sink_ingest_connections_dropped_total{${ON}}`]: '0+1x30' },
     quiet: { [`sink_ingest_connections_dropped_total{${ON}}`]: '5x30' },

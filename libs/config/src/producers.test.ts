@@ -42,6 +42,7 @@ producers:
     mtls: { subjects: 'CN=a,O=b', san: ['spiffe://a/b'] }
     limits: { events_per_second: "5000", bytes_per_second: 20MB, requests_in_flight: 200 }
     only: { types: [com.example.*], sources: [/billing/*] }
+tls: { cert_file: /c, key_file: /k, client_ca_file: /a }
 `;
 const FREE = {
   limits: { eventsPerSecond: null, bytesPerSecond: null, requestsInFlight: null },
@@ -156,6 +157,12 @@ test('exactly one credential for each, one source of its secrets, and no name tw
     expect(line, item).toContain(`  ${key}: given `);
     expect(line, item).toContain(`allowed: ${allowed}`);
   }
+});
+
+test('mtls needs the authorities of clients', () => {
+  const text = 'producers: [{ name: a, mtls: { subjects: CN=a } }]';
+  expect(said(text)).toEqual([expect.stringContaining('allowed: mtls only with tls.client_ca_file')]);
+  expect(said(`${text}\ntls: { cert_file: /c, key_file: /k, client_ca_file: /a }`)).toEqual([]);
 });
 
 test('secrets inside are secrets: not in a message, and known to the log', () => {

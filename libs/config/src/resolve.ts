@@ -27,6 +27,7 @@ export function resolveConfig(
 ): SinkConfig {
   checkPorts(settings, problems);
   checkTls(settings, problems);
+  checkProducers(settings, problems);
   checkCompression(settings, problems);
   checkDurability(settings, parts.redis, problems);
   checkSpill(settings, problems);
@@ -123,6 +124,13 @@ function checkTls(settings: Settings, problems: Problems): void {
   else if (settings['tls.client_ca_file'] !== undefined) {
     problems.add(first, 'the certificate of the port, without which it asks no client for one', ['tls.client_ca_file']);
   }
+}
+
+function checkProducers(settings: Settings, problems: Problems): void {
+  if (settings['tls.client_ca_file'] !== undefined) return;
+  if (!(settings.producers ?? []).some(({ mtls }) => mtls !== undefined)) return;
+  const allowed = 'mtls only with tls.client_ca_file, without which the port asks no client for a certificate';
+  problems.add('producers', allowed, ['tls.client_ca_file', 'tls.cert_file']);
 }
 
 function checkCompression(settings: Settings, problems: Problems): void {

@@ -1,5 +1,4 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import type { OutgoingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { temporaryDirectory } from '@sink/testing';
 import { expect, test } from 'vitest';
@@ -35,7 +34,7 @@ interface Kind {
 const basic = (user: string, password: string): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 const authorization = (...values: string[]): Pick<Message, 'headers'> => ({
-  headers: { Authorization: values.length === 1 ? values[0] : values } as OutgoingHttpHeaders,
+  headers: { Authorization: values.length === 1 ? values[0] : values },
 });
 
 const KINDS: Readonly<Record<string, Kind>> = {

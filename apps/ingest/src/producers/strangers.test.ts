@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { request } from 'node:https';
 import { expect, test } from 'vitest';
 import { binary, RAW_BINARY, RawClient, send, startIngest } from '../test/harness.ts';
 import { producersOf } from '../test/producers-world.ts';
+import { certificate, startTlsIngest, TlsClient, TlsFiles } from '../test/tls-world.ts';
 
 const MIB = 1024 * 1024;
 const POST = `POST / HTTP/1.1\r\n${RAW_BINARY}`;
@@ -38,6 +41,25 @@ test('a stranger that asks first is not told to send; a producer is', async () =
   await known.until(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
   known.send('ok');
   await known.until(/HTTP\/1\.1 202/);
+});
+
+test('over TLS, a stranger that sends 16 MiB can read its 401, and one that asks first is not told to send', async () => {
+  const ingest = await startTlsIngest(new TlsFiles(certificate()), { producers: closed() });
+  const headers = binary({ 'Content-Length': 16 * MIB });
+  const options = { host: '127.0.0.1', port: ingest.port, method: 'POST', headers, rejectUnauthorized: false };
+  const status = await new Promise((resolve, reject) => {
+    const outgoing = request({ ...options, agent: false }, (incoming) => {
+      incoming.resume();
+      incoming.once('end', () => resolve([incoming.statusCode, incoming.headers['www-authenticate']]));
+    });
+    outgoing.once('error', reject);
+    outgoing.end(Buffer.alloc(16 * MIB));
+  });
+  expect(status).toEqual([401, 'Bearer realm="sink-aws-s3"']);
+  const client = await TlsClient.connect(ingest.port);
+  client.socket.write(`${POST}Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n`);
+  await once(client.socket, 'end');
+  expect(client.text).toMatch(/^HTTP\/1\.1 401 /);
 });
 
 test('the next request on a connection is judged anew', async () => {

@@ -21,7 +21,11 @@ export function producersOf(given: readonly object[], clientOf: ClientOf = () =>
   return producers;
 }
 
+/** With which `mtls` is allowed; nothing reads them here. */
+const TLS = { 'tls.cert_file': '/c', 'tls.key_file': '/k', 'tls.client_ca_file': '/a' };
+
 export function setProducers(producers: Producers, given: readonly object[]): void {
-  const { producers: settings } = loadConfig({ env: {}, overrides: { producers: given }, readText: () => 'missing' });
+  const overrides = { ...TLS, producers: given };
+  const { producers: settings } = loadConfig({ env: {}, overrides, readText: () => 'missing' });
   producers.set(settings);
 }
