@@ -138,6 +138,8 @@ test(
     expect(JSON.parse(await answer())).toEqual({ ready: true, problems: {} });
     const metrics = await (await fetch(`${ingest.opsUrl}/metrics`)).text();
     expect(metrics).toMatch(/^sink_ingest_certificate_days_left 1\.9\d*$/m);
+    expect(metrics).toMatch(/^sink_ingest_certificate_days 2$/m);
+    expect(metrics).toMatch(/^sink_ingest_certificate_rejected 0$/m);
     await load.stop();
 
     expect(load.failed).toEqual([]);
