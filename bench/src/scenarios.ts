@@ -8,6 +8,7 @@ import { producers } from './producers/producers.ts';
 import { start } from './start/start.ts';
 import { tls } from './tls/tls.ts';
 import { tracing } from './tracing/tracing.ts';
+import { validation } from './validation/validation.ts';
 import { throughput } from './throughput/throughput.ts';
 
 /** All scenarios by name, in their order of execution. */
@@ -19,6 +20,7 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map([
   ['growth', growth],
   ['start', start],
   ['tracing', tracing],
+  ['validation', validation],
   ['producers', producers],
   ['tls', tls],
 ]);

@@ -14,6 +14,7 @@ export interface Variant {
   readonly producers?: readonly ProducerSettings[];
   /** The files of TLS of its port. */
   readonly tls?: Pick<SinkConfig, 'tlsCertFile' | 'tlsKeyFile' | 'tlsClientCaFile'>;
+  readonly validation?: Partial<Pick<SinkConfig, 'validate' | 'schemasDirectories'>>;
 }
 
 await runService('ingest', async (context) => {
@@ -23,12 +24,12 @@ await runService('ingest', async (context) => {
   }
 });
 
-function as({ port, producers = [], tls }: Variant, context: ServiceContext): ServiceContext {
+function as({ port, producers = [], tls, validation }: Variant, context: ServiceContext): ServiceContext {
   const { inForce, config } = context;
   return {
     ...context,
     registry: new Registry(),
-    config: { ...config, ...tls, port, producers },
+    config: { ...config, ...tls, ...validation, port, producers },
     inForce: {
       ...inForce,
       settings: (read) => inForce.settings((current) => read({ ...current, ...tls, port, producers })),

@@ -4,3 +4,4 @@ export { Validator } from './validator.ts';
 export type { ValidatorSettings } from './validator.ts';
 export type { Verdict } from './schemas.ts';
 export type { OpenedValidator, ValidationConfig } from './open-validator.ts';
+export { openSchemas } from './open-schemas.ts';
