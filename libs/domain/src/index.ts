@@ -65,12 +65,4 @@ export {
   spilledRecord,
   spoolCompressionOf,
 } from './segment.ts';
-export type {
-  PlainSegment,
-  PutOptions,
-  RoutedSegment,
-  SealedSegment,
-  SegmentRecord,
-  Slice,
-  SpilledRecord,
-} from './segment.ts';
+export type { PlainSegment, RoutedSegment, SealedSegment, SegmentRecord, Slice, SpilledRecord } from './segment.ts';
