@@ -4,25 +4,16 @@ import type { Clock, Logger } from '@sink/runtime';
 import type { Judged } from '@sink/schemas';
 import type { Tracing } from '@sink/tracing';
 import type { Admission } from './admission.ts';
-import {
-  INTERNAL,
-  NO_BODY,
-  NO_BODY_AND_CLOSE,
-  NO_ROOM,
-  OVERLOADED,
-  refusalOfOutcome,
-  sendEmpty,
-  sendRefusal,
-  TOO_SLOW,
-} from './answers.ts';
+import { NO_BODY, NO_BODY_AND_CLOSE, OVERLOADED, refusalOfOutcome, sendEmpty } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import { type AppendOutcome, type EventAppender } from '../commit/appender.ts';
+import { type EventRequest, type ProducerLimiter, RequestEnds } from './event-request.ts';
 import type { BodyRooms } from '../limits/body-rooms.ts';
 import type { Lateness } from './lateness.ts';
 import { type DecodingSettings, MessageDecoder } from './message-decoder.ts';
 import type { IngestMetrics } from '../metrics.ts';
-import type { Identified, Known, Producer, Producers, Signed } from '../producers/producers.ts';
-import { notAllowed, wrongSignature } from '../producers/refusals.ts';
+import type { Producer, Producers, Signed } from '../producers/producers.ts';
+import { notAllowed } from '../producers/refusals.ts';
 import { type Decoded, withoutInvalid } from '../quarantine/decode-apart.ts';
 import { type KeptEvidence, partsOf, Quarantine, type QuarantineSettings } from '../quarantine/quarantine.ts';
 import { refusedRequest } from '../quarantine/refused-request.ts';
@@ -30,22 +21,13 @@ import { invalidData, schemasAway } from '../validation/refusals.ts';
 import type { Validation } from '../validation/validation.ts';
 import { receiveBody } from './receive.ts';
 import type { ReceivedBody, Verify } from './reception.ts';
-import { PACE_OF_LARGE_BODIES, PACE_OF_LIMITS, RefusalPace } from './refusal-pace.ts';
-import { type RequestSpan, RequestSpans } from './request-span.ts';
+import { RequestSpans } from './request-span.ts';
+import { SenderCheck } from './sender-check.ts';
 
 export interface EventSettings extends DecodingSettings, QuarantineSettings {
   readonly maxBodyBytes: number;
   /** How long a request may wait in all: one that is read too late for that is refused at once. In milliseconds. */
   readonly holdMaxMs: number;
-}
-
-/** What bounds the requests of producers. */
-export interface ProducerLimiter {
-  /** A request begins, before its body is read. Null: it may go on, and `leave` follows when it ends. */
-  enter(producer: Producer): Refusal | null;
-  leave(producer: Producer): void;
-  /** Charges the events of a decoded request. `bytes` as they were received. */
-  charge(producer: Producer, events: number, bytes: number): Refusal | null;
 }
 
 export interface EventRouteOptions {
@@ -74,40 +56,19 @@ export interface EventRouteOptions {
 }
 
 const LARGE_BODY_BYTES = 1024 * 1024;
-/** Smaller bodies that find no room are always refused at once. */
-const SMALL_BODY_BYTES = 64 * 1024;
-const FOR_LACK_OF_ROOM: ReadonlySet<Refusal> = new Set([NO_ROOM, OVERLOADED, TOO_SLOW]);
-
-/** A request with events on its way. */
-interface EventRequest {
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  /** Monotonic. */
-  readonly startMs: number;
-  /** How long it has waited before its body was asked for. */
-  lateMs: number;
-  /** Who has sent it; null: it is not known, or does not matter. */
-  producer: Producer | null;
-  /** Whether it counts as in flight for its producer. */
-  isEntered: boolean;
-  /** Of its events, how many have data that is kept as bytes. */
-  opaqueEvents: number;
-  /** Its span; null: it is not sampled. Undefined: it has not begun. */
-  span: RequestSpan | null | undefined;
-}
 
 /**
  * Takes the events of a POST or PUT. It reads from Node's request and answers on Node's response, without a promise for each
  * request: with one event a request, the Fetch objects would cost as much as all the rest.
  *
- * A request passes these checks in this order; `#refuse` ends it at any of them:
+ * A request passes these checks in this order; RequestEnds ends it at any of them:
  *
  * | method      | answers       | asks                                                                              |
  * | ----------- | ------------- | --------------------------------------------------------------------------------- |
  * | `take`      | 503           | is there time to store it?                                                        |
- * | `#identify` | 401, 403, 503 | who sends it? (the head of the request)                                           |
- * | `#enter`    | 429           | how many requests of this producer are in flight?                                 |
- * | `#receive`  | 413, 415, 503 | the body; of a producer that signs, `#verify` asks before it is decompressed: 401 |
+ * | SenderCheck | 401, 403, 503 | who sends it? (the head of the request)                                           |
+ * | SenderCheck | 429           | how many requests of this producer are in flight?                                 |
+ * | `#receive`  | 413, 415, 503 | the body; of a producer that signs, SenderCheck sees it as it came: 401     |
  * | `#decode`   | 400, 415      | is it a CloudEvent?                                                               |
  * | `#judge`    | 403, 429      | may this producer send it, and so much?                                           |
  * | `#validate` | 400, 503      | does its data conform to its schema?                                              |
@@ -118,18 +79,18 @@ export class EventRoute {
   readonly #options: EventRouteOptions;
   readonly #decoder: MessageDecoder;
   readonly #quarantine: Quarantine;
-  readonly #pace: RefusalPace;
-  readonly #paceOfLimits: RefusalPace;
+  readonly #senders: SenderCheck;
+  readonly #ends: RequestEnds;
   /** Null: nothing is traced. */
   readonly #spans: RequestSpans | null;
 
   constructor(options: EventRouteOptions) {
     this.#options = options;
-    this.#pace = new RefusalPace(PACE_OF_LARGE_BODIES, options.closing);
-    this.#paceOfLimits = new RefusalPace(PACE_OF_LIMITS, options.closing);
     const { settings } = options;
     const spans = options.tracing ? new RequestSpans(options.tracing) : null;
     this.#spans = spans;
+    this.#ends = new RequestEnds(options, spans);
+    this.#senders = new SenderCheck(options, this.#ends, (request, signed) => this.#receive(request, signed));
     this.#quarantine = new Quarantine(settings, options);
     this.#decoder = new MessageDecoder(settings, { quarantine: this.#quarantine, spans, log: options.log });
   }
@@ -149,97 +110,37 @@ export class EventRoute {
       span: undefined,
     };
     // Its client may not wait for the answer any more when its events are stored.
-    if (lateMs + lateness.appendMs > settings.holdMaxMs) this.#refuseEarly(request, OVERLOADED);
+    if (lateMs + lateness.appendMs > settings.holdMaxMs) this.#ends.refuseEarly(request, OVERLOADED);
     else if (producers === null || producers.isOpen) this.#receive(request, null);
-    else this.#identify(request, producers);
+    else this.#senders.identify(request, producers); // next: sender-check.ts, which goes on with #receive
     return RESPONSE_ALREADY_SENT;
   }
 
-  /** Refuses a request without events. */
+  /** Refuses a request that has no events. */
   refuse(req: IncomingMessage, res: ServerResponse, refusal: Refusal): Response {
-    const { metrics, closing } = this.#options;
-    metrics.refused(refusal.reason);
-    metrics.answered(refusal.status);
-    sendRefusal(req, res, refusal, closing());
+    this.#ends.refuse(req, res, refusal);
     return RESPONSE_ALREADY_SENT;
-  }
-
-  #identify(request: EventRequest, producers: Producers): void {
-    const identified = producers.identify(request.req);
-    if (!(identified instanceof Promise)) {
-      this.#admit(request, identified);
-      return;
-    }
-    const { clock, log } = this.#options;
-    void identified.then(
-      (found) => {
-        request.lateMs += clock.monotonicMs() - request.startMs;
-        this.#admit(request, found);
-      },
-      (error: unknown) => {
-        log.error({ err: error }, 'handling a request failed');
-        this.#refuseEarly(request, INTERNAL);
-      },
-    );
-  }
-
-  #admit(request: EventRequest, identified: Identified): void {
-    if (identified.kind === 'refused') {
-      request.producer = identified.producer;
-      this.#refuseEarly(request, identified.refusal);
-      return;
-    }
-    const { producer } = identified.kind === 'signed' ? identified.candidates[0] : identified;
-    const refusal = this.#enter(request, producer);
-    if (refusal !== null) this.#refuseEarly(request, refusal);
-    else this.#receive(request, identified.kind === 'signed' ? identified : null);
-  }
-
-  #enter(request: EventRequest, producer: Producer): Refusal | null {
-    request.producer = producer;
-    const refusal = this.#options.limiter?.enter(producer) ?? null;
-    request.isEntered = refusal === null;
-    return refusal;
-  }
-
-  #leave(request: EventRequest): void {
-    if (!request.isEntered || request.producer === null) return;
-    request.isEntered = false;
-    this.#options.limiter?.leave(request.producer);
   }
 
   #receive(request: EventRequest, signed: Signed | null): void {
     const { admission, settings } = this.#options;
     const { req, res } = request;
-    const verify: Verify | null = signed === null ? null : (body) => this.#verify(request, signed, body);
+    const verify: Verify | null = signed === null ? null : (body) => this.#senders.verify(request, signed, body);
     const room = (request.producer && this.#options.bodyRooms?.of(request.producer.name)) ?? null;
     // next: receive.ts, which calls back once with the body
     receiveBody(req, res, admission, { maxBodyBytes: settings.maxBodyBytes, room, verify }, (received) => {
       switch (received.kind) {
         case 'gone':
-          this.#spans?.ended(req, request.startMs, null, 'disconnected', request.producer?.name);
-          this.#gone(request);
+          this.#ends.gone(request);
           break;
         case 'refused':
-          this.#refuseEarly(request, received.refusal);
+          this.#ends.refuseEarly(request, received.refusal);
           break;
         case 'body':
           this.#decode(request, received);
           break;
       }
     });
-  }
-
-  /** Who has signed the body, which is as it was received. */
-  #verify(request: EventRequest, { candidates, otherwise }: Signed, body: Buffer): Refusal | null {
-    const found: Pick<Known, 'producer'> | undefined =
-      candidates.find(({ verify }) => verify(body)) ?? (otherwise.kind === 'known' ? otherwise : undefined);
-    if (found?.producer === request.producer) return null;
-    this.#leave(request);
-    if (found !== undefined) return this.#enter(request, found.producer);
-    if (otherwise.kind === 'known') return null;
-    request.producer = otherwise.producer;
-    return otherwise.producer === null ? wrongSignature(otherwise.refusal) : otherwise.refusal;
   }
 
   #decode(request: EventRequest, received: ReceivedBody): void {
@@ -271,8 +172,7 @@ export class EventRoute {
       if (!request.req.socket.destroyed) this.#judged(request, message, received, found);
       else {
         received.release();
-        request.span?.end(null, 'disconnected', request.producer?.name);
-        this.#gone(request, message.lines.length);
+        this.#ends.gone(request, message.lines.length);
       }
     });
   }
@@ -310,7 +210,7 @@ export class EventRoute {
 
   #refuseDecoded(request: EventRequest, { release }: ReceivedBody, refusal: Refusal, events: number): void {
     release();
-    this.#refuseEarly(request, refusal, events);
+    this.#ends.refuseEarly(request, refusal, events);
   }
 
   #judge(producer: Producer | null, { lines, refused }: Decoded, receivedBytes: number): Refusal | null {
@@ -337,7 +237,8 @@ export class EventRoute {
   ): void {
     const { appender, metrics, lateness, clock, closing } = this.#options;
     const { req, res, startMs, lateMs, producer, opaqueEvents } = request;
-    const span = request.span === undefined ? (this.#spans?.start(req, startMs, lines) ?? null) : request.span;
+    if (request.span === undefined) request.span = this.#spans?.start(req, startMs, lines) ?? null;
+    const { span } = request;
     const accept = (nowMs: number): void => {
       metrics.accepted(lines.length, nowMs - startMs);
       if (producer !== null) metrics.producers.accepted(producer.name, lines.length);
@@ -345,7 +246,7 @@ export class EventRoute {
       if (evidence !== null) this.#quarantine.stored(evidence);
       metrics.answered(202);
       span?.end(202, undefined, producer?.name);
-      this.#leave(request);
+      this.#ends.leave(request);
       sendEmpty(res, 202, closing() ? NO_BODY_AND_CLOSE : NO_BODY);
     };
     if (lines.length === 0 && evidence === null) {
@@ -363,14 +264,9 @@ export class EventRoute {
         if (body.length <= LARGE_BODY_BYTES) lateness.stored(nowMs - submittedMs);
         accept(nowMs);
       } else if (outcome === 'gone') {
-        span?.end(null, 'disconnected', producer?.name);
-        this.#gone(request, lines.length);
+        this.#ends.gone(request, lines.length);
         req.socket.destroy();
-      } else {
-        const refusal = refusalOfOutcome(outcome);
-        span?.end(refusal.status, refusal.reason, producer?.name);
-        this.#refuse(request, refusal, lines.length);
-      }
+      } else this.#ends.refuseSubmitted(request, refusalOfOutcome(outcome), lines.length);
     };
     const submittedMs = clock.monotonicMs();
     // A client that ended its side may still read the answer. While ingest is late, it rather is one that gave up.
@@ -378,48 +274,4 @@ export class EventRoute {
     const isGone = (): boolean => socket.destroyed || (socket.readableEnded && lateness.isLate);
     appender.submit(partsOf(lines, evidence), settled, heldMs + lateMs, isGone, span?.identity); // next: ../commit/appender.ts, which calls `settled` once
   }
-
-  /** Refuses a request before its events are submitted. @param events how many of its events are known */
-  #refuseEarly(request: EventRequest, refusal: Refusal, events = 0): void {
-    const { req, startMs, producer, span } = request;
-    if (span === undefined) this.#spans?.ended(req, startMs, refusal.status, refusal.reason, producer?.name);
-    else span?.end(refusal.status, refusal.reason, producer?.name);
-    const pace = this.#paceOf(request, refusal);
-    if (pace === null) {
-      this.#refuse(request, refusal, events);
-      return;
-    }
-    // What waits for its answer is not in flight.
-    this.#leave(request);
-    req.pause();
-    pace.inTurn(() => this.#refuse(request, refusal, events));
-  }
-
-  /** Null: its answer comes at once. */
-  #paceOf({ req }: EventRequest, refusal: Refusal): RefusalPace | null {
-    if (refusal.status === 429) return this.#paceOfLimits;
-    return FOR_LACK_OF_ROOM.has(refusal) && mayBeLarge(req) ? this.#pace : null;
-  }
-
-  #refuse(request: EventRequest, refusal: Refusal, events: number): void {
-    this.#countRefused(request, refusal.reason, events);
-    this.#leave(request);
-    this.refuse(request.req, request.res, refusal);
-  }
-
-  #gone(request: EventRequest, events = 0): void {
-    this.#options.metrics.refused('disconnected');
-    this.#countRefused(request, 'disconnected', events);
-    this.#leave(request);
-  }
-
-  #countRefused({ producer }: EventRequest, reason: Refusal['reason'], events: number): void {
-    const { metrics, producers = null } = this.#options;
-    if (producers === null || producers.isOpen) return;
-    metrics.producers.refused(producer?.name ?? null, reason, events);
-  }
-}
-
-function mayBeLarge({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > SMALL_BODY_BYTES;
 }

@@ -10,7 +10,7 @@ import { refuseBrokenClients } from './broken-clients.ts';
 import { HIGH_WATER_MARK, openAcceptors, type Acceptors } from './acceptors.ts';
 import type { EventAppender } from '../commit/appender.ts';
 import { type AskedServices, JointReadiness } from './joint-readiness.ts';
-import type { ProducerLimiter } from './event-route.ts';
+import type { ProducerLimiter } from './event-request.ts';
 import type { BodyRooms } from '../limits/body-rooms.ts';
 import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from '../metrics.ts';

@@ -10,7 +10,7 @@ import { Admission, type AdmissionSettings } from '../http/admission.ts';
 import { Lateness } from '../http/lateness.ts';
 import { BodyRooms } from '../limits/body-rooms.ts';
 import type { IngestMiddleware } from '../http/routes.ts';
-import type { ProducerLimiter } from '../http/event-route.ts';
+import type { ProducerLimiter } from '../http/event-request.ts';
 import { startIngestServer } from '../http/server.ts';
 import type { HttpSettings, IngestServer } from '../http/server.ts';
 import type { PortTls } from '../http/tls/tls-server.ts';
