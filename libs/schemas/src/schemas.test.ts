@@ -145,6 +145,23 @@ describe('a schema', () => {
     expect(world.finds.length).toBeLessThan(60);
   });
 
+  it.each(['__proto__', 'constructor', 'toString'])('may refer to %s, which is a name as any other', async (name) => {
+    const { schemas } = open({ [A]: `{"$ref":"${name}"}`, [B]: `{"$ref":"urn:x:${name}"}` });
+    expect(await schemas.check(A, '1')).toMatchObject({
+      kind: 'unusable',
+      why: expect.stringContaining(name) as string,
+    });
+    expect(await schemas.check(B, '1')).toMatchObject({ kind: 'unusable' });
+  });
+
+  it('whose source fails in a way that nobody thought of counts as away, and is tried again', async () => {
+    const { schemas, world, uris } = open({ [A]: () => Promise.reject(new Error('oops')) });
+    expect(await schemas.check(A, '1')).toMatchObject({ kind: 'away', why: expect.stringContaining('oops') as string });
+    uris[A] = NUMBER;
+    world.nowMs = 31_000;
+    expect(await schemas.check(A, '1')).toEqual({ kind: 'valid' });
+  });
+
   it('may be a part of a document', async () => {
     const { schemas, world } = open({ [A]: `{"definitions":{"x":${NUMBER},"y":{"type":"string"}}}` });
     expect(await schemas.check(`${A}#/definitions/x`, '"x"')).toMatchObject({ kind: 'invalid' });

@@ -70,7 +70,7 @@ export class Schemas {
     this.#ports = ports;
     this.#threads = threads;
     const { nowMs } = ports;
-    this.#compiled = new SharedCache<Entry>({ ...bounds, nowMs, load: (uri, before) => this.#load(uri, before) });
+    this.#compiled = new SharedCache<Entry>({ ...bounds, nowMs, load: (uri, before) => this.#loadOrFail(uri, before) });
     this.#documents = new SharedCache<Fetched>({
       entriesMax: bounds.entriesMax,
       bytesMax: bounds.bytesMax / 4,
@@ -84,7 +84,8 @@ export class Schemas {
   }
 
   /**
-   * Judges data by a schema: at once, if the schema is known and its evaluation is short whatever the data contains.
+   * Judges data by a schema: at once, if the schema is known and its evaluation is short whatever the data contains. Never
+   * rejects.
    * @param uri the schema's, as the event has it
    * @param data text of JSON
    */
@@ -123,6 +124,14 @@ export class Schemas {
         return { kind: 'unusable', why: 'it takes too long for this data' };
       case 'late':
         return { kind: 'away', why: 'this instance is too busy to evaluate it' };
+    }
+  }
+
+  async #loadOrFail(uri: string, before: Entry | undefined): Promise<Kept<Entry>> {
+    try {
+      return await this.#load(uri, before);
+    } catch (error) {
+      return failure({ kind: 'away', why: `loading it failed: ${String(error).slice(0, 100)}` }, before);
     }
   }
 

@@ -73,6 +73,22 @@ it('what lives for ever stays, within the bounds', async () => {
   expect(made.counts).toMatchObject({ entries: 1, bytes: 5_000 });
 });
 
+it('a load that fails is over: what is kept stays, and the next one may succeed', async () => {
+  const { world, made } = cache();
+  world.wait = Promise.reject(new Error('oops'));
+  await expect(made.load('a')).rejects.toThrow('oops');
+  world.wait = Promise.resolve();
+  expect(await made.load('a')).toBe('a');
+  world.nowMs = 900;
+  world.wait = Promise.reject(new Error('oops'));
+  // Renews it, which fails: nobody waits for that.
+  expect(made.get('a')).toBe('a');
+  await new Promise(setImmediate);
+  expect(made.get('a')).toBe('a');
+  await new Promise(setImmediate);
+  expect(world.loads).toEqual(['a', 'a', 'a', 'a']);
+});
+
 it('what was being loaded when things were dropped is not kept', async () => {
   const { world, made } = cache();
   const { promise, resolve } = Promise.withResolvers<undefined>();

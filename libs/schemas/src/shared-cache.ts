@@ -12,7 +12,7 @@ export interface CacheSettings<Value> {
   readonly entriesMax: number;
   readonly bytesMax: number;
   readonly nowMs: () => number;
-  /** Never rejects. @param before what was kept until now, which may have expired */
+  /** If it rejects, nothing changes. @param before what was kept until now, which may have expired */
   readonly load: (key: string, before: Value | undefined) => Promise<Kept<Value>>;
 }
 
@@ -58,11 +58,12 @@ export class SharedCache<Value> {
     }
     this.#hits += 1;
     entry.used = true;
-    if (nowMs >= entry.renewAtMs) void this.load(key);
+    // What cannot be renewed expires.
+    if (nowMs >= entry.renewAtMs) this.load(key).catch(() => undefined);
     return entry.value;
   }
 
-  /** Loads a value, or waits with others for one that is being loaded. */
+  /** Loads a value, or waits with others for one that is being loaded. @throws what `load` of the settings throws */
   load(key: string): Promise<Value> {
     const loading = this.#loads.get(key);
     if (loading !== undefined) return loading;
@@ -80,9 +81,8 @@ export class SharedCache<Value> {
 
   async #load(key: string): Promise<Value> {
     const generation = this.#generation;
-    const kept = await this.#settings.load(key, this.#entries.get(key)?.value);
+    const kept = await this.#loaded(key, generation);
     if (generation !== this.#generation) return kept.value;
-    this.#loads.delete(key);
     this.#remove(key);
     const nowMs = this.#settings.nowMs();
     const { lifeMs, renewed } = kept;
@@ -96,6 +96,15 @@ export class SharedCache<Value> {
     this.#bytes += kept.bytes;
     this.#makeRoom(key);
     return kept.value;
+  }
+
+  async #loaded(key: string, generation: number): Promise<Kept<Value>> {
+    try {
+      return await this.#settings.load(key, this.#entries.get(key)?.value);
+    } finally {
+      // After a drop, another load may have its place.
+      if (generation === this.#generation) this.#loads.delete(key);
+    }
   }
 
   #makeRoom(newest: string): void {

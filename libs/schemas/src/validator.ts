@@ -25,7 +25,7 @@ export class Validator {
     this.#ports = ports;
   }
 
-  /** @param leftMs how long the events may wait for schemas, and for evaluations in a thread */
+  /** Never rejects. @param leftMs how long the events may wait for schemas, and for evaluations in a thread */
   check(lines: readonly string[], leftMs: number): Judged | Promise<Judged> {
     const judging = new Judging(this.#settings, this.#ports.count);
     const waits: Promise<void>[] = [];
@@ -41,7 +41,7 @@ export class Validator {
         judging.without(index, 'no_json', 'its data is absent or not JSON, and its dataschema is a JSON Schema');
         continue;
       }
-      const verdict = this.#ports.schemas.check(uri, data);
+      const verdict = this.#verdict(uri, data);
       if (!(verdict instanceof Promise)) judging.add(index, uri, verdict);
       else {
         late ??= timedOut(leftMs);
@@ -49,6 +49,15 @@ export class Validator {
       }
     }
     return waits.length === 0 ? judging.judged : Promise.all(waits).then(() => judging.judged);
+  }
+
+  #verdict(uri: string, data: string): Verdict | Promise<Verdict> {
+    try {
+      const verdict = this.#ports.schemas.check(uri, data);
+      return verdict instanceof Promise ? verdict.catch(failed) : verdict;
+    } catch (error) {
+      return failed(error);
+    }
   }
 }
 
@@ -101,6 +110,10 @@ class Judging {
     this.#count(result);
     if (this.#settings.mode === 'strict') this.#invalid.push({ index, message });
   }
+}
+
+function failed(error: unknown): Verdict {
+  return { kind: 'away', why: `its evaluation failed: ${String(error).slice(0, 100)}` };
 }
 
 function timedOut(afterMs: number): Promise<Verdict> {

@@ -1,8 +1,8 @@
-import type { Verdict } from '@sink/schemas';
+import type { ValidationResult, ValidatorSettings, Verdict } from '@sink/schemas';
 import { expect, it } from 'vitest';
-import type { ValidationResult } from '@sink/schemas';
 import { invalidData } from './refusals.ts';
-import { Validator, type ValidatorSettings } from '@sink/schemas';
+
+const { Validator } = await import('@sink/schemas');
 
 const URIS: Readonly<Record<string, Verdict>> = {
   'urn:valid': { kind: 'valid' },
@@ -96,6 +96,17 @@ it('events whose schemas are not at hand wait, each for its own, and no longer t
   expect(counted.toSorted()).toEqual(['away', 'invalid', 'invalid']);
   const refusing = validator({ onAway: 'refuse' });
   expect(await refusing.made.check([event('urn:never')], -5)).toMatchObject({ kind: 'away' });
+});
+
+it('what fails in a way that nobody thought of counts as away', async () => {
+  const failing = (check: () => Promise<Verdict>) =>
+    new Validator({ mode: 'strict', onAway: 'refuse' }, { count: () => undefined, schemas: { check } });
+  const away = { kind: 'away', why: expect.stringContaining('oops') as string };
+  expect(await failing(() => Promise.reject(new Error('oops'))).check([event('urn:a')], 1_000)).toMatchObject(away);
+  const throwing = failing(() => {
+    throw new Error('oops');
+  });
+  expect(throwing.check([event('urn:a')], 1_000)).toMatchObject(away);
 });
 
 it('data is looked at only if there is a schema for it', () => {

@@ -135,7 +135,7 @@ class Bundling {
     const [given, fragment = ''] = splitUri(ref);
     const resolved = resolveUri(given, base);
     const uri =
-      document.references[given] ?? (resolved === null ? undefined : (document.references[resolved] ?? resolved));
+      document.reference(given) ?? (resolved === null ? undefined : (document.reference(resolved) ?? resolved));
     if (uri === undefined)
       throw new Unusable(`$ref ${shown(ref)} is not absolute, and nothing says to what it is relative`);
     const holder = [document, ...this.#documents].find(({ resources }) => resources.has(uri));

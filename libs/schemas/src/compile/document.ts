@@ -15,7 +15,7 @@ export interface Place {
 export class ParsedDocument {
   readonly root: JsonObject | boolean;
   readonly draft: Draft;
-  readonly references: Readonly<Record<string, string>>;
+  readonly #references: Readonly<Record<string, string>>;
   /** URIs of the document and of schemas inside that have an `$id` -> those schemas. */
   readonly resources = new Map<string, JsonObject | boolean>();
   /** `URI#anchor` -> schema. */
@@ -30,7 +30,7 @@ export class ParsedDocument {
    */
   constructor({ uri, text, references }: Pick<SchemaDocument, 'uri' | 'text' | 'references'>, implied: Draft) {
     this.root = parse(text);
-    this.references = references;
+    this.#references = references;
     const draft = draftOf(isObject(this.root) ? this.root['$schema'] : undefined, implied);
     if (draft === null) {
       throw new Unusable(
@@ -40,6 +40,11 @@ export class ParsedDocument {
     this.draft = draft;
     this.resources.set(uri, this.root);
     if (isObject(this.root)) this.#index(this.root, uri);
+  }
+
+  /** What a name means by what its registry says; undefined: it says nothing of it. */
+  reference(name: string): string | undefined {
+    return Object.hasOwn(this.#references, name) ? this.#references[name] : undefined;
   }
 
   place(schema: JsonObject): Place | undefined {

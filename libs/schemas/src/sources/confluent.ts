@@ -62,6 +62,8 @@ function referencesOf(given: unknown, base: string): Record<string, string> {
   const entries = references.flatMap((reference) => {
     const { name, subject, version } = Object(reference) as Record<string, unknown>;
     if (typeof name !== 'string' || typeof subject !== 'string' || typeof version !== 'number') return [];
+    // A half of a surrogate pair is nothing that a URI could have.
+    if (!subject.isWellFormed()) return [];
     return [[name, `${base}subjects/${encodeURIComponent(subject)}/versions/${version}`] as const];
   });
   return Object.fromEntries(entries);

@@ -137,6 +137,16 @@ describe('confluent', () => {
     });
   });
 
+  it('passes over a reference that no URI can say', async () => {
+    const references = '[{"name":"a","subject":"\\ud800","version":2},{"name":"b","subject":"b","version":1}]';
+    const body = `{"id":19,"schemaType":"JSON","schema":${escaped},"references":${references}}`;
+    const { registry, url } = await start('confluent', { '/schemas/ids/19': { body } });
+    expect(await registry.find(`${url}/schemas/ids/19`)).toMatchObject({
+      kind: 'document',
+      document: { references: { b: `${url}/subjects/b/versions/1` } },
+    });
+  });
+
   it.each([
     ['{"schema":"{\\"type\\":\\"record\\"}"}', 'AVRO'],
     ['{"schemaType":"PROTOBUF","schema":"syntax = \\"proto3\\";"}', 'PROTOBUF'],

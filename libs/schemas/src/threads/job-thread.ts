@@ -77,7 +77,10 @@ export class JobThread<Answer> {
     if (this.#busy) return;
     this.#busy = true;
     clearTimeout(this.#idle ?? undefined);
-    for (let job = this.#waiting.shift(); job !== undefined; job = this.#waiting.shift()) job.done(await this.#do(job));
+    for (let job = this.#waiting.shift(); job !== undefined; job = this.#waiting.shift()) {
+      // Such as a machine that has no more threads to give.
+      job.done(await this.#do(job).catch((): JobOutcome<Answer> => ({ kind: 'late' })));
+    }
     this.#busy = false;
     this.#thread?.unref();
     this.#idle = setTimeout(() => void this.#end(), this.#settings.idleMs).unref();
