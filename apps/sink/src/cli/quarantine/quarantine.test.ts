@@ -37,12 +37,31 @@ interface Kept {
 
 /** A sink with plain files, whose quarantine has this evidence. */
 class World {
-  readonly config: SinkConfig;
+  config: SinkConfig;
   readonly ids: string[] = [];
   readonly directory = temporaryDirectory('quarantine');
 
   constructor(kept: readonly Kept[], more: Record<string, unknown> = {}) {
-    this.config = loadConfig({
+    this.config = this.#configWith(more);
+    const byPartition = Map.groupBy(
+      kept.map((one, sequence) => this.#line(one, sequence)),
+      ({ partition }) => partition,
+    );
+    for (const [partition, lines] of byPartition) {
+      this.write(
+        `quarantine/${partition}/eventing-a-1-0-0-${'0'.repeat(32)}.ndjson`,
+        lines.map(({ line }) => `${line}\n`).join(''),
+      );
+    }
+  }
+
+  /** Other settings from now on. */
+  change(more: Record<string, unknown>): void {
+    this.config = this.#configWith(more);
+  }
+
+  #configWith(more: Record<string, unknown>): SinkConfig {
+    return loadConfig({
       env: {},
       overrides: {
         data_dir: this.directory,
@@ -56,16 +75,6 @@ class World {
       },
       readText: () => 'missing',
     });
-    const byPartition = Map.groupBy(
-      kept.map((one, sequence) => this.#line(one, sequence)),
-      ({ partition }) => partition,
-    );
-    for (const [partition, lines] of byPartition) {
-      this.write(
-        `quarantine/${partition}/eventing-a-1-0-0-${'0'.repeat(32)}.ndjson`,
-        lines.map(({ line }) => `${line}\n`).join(''),
-      );
-    }
   }
 
   #line(kept: Kept, sequence: number): { partition: string; line: string } {
@@ -237,12 +246,12 @@ describe('retry', () => {
     /** As a retry leaves it that is killed after its append: with a marker `begun`, and none `stored`. */
     async function killed(world: World): Promise<void> {
       expect((await world.retry()).code).toBe(0);
-      const path = join(
-        world.directory,
-        'objects',
-        retryMarkerKey('quarantine/', { id: world.ids[0] ?? '', attempt: 1, state: 'stored' }),
-      );
-      rmSync(path);
+      rmSync(markerPath(world, 'stored'));
+    }
+
+    function markerPath(world: World, state: 'begun' | 'stored'): string {
+      const key = retryMarkerKey('quarantine/', { id: world.ids[0] ?? '', attempt: 1, state });
+      return join(world.directory, 'objects', key);
     }
 
     test('after its append: it is listed as begun, and the next one finishes it without storing it twice', async () => {
@@ -284,6 +293,24 @@ describe('retry', () => {
       expect(await stored()).toEqual([EVENT]);
       expect(await world.retry({ again: true })).toMatchObject({ code: 0 });
       expect(await stored()).toEqual([EVENT, EVENT]);
+    });
+
+    test('before its appends, and lanes and dedupe_window change: each event is stored once, in its lane', async () => {
+      const world = new World([{}], { lanes: 3, dedupe_window: '1h' });
+      const events = ['1', '2', '3', '4', '5', '6'].map((id) => EVENT.replace('"1"', `"${id}"`));
+      const file = world.corrected(`[${events.join()}]`);
+      expect((await world.retry({ file })).code).toBe(0);
+      rmSync(markerPath(world, 'stored'));
+      const lanes = [0, 1, 2].map((lane) => laneKeys('quarantined', lane));
+      for (const { chunks, taken, left, backlog, writers } of lanes) {
+        await client.del(chunks, taken, left, backlog);
+        for (const writer of await client.hkeys(writers)) await client.hset(writers, writer, `0 new ${Date.now()}`);
+      }
+      world.change({ lanes: 1, dedupe_window: 0 });
+      expect(await world.retry({ file })).toMatchObject({ code: 0 });
+      const bodies = await Promise.all(lanes.map(({ chunks }) => client.xrange(chunks, '-', '+')));
+      const lines = bodies.flat().flatMap(([, fields]) => (fields[fields.indexOf('b') + 1] ?? '').trim().split('\n'));
+      expect(lines.sort()).toEqual(events);
     });
 
     test('while the backlog was full: the next one offers it again', async () => {

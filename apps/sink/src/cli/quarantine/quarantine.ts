@@ -117,6 +117,13 @@ async function retry(
   { file, again }: Extract<QuarantineCommand, { action: 'retry' }>,
   write: Write,
 ): Promise<number> {
+  if (config.redis?.target.kind === 'sentinel' && config.replicas > 0) {
+    const instead = 'send it to ingest instead: `quarantine show ID --body` prints it';
+    write(
+      `${evidence.id}: not stored: a retry cannot tell which replicas behind the Sentinels are in sync; ${instead}\n`,
+    );
+    return EXIT_FAILED;
+  }
   const corrected = file === null ? null : file === '-' ? await buffer(process.stdin) : await readFile(file);
   const client = connectTool(config);
   try {

@@ -2,7 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fingerprint } from '@sink/cloudevents';
 import type { SinkConfig } from '@sink/config';
 import { DEFAULT_ROUTE } from '@sink/domain';
-import { assertReached, type DurabilityBarrier, IngestLane, RedisFailure, type RedisPort } from '@sink/lane';
+import {
+  assertReached,
+  type DurabilityBarrier,
+  IngestLane,
+  RedisFailure,
+  type RedisPort,
+  rememberLanes,
+} from '@sink/lane';
 import type { BegunMarker, RetryPart } from './retry-markers.ts';
 
 /** How long Redis may be away or full. */
@@ -25,25 +32,31 @@ export type RetryAppended =
   /** The lane has forgotten the writer: nobody knows whether it has appended. */
   | { readonly kind: 'unknown_writer' };
 
-/** A lane for each line: that in which ingest would look for the event's first copy. */
-export function lanesOf(
-  lines: readonly string[],
-  { lanes, dedupeWindowMs }: SinkConfig,
-): ReadonlyMap<number, readonly string[]> {
-  const byFingerprint = lanes > 1 && dedupeWindowMs > 0;
-  return Map.groupBy(lines, (line) => (byFingerprint ? fingerprint(line).readUInt32BE(0) % lanes : 0));
+/** Over how many lanes ingest distributes events by their fingerprints; 0: it does not look for first copies in a certain one. */
+export function byFingerprintOver({ lanes, dedupeWindowMs }: SinkConfig): number {
+  return lanes > 1 && dedupeWindowMs > 0 ? lanes : 0;
 }
 
-/** Takes a writer in each lane: with its first sequence it stores its part once, however often this is sent. */
+/** A lane for each line: that in which ingest would look for the event's first copy. */
+export function lanesOf(lines: readonly string[], over: number): ReadonlyMap<number, readonly string[]> {
+  return Map.groupBy(lines, (line) => (over === 0 ? 0 : fingerprint(line).readUInt32BE(0) % over));
+}
+
+/**
+ * Takes a writer in each lane: with its first sequence it stores its part once, however often this is sent.
+ * @throws RedisFailure when Redis does not confirm that the writers are durable
+ */
 export async function registerParts(
   lines: ReadonlyMap<number, readonly string[]>,
-  { redis, config, newUid }: RetryAppendPorts,
+  { redis, config, barrier, newUid }: RetryAppendPorts,
 ): Promise<RetryPart[]> {
+  await rememberLanes(redis, config.sinkName, config.lanes);
   const parts: RetryPart[] = [];
   for (const [number, { length: events }] of lines) {
     const lane = new IngestLane(redis, config.sinkName, number);
     await lane.open(newUid());
     parts.push({ lane: number, writer: await lane.registerWriter(newUid()), events });
+    assertReached(await lane.reached(barrier), 'registering the writer of a retry');
   }
   return parts;
 }

@@ -32,6 +32,8 @@ export interface BegunMarker {
   readonly sha256: string;
   readonly partition: string;
   readonly acceptedAtMs: number;
+  /** Over how many lanes fingerprints distribute the lines; 0: all are in one lane. A change of the configuration changes nothing. */
+  readonly byFingerprintOver: number;
   readonly parts: readonly RetryPart[];
 }
 

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX, type Evidence, partitionAt } from '@sink/domain';
 import { linesOf } from './corrected.ts';
-import { appendPart, lanesOf, registerParts, type RetryAppended, type RetryAppendPorts } from './retry-append.ts';
+import {
+  appendPart,
+  byFingerprintOver,
+  lanesOf,
+  registerParts,
+  type RetryAppended,
+  type RetryAppendPorts,
+} from './retry-append.ts';
 import type { BegunMarker, RetryMarkers } from './retry-markers.ts';
 
 export interface RetryPorts extends RetryAppendPorts {
@@ -76,16 +84,20 @@ export async function retryEvidence(evidence: Evidence, asked: RetryAsked, ports
       sha256,
       partition: partitionAt(acceptedAtMs, config.timeInterval),
       acceptedAtMs,
-      parts: await registerParts(lanesOf(lines, config), ports),
+      byFingerprintOver: byFingerprintOver(config),
+      parts: await registerParts(lanesOf(lines, byFingerprintOver(config)), ports),
     };
-    if (!(await markers.put('begun', begun))) return refused(id, 'another retry of it has just begun');
+    const isOurs = await markers.put('begun', begun);
+    // A store that ignores If-None-Match, or that does not let us look, does not say that there was one.
+    const kept = await markers.begun(id, begun.attempt);
+    if (!isOurs || !isDeepStrictEqual(kept, begun)) return refused(id, 'another retry of it has just begun');
   }
   return finish(begun, lines, ports);
 }
 
 async function finish(begun: BegunMarker, lines: readonly string[], ports: RetryPorts): Promise<Retried> {
   const { id, attempt, partition } = begun;
-  const byLane = lanesOf(lines, ports.config);
+  const byLane = lanesOf(lines, begun.byFingerprintOver);
   let duplicates = 0;
   for (const part of begun.parts) {
     const appended = await appendPart(part, byLane.get(part.lane) ?? [], begun, ports);
