@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decodeMessage } from './decode-message.ts';
 import { DEFAULT_DECODING } from './decoding.ts';
 import { MessageError } from './message-error.ts';
@@ -74,6 +74,13 @@ describe('a batch is split', () => {
     expect(split(BATCHED, `[1,${event()},2]`, 1)).toBeUndefined();
     expect(split(BATCHED, '[]', 0)).toEqual([]);
     expect(split(STRUCTURED, '{}', 0)).toBeUndefined();
+  });
+
+  it('and not read further than that: a body may have millions of elements', () => {
+    const body = Buffer.from(`[${'0,'.repeat(10_000)}0]`);
+    const views = vi.spyOn(body, 'subarray');
+    expect(splitMessage(BATCHED, body, DEFAULT_DECODING, 2)).toBeNull();
+    expect(views.mock.calls.length).toBeLessThan(20);
   });
 
   it('and traceparents are told with the place of their line', () => {

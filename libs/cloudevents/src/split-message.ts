@@ -33,8 +33,7 @@ export function splitMessage(
   decoding: Decoding = DEFAULT_DECODING,
   refusedMax = Infinity,
 ): MessagePart[] | null {
-  const elements = saysBatch(rawHeaders, body, decoding) ? elementsOf(body) : null;
-  if (elements === null) {
+  if (!saysBatch(rawHeaders, body, decoding) || !isJsonArray(textOf(body))) {
     const whole = part(null, body, () => decodeMessage(rawHeaders, body, decoding)[0] ?? '');
     return whole.error !== null && refusedMax < 1 ? null : [whole];
   }
@@ -42,7 +41,8 @@ export function splitMessage(
   let lines = 0;
   let version: string | null = null;
   const told: Decoding = { ...decoding, traceparent: (value) => decoding.traceparent?.(value, lines) };
-  for (const [index, bytes] of elements.entries()) {
+  let index = 0;
+  for (const bytes of elementsOf(body)) {
     const element = part(index, bytes, () => {
       const event = readElement(bytes, told);
       if (version !== null && event.version !== version) throw anotherVersion();
@@ -52,6 +52,7 @@ export function splitMessage(
     parts.push(element);
     if (element.error === null) lines += 1;
     else if (parts.length - lines > refusedMax) return null;
+    index += 1;
   }
   return parts;
 }
@@ -65,23 +66,29 @@ function part(index: number | null, bytes: Buffer, read: () => string): MessageP
   }
 }
 
-/**
- * The elements of a batch; null if it is no JSON array. A byte is a character here, so that an element
- * whose strings are no UTF-8 can be told from the others: bytes beyond ASCII occur in strings only.
- */
-function elementsOf(body: Buffer): Buffer[] | null {
-  const from = body.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
-  const text = body.toString('latin1', from);
-  if (!isJsonArray(text)) return null;
-  const elements: Buffer[] = [];
+/** The elements of a batch, which is a JSON array, one by one: a body of 16 MiB may have millions. */
+function* elementsOf(body: Buffer): Generator<Buffer> {
+  const from = startOf(body);
+  const text = textOf(body);
   let at = skipWhitespace(text, skipWhitespace(text, 0) + 1);
-  if (text.charCodeAt(at) === CLOSE_BRACKET) return elements;
-  for (;;) {
+  while (text.charCodeAt(at) !== CLOSE_BRACKET) {
     const end = valueEnd(text, at);
-    elements.push(body.subarray(from + at, from + trimmedEnd(text, end)));
-    if (text.charCodeAt(end) === CLOSE_BRACKET) return elements;
-    at = skipWhitespace(text, end + 1);
+    yield body.subarray(from + at, from + trimmedEnd(text, end));
+    at = text.charCodeAt(end) === CLOSE_BRACKET ? end : skipWhitespace(text, end + 1);
   }
+}
+
+/** Where its text starts, behind a byte order mark. */
+function startOf(body: Buffer): number {
+  return body.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
+}
+
+/**
+ * A byte is a character here, so that an element whose strings are no UTF-8 can be told from the others: bytes beyond ASCII
+ * occur in strings only.
+ */
+function textOf(body: Buffer): string {
+  return body.toString('latin1', startOf(body));
 }
 
 function saysBatch(rawHeaders: readonly string[], body: Buffer, decoding: Decoding): boolean {
