@@ -3,7 +3,10 @@ import { IoredisPort } from './ioredis-port.ts';
 import { LaneWorld, ready, receiptOf, recordOf, rolesOn, strictClient } from './test/lane-world.ts';
 
 const world = new LaneWorld();
-const WRITES = ['xadd', 'hset', 'hincrby', 'xack', 'hdel', 'xdel', 'del', 'xgroup|delconsumer', 'pexpire'];
+const WRITES = [
+  ...['xadd', 'hset', 'hincrby', 'xack', 'hdel', 'xdel', 'del', 'xgroup|delconsumer', 'pexpire'],
+  ...['sadd', 'unlink'],
+];
 
 /** The lane as a user sees it who may do everything but this. */
 async function without(command: string) {
@@ -24,8 +27,11 @@ test.each(WRITES)('a step is refused whole, before its first write, for a user w
   await world.seal('s1', [[a, 0, 2]]);
   const { ingest, batcher, uploader } = await without(command);
   const record = recordOf('s2', [[b, 0, 2]]);
+  const marks = { fingerprints: Buffer.alloc(16, 1), lineBytes: [7] };
   const steps = [
     () => ingest.append(world.request(3)),
+    () =>
+      ingest.appendOnce(world.request(1, { body: '"only"\n', marks }), { windowMs: 60_000, fingerprintsMax: 1_000 }),
     () => batcher.seal(record, JSON.stringify(record)),
     () => uploader.commit(receiptOf('s1'), 100),
     () => batcher.release(recordOf('s1', [[a, 0, 2]]), 'spool'),
@@ -48,4 +54,13 @@ test.each(WRITES)('a step is refused whole, before its first write, for a user w
     expect(await world.everything()).toEqual(before);
   }
   expect(refused).toBeGreaterThan(0);
+});
+
+test('an append that needs another id is refused before its first write for a user without xdel', async () => {
+  // Redis' clock was set back: the top of the stream is in the future.
+  await world.redis.xadd(world.lane.keys.chunks, '9999999999999-0', 'v', '99');
+  const { ingest } = await without('xdel');
+  const before = await world.everything();
+  await expect(ingest.append(world.request(3))).rejects.toMatchObject({ code: 'NOPERM' });
+  expect(await world.everything()).toEqual(before);
 });

@@ -31,7 +31,7 @@ function isStep(value: unknown): value is ExportedStep {
 
 const KEYWORDS =
   'and break do else elseif end false for function if in local nil not or repeat return then true until while';
-const BUILT_IN = 'redis cjson string table math tonumber type ipairs unpack';
+const BUILT_IN = 'redis cjson string table math tonumber type ipairs unpack error';
 const KNOWN = new Set(`${KEYWORDS} ${BUILT_IN}`.split(' '));
 
 /** The Lua without comments and texts. */

@@ -7,6 +7,7 @@ import { type Argument, type RedisPort, UnexpectedAnswer } from '../port.ts';
 import { asInteger, asText } from '../reply.ts';
 import { denies, type LuaFunction, step } from '../step.ts';
 
+const NOT_PERMITTED = 'NOPERM this user may not run all writes of this step';
 /** A time to live that the same script removes again, so any that does not end in between. */
 const PASSING_TTL_MS = 86_400_000;
 
@@ -34,6 +35,7 @@ local function addChunk(chunks, now, hash, fields, last)
   end
   local id = redis.pcall('XADD', chunks, wanted, unpack(fields)) -- rule: append.own-id
   if type(id) == 'string' then return id end
+  if ${denies('XDEL', 'chunks')} then error({err = '${NOT_PERMITTED}'}) end
   id = redis.call('XADD', chunks, '*', unpack(fields))
   local ms, following = string.match(id, '^(%d+)-(%d+)$')
   if ms == now then return id end
@@ -132,8 +134,9 @@ if count > 0 and tonumber(counters[2] or '0') + room > limit then
 end
 if count > 0 then
   if ${denies('HSET', 'taken')} or ${denies('HINCRBY', 'backlog')}
-    or found and ${denies('SADD', 'seen')} then
-    return redis.error_reply('NOPERM this user may not run all writes of this step') -- rule: append.permitted
+    or found and (${denies('SADD', 'seen')} or ${denies('PEXPIRE', 'seen')})
+    or found and found.turn and ${denies('UNLINK', 'seen')} then
+    return redis.error_reply('${NOT_PERMITTED}') -- rule: append.permitted
   end
   local bytes, id = 0, nil
   for at = ${FIRST}, last, ${SIZE} do -- rule: append.every-entry
