@@ -12,9 +12,12 @@ import { LaneWriter } from './lane-writer.ts';
 class WatchedPort extends IoredisPort {
   readonly bodies: Buffer[] = [];
   answersToLose = 0;
+  /** How long the registration of a writer takes. */
+  registeringMs = 0;
 
   override async run(script: Parameters<IoredisPort['run']>[0], keys: readonly string[], args: readonly Argument[]) {
     const answer = await super.run(script, keys, args);
+    if (script.name === 'registerWriter') await sleep(this.registeringMs);
     if (script.name !== 'append') return answer;
     this.bodies.push(...args.filter((argument) => Buffer.isBuffer(argument)));
     if (this.answersToLose === 0) return answer;
@@ -122,6 +125,14 @@ test('without room on the disk of Redis a chunk waits, nothing is written, and a
   const stored = store(chunk('b', 1));
   hasRoom = true;
   expect(await stored).toBe('stored');
+});
+
+test('a writer that is registered only after the deadline appends nothing: the request was refused', async () => {
+  const { port, store, bodies } = await writerWorld();
+  port.registeringMs = 200;
+  expect(await store({ ...chunk('a', 1), deadlineMs: performance.now() + 100 })).toBe('redis_away');
+  expect(await bodies()).toEqual([]);
+  expect(await store(chunk('b', 1))).toBe('stored');
 });
 
 test('memory of a body that may still be on its way is not used again', async () => {

@@ -156,6 +156,7 @@ export class LaneWriter {
         if (this.#writer === null) {
           this.#writer = await this.#register();
           numbered = false;
+          continue; // The deadline may have come meanwhile.
         }
         if (!numbered) {
           // It is not on its way, and was not executed: its content may change.
