@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Decoding } from '@sink/cloudevents';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Clock, Logger } from '@sink/runtime';
 import type { Judged } from '@sink/schemas';
@@ -159,17 +160,19 @@ export class EventRoute {
       this.#storeOrKeep(request, message, received);
       return;
     }
+    // Live settings may change while schemas are fetched.
+    const decoding = { ...this.#decoder.decoding };
     const sinceMs = clock.monotonicMs();
     const judged = validation.check(message.lines, settings.holdMaxMs - received.heldMs - request.lateMs);
     if (!(judged instanceof Promise)) {
-      this.#judged(request, message, received, judged);
+      this.#judged(request, message, received, judged, decoding);
       return;
     }
     // Other messages are decoded meanwhile.
     request.span = this.#spans?.start(request.req, request.startMs, message.lines) ?? null;
     void judged.then((found) => {
       request.lateMs += clock.monotonicMs() - sinceMs;
-      if (!request.req.socket.destroyed) this.#judged(request, message, received, found);
+      if (!request.req.socket.destroyed) this.#judged(request, message, received, found, decoding);
       else {
         received.release();
         this.#ends.gone(request, message.lines.length);
@@ -177,7 +180,7 @@ export class EventRoute {
     });
   }
 
-  #judged(request: EventRequest, message: Decoded, received: ReceivedBody, judged: Judged): void {
+  #judged(request: EventRequest, message: Decoded, received: ReceivedBody, judged: Judged, decoding: Decoding): void {
     const { lines } = message;
     switch (judged.kind) {
       case 'conform':
@@ -196,7 +199,7 @@ export class EventRoute {
             why,
           }));
           const { rawHeaders } = request.req;
-          const apart = withoutInvalid(rawHeaders, received.body, this.#decoder.decoding, message, invalid, refusal);
+          const apart = withoutInvalid(rawHeaders, received.body, decoding, message, invalid, refusal);
           this.#storeOrKeep(request, apart, received);
         }
       }

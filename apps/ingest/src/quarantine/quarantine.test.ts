@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { type Evidence, isEvidenceId, parseEvidence, QUARANTINE_ROUTE } from '@sink/domain';
+import type { Judged } from '@sink/schemas';
 import { describe, expect, test } from 'vitest';
 import type { QuarantineReason } from '../metrics.ts';
 import { binary, type Ingest, type Message, RawClient, send, startIngest } from '../test/harness.ts';
@@ -109,6 +110,25 @@ test('of a batch, the good events go their way and the bad ones to quarantine, i
   expect(ingest.appender.parts[0]?.[0]).toMatchObject({ route: '_default', lines: good, dedupe: true });
   expect(await ingest.metric('sink_ingest_events_accepted_total')).toBe(2);
   expect(await ingest.metric('sink_ingest_events_opaque_total')).toBe(0);
+});
+
+test('an event that fails its schema is kept, although live settings change while its schema is fetched', async () => {
+  const { promise, resolve } = Promise.withResolvers<Judged>();
+  const asked = Promise.withResolvers<undefined>();
+  const check = (): Promise<Judged> => {
+    asked.resolve(undefined);
+    return promise;
+  };
+  const config = { onInvalid: 'quarantine', lenientContentType: true } as const;
+  const ingest = await startIngest({ config, validation: { isOn: true, check } });
+  const body = `[${event()},${event(',"data":7')}]`;
+  const answer = send(ingest.port, { headers: { 'Content-Type': 'application/json' }, body });
+  await asked.promise;
+  ingest.change({ lenientContentType: false });
+  resolve({ kind: 'invalid', events: [{ index: 1, message: 'must be object' }] });
+  expect((await answer).status).toBe(202);
+  expect(evidenceIn(ingest)).toMatchObject([{ index: 1, body: event(',"data":7'), reason: 'schema' }]);
+  expect(ingest.appender.parts[0]?.[0]).toMatchObject({ route: '_default', lines: [event()] });
 });
 
 test('nothing counts as kept before it is stored; 503 as for any other event', async () => {
