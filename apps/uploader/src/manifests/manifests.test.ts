@@ -109,6 +109,7 @@ describe('manifests', () => {
     await putAside('2026/11/23/10', { s2: receiptJson('s2') });
     const uploader = await world.startUploader(ON);
     await eventually(() => expect(listedKeys()).toEqual(['object-s2']));
+    await eventually(async () => expect(await world.admin.keys('*unlisted:*')).toHaveLength(1));
     await uploader.stop();
     expect(await world.admin.keys('*unlisted:*')).toHaveLength(1);
     expect(world.s3.objects()).toHaveLength(1);

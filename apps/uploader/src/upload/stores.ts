@@ -39,8 +39,8 @@ export class Stores {
   /** @throws BucketOutOfReach */
   of(record: SealedSegment): StoreOfBucket {
     const { bucket, own, open } = this.#options;
-    if (record.v === RECORD_VERSION || record.bucket === bucket || open === undefined) return own; // rule: upload.own-bucket
-    const known = this.#others.get(record.bucket) ?? open(record.bucket);
+    if (record.v === RECORD_VERSION || record.bucket === bucket) return own; // rule: upload.own-bucket
+    const known = this.#others.get(record.bucket) ?? open?.(record.bucket) ?? null;
     if (known === null) throw new BucketOutOfReach(record.id, record.bucket);
     this.#others.set(record.bucket, known);
     return known;
