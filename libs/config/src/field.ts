@@ -169,11 +169,11 @@ export function optionalText(
 }
 
 /** Text that is never printed, and may be absent. */
-export function secretText(description: string, allowed = 'text without line breaks') {
+export function secretText(description: string, allowed = 'text without line breaks, not only blanks') {
   return field(
     z
       .string()
-      .regex(/^[^\r\n\0]+$/)
+      .regex(/^[^\r\n\0]*[^\s\0][^\r\n\0]*$/)
       .optional(),
     allowed,
     description,

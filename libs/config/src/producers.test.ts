@@ -159,6 +159,22 @@ test('exactly one credential for each, one source of its secrets, and no name tw
   }
 });
 
+test('a secret of blanks is none', () => {
+  for (const [kind, key] of [
+    ['hmac: { secret: "  ", scheme: github }', 'hmac.secret'],
+    ['basic: { user: u, password: " \\t" }', 'basic.password'],
+    ['bearer: { tokens: [" "] }', 'bearer.tokens[0]'],
+    ['query: { parameter: code, tokens: [t, ""] }', 'query.tokens[1]'],
+  ] as const) {
+    expect(said(`producers: [{ name: a, ${kind} }]`), kind).toEqual([
+      expect.stringContaining(`  producers[0].${key}: given a value that is not shown`),
+    ]);
+  }
+  expect(load('producers: [{ name: a, basic: { user: u, password: " p " } }]').producers).toMatchObject([
+    { credential: { passwords: { values: [' p '] } } },
+  ]);
+});
+
 test('mtls needs the authorities of clients', () => {
   const text = 'producers: [{ name: a, mtls: { subjects: CN=a } }]';
   expect(said(text)).toEqual([expect.stringContaining('allowed: mtls only with tls.client_ca_file')]);

@@ -1,8 +1,11 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
+import { join } from 'node:path';
 import { type Clock, systemClock } from '@sink/runtime';
-import { expect, it } from 'vitest';
+import { temporaryDirectory } from '@sink/testing';
+import { expect, it, onTestFinished } from 'vitest';
 import type { Verdict } from './credential.ts';
 import { HmacCredential, type HmacSettings } from './hmac.ts';
 
@@ -147,6 +150,34 @@ it('says how many secrets are none', () => {
   expect(credentialOf('standard-webhooks', [SECRET]).trouble).toBeNull();
   expect(credentialOf('standard-webhooks', [SECRET, 'not base64!']).trouble).toMatch(/^1 of its secrets are no base64/);
   expect(credentialOf('github', ['not base64!']).trouble).toBeNull();
+});
+
+it('a secret without bytes, or with few, verifies nothing: not even what is signed with the same', () => {
+  for (const secret of ['A', 'whsec_A', 'whsec_', '==', randomBytes(15).toString('base64')]) {
+    const credential = credentialOf('standard-webhooks', [secret]);
+    expect(credential.trouble, secret).toBe('1 of its secrets are no base64 of at least 16 bytes, and verify nothing');
+    expect(judge(standard({ secret }), { secrets: [secret] }), secret).toBe('refused after the body');
+  }
+  for (const secret of ['', ' ', '\t']) {
+    expect(credentialOf('github', [secret]).trouble).toBe('1 of its secrets are empty, and verify nothing');
+    expect(judge(github(''), { scheme: 'github', secrets: [secret] })).toBe('refused after the body');
+  }
+  const short = randomBytes(16).toString('base64');
+  expect(judge(standard({ secret: short }), { secrets: [short] })).toBe('known');
+});
+
+it('the lines of a file are judged as secrets are, and the message names the file', () => {
+  const file = join(temporaryDirectory('hmac'), 'secrets');
+  writeFileSync(file, `whsec_A\n${SECRET}\n`);
+  const settings: HmacSettings = { kind: 'hmac', scheme: 'standard-webhooks', secrets: { file } };
+  const credential = new HmacCredential(settings, { clock: systemClock, troubleChanged: () => undefined });
+  onTestFinished(() => credential.close());
+  expect(credential.trouble).toBe(`${file}: 1 of its secrets are no base64 of at least 16 bytes, and verify nothing`);
+  const accepts = (secret: string): boolean => {
+    const verdict = credential.check(request(standard({ secret })));
+    return verdict.kind === 'signed' && verdict.verify(BODY);
+  };
+  expect([accepts('A'), accepts(SECRET)]).toEqual([false, true]);
 });
 
 it('GitHub signs the body alone, with the text of the secret', () => {

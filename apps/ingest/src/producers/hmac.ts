@@ -36,6 +36,8 @@ const SIGNATURE_AGE_MS_MAX = 300_000;
 const SIGNATURES_MAX = 10;
 const SHA256_BYTES = 32;
 const SECRET_PREFIX = 'whsec_';
+/** The specification says 24 to 64; some senders make shorter ones. */
+const WEBHOOK_KEY_BYTES_MIN = 16;
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
 
 /**
@@ -46,6 +48,8 @@ export class HmacCredential implements Credential {
   /** No registered scheme says it; RFC 9110, section 15.5.2, wants one in each 401. */
   readonly challenge = 'Signature realm="sink-aws-s3"';
   readonly #scheme: HmacScheme;
+  /** Where its secrets come from, for a message about them. */
+  readonly #origin: string;
   readonly #secrets: SecretLines;
   readonly #clock: Pick<Clock, 'wallMs'>;
   #keys: readonly Buffer[] = [];
@@ -53,6 +57,7 @@ export class HmacCredential implements Credential {
 
   constructor({ scheme, secrets }: HmacSettings, ports: HmacPorts) {
     this.#scheme = scheme;
+    this.#origin = 'file' in secrets ? `${secrets.file}: ` : '';
     this.#clock = ports.clock;
     this.#secrets = new SecretLines(secrets, ports, (lines) => {
       this.#keys = lines.map((line) => keyOf(scheme, line)).filter((key) => key !== null);
@@ -62,7 +67,9 @@ export class HmacCredential implements Credential {
 
   get trouble(): string | null {
     if (this.#secrets.trouble !== null) return this.#secrets.trouble;
-    return this.#unusable === 0 ? null : `${this.#unusable} of its secrets are no base64, and verify nothing`;
+    if (this.#unusable === 0) return null;
+    const what = this.#scheme === 'github' ? 'empty' : `no base64 of at least ${WEBHOOK_KEY_BYTES_MIN} bytes`;
+    return `${this.#origin}${this.#unusable} of its secrets are ${what}, and verify nothing`;
   }
 
   check(req: IncomingMessage): Verdict {
@@ -88,12 +95,16 @@ export class HmacCredential implements Credential {
   }
 }
 
-/** The bytes of a secret; null: it is none. Those of Standard Webhooks are base64, with or without their prefix. */
+/**
+ * The bytes of a secret; null: it is none, because with an empty key anybody can sign. Those of Standard Webhooks are base64,
+ * with or without their prefix.
+ */
 function keyOf(scheme: HmacScheme, line: string): Buffer | null {
   const secret = line.trim();
-  if (scheme === 'github') return Buffer.from(secret, 'utf8');
+  if (scheme === 'github') return secret === '' ? null : Buffer.from(secret, 'utf8');
   const text = secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : secret;
-  return BASE64.test(text) ? Buffer.from(text, 'base64') : null;
+  const key = BASE64.test(text) ? Buffer.from(text, 'base64') : null;
+  return key !== null && key.length >= WEBHOOK_KEY_BYTES_MIN ? key : null;
 }
 
 /** Standard Webhooks 1.0: `v1,BASE64` for each signature, with blanks between them; other versions are not ours. */
