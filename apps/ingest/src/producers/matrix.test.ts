@@ -173,6 +173,22 @@ for (const [name, kind] of Object.entries(KINDS)) {
   });
 }
 
+test('Authorization that is given twice is said to be, whatever the schemes are and which comes first', async () => {
+  for (const kind of [KINDS['basic'], KINDS['bearer']]) {
+    const ingest = await startIngest({ producers: producersOf([{ name: 'p', ...kind?.producer }]) });
+    const right = String(kind?.shown('secret-1').headers?.['Authorization']);
+    for (const other of ['Basic dTpw', 'Bearer x', 'Digest a=b', '']) {
+      for (const values of [
+        [other, right],
+        [right, other],
+      ]) {
+        const answer = await send(ingest.port, { headers: binary({ Authorization: values }) });
+        expect(answer, values.join()).toMatchObject({ status: 401, body: 'the header Authorization is given twice\n' });
+      }
+    }
+  }
+});
+
 test('the first producer in the list whose credential matches is the one', async () => {
   const same = { bearer: { tokens: ['t'] } };
   const producers = producersOf([

@@ -23,6 +23,14 @@ it('a token that is given twice is said to be, and one with a comma is none', as
   expect(credential.check(req)).toEqual({ kind: 'twice', what: 'the header Authorization' });
 });
 
+it.each(['Basic dTpw', 'Bearer opaque', ''])('is given twice too if the first is "%s"', async (first) => {
+  const { sign, credential } = await start();
+  const token = await sign();
+  const req = withAuthorization(`${first}, Bearer ${token}`);
+  req.rawHeaders.push('Authorization', first, 'authorization', `Bearer ${token}`);
+  expect(credential.check(req)).toEqual({ kind: 'twice', what: 'the header Authorization' });
+});
+
 it('knows a token, and afterwards without a promise', async () => {
   const { sign, check, credential, jwt } = await start();
   const token = await sign();

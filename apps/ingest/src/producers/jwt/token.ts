@@ -33,12 +33,12 @@ export class PresentedToken {
 /** The token of `Authorization: Bearer`; null: there is none. */
 export function presentedToken({ headers, rawHeaders }: IncomingMessage): PresentedToken | 'twice' | null {
   const { authorization } = headers;
-  if (authorization === undefined || authorization.slice(0, SCHEME.length).toLowerCase() !== SCHEME) return null;
+  if (authorization === undefined) return null;
+  // Two fields come joined with a comma, whatever the scheme of the first is.
+  if (authorization.includes(',') && isGivenTwice(rawHeaders)) return 'twice';
+  if (authorization.slice(0, SCHEME.length).toLowerCase() !== SCHEME) return null;
   const text = authorization.slice(SCHEME.length).trim();
-  if (text.length > TOKEN_LENGTH_MAX) return null;
-  // Two fields come joined with a comma, which no token has.
-  if (text.includes(',')) return isGivenTwice(rawHeaders) ? 'twice' : null;
-  return new PresentedToken(text);
+  return text.length > TOKEN_LENGTH_MAX || text.includes(',') ? null : new PresentedToken(text);
 }
 
 function isGivenTwice(rawHeaders: readonly string[]): boolean {
