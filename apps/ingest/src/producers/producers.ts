@@ -45,6 +45,12 @@ export interface Signed {
 
 export type Identified = Known | Refused | Signed;
 
+const CHANGED: Refused = {
+  kind: 'refused',
+  producer: null,
+  refusal: keysAway('the configuration has changed meanwhile: send this request again'),
+};
+
 /** What the credentials of the list say of one request so far. */
 interface Judgement {
   readonly candidates: Candidate[];
@@ -107,20 +113,29 @@ export class Producers {
 
   /** The first producer of the list whose credential matches. A promise only where a credential has to wait. */
   identify(req: IncomingMessage): Identified | Promise<Identified> {
-    return this.#judge(req, 0, { candidates: [], refused: null });
+    return this.#judge(req, this.#list, 0, { candidates: [], refused: null });
   }
 
   close(): void {
     for (const { credential } of this.#list) credential.close?.();
   }
 
-  #judge(req: IncomingMessage, from: number, judgement: Judgement): Identified | Promise<Identified> {
-    for (let at = from; at < this.#list.length; at++) {
-      const producer = this.#list[at];
+  #judge(
+    req: IncomingMessage,
+    list: readonly Producer[],
+    from: number,
+    judgement: Judgement,
+  ): Identified | Promise<Identified> {
+    for (let at = from; at < list.length; at++) {
+      const producer = list[at];
       if (producer === undefined) break;
       const verdict = producer.credential.check(req);
       if (verdict instanceof Promise) {
-        return verdict.then((waited) => this.#take(producer, waited, judgement) ?? this.#judge(req, at + 1, judgement));
+        return verdict.then((waited) => {
+          // The configuration has changed meanwhile: what it says now counts.
+          if (list !== this.#list) return this.isOpen ? CHANGED : this.identify(req);
+          return this.#take(producer, waited, judgement) ?? this.#judge(req, list, at + 1, judgement);
+        });
       }
       const identified = this.#take(producer, verdict, judgement);
       if (identified !== null) return identified;

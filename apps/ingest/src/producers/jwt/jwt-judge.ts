@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '@sink/runtime';
 import { KNOWN, NONE, type Verdict } from '../credential.ts';
 import type { KeySet } from './key-set.ts';
-import type { Keys } from './keys.ts';
+import type { Keys, Signature } from './keys.ts';
 import { presentedToken, type PresentedToken, type TokenHead } from './token.ts';
 import { TokenMemory } from './token-memory.ts';
 import { expiryMs, isFor, type TokenRule, whyForbidden } from './token-rule.ts';
@@ -12,6 +12,16 @@ const NO_KEY: Verdict = {
   kind: 'unavailable',
   message: 'the key of the token could not be fetched: send this request again',
 };
+
+/** What the keys of an issuer say about the token of a request. `unknown key`: none is the one that it names. */
+type Outcome = Signature | { readonly kind: 'failed' };
+
+/** One request, for the producers that have one issuer: it waits once, and its signature is verified once. */
+interface Sight {
+  /** How many fetches had begun when it came. */
+  readonly begunBefore: number;
+  outcome: Promise<Outcome> | null;
+}
 
 /** A producer, for this judge. */
 export interface TokenProducer {
@@ -28,6 +38,8 @@ export class JwtJudge {
   readonly memory = new TokenMemory<TokenProducer>();
   readonly #clock: Pick<Clock, 'wallMs'>;
   readonly #producers = new Set<TokenProducer>();
+  /** Of requests whose token is not remembered. */
+  readonly #sights = new WeakMap<IncomingMessage, Map<KeySet, Sight>>();
   #lastRequest: IncomingMessage | null = null;
   #lastToken: PresentedToken | 'twice' | null = null;
 
@@ -55,7 +67,7 @@ export class JwtJudge {
     if (remembered !== undefined) return remembered;
     // What a token says of itself is judged first: a stranger's costs neither a signature nor a fetch.
     if (token.head === null || !isFor(producer.rule, token.head, nowMs)) return NONE;
-    return this.#verify(token, producer);
+    return this.#judge(req, token, token.head, producer);
   }
 
   /** All producers of this kind look at the same field: it is read once for a request. */
@@ -68,40 +80,69 @@ export class JwtJudge {
   }
 
   /** Never rejects. */
-  async #verify(token: PresentedToken, producer: TokenProducer): Promise<Verdict> {
-    const { keySet } = producer;
-    const begunBefore = keySet.begun;
+  async #judge(
+    req: IncomingMessage,
+    token: PresentedToken,
+    head: TokenHead,
+    producer: TokenProducer,
+  ): Promise<Verdict> {
+    const { keySet, rule } = producer;
+    const sight = this.#sightOf(req, head, keySet);
+    sight.outcome ??= this.#verify(token, keySet, sight.begunBefore);
+    const outcome = await sight.outcome;
+    if (outcome.kind === 'failed') return NO_KEY;
+    return outcome.kind === 'good' ? verdictOf(rule, outcome, this.#clock.wallMs()) : NONE;
+  }
+
+  /** Its moment of arrival counts for all the key sets of the issuer, whichever of them makes it wait first. */
+  #sightOf(req: IncomingMessage, { claims }: TokenHead, wanted: KeySet): Sight {
+    let sights = this.#sights.get(req);
+    if (sights === undefined) {
+      sights = new Map<KeySet, Sight>();
+      for (const { keySet, rule } of this.#producers) {
+        if (rule.issuer === claims['iss']) sights.set(keySet, sightOf(keySet));
+      }
+      this.#sights.set(req, sights);
+    }
+    // The configuration may have got it while the request waited.
+    const sight = sights.get(wanted) ?? sightOf(wanted);
+    sights.set(wanted, sight);
+    return sight;
+  }
+
+  /** Never rejects. */
+  async #verify(token: PresentedToken, keySet: KeySet, begunBefore: number): Promise<Outcome> {
     for (;;) {
       const { keys, confirmedBy } = keySet;
       if (keys !== null) {
         const signature = await keys.verify(token);
         // Meanwhile the issuer has published others.
         if (keys !== keySet.keys) continue;
-        if (signature.kind === 'good') return this.#remember(token, signature, keys, producer);
-        if (signature.kind === 'bad') {
-          // Some issuers give a new key the name of the old one.
-          keySet.fetchSoon();
-          return NONE;
-        }
+        if (signature.kind === 'good') this.#remember(token, signature, keys, keySet);
+        // Some issuers give a new key the name of the old one.
+        if (signature.kind === 'bad') keySet.fetchSoon();
         // Only a fetch that began after the request came can say that there is no such key.
-        if (confirmedBy > begunBefore) return NONE;
+        if (signature.kind !== 'unknown key' || confirmedBy > begunBefore) return signature;
       }
       const fetched = await keySet.fetched();
-      if (fetched.kind === 'failed') return NO_KEY;
+      if (fetched.kind === 'failed') return fetched;
     }
   }
 
   /** Keeps what follows from the token for each producer, and not the token. */
-  #remember(token: PresentedToken, signed: TokenHead, keys: Keys, verifiedFor: TokenProducer): Verdict {
+  #remember(token: PresentedToken, signed: TokenHead, keys: Keys, keySet: KeySet): void {
     const nowMs = this.#clock.wallMs();
     const verdicts = new Map<TokenProducer, Verdict>();
     for (const producer of this.#producers) {
-      if (producer.keySet === verifiedFor.keySet) verdicts.set(producer, verdictOf(producer.rule, signed, nowMs));
+      if (producer.keySet === keySet) verdicts.set(producer, verdictOf(producer.rule, signed, nowMs));
       else if (producer.rule.issuer !== signed.claims['iss']) verdicts.set(producer, NONE);
     }
     this.memory.remember(token.digest, { keys, expiresMs: expiryMs(signed.claims) ?? 0, verdicts });
-    return verdicts.get(verifiedFor) ?? NONE;
   }
+}
+
+function sightOf({ begun }: KeySet): Sight {
+  return { begunBefore: begun, outcome: null };
 }
 
 function verdictOf(rule: TokenRule, signed: TokenHead, nowMs: number): Verdict {
