@@ -65,6 +65,26 @@ describe('a schema', () => {
     expect(world.finds).toEqual([]);
   });
 
+  it('counts with its URI, also as a failure and while it is renewed; a URI above 4 KiB is no schema', async () => {
+    const long = `https://s.example/${'x'.repeat(4_000)}`;
+    const { schemas, world, uris } = open({
+      [A]: NUMBER,
+      [long]: { kind: 'away', why: 'down' },
+      [`${long}${long}`]: NUMBER,
+    });
+    expect(schemas.check(`${long}${long}`, '1')).toMatchObject({ kind: 'absent' });
+    await schemas.check(long, '1');
+    expect(schemas.counts.bytes).toBeGreaterThan(8_000);
+    const { bytes } = schemas.counts;
+    await schemas.check(A, '1');
+    const both = schemas.counts.bytes;
+    expect(both - bytes).toBeGreaterThan(6_000);
+    uris[A] = { kind: 'away', why: 'down' };
+    world.nowMs = 400_000;
+    expect(await schemas.check(A, '1')).toEqual({ kind: 'valid' });
+    expect(schemas.counts.bytes).toBe(both);
+  });
+
   it('that may change is fetched again after 5 minutes, an immutable one never, a failure after 30 s', async () => {
     const { schemas, world, uris } = open({ [A]: NUMBER, [B]: { kind: 'absent', why: 'none' } });
     await schemas.check(A, '1');

@@ -39,6 +39,9 @@ const SHARED_MS = 60_000;
 const DOCUMENTS_MAX = 50;
 const DOCUMENTS_BYTES_MAX = 1024 * 1024;
 const FAILURE_BYTES = 500;
+/** A longer URI is no schema's: what is kept for it is found by it. */
+const URI_CHARACTERS_MAX = 4096;
+const BYTES_OF_CHARACTER = 2;
 /** What V8 and RE2 make of a program, found by measuring: see schemas.test.ts. */
 const BYTES_OF_ENTRY = 6_000;
 const BYTES_OF_CODE_CHARACTER = 3;
@@ -131,7 +134,7 @@ export class Schemas {
     try {
       return await this.#load(uri, before);
     } catch (error) {
-      return failure({ kind: 'away', why: `loading it failed: ${String(error).slice(0, 100)}` }, before);
+      return failure(uri, { kind: 'away', why: `loading it failed: ${String(error).slice(0, 100)}` }, before);
     }
   }
 
@@ -147,13 +150,13 @@ export class Schemas {
           const why = documents.length === 0 ? found.why : `it refers to ${need.slice(0, 100)}: ${found.why}`;
           // A reference that leads to nothing is the schema's fault.
           const kind = documents.length > 0 && found.kind === 'absent' ? 'unusable' : found.kind;
-          return failure({ kind, why }, before);
+          return failure(uri, { kind, why }, before);
         }
         documents.push({ ...found.document, uri: need, atMs });
         bytes += found.document.text.length;
       }
       if (documents.length > DOCUMENTS_MAX || bytes > DOCUMENTS_BYTES_MAX) {
-        return failure({ kind: 'unusable', why: 'it refers to too many others' }, before);
+        return failure(uri, { kind: 'unusable', why: 'it refers to too many others' }, before);
       }
       const fragment = uri.includes('#') ? uri.slice(uri.indexOf('#')) : '';
       const outcome = await this.#threads.compile({
@@ -161,33 +164,34 @@ export class Schemas {
         documents: documents.map(({ uri: its, text, references }) => ({ uri: its, text, references })),
       });
       this.#ports.threaded('compile', outcome.kind);
-      if (outcome.kind === 'overrun') return failure({ kind: 'unusable', why: 'it takes too long to compile' }, before);
+      if (outcome.kind === 'overrun')
+        return failure(uri, { kind: 'unusable', why: 'it takes too long to compile' }, before);
       if (outcome.kind === 'late')
-        return failure({ kind: 'away', why: 'this instance is too busy to compile it' }, before);
+        return failure(uri, { kind: 'away', why: 'this instance is too busy to compile it' }, before);
       const { answer } = outcome;
-      if (answer.kind === 'unusable') return failure(answer, before);
-      if (answer.kind === 'program') return this.#usable(answer.program, documents);
+      if (answer.kind === 'unusable') return failure(uri, answer, before);
+      if (answer.kind === 'program') return this.#usable(uri, answer.program, documents);
       needs = [...answer.uris];
     }
-    return failure(NO_SOURCE, before);
+    return failure(uri, NO_SOURCE, before);
   }
 
-  #usable(program: Program, documents: readonly (SchemaDocument & { readonly atMs: number })[]): Kept<Entry> {
+  #usable(
+    uri: string,
+    program: Program,
+    documents: readonly (SchemaDocument & { readonly atMs: number })[],
+  ): Kept<Entry> {
     const isShortEver = isShort(program.cost, 1);
     const ages = documents.map(({ keeps, atMs }) => (keeps === 'unknown' ? this.#ports.nowMs() - atMs : -Infinity));
-    return {
-      value: {
-        kind: 'usable',
-        id: (this.#programs += 1),
-        program,
-        evaluate: isShortEver ? instantiate(program) : null,
-        isFromDirectory: documents.some(({ keeps }) => keeps === 'until_told'),
-      },
-      lifeMs: Math.max(0, LIFE_MS - Math.max(...ages)),
-      renewed: true,
-      bytes:
-        BYTES_OF_ENTRY + program.code.length * BYTES_OF_CODE_CHARACTER + program.patterns.length * BYTES_OF_PATTERN,
+    const value: Usable = {
+      kind: 'usable',
+      id: (this.#programs += 1),
+      program,
+      evaluate: isShortEver ? instantiate(program) : null,
+      isFromDirectory: documents.some(({ keeps }) => keeps === 'until_told'),
     };
+    const lifeMs = Math.max(0, LIFE_MS - Math.max(...ages));
+    return { value, lifeMs, renewed: true, bytes: bytesOf(uri, value) };
   }
 
   #document(uri: string): Promise<Fetched> | Fetched {
@@ -202,23 +206,33 @@ export class Schemas {
   async #fetch(uri: string): Promise<Kept<Fetched>> {
     const { source, nowMs } = this.#ports;
     const atMs = nowMs();
-    const found = source.isFor(uri) ? await source.find(uri) : NO_SOURCE;
+    const isKnown = uri.length <= URI_CHARACTERS_MAX && source.isFor(uri);
+    const found = isKnown ? await source.find(uri) : NO_SOURCE;
     const value = { found, atMs };
     // The schema that could not be made of it is kept as a failure.
     if (found.kind !== 'document') return { value, lifeMs: 0, renewed: false, bytes: 0 };
     const lifeMs = found.document.keeps === 'unknown' ? LIFE_MS : Infinity;
-    return { value, lifeMs, renewed: false, bytes: FAILURE_BYTES + found.document.text.length * 2 };
+    const characters = uri.length + found.document.text.length;
+    return { value, lifeMs, renewed: false, bytes: FAILURE_BYTES + characters * BYTES_OF_CHARACTER };
   }
 }
 
 /** While its source is away, a schema that was known before stays known. */
-function failure(entry: Exclude<Entry, Usable>, before: Entry | undefined): Kept<Entry> {
+function failure(uri: string, entry: Exclude<Entry, Usable>, before: Entry | undefined): Kept<Entry> {
   const value = entry.kind === 'away' && before?.kind === 'usable' ? before : entry;
-  return { value, lifeMs: FAILURE_MS, renewed: false, bytes: FAILURE_BYTES };
+  return { value, lifeMs: FAILURE_MS, renewed: false, bytes: bytesOf(uri, value) };
+}
+
+function bytesOf(uri: string, entry: Entry): number {
+  const own = FAILURE_BYTES + uri.length * BYTES_OF_CHARACTER;
+  if (entry.kind !== 'usable') return own;
+  const { code, patterns } = entry.program;
+  return own + BYTES_OF_ENTRY + code.length * BYTES_OF_CODE_CHARACTER + patterns.length * BYTES_OF_PATTERN;
 }
 
 /** The URI of a schema's document, as it is compared with others; null: it is none. */
 function documentUri(uri: string): string | null {
+  if (uri.length > URI_CHARACTERS_MAX) return null;
   const at = uri.indexOf('#');
   return URL.parse(at < 0 ? uri : uri.slice(0, at))?.href ?? null;
 }
