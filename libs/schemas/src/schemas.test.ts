@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isShort } from './compile/program.ts';
-import { SCHEMA_BOUNDS, Schemas, type Verdict } from './schemas.ts';
+import { newAllowance, SCHEMA_BOUNDS, Schemas, type Verdict } from './schemas.ts';
 import type { Found } from './sources/source.ts';
 import { SchemaThreads } from './threads/schema-threads.ts';
 
@@ -12,7 +12,7 @@ afterAll(() => threads.close());
 type Given = string | Found | (() => Promise<Found>);
 
 /** Schemas from a source that a test fills: text of a schema, or what is found. Real threads compile and evaluate. */
-function open(uris: Record<string, Given>) {
+function open(uris: Record<string, Given>, by = threads) {
   const world = {
     nowMs: 0,
     finds: [] as string[],
@@ -35,7 +35,7 @@ function open(uris: Record<string, Given>) {
       threaded: (work, outcome) => void world.threaded.push(`${work} ${outcome}`),
     },
     SCHEMA_BOUNDS,
-    threads,
+    by,
   );
   return { schemas, world, uris };
 }
@@ -218,6 +218,28 @@ describe('an evaluation that may take long', () => {
     expect(await slow).toMatchObject({ kind: 'unusable' });
   });
 
+  it('together with others of its message, goes to the thread too', async () => {
+    const { schemas, world } = open({ [A]: '{"uniqueItems":true}', [B]: NUMBER });
+    const data = JSON.stringify(Array.from({ length: 1_000 }, (_, i) => ({ i })));
+    const allowance = newAllowance();
+    await schemas.check(A, data, allowance);
+    let inline = 0;
+    // Each one is short.
+    while (!(schemas.check(A, data, allowance) instanceof Promise)) inline += 1;
+    expect(inline).toBeLessThan(1_000);
+    expect(await schemas.check(A, data, allowance)).toEqual({ kind: 'valid' });
+    expect(schemas.check(A, data)).toEqual({ kind: 'valid' });
+    // One that waited for its schema is no exception.
+    expect(await schemas.check(B, '1', { inlineMs: 0, untilMs: Infinity })).toEqual({ kind: 'valid' });
+    expect(world.threaded.filter((job) => job === 'evaluate done').length).toBeGreaterThan(1);
+  });
+
+  it('is not begun when nobody waits for it any more', async () => {
+    const { schemas, world } = open({ [A]: EVIL });
+    expect(await schemas.check(A, '"aaa"', newAllowance(performance.now() - 1))).toMatchObject({ kind: 'away' });
+    expect(world.threaded).toEqual(['compile done', 'evaluate late']);
+  });
+
   it('with data that is nested too deep fails, and nothing else', async () => {
     const deep = '['.repeat(50_000) + ']'.repeat(50_000);
     const { schemas } = open({ [A]: '{"items":{"$ref":"#"}}', [B]: '{"uniqueItems":true}' });
@@ -251,6 +273,23 @@ it('a compilation that takes too long ends at its deadline, and others go on', a
   // Loading the compiler takes longer than this deadline on some machines.
   expect(['done', 'overrun']).toContain(second.kind);
   await impatient.close();
+});
+
+it('a renewal that takes too long to compile leaves the version that is known in use', async () => {
+  class Slow extends SchemaThreads {
+    isSlow = false;
+    override compile(...given: Parameters<SchemaThreads['compile']>): ReturnType<SchemaThreads['compile']> {
+      return this.isSlow ? Promise.resolve({ kind: 'overrun' }) : super.compile(...given);
+    }
+  }
+  const slow = new Slow();
+  const { schemas, world } = open({ [A]: NUMBER, [B]: NUMBER }, slow);
+  await schemas.check(A, '1');
+  slow.isSlow = true;
+  world.nowMs = 400_000;
+  expect(await schemas.check(A, '1')).toEqual({ kind: 'valid' });
+  expect(await schemas.check(B, '1')).toMatchObject({ kind: 'unusable' });
+  await slow.close();
 });
 
 it('inline and in the thread, evaluations come to the same', async () => {

@@ -23,6 +23,19 @@ export interface SchemaPorts {
   readonly threaded: (work: 'compile' | 'evaluate', outcome: JobOutcome<unknown>['kind']) => void;
 }
 
+/** What the events of one message have together. */
+export interface Allowance {
+  /** How long their evaluations may hold up this process; then they go to the thread. Each one takes from it. */
+  inlineMs: number;
+  /** When nobody waits for verdicts any more, by the clock of `performance`. */
+  readonly untilMs: number;
+}
+
+/** @param untilMs when nobody waits for verdicts any more, by the clock of `performance` */
+export function newAllowance(untilMs = Infinity): Allowance {
+  return { inlineMs: INLINE_MS_MAX, untilMs };
+}
+
 export interface SchemaBounds {
   readonly entriesMax: number;
   readonly bytesMax: number;
@@ -31,6 +44,8 @@ export interface SchemaBounds {
 /** Of compiled schemas. Documents have a quarter of it. */
 export const SCHEMA_BOUNDS: SchemaBounds = { entriesMax: 10_000, bytesMax: 64 * 1024 * 1024 };
 
+/** A batch of 1,000 ordinary events takes some milliseconds. */
+const INLINE_MS_MAX = 20;
 /** What may change is fetched again so often. */
 const LIFE_MS = 5 * 60_000;
 const FAILURE_MS = 30_000;
@@ -66,7 +81,6 @@ export class Schemas {
   readonly #threads: SchemaThreads;
   readonly #compiled: SharedCache<Entry>;
   readonly #documents: SharedCache<Fetched>;
-  #programs = 0;
 
   /** @param threads are closed with it */
   constructor(ports: SchemaPorts, bounds: SchemaBounds = SCHEMA_BOUNDS, threads = new SchemaThreads()) {
@@ -92,12 +106,12 @@ export class Schemas {
    * @param uri the schema's, as the event has it
    * @param data text of JSON
    */
-  check(uri: string, data: string): Verdict | Promise<Verdict> {
+  check(uri: string, data: string, allowance = newAllowance()): Verdict | Promise<Verdict> {
     const entry = this.#compiled.get(uri);
-    if (entry !== undefined) return this.#judge(entry, data);
+    if (entry !== undefined) return this.#judge(entry, data, allowance);
     const document = documentUri(uri);
     if (document === null || !this.#ports.source.isFor(document)) return NO_SOURCE;
-    return this.#compiled.load(uri).then((loaded) => this.#judge(loaded, data));
+    return this.#compiled.load(uri).then((loaded) => this.#judge(loaded, data, allowance));
   }
 
   /** Files of directories have changed: also what was not found may be there now. */
@@ -110,15 +124,20 @@ export class Schemas {
     return this.#threads.close();
   }
 
-  #judge(entry: Entry, data: string): Verdict | Promise<Verdict> {
+  #judge(entry: Entry, data: string, allowance: Allowance): Verdict | Promise<Verdict> {
     if (entry.kind !== 'usable') return entry;
     const { evaluate, program } = entry;
-    if (evaluate !== null && isShort(program.cost, data.length)) return evaluated(() => evaluate(JSON.parse(data)));
-    return this.#judgeInThread(entry, data);
+    if (evaluate === null || allowance.inlineMs <= 0 || !isShort(program.cost, data.length)) {
+      return this.#judgeInThread(entry, data, allowance);
+    }
+    const sinceMs = performance.now();
+    const verdict = evaluated(() => evaluate(JSON.parse(data)));
+    allowance.inlineMs -= performance.now() - sinceMs;
+    return verdict;
   }
 
-  async #judgeInThread(program: NumberedProgram, data: string): Promise<Verdict> {
-    const outcome = await this.#threads.evaluate(program, data);
+  async #judgeInThread(program: NumberedProgram, data: string, { untilMs }: Allowance): Promise<Verdict> {
+    const outcome = await this.#threads.evaluate(program, data, untilMs);
     this.#ports.threaded('evaluate', outcome.kind);
     switch (outcome.kind) {
       case 'done':
@@ -164,8 +183,11 @@ export class Schemas {
         documents: documents.map(({ uri: its, text, references }) => ({ uri: its, text, references })),
       });
       this.#ports.threaded('compile', outcome.kind);
-      if (outcome.kind === 'overrun')
-        return failure(uri, { kind: 'unusable', why: 'it takes too long to compile' }, before);
+      if (outcome.kind === 'overrun') {
+        // A version that can be used stays in use: on a busy machine, its renewal may take too long.
+        const kind = before?.kind === 'usable' ? 'away' : 'unusable';
+        return failure(uri, { kind, why: 'it takes too long to compile' }, before);
+      }
       if (outcome.kind === 'late')
         return failure(uri, { kind: 'away', why: 'this instance is too busy to compile it' }, before);
       const { answer } = outcome;
@@ -185,7 +207,7 @@ export class Schemas {
     const ages = documents.map(({ keeps, atMs }) => (keeps === 'unknown' ? this.#ports.nowMs() - atMs : -Infinity));
     const value: Usable = {
       kind: 'usable',
-      id: (this.#programs += 1),
+      id: this.#threads.newId(),
       program,
       evaluate: isShortEver ? instantiate(program) : null,
       isFromDirectory: documents.some(({ keeps }) => keeps === 'until_told'),

@@ -1,6 +1,6 @@
 import { dataOf, dataschemaOf } from '@sink/cloudevents';
 import { CONFORM, type InvalidEvent, type Judged, type ValidationResult } from './judged.ts';
-import type { Verdict } from './schemas.ts';
+import { type Allowance, newAllowance, type Verdict } from './schemas.ts';
 
 export interface ValidatorSettings {
   readonly mode: 'known' | 'strict';
@@ -8,7 +8,7 @@ export interface ValidatorSettings {
 }
 
 export interface ValidatorPorts {
-  readonly schemas: { check(uri: string, data: string): Verdict | Promise<Verdict> };
+  readonly schemas: { check(uri: string, data: string, allowance: Allowance): Verdict | Promise<Verdict> };
   readonly count: (result: ValidationResult) => void;
 }
 
@@ -29,6 +29,7 @@ export class Validator {
   check(lines: readonly string[], leftMs: number): Judged | Promise<Judged> {
     const judging = new Judging(this.#settings, this.#ports.count);
     const waits: Promise<void>[] = [];
+    const allowance = newAllowance(performance.now() + leftMs);
     let late: Promise<Verdict> | null = null;
     for (const [index, line] of lines.entries()) {
       const uri = dataschemaOf(line);
@@ -41,7 +42,7 @@ export class Validator {
         judging.without(index, 'no_json', 'its data is absent or not JSON, and its dataschema is a JSON Schema');
         continue;
       }
-      const verdict = this.#verdict(uri, data);
+      const verdict = this.#verdict(uri, data, allowance);
       if (!(verdict instanceof Promise)) judging.add(index, uri, verdict);
       else {
         late ??= timedOut(leftMs);
@@ -51,9 +52,9 @@ export class Validator {
     return waits.length === 0 ? judging.judged : Promise.all(waits).then(() => judging.judged);
   }
 
-  #verdict(uri: string, data: string): Verdict | Promise<Verdict> {
+  #verdict(uri: string, data: string, allowance: Allowance): Verdict | Promise<Verdict> {
     try {
-      const verdict = this.#ports.schemas.check(uri, data);
+      const verdict = this.#ports.schemas.check(uri, data, allowance);
       return verdict instanceof Promise ? verdict.catch(failed) : verdict;
     } catch (error) {
       return failed(error);

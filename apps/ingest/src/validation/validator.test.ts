@@ -98,6 +98,28 @@ it('events whose schemas are not at hand wait, each for its own, and no longer t
   expect(await refusing.made.check([event('urn:never')], -5)).toMatchObject({ kind: 'away' });
 });
 
+it('the events of a message have one allowance, which ends with their time', () => {
+  const seen = new Set<{ readonly inlineMs: number; readonly untilMs: number }>();
+  const made = new Validator(
+    { mode: 'known', onAway: 'accept' },
+    {
+      count: () => undefined,
+      schemas: {
+        check: (_uri, _data, allowance) => {
+          seen.add(allowance);
+          return { kind: 'valid' };
+        },
+      },
+    },
+  );
+  const before = performance.now();
+  void made.check([event('urn:a'), event('urn:b'), event('urn:a')], 60_000);
+  expect(seen.size).toBe(1);
+  expect([...seen][0]?.untilMs).toBeGreaterThanOrEqual(before + 60_000);
+  void made.check([event('urn:a')], 1_000);
+  expect(seen.size).toBe(2);
+});
+
 it('what fails in a way that nobody thought of counts as away', async () => {
   const failing = (check: () => Promise<Verdict>) =>
     new Validator({ mode: 'strict', onAway: 'refuse' }, { count: () => undefined, schemas: { check } });

@@ -8,6 +8,8 @@ export interface JobThreadSettings {
   readonly deadlineMs: number;
   /** Jobs that wait for their turn. */
   readonly waitingMax: number;
+  /** What they take of memory. One that waits alone may take more. */
+  readonly waitingBytesMax: number;
   /** How long the thread is kept without a job. */
   readonly idleMs: number;
 }
@@ -31,6 +33,8 @@ export interface ThreadAnswer<Answer> {
 interface Job<Answer> {
   /** Made when its turn comes: it may depend on what the thread has been given before. */
   readonly message: (thread: Worker) => unknown;
+  readonly bytes: number;
+  readonly untilMs: number;
   readonly done: (outcome: JobOutcome<Answer>) => void;
 }
 
@@ -48,6 +52,7 @@ const LOOK_MS_MIN = 20;
 export class JobThread<Answer> {
   readonly #settings: JobThreadSettings;
   readonly #waiting: Job<Answer>[] = [];
+  #waitingBytes = 0;
   #thread: Worker | null = null;
   #busy = false;
   #idle: NodeJS.Timeout | null = null;
@@ -59,10 +64,14 @@ export class JobThread<Answer> {
     this.#settings = settings;
   }
 
-  run(message: Job<Answer>['message']): Promise<JobOutcome<Answer>> {
-    if (this.#closed || this.#waiting.length >= this.#settings.waitingMax) return Promise.resolve({ kind: 'late' });
+  /** @param untilMs nobody waits for its answer after that, by the clock of `performance` @param bytes that it holds */
+  run(message: Job<Answer>['message'], { untilMs = Infinity, bytes = 0 } = {}): Promise<JobOutcome<Answer>> {
+    const { waitingMax, waitingBytesMax } = this.#settings;
+    const isFull = this.#waiting.length > 0 && this.#waitingBytes + bytes > waitingBytesMax;
+    if (this.#closed || isFull || this.#waiting.length >= waitingMax) return Promise.resolve({ kind: 'late' });
     const { promise, resolve } = Promise.withResolvers<JobOutcome<Answer>>();
-    this.#waiting.push({ message, done: resolve });
+    this.#waiting.push({ message, bytes, untilMs, done: resolve });
+    this.#waitingBytes += bytes;
     void this.#work();
     return promise;
   }
@@ -70,6 +79,7 @@ export class JobThread<Answer> {
   async close(): Promise<void> {
     this.#closed = true;
     for (const { done } of this.#waiting.splice(0)) done({ kind: 'late' });
+    this.#waitingBytes = 0;
     await this.#end();
   }
 
@@ -78,6 +88,11 @@ export class JobThread<Answer> {
     this.#busy = true;
     clearTimeout(this.#idle ?? undefined);
     for (let job = this.#waiting.shift(); job !== undefined; job = this.#waiting.shift()) {
+      this.#waitingBytes -= job.bytes;
+      if (performance.now() >= job.untilMs) {
+        job.done({ kind: 'late' });
+        continue;
+      }
       // Such as a machine that has no more threads to give.
       job.done(await this.#do(job).catch((): JobOutcome<Answer> => ({ kind: 'late' })));
     }
@@ -100,7 +115,7 @@ export class JobThread<Answer> {
     thread.once('exit', onExit);
     thread.postMessage(message(thread));
     const ended = new AbortController();
-    void this.#watch(thread, ended.signal).then(resolve);
+    void this.#watch(thread, ended.signal, resolve);
     const outcome = await promise;
     ended.abort();
     thread.off('message', onAnswer);
@@ -109,21 +124,23 @@ export class JobThread<Answer> {
   }
 
   /** Ends the thread when its job is at its deadline, unless the signal says before that it is done. */
-  async #watch(thread: Worker, done: AbortSignal): Promise<JobOutcome<Answer>> {
+  async #watch(thread: Worker, done: AbortSignal, resolve: Job<Answer>['done']): Promise<void> {
     const { deadlineMs } = this.#settings;
     const startedMs = this.#cpuMs;
     const sinceMs = performance.now();
     let leftMs = deadlineMs;
     while (leftMs > 0 && performance.now() - sinceMs < WAIT_FACTOR * deadlineMs) {
       await wait(Math.max(leftMs, LOOK_MS_MIN), done);
-      if (done.aborted) return { kind: 'late' };
+      if (done.aborted) return;
       // One that does not say what it had is taken to have been busy.
       leftMs = startedMs + deadlineMs - ((await cpuMsOf(thread)) ?? Infinity);
     }
     // An answer that this process was too late to read comes first.
     await new Promise(setImmediate);
-    if (!done.aborted) await this.#end();
-    return { kind: leftMs > 0 ? 'late' : 'overrun' };
+    if (done.aborted) return;
+    // Before the thread ends: its exit alone would mean that the job ended it.
+    resolve({ kind: leftMs > 0 ? 'late' : 'overrun' });
+    await this.#end();
   }
 
   /** Null: it did not come up in time. */

@@ -14,6 +14,7 @@ const COMPILE = {
   limits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16 },
   deadlineMs: 2_000,
   waitingMax: 1_000,
+  waitingBytesMax: 64 * 1024 * 1024,
   idleMs: 60_000,
 };
 /** The events of some whole batches may wait: their requests are bounded, and so is how long they wait. */
@@ -22,6 +23,7 @@ const EVALUATE = {
   limits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 32 },
   deadlineMs: 500,
   waitingMax: 50_000,
+  waitingBytesMax: 64 * 1024 * 1024,
   idleMs: 60_000,
 };
 /** Programs that the evaluating thread keeps. */
@@ -40,27 +42,36 @@ export class SchemaThreads {
   /** Of each thread, the programs that it has, the one used last at the end. */
   readonly #sent = new WeakMap<Worker, Set<number>>();
 
+  #ids = 0;
+
   /** Tests have shorter deadlines. */
   constructor({ compileMs = COMPILE.deadlineMs, evaluateMs = EVALUATE.deadlineMs } = {}) {
     this.#compiling = new JobThread({ ...COMPILE, deadlineMs: compileMs });
     this.#evaluating = new JobThread({ ...EVALUATE, deadlineMs: evaluateMs });
   }
 
-  compile(request: CompileRequest): Promise<JobOutcome<Compiled>> {
-    return this.#compiling.run(() => ({ kind: 'compile', ...request }) satisfies SchemaJob);
+  /** A number for a program, which these threads know it by. */
+  newId(): number {
+    return (this.#ids += 1);
   }
 
-  /** @param data text of JSON */
-  evaluate({ id, program }: NumberedProgram, data: string): Promise<JobOutcome<Evaluated>> {
-    return this.#evaluating.run((thread) => {
+  compile(request: CompileRequest): Promise<JobOutcome<Compiled>> {
+    const bytes = request.documents.reduce((sum, { text }) => sum + text.length, 0);
+    return this.#compiling.run(() => ({ kind: 'compile', ...request }) satisfies SchemaJob, { bytes });
+  }
+
+  /** @param data text of JSON @param untilMs nobody waits for it after that, by the clock of `performance` */
+  evaluate({ id, program }: NumberedProgram, data: string, untilMs: number): Promise<JobOutcome<Evaluated>> {
+    const message = (thread: Worker): SchemaJob => {
       const sent = this.#sent.get(thread) ?? new Set<number>();
       this.#sent.set(thread, sent);
       const isThere = sent.delete(id);
       sent.add(id);
       const forget = [...sent].slice(0, Math.max(0, sent.size - KEPT_MAX));
       for (const old of forget) sent.delete(old);
-      return { kind: 'evaluate', id, program: isThere ? null : program, forget, data } satisfies SchemaJob;
-    });
+      return { kind: 'evaluate', id, program: isThere ? null : program, forget, data };
+    };
+    return this.#evaluating.run(message, { untilMs, bytes: data.length });
   }
 
   async close(): Promise<void> {
