@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { renderChartSchema, renderLiveKeys } from './chart-schema.ts';
+import { type JsonSchema, refusedIn } from './test/json-schema.ts';
 
 const deploy = new URL('../../../deploy/', import.meta.url);
 const chart = new URL('helm/sink-aws-s3/', deploy);
@@ -73,7 +74,9 @@ test('the matrix has at least twenty sets of good values with known keys only, a
   const good = readdirSync(new URL('helm/matrix/good/', deploy));
   expect(good.length).toBeGreaterThanOrEqual(20);
   for (const file of good) {
-    expect(unknownIn(schema, yaml(`helm/matrix/good/${file}`, deploy)), file).toEqual([]);
+    const values = yaml(`helm/matrix/good/${file}`, deploy);
+    expect(unknownIn(schema, values), file).toEqual([]);
+    expect(refusedIn(schema as JsonSchema, values), file).toEqual([]);
   }
   for (const file of readdirSync(new URL('helm/matrix/wrong/', deploy))) {
     expect(readFileSync(new URL(`helm/matrix/wrong/${file}`, deploy), 'utf8'), file).toMatch(/^# names \S+\n/);

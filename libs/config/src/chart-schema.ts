@@ -6,6 +6,7 @@ import { isSettingPath, settings } from './settings.ts';
 
 type Schema = Readonly<Record<string, unknown>> | boolean;
 type Schemas = Readonly<Record<string, Schema>>;
+type Tree = Readonly<Record<string, unknown>>;
 
 /** Above this, Helm's engine of regular expressions takes no count of repeats. It has no lookahead either. */
 const REPEATS_MAX = 1_000;
@@ -262,12 +263,17 @@ function chartConfig(): Schema {
 }
 
 /** Without the patterns that Helm's engine does not know. What it lets through is refused when the sink starts. */
-function portable(schema: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function portable(schema: Tree): Tree {
   return Object.fromEntries(
     Object.entries(schema)
       .filter(([key, value]) => key !== 'pattern' || typeof value !== 'string' || isPortable(value))
-      .map(([key, value]) => [key, isTree(value) ? portable(value) : value]),
+      .map(([key, value]) => [key, portableInside(value)]),
   );
+}
+
+function portableInside(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(portableInside);
+  return isTree(value) ? portable(value) : value;
 }
 
 function isPortable(pattern: string): boolean {
@@ -276,15 +282,19 @@ function isPortable(pattern: string): boolean {
 }
 
 /** Of a list of mappings: without the keys inside that hold secrets. Their files stay. */
-function withoutSecretKeys(
-  schema: Readonly<Record<string, unknown>>,
-  { nested }: Pick<Field, 'nested'>,
-): Readonly<Record<string, unknown>> {
+function withoutSecretKeys(schema: Tree, { nested }: Pick<Field, 'nested'>): Tree {
   if (nested === undefined) return schema;
-  const { items, properties } = schema as { items: typeof schema; properties: Record<string, typeof schema> };
-  if (nested.kind === 'list') {
+  const { anyOf, items, properties } = schema as {
+    readonly anyOf?: readonly Tree[];
+    readonly items?: Tree;
+    readonly properties?: Readonly<Record<string, Tree>>;
+  };
+  // Text beside a mapping.
+  if (anyOf !== undefined) return { ...schema, anyOf: anyOf.map((one) => withoutSecretKeys(one, { nested })) };
+  if (nested.kind === 'list' && items !== undefined) {
     return { ...schema, items: withoutSecretKeys(items, { nested: { ...nested, kind: 'mapping' } }) };
   }
+  if (properties === undefined) return schema;
   const kept = Object.entries(properties).flatMap(([key, inner]) => {
     const field = nested.shape[key];
     if (field === undefined || (field.secret && field.nested === undefined)) return [];

@@ -18,6 +18,9 @@ export interface Field<Schema extends z.ZodType = z.ZodType, Unit extends string
   readonly nested?: Nested;
 }
 
+/** Schemas before which a text is read as one of their values: the JSON Schemas have the schema of the text beside theirs. */
+export const alsoText = new WeakMap<object, z.ZodType>();
+
 /** A field of a kind that this file does not know. */
 export function field<Schema extends z.ZodType>(
   schema: Schema,

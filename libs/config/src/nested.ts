@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { field, type Field, listFromText } from './field.ts';
+import { alsoText, field, type Field, listFromText } from './field.ts';
 import { normalizeKey } from './spelling.ts';
 
 /** The keys of a mapping, each with its rules. */
@@ -92,6 +92,8 @@ export function mappings<const S extends Shape>(
     return items.map((item: unknown) => (typeof item === 'string' ? { [textIs]: item } : item));
   };
   const item = objectSchema(shape).superRefine(each);
+  const textField = textIs === undefined ? undefined : shape[textIs];
+  if (textField !== undefined) alsoText.set(item, textField.schema);
   const schema = z.preprocess(read, z.array(item).max(itemsMax).superRefine(all)).optional();
   return { ...field(schema, allowed, description), ...nested('list', shape) };
 }
@@ -107,7 +109,10 @@ function listOfOne(given: unknown): unknown {
 
 /** Inside a mapping: a list of texts, or one of them; may be absent. Commas are part of them. */
 export function texts(pattern: RegExp, itemsMax: number, allowed: string, description: string) {
-  const schema = z.preprocess(listOfOne, z.array(z.string().regex(pattern)).min(1).max(itemsMax)).optional();
+  const item = z.string().regex(pattern);
+  const list = z.array(item).min(1).max(itemsMax);
+  alsoText.set(list, item);
+  const schema = z.preprocess(listOfOne, list).optional();
   return field(schema, `a list of at most ${itemsMax}: ${allowed}`, description);
 }
 
@@ -118,13 +123,17 @@ export function secretTexts(pattern: RegExp, itemsMax: number, allowed: string, 
 
 /** A key of its own: a list of texts, or one text with commas; may be absent. */
 export function commaTexts(pattern: RegExp, itemsMax: number, allowed: string, description: string) {
-  const schema = z.preprocess(listFromText, z.array(z.string().regex(pattern)).min(1).max(itemsMax)).optional();
+  const list = z.array(z.string().regex(pattern)).min(1).max(itemsMax);
+  alsoText.set(list, z.string());
+  const schema = z.preprocess(listFromText, list).optional();
   return field(schema, `a list of at most ${itemsMax}, or text with commas: ${allowed}`, description);
 }
 
 /** A list of words as they are written; may be absent. */
 export function words<const Word extends string>(known: readonly Word[], description: string) {
-  const schema = z.preprocess(listOfOne, z.array(z.enum(known)).min(1)).optional();
+  const list = z.array(z.enum(known)).min(1);
+  alsoText.set(list, z.enum(known));
+  const schema = z.preprocess(listOfOne, list).optional();
   return field(schema, `a list of ${known.join(', ')}`, description);
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isLive } from './changes.ts';
 import { DEFAULT_PLACES } from './config-file.ts';
-import type { Field } from './field.ts';
+import { alsoText, type Field } from './field.ts';
 import { environmentName } from './keys.ts';
 import { sections, settings, settingPaths, isSettingPath, type SettingPath } from './settings.ts';
 
@@ -82,7 +82,18 @@ function renderRow(path: string, { schema, allowed, description }: Field, change
 }
 
 function generated(schema: z.ZodType): JsonSchema {
-  return z.toJSONSchema(schema, { io: 'input' });
+  return z.toJSONSchema(schema, {
+    io: 'input',
+    override: ({ zodSchema, jsonSchema }) => {
+      const textSchema = alsoText.get(zodSchema);
+      if (textSchema === undefined) return;
+      const text = z.toJSONSchema(textSchema, { io: 'input' });
+      delete text.$schema;
+      const own = { ...jsonSchema };
+      for (const key of Object.keys(own)) Reflect.deleteProperty(jsonSchema, key);
+      jsonSchema.anyOf = [text, own];
+    },
+  });
 }
 
 function escape(text: string): string {
