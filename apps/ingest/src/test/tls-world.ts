@@ -19,6 +19,14 @@ export function certificate(names = NAMES, options: CertificateOptions = {}): Ce
   return made;
 }
 
+/** The same certificate, valid from this many days on. Its signature is no longer right, which only clients look at. */
+export function startingIn(days: number, { cert, key }: Certificate): Certificate {
+  const der = Buffer.from(cert.replace(/-----[A-Z ]+-----/g, ''), 'base64').toString('latin1');
+  const start = new Date(Date.now() + days * 86_400_000).toISOString().replace(/\..*|[-:T]/g, '');
+  const moved = Buffer.from(der.replace(/\d{12}Z/, `${start.slice(2)}Z`), 'latin1').toString('base64');
+  return { cert: `-----BEGIN CERTIFICATE-----\n${moved}\n-----END CERTIFICATE-----\n`, key };
+}
+
 /** The files of TLS in a directory of their own. */
 export class TlsFiles {
   readonly settings: TlsSettings;

@@ -16,6 +16,7 @@ export interface Certificate {
   readonly context: SecureContextOptions & { readonly key: string; readonly ca?: string };
   /** The names that it is for. */
   readonly names: string;
+  readonly notBeforeMs: number;
   readonly notAfterMs: number;
   /** From its first to its last day. */
   readonly validMs: number;
@@ -28,6 +29,13 @@ export class TlsUnfit extends Error {
   override readonly name = 'TlsUnfit';
   readonly code = 'tls_unfit';
   readonly retryable = false;
+  /** When the same files can be used. Null: never. */
+  readonly fitFromMs: number | null;
+
+  constructor(message: string, fitFromMs: number | null = null) {
+    super(message);
+    this.fitFromMs = fitFromMs;
+  }
 }
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
@@ -41,11 +49,16 @@ export function tlsFiles({ certFile, keyFile, clientCaFile }: TlsSettings): read
   return clientCaFile === null ? [certFile, keyFile] : [certFile, keyFile, clientCaFile];
 }
 
-/** @throws TlsUnfit */
+/**
+ * One that is not valid yet does not take the place of one in use that is.
+ *
+ * @throws TlsUnfit
+ */
 export function examineCertificate(
   settings: TlsSettings,
   [certContent, keyContent, caContent]: readonly FileContent[],
   nowMs: number,
+  inUse: Certificate | null = null,
 ): Certificate {
   const { certFile, keyFile, clientCaFile } = settings;
   const certFails = (found: string, remedy: string): TlsUnfit => unfit('tls.cert_file', certFile, found, remedy);
@@ -78,13 +91,18 @@ export function examineCertificate(
     // Such as a key that is too short for OpenSSL.
     throw certFails(`is refused by OpenSSL (${reasonOf(error)})`, 'renew the certificate with a usual key');
   }
-  const notYet =
-    leaf.validFromDate.getTime() > nowMs ? `it is valid from ${leaf.validFromDate.toISOString()} on` : null;
+  const notBeforeMs = leaf.validFromDate.getTime();
+  const notYet = notBeforeMs > nowMs ? `it is valid from ${leaf.validFromDate.toISOString()} on` : null;
+  if (notYet !== null && inUse !== null && inUse.notBeforeMs <= nowMs && nowMs < inUse.notAfterMs) {
+    const { message } = certFails(`is not valid before ${leaf.validFromDate.toISOString()}`, 'it is used then');
+    throw new TlsUnfit(message, Math.min(notBeforeMs, inUse.notAfterMs));
+  }
   return {
     context,
     names: leaf.subjectAltName ?? leaf.subject,
+    notBeforeMs,
     notAfterMs: leaf.validToDate.getTime(),
-    validMs: leaf.validToDate.getTime() - leaf.validFromDate.getTime(),
+    validMs: leaf.validToDate.getTime() - notBeforeMs,
     doubt: notYet ?? doubtOf([leaf, ...issuers]),
   };
 }

@@ -1,6 +1,6 @@
 import { eventually } from '@sink/testing';
 import { expect, test } from 'vitest';
-import { certificate, startTlsIngest, TlsClient, TlsFiles } from '../../test/tls-world.ts';
+import { certificate, startingIn, startTlsIngest, TlsClient, TlsFiles } from '../../test/tls-world.ts';
 
 test('another certificate is used for new connections, while open ones go on', async () => {
   const files = new TlsFiles(certificate());
@@ -59,4 +59,27 @@ test('days until the expiry are a metric; when it has come the port is not ready
   expect(await (await TlsClient.connect(ingest.port)).post()).toBe(202);
   files.write(certificate(['IP:127.0.0.1'], { days: 10 }));
   await eventually(() => expect(ingest.portReadiness.problems()).toEqual({}));
+});
+
+test.each([
+  ['it is valid', 2, 10],
+  ['the one in use has expired', 10, 20],
+])('a certificate that is not valid yet is used once %s', async (_when, startsIn, days) => {
+  const files = new TlsFiles(certificate(undefined, { days: 5 }));
+  const ingest = await startTlsIngest(files);
+  const shown = async (): Promise<string> => (await TlsClient.connect(ingest.port)).shown;
+  const before = await shown();
+  files.write(startingIn(startsIn, certificate(undefined, { days })));
+  await eventually(async () => expect(await ingest.tlsMetric('sink_ingest_certificate_rejected')).toBe(1));
+  expect(await shown()).toBe(before);
+  expect(ingest.portReadiness.warnings()['tls_files']).toMatch(
+    /tls\.cert_file .* is not valid before 20.*: it is used then\. The certificate in use stays until 20/,
+  );
+  expect(ingest.logged.map(({ level }) => level)).toEqual(['error']);
+
+  ingest.daysAhead.days = Math.min(startsIn, 5) + 0.01;
+  await eventually(async () => expect(await ingest.tlsMetric('sink_ingest_certificate_rejected')).toBe(0));
+  expect(ingest.portReadiness.warnings()).toEqual({});
+  expect(ingest.portReadiness.problems()).toEqual({});
+  expect(await shown()).not.toBe(before);
 });

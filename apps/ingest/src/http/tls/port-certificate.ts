@@ -1,7 +1,7 @@
 import { type Clock, type Logger, type Readiness, WatchedFiles } from '@sink/runtime';
 import { type Certificate, examineCertificate, tlsFiles, type TlsSettings, TlsUnfit } from './certificate.ts';
 
-/** How often the expiry of the certificate in use is looked at. */
+/** How often the expiry of the certificate in use is looked at, and whether another one has become valid. */
 const EXPIRY_LOOK_MS = 5_000;
 
 export interface PortCertificatePorts {
@@ -20,6 +20,8 @@ export class PortCertificate {
   readonly #files: WatchedFiles;
   #inUse: Certificate;
   #rejected = false;
+  /** When the files that were refused can be used. */
+  #fitFromMs: number | null = null;
 
   /** @throws TlsUnfit */
   constructor(settings: TlsSettings, ports: PortCertificatePorts) {
@@ -49,6 +51,7 @@ export class PortCertificate {
       if (this.#take()) replaced();
     });
     while (!ended.aborted) {
+      if (this.#fitFromMs !== null && this.#fitFromMs <= this.#ports.clock.wallMs() && this.#take()) replaced();
       this.#lookAtExpiry();
       await this.#ports.clock.sleep(EXPIRY_LOOK_MS, ended);
     }
@@ -60,11 +63,13 @@ export class PortCertificate {
     const { clock, log, readiness } = this.#ports;
     const before = this.#inUse;
     try {
-      this.#inUse = examineCertificate(this.#settings, this.#files.contents, clock.wallMs());
+      this.#inUse = examineCertificate(this.#settings, this.#files.contents, clock.wallMs(), before);
     } catch (error) {
       if (!(error instanceof TlsUnfit)) throw error;
       this.#rejected = true;
-      readiness.warn('tls_files', `${error.message}. The certificate in use stays until ${dateOf(before)}.`);
+      this.#fitFromMs = error.fitFromMs;
+      const until = new Date(error.fitFromMs ?? before.notAfterMs).toISOString();
+      readiness.warn('tls_files', `${error.message}. The certificate in use stays until ${until}.`);
       log.error(
         { err: error, notAfter: dateOf(before) },
         'changed files of TLS are refused; the certificate in use stays',
@@ -74,6 +79,7 @@ export class PortCertificate {
     const { names } = this.#inUse;
     if (this.#rejected) readiness.warn('tls_files', null);
     this.#rejected = false;
+    this.#fitFromMs = null;
     log.info({ names, notAfter: dateOf(this.#inUse) }, 'the files of TLS have changed, and are in use');
     this.#tellDoubt();
     this.#lookAtExpiry();
