@@ -84,6 +84,19 @@ it.each([
   expect(new AllowedHosts(['schemas.test']).isFor(uri)).toBe(false);
 });
 
+it('is for a host in any spelling, also with the port of https', () => {
+  const source = new AllowedHosts(['Schemas.TEST:443', 'bücher.test', 'other.test:8443']);
+  for (const uri of [
+    'https://schemas.test/a',
+    'https://SCHEMAS.test:443/a',
+    'https://xn--bcher-kva.test/',
+    'https://other.test:8443/',
+  ]) {
+    expect([uri, source.isFor(uri)]).toEqual([uri, true]);
+  }
+  expect(source.isFor('https://schemas.test:8443/a')).toBe(false);
+});
+
 it('connects to no private address: by name', async () => {
   const { port, asked } = await serve((_req, res) => res.end('{}'));
   const source = new AllowedHosts([`schemas.test:${port}`], { lookup: lookingUp(['127.0.0.1']) });

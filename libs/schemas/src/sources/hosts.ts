@@ -19,9 +19,9 @@ export class AllowedHosts implements SchemaSource {
   readonly #hosts: ReadonlySet<string>;
   readonly #ports: HostPorts;
 
-  /** @param hosts names, with a port if it is not 443 */
+  /** @param hosts names, each with a port if it is not 443 */
   constructor(hosts: readonly string[], ports: HostPorts = {}) {
-    this.#hosts = new Set(hosts.map((host) => host.toLowerCase()));
+    this.#hosts = new Set(hosts.map((host) => URL.parse(`https://${host}`)?.host ?? host.toLowerCase()));
     this.#ports = ports;
   }
 
