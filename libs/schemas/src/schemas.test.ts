@@ -182,6 +182,40 @@ describe('a schema', () => {
     expect(await schemas.check(A, '1')).toEqual({ kind: 'valid' });
   });
 
+  it('that refers to more than it may has none of them fetched', async () => {
+    const references = Array.from({ length: 60 }, (_, i) => ({ $ref: `x${i}` }));
+    const { schemas, world } = open({ [A]: JSON.stringify({ allOf: references }) });
+    expect(await schemas.check(A, '1')).toMatchObject({ why: expect.stringContaining('too many') as string });
+    expect(world.finds).toEqual([A]);
+  });
+
+  it('that was not asked for, because there was too much to do, is asked for by the next event', async () => {
+    const { schemas, uris, world } = open({ [A]: { kind: 'away', why: 'busy', isBusy: true }, [B]: NUMBER });
+    await schemas.check(B, '1');
+    expect(await schemas.check(A, '1')).toMatchObject({ kind: 'away' });
+    uris[A] = NUMBER;
+    expect(await schemas.check(A, '1')).toEqual({ kind: 'valid' });
+    // One that is known is not forgotten for that.
+    uris[B] = { kind: 'away', why: 'busy', isBusy: true };
+    world.nowMs = 400_000;
+    expect(await schemas.check(B, '1')).toEqual({ kind: 'valid' });
+    expect(schemas.check(B, '1')).toEqual({ kind: 'valid' });
+  });
+
+  it('that never changes is kept for ever only if it is one', async () => {
+    const { schemas, world, uris } = open({ [A]: '<html>', [B]: '{"allOf":[{"$ref":"a"}]}' });
+    world.keeps = 'forever';
+    expect(await schemas.check(A, '1')).toMatchObject({ kind: 'unusable' });
+    expect(await schemas.check(B, '1')).toMatchObject({ kind: 'unusable' });
+    uris[A] = NUMBER;
+    world.nowMs = 31_000;
+    expect(await schemas.check(B, '1')).toEqual({ kind: 'valid' });
+    expect(await schemas.check(A, '1')).toEqual({ kind: 'valid' });
+    uris[A] = '{"type":"string"}';
+    world.nowMs = 1e12;
+    expect(await schemas.check(`${A}#`, '1')).toEqual({ kind: 'valid' });
+  });
+
   it('may be a part of a document', async () => {
     const { schemas, world } = open({ [A]: `{"definitions":{"x":${NUMBER},"y":{"type":"string"}}}` });
     expect(await schemas.check(`${A}#/definitions/x`, '"x"')).toMatchObject({ kind: 'invalid' });

@@ -53,6 +53,7 @@ const FAILURE_MS = 30_000;
 const SHARED_MS = 60_000;
 const DOCUMENTS_MAX = 50;
 const DOCUMENTS_BYTES_MAX = 1024 * 1024;
+const TOO_MANY = { kind: 'unusable', why: 'it refers to too many others' } as const;
 const FAILURE_BYTES = 500;
 /** A longer URI is no schema's: what is kept for it is found by it. */
 const URI_CHARACTERS_MAX = 4096;
@@ -68,11 +69,13 @@ interface Usable extends NumberedProgram {
   readonly isFromDirectory: boolean;
 }
 
-type Entry = Usable | { readonly kind: 'absent' | 'unusable' | 'away'; readonly why: string };
+type Entry = Usable | Exclude<Found, { kind: 'document' }>;
 
 interface Fetched {
   readonly found: Found;
   readonly atMs: number;
+  /** A program came of it: what a server sent in place of a schema is not kept as one that never changes. */
+  proven: boolean;
 }
 
 /** Finds, compiles and evaluates schemas. */
@@ -158,25 +161,25 @@ export class Schemas {
   }
 
   async #load(uri: string, before: Entry | undefined): Promise<Kept<Entry>> {
-    const documents: (SchemaDocument & { readonly atMs: number })[] = [];
+    const documents: (SchemaDocument & { readonly fetched: Fetched })[] = [];
     const name = documentUri(uri);
     let needs = name === null ? [] : [name];
     let bytes = 0;
     while (needs.length > 0) {
-      const fetched = await Promise.all(needs.map(async (need) => ({ need, ...(await this.#document(need)) })));
-      for (const { need, found, atMs } of fetched) {
+      if (documents.length + needs.length > DOCUMENTS_MAX) return failure(uri, TOO_MANY, before);
+      const all = await Promise.all(needs.map(async (need) => ({ need, fetched: await this.#document(need) })));
+      for (const { need, fetched } of all) {
+        const { found } = fetched;
         if (found.kind !== 'document') {
           const why = documents.length === 0 ? found.why : `it refers to ${need.slice(0, 100)}: ${found.why}`;
           // A reference that leads to nothing is the schema's fault.
           const kind = documents.length > 0 && found.kind === 'absent' ? 'unusable' : found.kind;
-          return failure(uri, { kind, why }, before);
+          return failure(uri, { ...found, kind, why }, before);
         }
-        documents.push({ ...found.document, uri: need, atMs });
+        documents.push({ ...found.document, uri: need, fetched });
         bytes += found.document.text.length;
       }
-      if (documents.length > DOCUMENTS_MAX || bytes > DOCUMENTS_BYTES_MAX) {
-        return failure(uri, { kind: 'unusable', why: 'it refers to too many others' }, before);
-      }
+      if (bytes > DOCUMENTS_BYTES_MAX) return failure(uri, TOO_MANY, before);
       const fragment = uri.includes('#') ? uri.slice(uri.indexOf('#')) : '';
       const outcome = await this.#threads.compile({
         uri: `${name ?? ''}${fragment}`,
@@ -189,7 +192,7 @@ export class Schemas {
         return failure(uri, { kind, why: 'it takes too long to compile' }, before);
       }
       if (outcome.kind === 'late')
-        return failure(uri, { kind: 'away', why: 'this instance is too busy to compile it' }, before);
+        return failure(uri, { kind: 'away', why: 'this instance is too busy to compile it', isBusy: true }, before);
       const { answer } = outcome;
       if (answer.kind === 'unusable') return failure(uri, answer, before);
       if (answer.kind === 'program') return this.#usable(uri, answer.program, documents);
@@ -201,10 +204,12 @@ export class Schemas {
   #usable(
     uri: string,
     program: Program,
-    documents: readonly (SchemaDocument & { readonly atMs: number })[],
+    documents: readonly (SchemaDocument & { readonly fetched: Fetched })[],
   ): Kept<Entry> {
     const isShortEver = isShort(program.cost, 1);
-    const ages = documents.map(({ keeps, atMs }) => (keeps === 'unknown' ? this.#ports.nowMs() - atMs : -Infinity));
+    for (const { fetched } of documents) fetched.proven = true;
+    const nowMs = this.#ports.nowMs();
+    const ages = documents.map(({ keeps, fetched }) => (keeps === 'unknown' ? nowMs - fetched.atMs : -Infinity));
     const value: Usable = {
       kind: 'usable',
       id: this.#threads.newId(),
@@ -219,10 +224,19 @@ export class Schemas {
   #document(uri: string): Promise<Fetched> | Fetched {
     const kept = this.#documents.get(uri);
     if (kept === undefined) return this.#documents.load(uri);
-    const { found, atMs } = kept;
-    const isFresh =
-      found.kind !== 'document' || found.document.keeps !== 'unknown' || this.#ports.nowMs() - atMs < SHARED_MS;
-    return isFresh ? kept : this.#documents.load(uri);
+    return this.#isFresh(kept) ? kept : this.#documents.load(uri);
+  }
+
+  #isFresh({ found, atMs, proven }: Fetched): boolean {
+    const ageMs = this.#ports.nowMs() - atMs;
+    switch (found.kind === 'document' ? found.document.keeps : 'until_told') {
+      case 'until_told':
+        return true;
+      case 'forever':
+        return proven || ageMs < FAILURE_MS;
+      case 'unknown':
+        return ageMs < SHARED_MS;
+    }
   }
 
   async #fetch(uri: string): Promise<Kept<Fetched>> {
@@ -230,7 +244,7 @@ export class Schemas {
     const atMs = nowMs();
     const isKnown = uri.length <= URI_CHARACTERS_MAX && source.isFor(uri);
     const found = isKnown ? await source.find(uri) : NO_SOURCE;
-    const value = { found, atMs };
+    const value: Fetched = { found, atMs, proven: false };
     // The schema that could not be made of it is kept as a failure.
     if (found.kind !== 'document') return { value, lifeMs: 0, renewed: false, bytes: 0 };
     const lifeMs = found.document.keeps === 'unknown' ? LIFE_MS : Infinity;
@@ -242,7 +256,8 @@ export class Schemas {
 /** While its source is away, a schema that was known before stays known. */
 function failure(uri: string, entry: Exclude<Entry, Usable>, before: Entry | undefined): Kept<Entry> {
   const value = entry.kind === 'away' && before?.kind === 'usable' ? before : entry;
-  return { value, lifeMs: FAILURE_MS, renewed: false, bytes: bytesOf(uri, value) };
+  const lifeMs = value.kind !== 'usable' && value.isBusy === true ? 0 : FAILURE_MS;
+  return { value, lifeMs, renewed: false, bytes: bytesOf(uri, value) };
 }
 
 function bytesOf(uri: string, entry: Entry): number {

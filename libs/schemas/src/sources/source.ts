@@ -17,7 +17,12 @@ export interface SchemaDocument {
  */
 export type Found =
   | { readonly kind: 'document'; readonly document: SchemaDocument }
-  | { readonly kind: 'absent' | 'unusable' | 'away'; readonly why: string };
+  | {
+      readonly kind: 'absent' | 'unusable' | 'away';
+      readonly why: string;
+      /** It was not asked for, because this process has too much to do: the next one may ask at once. */
+      readonly isBusy?: true;
+    };
 
 /** A place that schemas come from. */
 export interface SchemaSource {

@@ -9,7 +9,7 @@ export const NO_SOURCE = {
   kind: 'absent',
   why: 'it is in no directory, in no registry and on no host of the configuration',
 } as const satisfies Found;
-const BUSY: Found = { kind: 'away', why: 'too many schemas are being fetched' };
+const BUSY: Found = { kind: 'away', why: 'too many schemas are being fetched', isBusy: true };
 
 /** All places that schemas come from, in their order: directories, registries, hosts. The first one that is for it answers. */
 export class SchemaSources implements SchemaSource {
@@ -38,6 +38,12 @@ export class SchemaSources implements SchemaSource {
     const file = this.#directories.isFor(uri) ? await this.#directories.find(uri) : NO_SOURCE;
     const remote = file.kind === 'document' ? undefined : this.#remote.find((source) => source.isFor(uri));
     if (remote === undefined) return file;
+    const found = await this.#ask(remote, uri);
+    // What a directory has that cannot be read now, nobody knows.
+    return found.kind === 'absent' && file.kind === 'away' ? file : found;
+  }
+
+  async #ask(remote: SchemaSource, uri: string): Promise<Found> {
     if (this.#searches >= SEARCHES_MAX) {
       if (this.#waiting.length >= WAITING_MAX) return BUSY;
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
