@@ -4,7 +4,8 @@ import { systemClock } from '@sink/runtime';
 import { temporaryDirectory } from '@sink/testing';
 import { expect, it } from 'vitest';
 import { SchemaDirectories } from './directories.ts';
-import { DOCUMENT_BYTES_MAX } from './source.ts';
+import { DOCUMENT_BYTES_MAX, type SchemaSource } from './source.ts';
+import { SchemaSources } from './sources.ts';
 
 function watch(directories: ConstructorParameters<typeof SchemaDirectories>[0]) {
   const told = { changes: 0, problem: null as string | null };
@@ -92,4 +93,83 @@ it('while a directory cannot be read, nothing counts as missing', async () => {
   await source.look();
   expect(told.problem).toBeNull();
   expect(source.isFor('urn:a')).toBe(false);
+});
+
+it('a file is found by any spelling of its URI', async () => {
+  const directory = temporaryDirectory();
+  const name = 'a@b+c,d;e=f&g$h:i!~(é) %.json';
+  writeFileSync(join(directory, name), '{"type":"object"}');
+  writeFileSync(join(directory, 'b.json'), '{"$id":"https://ID.example:443/a%40b"}');
+  const { source } = watch([
+    { path: directory, uri: 'HTTPS://Schemas.Example:443/x/' },
+    { path: directory, uri: 'urn:x:' },
+  ]);
+  await source.look();
+  const encoded = encodeURIComponent(name);
+  const plain = 'a@b+c,d;e=f&g$h:i!~(%c3%a9)%20%25.json';
+  for (const uri of [
+    `https://schemas.example/x/${encoded}`,
+    `https://schemas.example/x/${plain}`,
+    `https://schemas.example:443/x/${plain}`,
+    `urn:x:${encoded}`,
+    `urn:x:${plain}`,
+    'https://id.example/a@b',
+  ]) {
+    expect([uri, source.isFor(uri)]).toEqual([uri, true]);
+    expect((await source.find(uri)).kind).toBe('document');
+  }
+  expect(source.isFor(`https://schemas.example/x/${encoded}%2F`)).toBe(false);
+});
+
+it('a directory that cannot be read any more keeps its files, and those of others stay', async () => {
+  const parent = temporaryDirectory();
+  const [first, second] = [join(parent, 'first'), join(parent, 'second')];
+  mkdirSync(first);
+  mkdirSync(second);
+  writeFileSync(join(first, 'a.json'), '{"$id":"urn:a"}');
+  writeFileSync(join(second, 'b.json'), '{"$id":"urn:b"}');
+  const { source, told } = watch([{ path: first }, { path: second }]);
+  await source.look();
+  renameSync(first, `${first}-gone`);
+  const looking = source.look();
+  expect([source.isFor('urn:a'), source.isFor('urn:c')]).toEqual([true, false]);
+  await looking;
+  expect(told.problem).toContain('first');
+  expect(await source.find('urn:a')).toMatchObject({ kind: 'away' });
+  expect((await source.find('urn:b')).kind).toBe('document');
+  expect(await source.find('urn:c')).toMatchObject({ kind: 'away' });
+  // While it is looked through again, too.
+  const again = source.look();
+  expect(source.isFor('urn:c')).toBe(true);
+  await again;
+  // What a registry does not have might be there.
+  const registry: SchemaSource = { isFor: () => true, find: async () => ({ kind: 'absent', why: '404' }) };
+  expect(await new SchemaSources(source, [registry]).find('urn:c')).toMatchObject({ kind: 'away' });
+  renameSync(`${first}-gone`, first);
+  await source.look();
+  expect((await source.find('urn:a')).kind).toBe('document');
+  expect(source.isFor('urn:c')).toBe(false);
+  expect(await new SchemaSources(source, [registry]).find('urn:c')).toMatchObject({ kind: 'absent' });
+  expect(told.changes).toBe(1);
+});
+
+it('a file that has gone, or cannot be read, takes no other away', async () => {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, 'b.json'), '{"$id":"urn:b"}');
+  symlinkSync('nowhere', join(directory, 'a.json'));
+  const { source, told } = watch([{ path: directory }]);
+  await source.look();
+  expect([told.problem, source.isFor('urn:b'), source.isFor('urn:c')]).toEqual([null, true, false]);
+  // A link to itself can be read by nobody, root included.
+  symlinkSync('c.json', join(directory, 'c.json'));
+  writeFileSync(join(directory, 'd.json'), '{"$id":"urn:d"}');
+  await source.look();
+  expect(told.problem).toContain(directory);
+  expect((await source.find('urn:d')).kind).toBe('document');
+  expect(await source.find('urn:c')).toMatchObject({ kind: 'away' });
+  rmSync(join(directory, 'b.json'));
+  symlinkSync('b.json', join(directory, 'b.json'));
+  await source.look();
+  expect(source.isFor('urn:b')).toBe(true);
+  expect(await source.find('urn:b')).toMatchObject({ kind: 'away' });
 });
