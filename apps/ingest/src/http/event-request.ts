@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { NO_ROOM, OVERLOADED, type Refusal, sendRefusal, TOO_SLOW } from './answers.ts';
+import type { Logger } from '@sink/runtime';
+import { INTERNAL, NO_ROOM, OVERLOADED, type Refusal, sendRefusal, TOO_SLOW } from './answers.ts';
+import type { Slot } from '../limits/producer-limits.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import type { Producer, Producers } from '../producers/producers.ts';
 import { PACE_OF_LARGE_BODIES, PACE_OF_LIMITS, RefusalPace } from './refusal-pace.ts';
@@ -19,8 +21,8 @@ export interface EventRequest {
   lateMs: number;
   /** Who has sent it; null: it is not known, or does not matter. */
   producer: Producer | null;
-  /** Whether it counts as in flight for its producer. */
-  isEntered: boolean;
+  /** What it holds of its producer's requests in flight; null: it does not count. */
+  slot: Slot | null;
   /** Of its events, how many have data that is kept as bytes. */
   opaqueEvents: number;
   /** Its span; null: it is not sampled. Undefined: it has not begun. */
@@ -29,18 +31,19 @@ export interface EventRequest {
 
 /** What bounds the requests of producers. */
 export interface ProducerLimiter {
-  /** A request begins, before its body is read. Null: it may go on, and `leave` follows when it ends. */
-  enter(producer: Producer): Refusal | null;
-  leave(producer: Producer): void;
-  /** Charges the events of a decoded request. `bytes` as they were received. */
+  /** Whether a request may begin, which is one of these producers'. */
+  check(...producers: readonly Producer[]): Refusal | null;
+  /** A request begins. Null: it does not count as in flight. */
+  enter(producer: Producer): Slot | null;
+  /** Charges a request, and the events of it that are known. `bytes` as they were received. */
   charge(producer: Producer, events: number, bytes: number): Refusal | null;
 }
 
 export interface RequestEndsPorts {
   metrics: IngestMetrics;
   producers?: Producers | null;
-  limiter?: ProducerLimiter | null;
   closing: () => boolean;
+  log: Logger;
 }
 
 /** How requests end that are not answered with a 202: the answer and its pace, the counts, the span. */
@@ -72,6 +75,12 @@ export class RequestEnds {
     pace.inTurn(() => this.#refuse(request, refusal, events));
   }
 
+  /** Ends a request that cannot be handled: it is our fault. */
+  fail(request: EventRequest, error: unknown): void {
+    this.#ports.log.error({ err: error, producer: request.producer?.name }, 'handling a request failed');
+    this.refuseEarly(request, INTERNAL);
+  }
+
   /** Refuses a request whose events were submitted. */
   refuseSubmitted(request: EventRequest, refusal: Refusal, events: number): void {
     this.#endSpan(request, refusal.status, refusal.reason);
@@ -96,9 +105,9 @@ export class RequestEnds {
 
   /** It is no longer in flight for its producer. */
   leave(request: EventRequest): void {
-    if (!request.isEntered || request.producer === null) return;
-    request.isEntered = false;
-    this.#ports.limiter?.leave(request.producer);
+    const { slot } = request;
+    request.slot = null;
+    slot?.leave();
   }
 
   #endSpan({ req, startMs, producer, span }: EventRequest, status: number | null, reason: string): void {

@@ -5,11 +5,11 @@ import type { Clock, Logger } from '@sink/runtime';
 import type { Judged } from '@sink/schemas';
 import type { Tracing } from '@sink/tracing';
 import type { Admission } from './admission.ts';
-import { NO_BODY, NO_BODY_AND_CLOSE, OVERLOADED, refusalOfOutcome, sendEmpty } from './answers.ts';
+import { NO_BODY, NO_BODY_AND_CLOSE, OVERLOADED, PRODUCER_NO_ROOM, refusalOfOutcome, sendEmpty } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import { type AppendOutcome, type EventAppender } from '../commit/appender.ts';
 import { type EventRequest, type ProducerLimiter, RequestEnds } from './event-request.ts';
-import type { BodyRooms } from '../limits/body-rooms.ts';
+import { type BodyRoom, type BodyRooms, UNVERIFIED } from '../limits/body-rooms.ts';
 import type { Lateness } from './lateness.ts';
 import { type DecodingSettings, MessageDecoder } from './message-decoder.ts';
 import type { IngestMetrics } from '../metrics.ts';
@@ -69,9 +69,9 @@ const LARGE_BODY_BYTES = 1024 * 1024;
  * | `take`      | 503           | is there time to store it?                                                        |
  * | SenderCheck | 401, 403, 503 | who sends it? (the head of the request)                                           |
  * | SenderCheck | 429           | how many requests of this producer are in flight?                                 |
- * | `#receive`  | 413, 415, 503 | the body; of a producer that signs, SenderCheck sees it as it came: 401     |
+ * | `#receive`  | 413, 415, 503 | the body; of a producer that signs, SenderCheck sees it as it came: 401, 429      |
  * | `#decode`   | 400, 415      | is it a CloudEvent?                                                               |
- * | `#judge`    | 403, 429      | may this producer send it, and so much?                                           |
+ * | `#judge`    | 429, 403      | may this producer send so much (429 comes before a 400 too), and this?            |
  * | `#validate` | 400, 503      | does its data conform to its schema?                                              |
  * | `#keep`     | 400, 415      | can the quarantine keep what is no CloudEvent?                                    |
  * | `#store`    | 202, 503      |                                                                                   |
@@ -106,7 +106,7 @@ export class EventRoute {
       startMs,
       lateMs,
       producer: null,
-      isEntered: false,
+      slot: null,
       opaqueEvents: 0,
       span: undefined,
     };
@@ -126,8 +126,9 @@ export class EventRoute {
   #receive(request: EventRequest, signed: Signed | null): void {
     const { admission, settings } = this.#options;
     const { req, res } = request;
-    const verify: Verify | null = signed === null ? null : (body) => this.#senders.verify(request, signed, body);
-    const room = (request.producer && this.#options.bodyRooms?.of(request.producer.name)) ?? null;
+    const roomOf = request.producer?.name ?? (signed === null ? null : UNVERIFIED);
+    const room = (roomOf !== null && this.#options.bodyRooms?.of(roomOf)) || null;
+    const verify: Verify | null = signed === null ? null : (body) => this.#verify(request, signed, body, room);
     // next: receive.ts, which calls back once with the body
     receiveBody(req, res, admission, { maxBodyBytes: settings.maxBodyBytes, room, verify }, (received) => {
       switch (received.kind) {
@@ -137,18 +138,30 @@ export class EventRoute {
         case 'refused':
           this.#ends.refuseEarly(request, received.refusal);
           break;
-        case 'body':
-          this.#decode(request, received);
+        case 'failed':
+          this.#ends.fail(request, received.error);
           break;
+        case 'body':
+          try {
+            this.#decode(request, received);
+          } catch (error) {
+            this.#fail(request, received, error);
+          }
       }
     });
+  }
+
+  /** Its body counts for its producer as soon as that is known. */
+  #verify(request: EventRequest, signed: Signed, body: Buffer, room: BodyRoom | null): Refusal | null {
+    const refusal = this.#senders.verify(request, signed, body);
+    if (refusal !== null || request.producer === null) return refusal;
+    return room?.moveTo(request.producer.name) === false ? PRODUCER_NO_ROOM : null;
   }
 
   #decode(request: EventRequest, received: ReceivedBody): void {
     const message = this.#decoder.decode(request.req.rawHeaders, received, request.producer?.name);
     const { lines, refused } = message;
-    const isWhollyRefused = message.refusal !== null && refused.length === 0;
-    const refusal = isWhollyRefused ? message.refusal : this.#judge(request.producer, message, received.receivedBytes);
+    const refusal = this.#judge(request.producer, message, received.receivedBytes);
     if (refusal !== null) this.#refuseDecoded(request, received, refusal, lines.length + refused.length);
     else this.#validate(request, message, received);
   }
@@ -170,14 +183,16 @@ export class EventRoute {
     }
     // Other messages are decoded meanwhile.
     request.span = this.#spans?.start(request.req, request.startMs, message.lines) ?? null;
-    void judged.then((found) => {
-      request.lateMs += clock.monotonicMs() - sinceMs;
-      if (!request.req.socket.destroyed) this.#judged(request, message, received, found, decoding);
-      else {
-        received.release();
-        this.#ends.gone(request, message.lines.length);
-      }
-    });
+    judged
+      .then((found) => {
+        request.lateMs += clock.monotonicMs() - sinceMs;
+        if (!request.req.socket.destroyed) this.#judged(request, message, received, found, decoding);
+        else {
+          received.release();
+          this.#ends.gone(request, message.lines.length);
+        }
+      })
+      .catch((error: unknown) => this.#fail(request, received, error));
   }
 
   #judged(request: EventRequest, message: Decoded, received: ReceivedBody, judged: Judged, decoding: Decoding): void {
@@ -216,11 +231,20 @@ export class EventRoute {
     this.#ends.refuseEarly(request, refusal, events);
   }
 
-  #judge(producer: Producer | null, { lines, refused }: Decoded, receivedBytes: number): Refusal | null {
-    if (producer === null) return null;
+  #fail(request: EventRequest, { release }: ReceivedBody, error: unknown): void {
+    release();
+    this.#ends.fail(request, error);
+  }
+
+  /** What is refused here is charged too: it was read and decoded. */
+  #judge(producer: Producer | null, message: Decoded, receivedBytes: number): Refusal | null {
+    const { lines, refused } = message;
+    const whole = refused.length === 0 ? message.refusal : null;
+    if (producer === null) return whole;
+    const exceeded = this.#options.limiter?.charge(producer, lines.length + refused.length, receivedBytes) ?? null;
+    if (exceeded !== null || whole !== null) return exceeded ?? whole;
     const what = producer.only?.problem(lines) ?? null;
-    if (what !== null) return notAllowed(producer.name, what);
-    return this.#options.limiter?.charge(producer, lines.length + refused.length, receivedBytes) ?? null;
+    return what === null ? null : notAllowed(producer.name, what);
   }
 
   /** Stores the good events of a message together with the evidence of the others. */

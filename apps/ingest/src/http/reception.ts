@@ -3,7 +3,7 @@ import type { Admission } from './admission.ts';
 import { badCompression, bodyTooLarge, NO_ROOM, PRODUCER_NO_ROOM, TOO_SLOW } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import type { Arrival } from './arrival.ts';
-import { type ContentCoding, inflateBody, likelyInflatedBytes } from './content-coding.ts';
+import { type ContentCoding, inflateBody, type Inflated, likelyInflatedBytes } from './content-coding.ts';
 import type { BodyRoom } from '../limits/body-rooms.ts';
 
 /** A body takes room for so much before it is read, and in such steps as it grows. */
@@ -38,9 +38,15 @@ export interface BodyLimits {
   readonly verify: Verify | null;
 }
 
-/** How receiving a request's body ended. `gone`: the client closed the connection, so nothing can be answered. */
+/**
+ * How receiving a request's body ended. `gone`: the client closed the connection, so nothing can be answered. `failed`: it is
+ * our fault.
+ */
 export type Received =
-  ReceivedBody | { readonly kind: 'refused'; readonly refusal: Refusal } | { readonly kind: 'gone' };
+  | ReceivedBody
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'gone' };
 
 type StopWaiting = () => void;
 
@@ -256,17 +262,21 @@ export class Reception implements Arrival {
     this.#endState();
     const state: State = { kind: 'inflating', stopWaiting: null };
     this.#state = state;
-    const inflateWithin = async (roomBytes: number): Promise<void> => {
-      const inflated = await inflateBody(coding, compressed, roomBytes);
+    const inflateWithin = (roomBytes: number): void => {
+      inflateBody(coding, compressed, roomBytes)
+        .then((inflated) => take(inflated, roomBytes))
+        .catch((error: unknown) => this.#settle({ kind: 'failed', error }));
+    };
+    const take = (inflated: Inflated, roomBytes: number): void => {
       if (this.#state.kind !== 'inflating') return;
       if (inflated.kind === 'inflated') this.#settleWith(inflated.body, compressed.length);
       else if (inflated.kind === 'damaged')
         this.#settleWith(compressed, compressed.length, badCompression(coding, inflated.problem));
       else if (roomBytes >= this.#maxBodyBytes) this.#refuse(bodyTooLarge(this.#maxBodyBytes));
-      else this.#grow(state, this.#maxBodyBytes - roomBytes, () => void inflateWithin(this.#maxBodyBytes));
+      else this.#grow(state, this.#maxBodyBytes - roomBytes, () => inflateWithin(this.#maxBodyBytes));
     };
     const likelyBytes = Math.min(likelyInflatedBytes(coding, compressed), this.#maxBodyBytes);
-    this.#grow(state, likelyBytes, () => void inflateWithin(likelyBytes));
+    this.#grow(state, likelyBytes, () => inflateWithin(likelyBytes));
   }
 
   #settleWith(body: Buffer, receivedBytes: number, damage: Refusal | null = null): void {

@@ -1,13 +1,12 @@
-import type { Clock, Logger } from '@sink/runtime';
-import { INTERNAL, type Refusal } from './answers.ts';
+import type { Clock } from '@sink/runtime';
+import type { Refusal } from './answers.ts';
 import type { EventRequest, ProducerLimiter, RequestEnds } from './event-request.ts';
-import type { Identified, Known, Producer, Producers, Signed } from '../producers/producers.ts';
+import type { Identified, Producer, Producers, Signed } from '../producers/producers.ts';
 import { wrongSignature } from '../producers/refusals.ts';
 
 export interface SenderCheckPorts {
   limiter?: ProducerLimiter | null;
   clock: Clock;
-  log: Logger;
 }
 
 /** Goes on with a request. `signed`: its producer is only known when `verify` has seen the body. */
@@ -32,27 +31,20 @@ export class SenderCheck {
       this.#admit(request, identified);
       return;
     }
-    const { clock, log } = this.#ports;
-    void identified.then(
-      (found) => {
+    const { clock } = this.#ports;
+    identified
+      .then((found) => {
         request.lateMs += clock.monotonicMs() - request.startMs;
         this.#admit(request, found);
-      },
-      (error: unknown) => {
-        log.error({ err: error }, 'handling a request failed');
-        this.#ends.refuseEarly(request, INTERNAL);
-      },
-    );
+      })
+      .catch((error: unknown) => this.#ends.fail(request, error));
   }
 
   /** Who has signed the body, which is as it was received: 401, or 429. */
   verify(request: EventRequest, { candidates, otherwise }: Signed, body: Buffer): Refusal | null {
-    const found: Pick<Known, 'producer'> | undefined =
-      candidates.find(({ verify }) => verify(body)) ?? (otherwise.kind === 'known' ? otherwise : undefined);
-    if (found?.producer === request.producer) return null;
-    this.#ends.leave(request);
+    const found = candidates.find(({ verify }) => verify(body));
     if (found !== undefined) return this.#enter(request, found.producer);
-    if (otherwise.kind === 'known') return null;
+    if (otherwise.kind === 'known') return this.#enter(request, otherwise.producer);
     request.producer = otherwise.producer;
     return otherwise.producer === null ? wrongSignature(otherwise.refusal) : otherwise.refusal;
   }
@@ -63,16 +55,24 @@ export class SenderCheck {
       this.#ends.refuseEarly(request, identified.refusal);
       return;
     }
-    const { producer } = identified.kind === 'signed' ? identified.candidates[0] : identified;
-    const refusal = this.#enter(request, producer);
+    const signed = identified.kind === 'signed' ? identified : null;
+    const refusal = identified.kind === 'signed' ? this.#check(identified) : this.#enter(request, identified.producer);
     if (refusal !== null) this.#ends.refuseEarly(request, refusal);
-    else this.#goOn(request, identified.kind === 'signed' ? identified : null);
+    else this.#goOn(request, signed);
+  }
+
+  /** A signature may be anybody's until its body is there, so nothing is counted for a producer yet. */
+  #check({ candidates, otherwise }: Signed): Refusal | null {
+    const all = candidates.map(({ producer }) => producer);
+    if (otherwise.kind === 'known') all.push(otherwise.producer);
+    return this.#ports.limiter?.check(...all) ?? null;
   }
 
   #enter(request: EventRequest, producer: Producer): Refusal | null {
     request.producer = producer;
-    const refusal = this.#ports.limiter?.enter(producer) ?? null;
-    request.isEntered = refusal === null;
+    const { limiter = null } = this.#ports;
+    const refusal = limiter?.check(producer) ?? null;
+    if (refusal === null) request.slot = limiter?.enter(producer) ?? null;
     return refusal;
   }
 }

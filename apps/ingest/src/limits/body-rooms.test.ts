@@ -55,6 +55,19 @@ test('the only request of a producer gets what it asks for, however large, and g
   expect(requestOf(rooms, 'a').hold(1)).toBe(true);
 });
 
+test('what moves to another producer counts for that one, within its part', () => {
+  const rooms = roomsOf();
+  const requests = fill(rooms, 'unknown', 500);
+  expect(requests).toHaveLength(6);
+  const moved = requests.filter((request) => request.moveTo('a'));
+  expect(moved).toHaveLength(6);
+  expect(requestOf(rooms, 'unknown').hold(500), 'its room is free again').toBe(true);
+  const [last] = fill(rooms, 'unknown', 500);
+  expect(last?.moveTo('a'), 'it has its part').toBe(false);
+  for (const request of moved) request.release();
+  expect(last?.moveTo('a')).toBe(true);
+});
+
 test('whatever some producers do, room is left for one that has none', () => {
   const requests = fc.array(fc.record({ of: fc.nat(3), bytes: fc.integer({ min: 1, max: 500 }) }), { maxLength: 300 });
   fc.assert(

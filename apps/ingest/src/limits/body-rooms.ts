@@ -1,6 +1,9 @@
 /** A producer may have this part of what is free: alone it gets a third of all, and beside a greedy one still two ninths. */
 const FREE_PART = 1 / 2;
 
+/** Takes the place of a producer for bodies whose signature is not verified yet: no producer has this name. */
+export const UNVERIFIED = '_unverified';
+
 /** What one request holds of its producer's part of `max_in_flight_bytes`. */
 export interface BodyRoom {
   /**
@@ -8,6 +11,8 @@ export interface BodyRoom {
    * part already, and nothing was taken. A request that is its producer's only one always gets it.
    */
   hold(bytes: number): boolean;
+  /** What it holds counts for another producer from now on. False: that one has its part already, and nothing was moved. */
+  moveTo(producer: string): boolean;
   release(): void;
 }
 
@@ -31,18 +36,25 @@ export class BodyRooms {
   }
 
   /** For a new request, which holds nothing yet. Null: it has no bound of its own. */
-  of(producer: string): BodyRoom | null {
+  of(first: string): BodyRoom | null {
     if (this.#producers() < 2) return null;
+    let producer = first;
     let own = 0;
     return {
       hold: (bytes) => {
         const more = bytes - own;
         if (more <= 0) return true;
-        const had = this.#bytesOf.get(producer) ?? 0;
-        const free = this.#settings.maxInFlightBytes - this.#bytes;
-        if (had > own && had + more > free * FREE_PART) return false;
+        const others = (this.#bytesOf.get(producer) ?? 0) - own;
+        if (!this.#hasRoom(others, bytes)) return false;
         this.#add(producer, more);
         own = bytes;
+        return true;
+      },
+      moveTo: (next) => {
+        if (!this.#hasRoom(this.#bytesOf.get(next) ?? 0, own)) return false;
+        this.#add(producer, -own);
+        this.#add(next, own);
+        producer = next;
         return true;
       },
       release: () => {
@@ -50,6 +62,12 @@ export class BodyRooms {
         own = 0;
       },
     };
+  }
+
+  /** @param others what other requests of the producer hold */
+  #hasRoom(others: number, bytes: number): boolean {
+    const free = this.#settings.maxInFlightBytes - this.#bytes;
+    return others <= 0 || others + bytes <= free * FREE_PART;
   }
 
   #add(producer: string, bytes: number): void {

@@ -12,10 +12,14 @@ function bearer(name: string, limits: object = {}): object {
   return { name, bearer: { tokens: [`token-${name}`] }, limits };
 }
 
-async function start(limits: object, config: object = {}) {
+async function start(limits: object, config: object = {}, more: object = {}) {
   const clock = { aheadMs: 0 };
   const limiter = new RateLimits({ nowMs: () => performance.now() + clock.aheadMs, random: () => 0 });
-  const ingest = await startIngest({ producers: producersOf([bearer('a', limits), bearer('b')]), limiter, config });
+  const ingest = await startIngest({
+    producers: producersOf([{ ...bearer('a', limits), ...more }, bearer('b')]),
+    limiter,
+    config,
+  });
   /** This process has the whole limit. */
   const exchange = (): void => limiter.divide(new Map([['own', limiter.endPeriod()]]), 'own', 0);
   return { ...ingest, clock, limiter, exchange };
@@ -90,6 +94,39 @@ describe('events and bytes a second', () => {
     const refused = await send(port, { headers, body: 'x' });
     expect(refused).toMatchObject({ status: 429, body: expect.stringContaining('bytes_per_second: 10000') as string });
     expect(Number(refused.headers['retry-after'])).toBeLessThanOrEqual(6);
+  });
+
+  test.each([
+    ['what is no event', 400, 'application/cloudevents+json', '{'.repeat(60_000)],
+    ['a type that it may not send', 403, 'text/plain', 'x'.repeat(60_000)],
+    ['a damaged body', 400, 'gzip', 'x'.repeat(60_000)],
+  ])('count for %s too', async (_what, status, type, body) => {
+    const limits = { bytes_per_second: '10KB' };
+    const { port, exchange } = await start(limits, {}, { only: { types: ['other'] } });
+    const headers = type.startsWith('application')
+      ? { ...AUTHORIZATION, 'Content-Type': type }
+      : binary({
+          ...AUTHORIZATION,
+          'Content-Type': 'text/plain',
+          ...(type === 'gzip' && { 'Content-Encoding': type }),
+        });
+    expect((await send(port, { headers, body })).status).toBe(status);
+    exchange();
+    expect(await send(port, { headers, body })).toMatchObject({
+      status: 429,
+      body: expect.stringContaining('bytes_per_second: 10000') as string,
+    });
+  });
+
+  test('above a limit, what would be refused for itself is a 429 too', async () => {
+    const { port, exchange, metric } = await start({ bytes_per_second: '10KB' }, {}, { only: { types: ['other'] } });
+    const late = headOnly(port, 'token-a');
+    await expect.poll(() => metric('sink_ingest_in_flight_bytes')).toBeGreaterThan(0);
+    const headers = { ...AUTHORIZATION, 'Content-Type': 'application/cloudevents+json' };
+    expect((await send(port, { headers, body: '{'.repeat(60_000) })).status).toBe(400);
+    exchange();
+    late.send('x'.repeat(100));
+    expect(await late.until(/\n/)).toMatch(/^HTTP\/1\.1 429 /);
   });
 
   test('a client that ignores its refusals has to wait for them', async () => {

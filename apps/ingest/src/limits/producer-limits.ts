@@ -21,6 +21,11 @@ export interface Exceeded {
   readonly waitMs: number;
 }
 
+/** What a request holds of its producer's requests in flight. It leaves once. */
+export interface Slot {
+  leave(): void;
+}
+
 /** This process' shares of the limits of one producer. */
 export class ProducerShares {
   #limits: Limits;
@@ -58,19 +63,20 @@ export class ProducerShares {
     return this.#requests?.inFlight ?? 0;
   }
 
-  /** A request begins. Null: it may, and `leave` has to follow. */
-  enter(nowMs: number): Exceeded | null {
-    const exceeded =
+  /** Whether a request may begin. It counts nothing. */
+  check(nowMs: number): Exceeded | null {
+    return (
       this.#wait('requests_in_flight', this.#requests, nowMs) ??
       // It would be refused after its body was read and decoded. That work is what a refused producer could take from others.
       this.#wait('events_per_second', this.#events, nowMs) ??
-      this.#wait('bytes_per_second', this.#bytes, nowMs);
-    if (exceeded === null) this.#requests?.enter();
-    return exceeded;
+      this.#wait('bytes_per_second', this.#bytes, nowMs)
+    );
   }
 
-  leave(): void {
-    this.#requests?.leave();
+  /** A request begins. Null: requests in flight are not limited, so it does not count, even if they are when it ends. */
+  enter(): Slot | null {
+    this.#requests?.enter();
+    return this.#requests;
   }
 
   /** Takes what a request needs of the rates; or nothing, if one of them is used up. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Client, LimitsWorld, NO_LIMITS, randomOf } from '../test/limits-world.ts';
-import type { Limits } from './producer-limits.ts';
+import type { Refusal } from '../http/answers.ts';
+import type { Limits, Slot } from './producer-limits.ts';
 import { RateLimits } from './rate-limits.ts';
 
 const LIMIT = 500;
@@ -137,31 +138,66 @@ describe('one process', () => {
     const limits = new RateLimits({ nowMs: () => clock.nowMs, random: () => 0 });
     const producer = { name: 'billing', limits: { ...NO_LIMITS, ...given } };
     const exchange = (): void => limits.divide(new Map([['own', limits.endPeriod()]]), 'own', 0);
-    return { clock, limits, producer, exchange };
+    const slots: (Slot | null)[] = [];
+    /** Null: a request has begun. */
+    const enter = (): Refusal | null => {
+      const refusal = limits.check(producer);
+      if (refusal === null) slots.push(limits.enter(producer));
+      return refusal;
+    };
+    return { clock, limits, producer, exchange, enter, slots };
   }
 
   test('refuses by the number of requests in flight, before anything is charged', () => {
-    const { limits, producer, exchange } = limitsAlone({ requestsInFlight: 3 });
-    expect(limits.enter(producer)).toBeNull();
-    expect(limits.enter(producer)).toMatchObject({ status: 429, reason: 'requests_in_flight' });
+    const { exchange, enter, slots } = limitsAlone({ requestsInFlight: 3 });
+    expect(enter()).toBeNull();
+    expect(enter()).toMatchObject({ status: 429, reason: 'requests_in_flight' });
     exchange();
-    expect(limits.enter(producer)).toBeNull();
+    expect(enter()).toBeNull();
     exchange();
-    expect(limits.enter(producer)).toBeNull();
-    expect(limits.enter(producer)).toMatchObject({ reason: 'requests_in_flight', headers: { 'Retry-After': '1' } });
-    limits.leave(producer);
-    expect(limits.enter(producer)).toBeNull();
+    expect(enter()).toBeNull();
+    expect(enter()).toMatchObject({ reason: 'requests_in_flight', headers: { 'Retry-After': '1' } });
+    slots.pop()?.leave();
+    expect(enter()).toBeNull();
+  });
+
+  test('a request that began before its producer had a limit of requests in flight takes nothing from it', () => {
+    const { limits, producer, exchange, enter, slots } = limitsAlone({ eventsPerSecond: 1_000 });
+    for (let begun = 0; begun < 300; begun++) expect(enter()).toBeNull();
+    const limited = { ...producer, limits: { ...producer.limits, requestsInFlight: 20 } };
+    const slot = limits.enter(limited);
+    for (const one of slots) one?.leave();
+    exchange();
+    expect([...limits.shares()].find(({ limit }) => limit === 'requests_in_flight')).toMatchObject({ wanted: 1 });
+    for (let more = 0; more < 19; more++) {
+      expect(limits.check(limited)).toBeNull();
+      limits.enter(limited);
+      exchange();
+    }
+    expect(limits.check(limited)).toMatchObject({ reason: 'requests_in_flight' });
+    slot?.leave();
+    expect(limits.check(limited)).toBeNull();
+  });
+
+  test('a request of one of several producers is refused if all are at a limit, until the first may send', () => {
+    const { limits, producer, exchange } = limitsAlone({ eventsPerSecond: 10 });
+    const other = { ...producer, name: 'other' };
+    limits.charge(producer, 1_001, 0);
+    expect(limits.check(producer, other)).toBeNull();
+    limits.charge(other, 101, 0);
+    exchange();
+    expect(limits.check(producer, other)).toMatchObject({ status: 429, headers: { 'Retry-After': '10' } });
   });
 
   test('admits a batch larger than the bucket into debt, and says when the debt is paid', () => {
-    const { clock, limits, producer, exchange } = limitsAlone({ eventsPerSecond: 10 });
+    const { clock, limits, producer, exchange, enter } = limitsAlone({ eventsPerSecond: 10 });
     expect(limits.charge(producer, 1_001, 0)).toBeNull();
     exchange();
     const refusal = limits.charge(producer, 1, 0);
     expect(refusal).toMatchObject({ status: 429, reason: 'events_per_second', headers: { 'Retry-After': '100' } });
-    expect(limits.enter(producer), 'without reading a body').toMatchObject({ reason: 'events_per_second' });
+    expect(enter(), 'without reading a body').toMatchObject({ reason: 'events_per_second' });
     clock.nowMs += 101_000;
-    expect(limits.enter(producer)).toBeNull();
+    expect(enter()).toBeNull();
     expect(limits.charge(producer, 1, 0)).toBeNull();
   });
 

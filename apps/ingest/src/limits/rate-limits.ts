@@ -1,6 +1,13 @@
 import type { Refusal } from '../http/answers.ts';
-import { type Exceeded, type LimitName, type Limits, ProducerShares, type ProducerWants } from './producer-limits.ts';
-import { limitExceeded } from './refusals.ts';
+import {
+  type Exceeded,
+  type LimitName,
+  type Limits,
+  ProducerShares,
+  type ProducerWants,
+  type Slot,
+} from './producer-limits.ts';
+import { limitExceeded, type RefusalOfLimit } from './refusals.ts';
 import type { Report } from './report.ts';
 
 /** A producer whose requests are limited. Its limits may change: they are read at each use. */
@@ -40,22 +47,34 @@ export class RateLimits {
     this.#periodFromMs = ports.nowMs();
   }
 
-  /** A request with events begins, before its body is read. Null: it may go on, and `leave` has to follow when it ends. */
-  enter(producer: LimitedProducer): Refusal | null {
+  /**
+   * Whether a request with events may begin. It counts nothing. A request that may be one of several producers' is refused if
+   * all are at a limit, for the time after which the first of them may send again.
+   */
+  check(...producers: readonly LimitedProducer[]): Refusal | null {
     const nowMs = this.#ports.nowMs();
-    const shares = this.#sharesOf(producer, nowMs);
-    return shares === null ? null : this.#refusal(producer, shares, shares.enter(nowMs), nowMs);
+    const refuse: (() => RefusalOfLimit)[] = [];
+    for (const producer of producers) {
+      const shares = this.#knownSharesOf(producer, nowMs);
+      const exceeded = shares?.check(nowMs) ?? null;
+      if (shares === null || exceeded === null) return null;
+      refuse.push(() => this.#refusal(producer, shares, exceeded, nowMs));
+    }
+    const refusals = refuse.map((one) => one());
+    return refusals.sort((a, b) => a.retryAfterSeconds - b.retryAfterSeconds)[0] ?? null;
   }
 
-  leave({ name }: LimitedProducer): void {
-    this.#producers.get(name)?.leave();
+  /** A request with events begins. Null: it does not count as in flight. */
+  enter(producer: LimitedProducer): Slot | null {
+    return this.#sharesOf(producer, this.#ports.nowMs())?.enter() ?? null;
   }
 
   /** Charges a decoded request; a refused one costs nothing. `bytes` as they were received. */
   charge(producer: LimitedProducer, events: number, bytes: number): Refusal | null {
     const nowMs = this.#ports.nowMs();
     const shares = this.#sharesOf(producer, nowMs);
-    return shares === null ? null : this.#refusal(producer, shares, shares.charge(events, bytes, nowMs), nowMs);
+    const exceeded = shares?.charge(events, bytes, nowMs) ?? null;
+    return shares === null || exceeded === null ? null : this.#refusal(producer, shares, exceeded, nowMs);
   }
 
   /** Whether a producer has sent something, and was not idle since. */
@@ -105,13 +124,18 @@ export class RateLimits {
     }
   }
 
+  /** Null: the producer has sent nothing yet, or has no limits. */
+  #knownSharesOf({ name, limits }: LimitedProducer, nowMs: number): ProducerShares | null {
+    const known = this.#producers.get(name) ?? null;
+    if (known !== null && known.limits !== limits) known.setLimits(limits, nowMs);
+    return known;
+  }
+
   /** Null: the producer has no limits. */
-  #sharesOf({ name, limits }: LimitedProducer, nowMs: number): ProducerShares | null {
-    const known = this.#producers.get(name);
-    if (known !== undefined) {
-      if (known.limits !== limits) known.setLimits(limits, nowMs);
-      return known;
-    }
+  #sharesOf(producer: LimitedProducer, nowMs: number): ProducerShares | null {
+    const known = this.#knownSharesOf(producer, nowMs);
+    if (known !== null) return known;
+    const { name, limits } = producer;
     if (limits.eventsPerSecond === null && limits.bytesPerSecond === null && limits.requestsInFlight === null)
       return null;
     if (this.#producers.size === 0) this.#periodFromMs = nowMs;
@@ -121,13 +145,7 @@ export class RateLimits {
     return created;
   }
 
-  #refusal(
-    producer: LimitedProducer,
-    shares: ProducerShares,
-    exceeded: Exceeded | null,
-    nowMs: number,
-  ): Refusal | null {
-    if (exceeded === null) return null;
+  #refusal(producer: LimitedProducer, shares: ProducerShares, exceeded: Exceeded, nowMs: number): RefusalOfLimit {
     const refusal = limitExceeded(producer, exceeded, this.#ports.random());
     shares.refused({ ...exceeded, waitMs: refusal.retryAfterSeconds * 1000 }, nowMs);
     return refusal;

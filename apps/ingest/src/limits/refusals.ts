@@ -5,12 +5,16 @@ import type { Exceeded, Limits } from './producer-limits.ts';
 const JITTER_PART = 1 / 4;
 const JITTER_SECONDS_MIN = 1;
 
+export interface RefusalOfLimit extends Refusal {
+  readonly retryAfterSeconds: number;
+}
+
 /** The answer to a request beyond a limit. @param random 0 to 1 */
 export function limitExceeded(
   { name, limits }: { readonly name: string; readonly limits: Limits },
   { limit, waitMs }: Exceeded,
   random: number,
-): Refusal & { readonly retryAfterSeconds: number } {
+): RefusalOfLimit {
   const seconds = waitMs / 1000;
   const retryAfterSeconds = Math.ceil(seconds + random * Math.max(JITTER_SECONDS_MIN, seconds * JITTER_PART));
   const most = {

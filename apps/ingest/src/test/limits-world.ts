@@ -1,5 +1,5 @@
 import { RateLimits, type LimitedProducer } from '../limits/rate-limits.ts';
-import type { Limits } from '../limits/producer-limits.ts';
+import type { Limits, Slot } from '../limits/producer-limits.ts';
 import { formatReport, parseReport, type Report } from '../limits/report.ts';
 
 export const NO_LIMITS: Limits = { eventsPerSecond: null, bytesPerSecond: null, requestsInFlight: null };
@@ -52,7 +52,7 @@ export class LimitsWorld {
   readonly #dead = new Set<number>();
   readonly #random: () => number;
   /** When requests in flight end, by process. */
-  readonly #ends: { readonly process: number; readonly atMs: number }[] = [];
+  readonly #ends: { readonly process: number; readonly atMs: number; readonly slot: Slot | null }[] = [];
   #inFlightMs = 0;
   #nowMs = 0;
 
@@ -110,7 +110,7 @@ export class LimitsWorld {
     const ended = this.#ends.filter(({ atMs }) => atMs <= this.#nowMs);
     for (const one of ended) {
       this.#ends.splice(this.#ends.indexOf(one), 1);
-      if (!this.#dead.has(one.process)) this.processes[one.process]?.limits.leave(this.producer);
+      if (!this.#dead.has(one.process)) one.slot?.leave();
     }
     this.#inFlightMs += this.#ends.length * STEP_MS;
   }
@@ -120,11 +120,12 @@ export class LimitsWorld {
     const pauseMs = (-Math.log(1 - this.#random()) * 1000) / perSecond;
     const at = this.processes[process];
     if (at === undefined || this.#dead.has(process)) return pauseMs;
-    const entered = at.limits.enter(this.producer);
-    const refusal = entered ?? at.limits.charge(this.producer, events, events * 100);
-    if (entered === null) {
-      if (takesMs === undefined || refusal !== null) at.limits.leave(this.producer);
-      else this.#ends.push({ process, atMs: this.#nowMs + takesMs });
+    let refusal = at.limits.check(this.producer);
+    if (refusal === null) {
+      const slot = at.limits.enter(this.producer);
+      refusal = at.limits.charge(this.producer, events, events * 100);
+      if (takesMs === undefined || refusal !== null) slot?.leave();
+      else this.#ends.push({ process, atMs: this.#nowMs + takesMs, slot });
     }
     if (refusal === null) {
       at.accepted += events;
