@@ -43,6 +43,7 @@ export const matrix: Subject = {
       }
       for (const file of valuesIn(setup, 'wrong')) await refused(part, setup, file);
       await replaces(part, setup);
+      await speaksHttps(part, setup);
     } finally {
       await run('kubectl', ['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--wait=false']);
     }
@@ -136,6 +137,20 @@ async function replaces(part: Part, setup: Setup): Promise<void> {
   ];
   part.check('a changed live key replaces no pod', live === before, 'flush_size');
   part.check('another one does', other !== before, 'sink_name');
+}
+
+/** Of a ConfigMap that the chart does not make, `config` still says whether the port has TLS. */
+async function speaksHttps(part: Part, setup: Setup): Promise<void> {
+  const values = valuesIn(setup, 'good').find((file) => nameOf(file) === 'distributed-existing-config-tls') ?? '';
+  const rendered = await run('helm', ['template', 'sink', chartOf(setup), '--values', values]);
+  const probes = [...rendered.matchAll(/httpGet: .*port: https?\b.*/g)].map(([probe]) => probe);
+  part.check(
+    'probes and Service use HTTPS with existingConfigMap and config.tls',
+    probes.length > 0 &&
+      probes.every((probe) => probe.includes('scheme: HTTPS')) &&
+      rendered.includes('appProtocol: https'),
+    `${probes.length} probes`,
+  );
 }
 
 function chartOf({ root }: Setup): string {
