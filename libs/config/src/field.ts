@@ -14,6 +14,8 @@ export interface Field<Schema extends z.ZodType = z.ZodType, Unit extends string
   readonly allowed: string;
   /** Never printed. */
   readonly secret: boolean;
+  /** A wrong value is not printed: it may be the secret that belongs beside it. */
+  readonly besideSecret?: boolean;
   /** The value is a mapping with keys of its own, or a list of such mappings. */
   readonly nested?: Nested;
 }

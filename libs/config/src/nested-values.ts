@@ -14,7 +14,7 @@ interface Inner {
 interface Place {
   readonly key: string;
   readonly field: Field;
-  /** Also true for the path of a file with a secret: a user may have given the secret itself there. */
+  /** Also true where a user may have given the secret by mistake: the path of its file, and what is beside it. */
   readonly secret: boolean;
   readonly written: unknown;
 }
@@ -55,7 +55,8 @@ function descend({ key, field, secret, written }: Place, step: PropertyKey): Pla
   if (shape === undefined || inner === undefined) return { key: `${key}.${name}`, field, secret, written: inside };
   const value = isTree(written) ? inDocumentedSpelling(shape, written)[name] : undefined;
   const ofFile = shape[name.replace(/_file$/, '')] ?? shape[name.replace(/_file$/, 's')];
-  return { key: `${key}.${name}`, field: inner, secret: inner.secret || ofFile?.secret === true, written: value };
+  const isSecret = inner.secret || inner.besideSecret === true || ofFile?.secret === true;
+  return { key: `${key}.${name}`, field: inner, secret: isSecret, written: value };
 }
 
 function shownAt({ field, secret, written }: Place): string {

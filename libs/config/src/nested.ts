@@ -103,6 +103,11 @@ export function requiredText(pattern: RegExp, allowed: string, description: stri
   return field(z.string().regex(pattern), allowed, description);
 }
 
+/** A field beside a secret: by mistake its value may be that secret, so a wrong one is not printed. */
+export function besideSecret<F extends Field>(inner: F): F & { readonly besideSecret: true } {
+  return { ...inner, besideSecret: true };
+}
+
 function listOfOne(given: unknown): unknown {
   return typeof given === 'string' ? [given] : given;
 }

@@ -119,13 +119,13 @@ producers:
 `;
   expect(said(text)).toEqual([
     '  producers[1].name: given "B" (/c.yml); allowed: 1 to 40 lower-case letters, digits and hyphens',
-    '  producers[1].basic.user: given "x:y" (/c.yml); allowed: text without a colon',
+    '  producers[1].basic.user: given a value that is not shown (/c.yml); allowed: text without a colon',
     '  producers[1].basic.pasword_file: given a key that does not exist (/c.yml); allowed: user, password, password_file; did you mean password_file?',
     '  producers[2].bearer.token_file: given a key that does not exist (/c.yml); allowed: tokens, tokens_file; did you mean tokens_file?',
     '  producers[3].bearer.tokens_file: given a value that is not shown (/c.yml); allowed: the path of a readable file',
     '  producers[3].limits.events_per_second: given 0 (/c.yml); allowed: a whole number from 1 to 1000000000',
     '  producers[4]: given a mapping with name, bearer, query (/c.yml); allowed: exactly one of basic, bearer, query, jwt, hmac, mtls in each',
-    '  producers[5].header: given "X-Key" (/c.yml); allowed: only together with bearer',
+    '  producers[5].header: given a value that is not shown (/c.yml); allowed: only together with bearer',
     '  producers[6].name: given nothing (/c.yml); allowed: 1 to 40 lower-case letters, digits and hyphens',
     '  producers[6].bearer.Tokens: given twice, as tokens and as Tokens (/c.yml); allowed: one of the two',
     '  producers[7].jwt.algorithms[0]: given "HS256" (/c.yml); allowed: a list of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA',
@@ -156,6 +156,21 @@ test('exactly one credential for each, one source of its secrets, and no name tw
     expect(more, item).toEqual([]);
     expect(line, item).toContain(`  ${key}: given `);
     expect(line, item).toContain(`allowed: ${allowed}`);
+  }
+});
+
+test.each([
+  ...['constructor', 'toString', '__proto__', 'hasOwnProperty', 'Cookie', 'Set-Cookie', 'CE-Id', 'ce-', 'Content-Type'],
+  ...['content-md5', 'User-Agent', 'traceparent', 'Host', 'Date'],
+])('the header %s is no place for a token, and the message says which is', (header) => {
+  expect(said(`producers: [{ name: a, header: ${header}, bearer: { tokens: [t] } }]`)).toEqual([
+    '  producers[0].header: given a value that is not shown (/c.yml); allowed: a header of its own, such as X-Api-Key: not one that has another meaning, or is kept with events',
+  ]);
+});
+
+test('other headers are places for a token', () => {
+  for (const header of ['X-Api-Key', 'Authorization', 'X-Content-Key', 'api_key', 'Cecilia']) {
+    expect(said(`producers: [{ name: a, header: ${header}, bearer: { tokens: [t] } }]`), header).toEqual([]);
   }
 });
 
@@ -191,6 +206,11 @@ test('secrets inside are secrets: not in a message, and known to the log', () =>
     'producers: [{ name: a, bearer: { tokens: ["s3cr3t with blanks"] } }]',
     'producers: [{ name: a, basic: { user: u, password: [s3cr3t] } }]',
     'producers: [{ name: a, bearer: { tokens_file: [s3cr3t] } }]',
+    'producers: [{ name: a, basic: { user: "u:s3cr3t", password: p } }]',
+    'producers: [{ name: a, header: "Bearer s3cr3t", bearer: { tokens: [t] } }]',
+    'producers: [{ name: a, header: s3cr3t, query: { parameter: code, tokens: [t] } }]',
+    'producers: [{ name: a, query: { parameter: "code=s3cr3t", tokens: [t] } }]',
+    'producers: [{ name: a, query: { parameter: [s3cr3t], tokens: [t] } }]',
     'producers: [{ name: a, hmac: { secret: "${S}", scheme: s3cr3t } }]'.replace('s3cr3t', 'other'),
   ]) {
     expect(said(text, { S: 's3cr3t' }).join('\n'), text).toMatch(/producers/);

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { choice, filePath, optionalBytes, optionalInteger, optionalText, secretText } from './field.ts';
-import { mapping, mappings, requiredText, secretTexts, texts, valuesByName, words } from './nested.ts';
+import { besideSecret, mapping, mappings, requiredText, secretTexts, texts, valuesByName, words } from './nested.ts';
 
 const GIB = 1024 ** 3;
 const PRODUCERS_MAX = 1_000;
@@ -18,6 +18,22 @@ const JWT_ALGORITHMS = [
 ] as const;
 
 const KINDS = ['basic', 'bearer', 'query', 'jwt', 'hmac', 'mtls'] as const;
+
+/**
+ * Headers that have another meaning: they may be in the bucket, in evidence or in a trace, or several senders and proxies
+ * write them. And names that every object of JavaScript has.
+ */
+const HEADERS_TAKEN = new Set([
+  ...['cookie', 'date', 'host', 'set-cookie', 'traceparent', 'user-agent'],
+  ...Object.getOwnPropertyNames(Object.prototype).map((name) => name.toLowerCase()),
+]);
+const HEADER_ALLOWED =
+  'a header of its own, such as X-Api-Key: not one that has another meaning, or is kept with events';
+
+function isTaken(header: string): boolean {
+  const name = header.toLowerCase();
+  return HEADERS_TAKEN.has(name) || name.startsWith('ce-') || name.startsWith('content-');
+}
 
 /** Of a secret and its file, exactly one. */
 function oneOf(first: string, second: string) {
@@ -40,7 +56,7 @@ const producer = {
   ),
   basic: mapping(
     {
-      user: requiredText(/^[^:\p{Cc}]{1,256}$/u, 'text without a colon', 'The user name.'),
+      user: besideSecret(requiredText(/^[^:\p{Cc}]{1,256}$/u, 'text without a colon', 'The user name.')),
       password: secretText('The password.'),
       password_file: filePath('The path of a file with the password: one a line, two while one replaces the other.'),
     },
@@ -52,14 +68,18 @@ const producer = {
     'The producer sends one of these tokens as `Authorization: Bearer`, or in `header`.',
     oneOf('tokens', 'tokens_file'),
   ),
-  header: optionalText(
-    /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/,
-    'the name of a header',
-    'Only with `bearer`: the header whose value is the token. Default: `Authorization: Bearer`.',
+  header: besideSecret(
+    optionalText(
+      /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/,
+      'the name of a header',
+      'Only with `bearer`: the header whose value is the token. Default: `Authorization: Bearer`.',
+    ),
   ),
   query: mapping(
     {
-      parameter: requiredText(/^[A-Za-z0-9._~-]{1,64}$/, 'a name of letters, digits and . _ ~ -', 'Its name.'),
+      parameter: besideSecret(
+        requiredText(/^[A-Za-z0-9._~-]{1,64}$/, 'a name of letters, digits and . _ ~ -', 'Its name.'),
+      ),
       ...tokens,
     },
     'The producer sends one of these tokens as a parameter in the query of its URL.',
@@ -159,6 +179,8 @@ export const producersField = mappings(
         context.addIssue({ code: 'custom', message: `exactly one of ${KINDS.join(', ')} in each` });
       } else if (given.header !== undefined && given.bearer === undefined) {
         context.addIssue({ code: 'custom', message: 'only together with bearer', path: ['header'] });
+      } else if (given.header !== undefined && isTaken(given.header)) {
+        context.addIssue({ code: 'custom', message: HEADER_ALLOWED, path: ['header'] });
       }
     },
     all: (given, context) => {

@@ -116,7 +116,7 @@ function matched(value: string | null | undefined, pattern: RegExp): string | nu
  * that is given twice with commas, and only then is it looked for in what was sent.
  */
 function headerOnce({ headers, rawHeaders }: IncomingMessage, name: string): string | null | undefined {
-  const value = headers[name];
+  const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
   if (value === undefined || value === '') return null;
   if (typeof value !== 'string') return undefined;
   if (!value.includes(',')) return value;
