@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -39,4 +40,20 @@ test('an event is posted by HTTPS to the port with the certificate of the config
   await expect(posted(file)).rejects.toThrow('the port shows another certificate than the one in tls.cert_file');
   await expect(posted(null)).rejects.toThrow();
   expect(bodies).toEqual(['event']);
+});
+
+test('a redirect is not followed, because the request may have a secret', async () => {
+  const asked: unknown[] = [];
+  const server = createHttpServer((req, res) => {
+    asked.push([req.url, req.headers['x-api-key']]);
+    res.writeHead(307, { Location: '/elsewhere' }).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const headers = { 'X-Api-Key': 's3cr3t' };
+  const posted = post(address, { headers, body: 'event', certFile: null, signal: AbortSignal.timeout(5_000) });
+  await expect(posted).rejects.toThrow(expect.objectContaining({ cause: new Error('unexpected redirect') }));
+  expect(asked).toEqual([['/', 's3cr3t']]);
 });
