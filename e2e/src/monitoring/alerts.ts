@@ -112,7 +112,8 @@ const INTAKE = [
     severity: 'warning',
     summary: 'the files of TLS have changed to something that the port cannot use',
     means: 'The port goes on with the certificate that it had, until that expires.',
-    lookAt: '`tls_files` in `/readyz` of ingest, or its log: the file, what is wrong, and the remedy.',
+    lookAt:
+      "`tls_files` in `/readyz` of ingest's operations port, or its log: the file, what is wrong, and the remedy.",
     remedy: 'Mend that file: [TLS](security.md#tls).',
   },
   {
@@ -124,7 +125,7 @@ const INTAKE = [
     means:
       'Keys that were fetched before stay in force. Tokens that need another one get 503, and so do all tokens of an issuer whose keys never could be fetched. A key that the issuer has withdrawn is still accepted.',
     lookAt:
-      "`producers` among the warnings of ingest's `/readyz`, which names the address and what is wrong with its answer.",
+      "`producers` in `/readyz` of ingest's operations port, which names the address and what is wrong with its answer.",
     remedy:
       'Let ingest reach the issuer: network policy, `HTTPS_PROXY` and `NO_PROXY`, `jwks_ca_file`, `jwks_token_file`. Or correct `jwks_url`.',
   },

@@ -172,7 +172,9 @@ it(
     const { warnings } = (await all.json()) as { warnings: Record<string, string> };
     expect(all.status).toBe(200);
     expect(warnings['config_pending_restart']).toBe('sink_name, lanes');
-    expect(warnings['config_rejected']).toContain('neither YAML nor JSON');
+    expect(warnings['config_rejected']).toMatch(/^the configuration file is refused: /);
+    const ops = (await (await fetch(`http://127.0.0.1:${opsPort}/readyz`)).json()) as { warnings: typeof warnings };
+    expect(ops.warnings['config_rejected']).toContain('neither YAML nor JSON');
     const pids = (text: RegExp): number[] => [...sink.output().matchAll(text)].map(([, pid]) => Number(pid));
     for (const started of [
       /"service":"batcher","pid":(\d+),.*"msg":"started"/g,

@@ -109,6 +109,10 @@ export function warnOfConfig(inForce: ConfigInForce, readiness: Pick<Readiness, 
   const { pendingRestart, rejected } = inForce;
   const lines = rejected.slice(0, SHOWN_MISTAKES_MAX).map(describeProblem);
   const more = rejected.length > SHOWN_MISTAKES_MAX ? [`${rejected.length - SHOWN_MISTAKES_MAX} more`] : [];
-  readiness.warn('config_rejected', rejected.length === 0 ? null : [...lines, ...more].join('; '));
+  readiness.warn(
+    'config_rejected',
+    rejected.length === 0 ? null : [...lines, ...more].join('; '),
+    'the configuration file is refused: the log and the operations port say why',
+  );
   readiness.warn('config_pending_restart', pendingRestart.length === 0 ? null : pendingRestart.join(', '));
 }

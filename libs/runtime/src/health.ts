@@ -7,7 +7,7 @@ import { Gauge, type Registry } from 'prom-client';
  */
 export class Readiness {
   readonly #problems = new Map<string, string>([['starting', 'the service is starting']]);
-  readonly #warnings = new Map<string, string>();
+  readonly #warnings = new Map<string, { readonly text: string; readonly forStrangers: string }>();
 
   /** Sets the problem of that name, or removes it (null). Names come from a bounded set; problems are one line. */
   set(name: string, problem: string | null): void {
@@ -20,15 +20,24 @@ export class Readiness {
     return Object.fromEntries(this.#problems);
   }
 
-  /** Sets or removes (null) what an operator should know, although the service does its work. */
-  warn(name: string, warning: string | null): void {
+  /**
+   * Sets or removes (null) what an operator should know, although the service does its work.
+   *
+   * @param forStrangers what is said of it where anybody may read it. Default: all of it
+   */
+  warn(name: string, warning: string | null, forStrangers = warning ?? ''): void {
     if (warning === null) this.#warnings.delete(name);
-    else this.#warnings.set(name, warning);
+    else this.#warnings.set(name, { text: warning, forStrangers });
   }
 
   /** The warnings by name. */
   warnings(): Record<string, string> {
-    return Object.fromEntries(this.#warnings);
+    return Object.fromEntries([...this.#warnings].map(([name, { text }]) => [name, text]));
+  }
+
+  /** The same, for a port that strangers reach. */
+  warningsForStrangers(): Record<string, string> {
+    return Object.fromEntries([...this.#warnings].map(([name, { forStrangers }]) => [name, forStrangers]));
   }
 }
 

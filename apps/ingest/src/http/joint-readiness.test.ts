@@ -1,7 +1,13 @@
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createLogger, Readiness, Registry, startOpsServer } from '@sink/runtime';
+import { join } from 'node:path';
+import { loadConfig } from '@sink/config';
+import { createLogger, Readiness, Registry, startOpsServer, systemClock } from '@sink/runtime';
+import { temporaryDirectory } from '@sink/testing';
 import { expect, onTestFinished, test } from 'vitest';
+import { ProducerMetrics } from '../producers/metrics.ts';
+import { openProducers } from '../producers/open-producers.ts';
 import { send, startIngest } from '../test/harness.ts';
 
 async function otherService() {
@@ -52,6 +58,42 @@ test('a problem of ingest itself makes its main port unready, beside the warning
     status: 503,
     body: { ready: false, problems: { ...problems, ...warnings } },
   });
+});
+
+test('the main port says no more of a warning than strangers may read; the operations port says all', async () => {
+  const ingest = await startIngest({});
+  const log = createLogger({ service: 'ingest', level: 'silent' });
+  const { readiness } = ingest;
+  const ops = await startOpsServer({ host: '127.0.0.1', port: 0, readiness, registry: new Registry(), log });
+  onTestFinished(() => ops.close());
+  const file = join(temporaryDirectory('producers'), 'secrets');
+  writeFileSync(file, 'A\n');
+  const given = [
+    { name: 'hooks', hmac: { secret_file: file } },
+    { name: 'knative', jwt: { issuer: 'http://127.0.0.1:1/issuer', audience: 'x' } },
+  ];
+  const config = loadConfig({ env: {}, overrides: { producers: given }, readText: () => 'missing' });
+  const closing: (() => Promise<void>)[] = [];
+  const context = {
+    ...{ config, readiness, log, clock: systemClock, registry: new Registry() },
+    inForce: { onChange: () => undefined } as never,
+    shutdown: { add: (_: string, close: () => Promise<void>) => void closing.push(close) } as never,
+  };
+  openProducers(context, new ProducerMetrics(new Registry()), () => null);
+  onTestFinished(async () => void (await Promise.all(closing.map((close) => close()))));
+
+  const told = async (port: number): Promise<string> => JSON.stringify(await readyz(port));
+  for (const secret of ['hooks', file, 'knative', '127.0.0.1:1/issuer']) {
+    await expect.poll(() => told(ops.port)).toContain(secret);
+    for (const path of ['/readyz', '/readyz?all']) {
+      const { status, body } = await readyz(ingest.port, path);
+      expect([status, JSON.stringify(body)]).toEqual([200, expect.not.stringContaining(secret)]);
+      expect(body).toHaveProperty(
+        'warnings.producers',
+        expect.stringMatching(/^credentials of producers have problems/),
+      );
+    }
+  }
 });
 
 test('a service that hangs, or answers nonsense, is a problem and not a hang', async () => {

@@ -42,7 +42,7 @@ export class JointReadiness {
     const [same, others] = await Promise.all([this.#sameService.problems(), this.#others.problems()]);
     const problems = { ...this.#own.problems(), ...same, ...(all ? others : {}) };
     const ready = Object.keys(problems).length === 0;
-    const warnings = { ...this.#own.warnings(), ...(all ? {} : others) };
+    const warnings = { ...this.#own.warningsForStrangers(), ...(all ? {} : others) };
     return Object.keys(warnings).length === 0 ? { ready, problems } : { ready, problems, warnings };
   }
 }

@@ -7,6 +7,12 @@ import type { ProducerMetrics } from './metrics.ts';
 import type { ClientOf } from './mtls.ts';
 import { Producers } from './producers.ts';
 
+/** What it needs of the context of ingest. */
+export type ProducersContext = Pick<
+  ServiceContext,
+  'config' | 'inForce' | 'registry' | 'readiness' | 'clock' | 'log' | 'shutdown'
+>;
+
 const SALT_BYTES = 16;
 
 /** A file of the configuration cannot be read: a restart does not help. */
@@ -22,7 +28,7 @@ class ProducersUnfit extends Error {
  * @throws ProducersUnfit if a file of secrets cannot be read at the start
  */
 export function openProducers(
-  { config, inForce, registry, readiness, clock, log, shutdown }: ServiceContext,
+  { config, inForce, registry, readiness, clock, log, shutdown }: ProducersContext,
   metrics: ProducerMetrics,
   clientOf: ClientOf,
 ): Producers {
@@ -38,7 +44,11 @@ export function openProducers(
     }
     told = troubles;
     const lines = [...troubles].map(([producer, trouble]) => `${producer}: ${trouble}`);
-    readiness.warn('producers', lines.length === 0 ? null : lines.join('; '));
+    readiness.warn(
+      'producers',
+      lines.length === 0 ? null : lines.join('; '),
+      'credentials of producers have problems, which the log and the operations port name',
+    );
   };
   const troubleChanged = (): void => tellTroubles();
   const jwt = new JwtCredentials({ clock, proxy: config.keysProxy ?? null, troubleChanged });

@@ -30,6 +30,9 @@ test('a broken pair leaves the certificate in use, is told everywhere, and is fo
   expect(warning).toMatch(
     /tls\.key_file .* is not the key of tls\.cert_file.*\. The certificate in use stays until 20/,
   );
+  expect(ingest.portReadiness.warningsForStrangers()['tls_files']).toMatch(
+    /^The files of TLS are refused\. The certificate in use stays until 20[-:.\dTZ]+\.$/,
+  );
   expect(ingest.logged).toEqual([
     {
       level: 'error',

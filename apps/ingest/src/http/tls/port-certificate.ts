@@ -69,7 +69,8 @@ export class PortCertificate {
       this.#rejected = true;
       this.#fitFromMs = error.fitFromMs;
       const until = new Date(error.fitFromMs ?? before.notAfterMs).toISOString();
-      readiness.warn('tls_files', `${error.message}. The certificate in use stays until ${until}.`);
+      const stays = `The certificate in use stays until ${until}.`;
+      readiness.warn('tls_files', `${error.message}. ${stays}`, `The files of TLS are refused. ${stays}`);
       log.error(
         { err: error, notAfter: dateOf(before) },
         'changed files of TLS are refused; the certificate in use stays',

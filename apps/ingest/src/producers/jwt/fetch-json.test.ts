@@ -53,6 +53,12 @@ it('says what is wrong with an answer, and follows no redirect', async () => {
   expect(await why(issuer.url)).toMatch(/socket hang up/);
 });
 
+it('names an address without its query', async () => {
+  const issuer = await start();
+  issuer.isAway = true;
+  expect(await why(`${issuer.url}/jwks?code=s3cr3t`)).toBe(`fetching ${issuer.url}/jwks: socket hang up`);
+});
+
 it('ends when its time is over, whether no answer comes or a slow one', async () => {
   const issuer = await start();
   issuer.answer = (path, response) => {

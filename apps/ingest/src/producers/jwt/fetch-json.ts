@@ -35,8 +35,13 @@ export async function fetchJson(url: URL, way: Way, signal: AbortSignal): Promis
     return JSON.parse(text) as unknown;
   } catch (cause) {
     const why = signal.aborted ? 'there was no answer in time' : reasonOf(cause);
-    throw new Error(`fetching ${url.href}: ${why}`, { cause });
+    throw new Error(`fetching ${shown(url)}: ${why}`, { cause });
   }
+}
+
+/** An address for messages: its query may have a secret. */
+export function shown({ origin, pathname }: URL): string {
+  return origin + pathname;
 }
 
 async function get(url: URL, way: Way, signal: AbortSignal): Promise<Buffer> {

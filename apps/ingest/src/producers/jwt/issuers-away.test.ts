@@ -1,5 +1,5 @@
 import { base64url, importJWK, SignJWT } from 'jose';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { AUDIENCE, bearer, seconds, settled, start, type Values } from '../../test/jwt-world.ts';
 import type { Verdict } from '../credential.ts';
 
@@ -103,4 +103,20 @@ it('the discovery document has to be that of the issuer', async () => {
     expect(credential.trouble).toMatch(/another issuer|jwks_uri is no/);
   }
   expect(await check(token)).toBe('known');
+});
+
+it('the name of another issuer is cut in the message, and the address has no query', async () => {
+  const { issuer, credential, jwt, settings } = await start();
+  credential.close?.();
+  issuer.answer = (path, response) => {
+    const isKeys = path.startsWith('/jwks');
+    response.end(JSON.stringify(isKeys ? { keys: [] } : { issuer: 'x'.repeat(100_000), jwks_uri: issuer.jwksUrl }));
+    return true;
+  };
+  const other = jwt.make(settings);
+  const queried = jwt.make({ ...settings, jwksUrl: `${issuer.jwksUrl}?code=s3cr3t` });
+  onTestFinished(() => [other, queried].forEach((one) => one.close?.()));
+  await settled(jwt);
+  expect(other.trouble).toContain(`another issuer, "${'x'.repeat(100)}";`);
+  expect(queried.trouble).toContain(`fetching ${issuer.jwksUrl}: the answer is no key set`);
 });

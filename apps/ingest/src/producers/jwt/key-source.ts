@@ -1,11 +1,14 @@
 import type { JwtSettings } from '@sink/config';
-import { fetchJson, type Way } from './fetch-json.ts';
+import { fetchJson, shown, type Way } from './fetch-json.ts';
 
 /** Where the keys of an issuer come from. Producers with the same source share one key set. */
 export type KeySourceSettings = Pick<JwtSettings, 'issuer' | 'jwksUrl' | 'jwksCaFile' | 'jwksTokenFile'>;
 
 /** For the discovery document and the key set together, in milliseconds. */
 const FETCH_MS_MAX = 5_000;
+
+/** What the name of another issuer is cut to. */
+const ISSUER_CHARACTERS_SHOWN = 100;
 
 /** Two producers with the same text share their keys. */
 export function sourceId(source: KeySourceSettings): string {
@@ -29,7 +32,7 @@ export async function fetchKeys(
   const keys: readonly unknown[] = isObject(keySet) && Array.isArray(keySet['keys']) ? keySet['keys'] : [];
   const found = keys.filter(isObject);
   // By mistake or not: a key set without keys says nothing about a token.
-  if (found.length === 0) throw new Error(`fetching ${url.href}: the answer is no key set with keys`);
+  if (found.length === 0) throw new Error(`fetching ${shown(url)}: the answer is no key set with keys`);
   return found;
 }
 
@@ -39,11 +42,13 @@ async function discover(issuer: string, way: Way, signal: AbortSignal): Promise<
   const document = await fetchJson(url, way, signal);
   const { issuer: named, jwks_uri: address } = isObject(document) ? document : {};
   if (named !== issuer) {
-    throw new Error(`fetching ${url.href}: it is the document of another issuer, ${JSON.stringify(named)}`);
+    const other =
+      typeof named === 'string' ? JSON.stringify(named.slice(0, ISSUER_CHARACTERS_SHOWN)) : 'without a name';
+    throw new Error(`fetching ${shown(url)}: it is the document of another issuer, ${other}`);
   }
   const keys = typeof address === 'string' ? URL.parse(address) : null;
   if (keys === null || (keys.protocol !== 'https:' && keys.protocol !== url.protocol)) {
-    throw new Error(`fetching ${url.href}: jwks_uri is no ${url.protocol}// address`);
+    throw new Error(`fetching ${shown(url)}: jwks_uri is no ${url.protocol}// address`);
   }
   return keys;
 }
