@@ -41,7 +41,7 @@ const VALUES: Readonly<Record<LivePath, (random: Random) => string | number>> = 
   // The load sends `?code=load`.
   producers: (random) =>
     one(random, ['[]', ...[1, 2].map((n) => `[{name: p${n}, query: {parameter: code, tokens: [load, other${n}]}}]`)]),
-  webhook_allowed_origins: (random) => one(random, ['example.com', '*']),
+  webhook_allowed_origins: (random) => one(random, ['example.com', '"*"']),
   // The events have no dataschema.
   validate: (random) => one(random, ['off', 'known']),
   on_registry_away: (random) => one(random, ['accept', 'refuse']),
@@ -59,6 +59,11 @@ const VALUES: Readonly<Record<LivePath, (random: Random) => string | number>> = 
   lease: (random) => `${between(random, 2_000, 20_000)}ms`,
   log_level: (random) => one(random, ['debug', 'info', 'warn', 'error']),
 };
+
+/** With the secret of the producers above. */
+function withCode({ name, url }: Service): Pick<Service, 'name' | 'url'> {
+  return { name, url: new URL('/?code=load', url).href };
+}
 
 /** How many files a service has taken, by its own account. */
 async function applied({ opsUrl }: Service): Promise<number> {
@@ -87,7 +92,7 @@ it(
       // Its workers get the configuration from their parent.
       environmentOf: (name) => (name === 'ingest-1' ? { SINK_INGEST_WORKERS: '2' } : {}),
     }));
-    const producers = new Producers(() => sink.of('ingest'), 16);
+    const producers = new Producers(() => sink.of('ingest').map(withCode), 16);
     const before = await Promise.all(sink.services.map(applied));
     for (let reload = 1; reload <= RELOADS; reload++) {
       write();
@@ -150,7 +155,7 @@ it(
       return { code, output: command.output() };
     };
 
-    const producers = new Producers(() => [{ name: 'sink', url: `http://127.0.0.1:${port}` }], 8);
+    const producers = new Producers(() => [{ name: 'sink', url: `http://127.0.0.1:${port}/?code=load` }], 8);
     for (let round = 1; round <= 8; round++) {
       writeFileSync(path, `${fixed}${live()}`);
       expect(await reload(), `seed ${seed}`).toMatchObject({
