@@ -80,7 +80,9 @@ test('the main port says no more of a warning than strangers may read; the opera
     shutdown: { add: (_: string, close: () => Promise<void>) => void closing.push(close) } as never,
   };
   openProducers(context, new ProducerMetrics(new Registry()), () => null);
-  onTestFinished(async () => void (await Promise.all(closing.map((close) => close()))));
+  onTestFinished(async () => {
+    await Promise.all(closing.map((close) => close()));
+  });
 
   const told = async (port: number): Promise<string> => JSON.stringify(await readyz(port));
   for (const secret of ['hooks', file, 'knative', '127.0.0.1:1/issuer']) {
