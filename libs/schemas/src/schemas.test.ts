@@ -303,9 +303,10 @@ it('a compilation that takes too long ends at its deadline, and others go on', a
     documents: [{ uri: A, text: JSON.stringify(schema), references: {} }],
   });
   const [first, second] = await Promise.all([impatient.compile(request(huge)), impatient.compile(request(true))]);
-  expect(first).toEqual({ kind: 'overrun' });
+  // A machine that gives the thread no processor ends it as late.
+  expect(['overrun', 'late']).toContain(first.kind);
   // Loading the compiler takes longer than this deadline on some machines.
-  expect(['done', 'overrun']).toContain(second.kind);
+  expect(['done', 'overrun', 'late']).toContain(second.kind);
   await impatient.close();
 });
 
