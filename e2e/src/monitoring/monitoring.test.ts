@@ -25,6 +25,9 @@ const ONLY_WHILE = [
   'sink_ingest_certificate_days',
   'sink_ingest_certificate_days_left',
   'sink_ingest_certificate_rejected',
+  // Only with tokens of an issuer, and with validation: key-set.test.ts, src/oidc and validation.test.ts read them.
+  'sink_ingest_key_age_seconds',
+  'sink_ingest_validated_events_total',
 ];
 
 let sink: WatchedSink;
