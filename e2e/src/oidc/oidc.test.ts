@@ -71,9 +71,17 @@ it(
     expect(await send(token)).toBe(503);
     expect(await send(other)).toBe(401);
     expect(await metric('sink_ready')).toBe(1);
-    const ready = await fetch(`${sink?.of('ingest')[0]?.url ?? ''}/readyz`);
-    expect(ready.status).toBe(200);
-    expect(await ready.text()).toContain(`fetching ${provider.issuer}/.well-known/openid-configuration: `);
+    const away = `fetching ${provider.issuer}/.well-known/openid-configuration: `;
+    const { url = '', opsUrl = '' } = sink?.of('ingest')[0] ?? {};
+    const forOperators = await fetch(`${opsUrl}/readyz`);
+    expect(forOperators.status).toBe(200);
+    expect(await forOperators.text()).toContain(away);
+    // Whoever reaches the main port learns that there is a problem, and no address.
+    const forAll = await fetch(`${url}/readyz`);
+    expect(forAll.status).toBe(200);
+    const warnings = await forAll.text();
+    expect(warnings).toContain('credentials of producers have problems');
+    expect(warnings).not.toContain(provider.issuer);
     expect(await metric(`sink_ingest_key_fetches_total{issuer="${provider.issuer}",result="failure"}`)).toBeGreaterThan(
       0,
     );
