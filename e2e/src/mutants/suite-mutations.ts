@@ -124,6 +124,13 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
     fails: /× .*a segment is neither marked nor released while its seal is not as durable as configured/,
   },
   {
+    name: 'a segment is spilled although a failover has lost its seal',
+    edits: [{ rule: 'spill.still-sealed', to: '' }],
+    project: 'apps/batcher',
+    file: 'src/spool/spiller.test.ts',
+    fails: /× .*a segment whose seal was lost by a failover before the barrier/,
+  },
+  {
     name: 'a manifest is written before its list is durable',
     edits: [{ rule: 'manifest.barrier', to: '' }],
     project: 'apps/uploader',

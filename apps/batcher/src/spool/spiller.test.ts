@@ -2,11 +2,13 @@ import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'n
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QUARANTINE_ROUTE, type SegmentRecord } from '@sink/domain';
+import { BatcherLane, IoredisPort } from '@sink/lane';
 import { SpoolDirectory } from '@sink/spool';
 import { eventually } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
 import { BATCHER_LIMITS } from '../settings.ts';
-import { BatcherWorld } from '../test/batcher-world.ts';
+import { BatcherWorld, SINK } from '../test/batcher-world.ts';
+import { HookedPort } from '../test/hooked-port.ts';
 import { Spiller } from './spiller.ts';
 import { SpoolJanitor, type Tidied } from './spool-janitor.ts';
 
@@ -98,6 +100,22 @@ describe('a backlog above spill_at', () => {
     await expect(spiller.round(never)).rejects.toMatchObject({ code: 'NOTDURABLE' });
     expect([existsSync(path(record, 'segment')), existsSync(path(record, 'spilled'))]).toEqual([true, false]);
     expect(await world.lane.spilledRecord(record.id)).toBeNull();
+    expect(queued).toEqual([]);
+  });
+
+  test('a segment whose seal was lost by a failover before the barrier is neither marked nor released', async () => {
+    const [record] = await sealed(1);
+    if (!record) throw new Error('nothing was sealed');
+    const port = new HookedPort(new IoredisPort(world.redis));
+    let reads = 0;
+    port.after = async (name) => {
+      // The record was read from the master that is replaced; the new one never knew the seal.
+      if (name === 'HGET' && ++reads === 1) await world.redis.hdel(world.lane.keys.records, record.id);
+    };
+    const { spiller, queued } = spilling(1, { lane: new BatcherLane(port, SINK, 0) });
+    await spiller.round(never);
+    expect(reads).toBeGreaterThan(0);
+    expect([existsSync(path(record, 'segment')), existsSync(path(record, 'spilled'))]).toEqual([true, false]);
     expect(queued).toEqual([]);
   });
 

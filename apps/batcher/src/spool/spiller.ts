@@ -113,6 +113,8 @@ export class Spiller {
       // Another batcher on this disk may have sealed the segment and not know yet whether the seal is durable. If a failover
       // lost the seal, its chunks would be sealed again, and the marked file would be adopted later and stored as well.
       assertReached(await lane.reachedAfterWrite(this.#options.barrier), `releasing segment ${segmentId}`); // rule: spill.barrier
+      // The record may be from before a failover that lost the seal, and the barrier from after it.
+      if (!(await lane.hasRecord(segmentId))) return false; // rule: spill.still-sealed
       if (!(await spool.mark(instance, segmentId))) return false; // rule: spill.marked
       const answer = await lane.release(record, this.#options.spoolId);
       // An uploader that did not see the mark committed the segment meanwhile.
