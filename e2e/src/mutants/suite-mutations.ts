@@ -131,6 +131,20 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
     fails: /× .*a segment whose seal was lost by a failover before the barrier/,
   },
   {
+    name: 'a writer appends before its registration is durable',
+    edits: [{ rule: 'writer.registered', to: '' }],
+    project: 'apps/ingest',
+    file: 'src/commit/lane-writer.test.ts',
+    fails: /× .*a writer whose registration no replica has confirmed/,
+  },
+  {
+    name: 'a replica that takes over still knows a writer that was retired',
+    edits: [{ rule: 'writer.forgotten', to: '' }],
+    project: 'apps/ingest',
+    file: 'src/commit/lane-writer.test.ts',
+    fails: /× .*is forgotten by the replica that takes over/,
+  },
+  {
     name: 'a manifest is written before its list is durable',
     edits: [{ rule: 'manifest.barrier', to: '' }],
     project: 'apps/uploader',

@@ -266,9 +266,12 @@ describe('invariant 4: doubt about an append', () => {
   });
 
   test('a chunk that is stored, but not as durable as asked for, gets no 2xx', async () => {
-    const world = await commitWorld({ holdMaxMs: 2_000, durability: { waitaof: false, replicas: 1, timeoutMs: 50 } });
+    const durability = { waitaof: false, replicas: 0, timeoutMs: 50 };
+    const world = await commitWorld({ holdMaxMs: 2_000, durability });
+    await warmUp(world);
+    durability.replicas = 1; // as when the replica is lost: there is none
     expect((await world.submit('"a"')).outcome).toBe('in_doubt');
-    expect(await world.chunks()).toEqual([['"a"']]);
+    expect(await world.chunks()).toEqual([['"warm"'], ['"a"']]);
     expect(world.problems).toContainEqual(expect.objectContaining({ code: 'NOTDURABLE' }));
   });
 });

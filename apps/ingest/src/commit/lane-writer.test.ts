@@ -14,11 +14,14 @@ class WatchedPort extends IoredisPort {
   answersToLose = 0;
   /** How long the registration of a writer takes. */
   registeringMs = 0;
+  /** Runs before the answer of an append is given. */
+  afterAppend: () => Promise<void> = async () => undefined;
 
   override async run(script: Parameters<IoredisPort['run']>[0], keys: readonly string[], args: readonly Argument[]) {
     const answer = await super.run(script, keys, args);
     if (script.name === 'registerWriter') await sleep(this.registeringMs);
     if (script.name !== 'append') return answer;
+    await this.afterAppend();
     this.bodies.push(...args.filter((argument) => Buffer.isBuffer(argument)));
     if (this.answersToLose === 0) return answer;
     this.answersToLose -= 1;
@@ -33,12 +36,14 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 interface WriterWorld {
+  readonly redis: Redis;
+  readonly lane: IngestLane;
   readonly port: WatchedPort;
   readonly store: (chunk: PendingAppend) => Promise<AppendOutcome>;
   readonly bodies: () => Promise<string[]>;
 }
 
-async function writerWorld(hasDiskRoom: () => boolean = () => true): Promise<WriterWorld> {
+async function writerWorld(hasDiskRoom: () => boolean = () => true, replicas = 0): Promise<WriterWorld> {
   const redis = new Redis(server.url);
   onTestFinished(() => redis.disconnect());
   await redis.flushall();
@@ -63,7 +68,7 @@ async function writerWorld(hasDiskRoom: () => boolean = () => true): Promise<Wri
       hasDiskRoom,
     },
     {
-      barrier: { waitaof: false, replicas: 0, timeoutMs: 100 },
+      barrier: { waitaof: false, replicas, timeoutMs: 50 },
       backlogBytesMax: 100_000_000,
       retryWaitMs: 1,
       dedupe: null,
@@ -78,7 +83,7 @@ async function writerWorld(hasDiskRoom: () => boolean = () => true): Promise<Wri
     const entries = await redis.xrange(lane.keys.chunks, '-', '+');
     return entries.map(([, fields]) => fields[fields.indexOf('b') + 1] ?? '');
   };
-  return { port, store, bodies };
+  return { redis, lane, port, store, bodies };
 }
 
 function chunk(letter: string, lines: number): PendingAppend {
@@ -133,6 +138,28 @@ test('a writer that is registered only after the deadline appends nothing: the r
   expect(await store({ ...chunk('a', 1), deadlineMs: performance.now() + 100 })).toBe('redis_away');
   expect(await bodies()).toEqual([]);
   expect(await store(chunk('b', 1))).toBe('stored');
+});
+
+test('a writer whose registration no replica has confirmed appends nothing', async () => {
+  const { store, bodies } = await writerWorld(() => true, 1);
+  expect(await store({ ...chunk('a', 1), deadlineMs: performance.now() + 150 })).toBe('redis_away');
+  expect(await bodies()).toEqual([]);
+});
+
+test('a writer that Redis did not know is forgotten by the replica that takes over, too', async () => {
+  const { redis, lane, port, store, bodies } = await writerWorld();
+  const { writers } = lane.keys;
+  expect(await store(chunk('a', 1))).toBe('stored');
+  const known = await redis.hgetall(writers);
+  await redis.del(writers); // as when a batcher retires it
+  port.afterAppend = async () => {
+    port.afterAppend = async () => undefined;
+    await redis.hset(writers, known); // a failover to a replica that does not know yet that it was retired
+  };
+  expect(await store(chunk('b', 1))).toBe('stored');
+  expect(await redis.hkeys(writers)).not.toContain(Object.keys(known)[0]);
+  expect(await redis.hlen(writers)).toBe(1);
+  expect(await bodies()).toEqual([chunk('a', 1), chunk('b', 1)].map(textOf));
 });
 
 test('memory of a body that may still be on its way is not used again', async () => {

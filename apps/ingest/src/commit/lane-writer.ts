@@ -88,6 +88,8 @@ export class LaneWriter {
   readonly #ports: WriterPorts;
   readonly #settings: WriterSettings;
   #writer: string | null = null;
+  /** The last id, if Redis did not know it. */
+  #unknown: string | null = null;
   #sequence = 0;
   /** Of the append that is being stored: it may have been executed, or may be executed yet. */
   #inDoubt = false;
@@ -185,6 +187,7 @@ export class LaneWriter {
             this.#writer = null;
             return 'in_doubt';
           case 'unknown_writer':
+            this.#unknown = this.#writer;
             this.#writer = null;
             if (this.#outcomeNow() === 'in_doubt') return 'in_doubt'; // rule: writer.no-other-id
             continue;
@@ -247,10 +250,18 @@ export class LaneWriter {
     };
   }
 
+  /**
+   * A late copy of an append that found its writer unknown must be refused also by a replica that takes over. The replica may
+   * still know that writer: so it is forgotten again first, and no append goes before forgetting and registration are durable.
+   */
   async #register(): Promise<string> {
     await this.#lane.open(this.#ports.newUid()); // a Redis that started empty has no lane
     this.#sequence = 0;
-    return this.#lane.registerWriter(this.#ports.newUid());
+    if (this.#unknown !== null) await this.#lane.forgetWriter(this.#unknown); // rule: writer.forgotten
+    const writer = await this.#lane.registerWriter(this.#ports.newUid());
+    assertReached(await this.#lane.reached(this.#settings.barrier), 'registering a writer'); // rule: writer.registered
+    this.#unknown = null;
+    return writer;
   }
 
   /** One try. The append is in doubt while it has no answer, and after it failed without one. */
