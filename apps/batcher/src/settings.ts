@@ -1,5 +1,5 @@
-import { bucketName, type SinkConfig } from '@sink/config';
-import { builtInRoutes, type Routes } from '@sink/domain';
+import { routesOf, type SinkConfig } from '@sink/config';
+import type { Routes } from '@sink/domain';
 import type { DurabilityBarrier } from '@sink/lane';
 
 const MIB = 1024 * 1024;
@@ -93,13 +93,12 @@ export function batcherSettings(
   config: SinkConfig,
   redis: { readonly barrier: DurabilityBarrier; readonly backlogBytesMax: number },
 ): BatcherSettings {
-  const { prefix, quarantinePrefix } = config;
   const spillAtBytes = config.spillAtBytes ?? redis.backlogBytesMax / 2;
   return {
     ...BATCHER_LIMITS,
     sinkName: config.sinkName,
     lanes: config.lanes,
-    routes: builtInRoutes({ bucket: bucketName(config.bucket), prefix, quarantinePrefix }),
+    routes: routesOf(config),
     compression: config.compression,
     compressionLevel: config.compressionLevel,
     flushSize: config.flushSize,

@@ -1,5 +1,5 @@
-import { bucketName, type SinkConfig } from '@sink/config';
-import { builtInRoutes, type Routes } from '@sink/domain';
+import { bucketName, routesOf, type SinkConfig } from '@sink/config';
+import type { Routes } from '@sink/domain';
 import type { DurabilityBarrier } from '@sink/lane';
 import { placeOf } from '@sink/objects';
 import { RETRY_TIMES, type RetryTimes } from '@sink/uploads';
@@ -57,7 +57,7 @@ export function uploaderSettings(config: SinkConfig, barrier: DurabilityBarrier)
     sinkName: config.sinkName,
     lanes: config.lanes,
     bucket,
-    routes: builtInRoutes({ bucket, prefix: config.prefix, quarantinePrefix: config.quarantinePrefix }),
+    routes: routesOf(config),
     place: placeOf(config.bucket),
     barrier,
     receiptsMax: config.receiptsMax,

@@ -14,6 +14,10 @@ const LAYOUT: Change = {
   restart:
     'queries read the folders that exist; processes and replicas that change one after the other would mix two layouts',
 };
+const ROUTES: Change = {
+  restart:
+    'ingest, batchers and uploaders have to know the same routes; processes that change one after the other would not',
+};
 const GUARANTEE: Change = { restart: 'Redis is examined with it at the start, and every 2xx rests on that' };
 const PLAN: Change = { restart: 'the memory of Redis and the disk are divided with it at the start' };
 const REDIS: Change = {
@@ -80,6 +84,7 @@ export const CHANGES = {
   flush_bytes: 'live',
   scheduled_interval: 'live',
   time_interval: LAYOUT,
+  routes: ROUTES,
   max_open_files: 'live',
   lease: 'live',
   sink_name: IDENTITY,

@@ -9,6 +9,7 @@ import { readGiven } from './read-given.ts';
 import { resolveBucket } from './resolve-bucket.ts';
 import { environmentProxy } from './resolve-network.ts';
 import { resolveRedis } from './resolve-redis.ts';
+import { resolveRoutes } from './resolve-routes.ts';
 import { opsHost, resolveConfig } from './resolve.ts';
 import { proxyPasswords, redisSecrets, secretsIn } from './secrets-in.ts';
 import { plainConfig, type PlainConfig, readSettings, settings } from './settings.ts';
@@ -77,7 +78,9 @@ export function loadSources(sources: ConfigSources): LoadedConfig {
   const dataDir = resolve(read.data_dir);
   const again = new ReadAgain(layers, readText);
   const warnings: string[] = [];
-  const bucket = resolveBucket(read, { dataDir, env: sources.env, readText, again }, problems, warnings);
+  const bucketSources = { dataDir, env: sources.env, readText, again };
+  const bucket = resolveBucket(read, bucketSources, problems, warnings);
+  const routes = resolveRoutes(read, given, bucketSources, problems, warnings);
   const redis = resolveRedis(read, readNamedFile, problems);
   const proxy = bucket.kind === 's3' ? bucket.proxy : undefined;
   const keysProxy = environmentProxy(sources.env);
@@ -89,6 +92,7 @@ export function loadSources(sources: ConfigSources): LoadedConfig {
       configFile: file.path,
       dataDir,
       bucket,
+      routes,
       ...(keysProxy === undefined ? {} : { keysProxy }),
       redis,
       given: [...given.keys()],

@@ -88,6 +88,16 @@ export class Problems {
     this.addOther({ key: path, given: describeGiven(path, this.#given.get(path)), allowed });
   }
 
+  /** Adds that the value at a place inside the value of `path` is not allowed: `[2].bucket` of `routes`. */
+  addInside(path: SettingPath, inside: string, value: unknown, allowed: string): void {
+    const { origin } = this.#given.get(path) ?? { origin: 'default' };
+    this.addOther({ key: `${path}${inside}`, given: `${describeValue(value)} (${origin})`, allowed });
+  }
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
   /** Adds a mistake that is not about the value of a known key. */
   addOther(problem: ConfigProblem): void {
     this.#keys.add(problem.key);

@@ -24,10 +24,13 @@ export function resolveBucket(
   warnings: string[],
 ): BucketSettings {
   const { bucket: name } = settings;
-  warnOfPrefix(settings.prefix, warnings);
+  warnOfPrefix('prefix', settings.prefix, warnings);
   const credentials = resolveCredentials(settings, problems);
   if (name === undefined) {
-    const orphan = (['region', 'endpoint', 'aws.access_key_id'] as const).find((path) => settings[path] !== undefined);
+    const isOfRoute = settings.routes?.some((route) => route.bucket !== undefined) ?? false;
+    const orphan = isOfRoute
+      ? undefined
+      : (['region', 'endpoint', 'aws.access_key_id'] as const).find((path) => settings[path] !== undefined);
     if (orphan) problems.add('bucket', `the name of the bucket that ${orphan} is for`, [orphan]);
     return { kind: 'file', directory: join(sources.dataDir, 'objects') };
   }
@@ -95,11 +98,11 @@ function credentialsFrom(settings: Settings, { env, profile }: Surroundings): st
 }
 
 /** Placeholders of other programs are literal parts of keys here. */
-function warnOfPrefix(prefix: string, warnings: string[]): void {
+export function warnOfPrefix(key: string, prefix: string, warnings: string[]): void {
   const placeholder = /%[A-Za-z]|\{\{?[^{}/]+\}\}?|!\{[^{}/]+\}|\$\{?[A-Za-z_]/.exec(prefix)?.[0];
   if (placeholder === undefined) return;
   warnings.push(
-    `prefix contains ${placeholder}, which the sink does not replace: keys begin with exactly this text, and the folders of date and hour follow it`,
+    `${key} contains ${placeholder}, which the sink does not replace: keys begin with exactly this text, and the folders of date and hour follow it`,
   );
 }
 

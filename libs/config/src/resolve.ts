@@ -3,9 +3,9 @@ import { producersOf } from './producers.ts';
 import { plainConfig, type SettingPath, type Settings } from './settings.ts';
 import type { RedisSettings, SinkConfig } from './sink-config.ts';
 
-const GZIP_LEVEL_MAX = 9;
+export const GZIP_LEVEL_MAX = 9;
 /** An object key has at most 1,024 bytes; date, chunk id and hash need about 150 of them. */
-const PREFIX_BYTES_MAX = 512;
+export const PREFIX_BYTES_MAX = 512;
 
 /** Puts the configuration together, and adds mistakes that concern several keys to `problems`. */
 export function resolveConfig(
@@ -15,6 +15,7 @@ export function resolveConfig(
     | 'configFile'
     | 'dataDir'
     | 'bucket'
+    | 'routes'
     | 'keysProxy'
     | 'redis'
     | 'given'

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { camelCase, type CamelCase } from './camel-case.ts';
 import {
   addresses,
   addressMap,
@@ -20,7 +21,12 @@ import {
   version,
 } from './field.ts';
 import { commaTexts } from './nested.ts';
+import { partitionKeys } from './partition-keys.ts';
+import { bucketKey, prefixKey, prefixText } from './place-keys.ts';
 import { producersField } from './producers.ts';
+import { putKeys } from './put-keys.ts';
+import { routesField } from './routes.ts';
+import { sizeKeys } from './size-keys.ts';
 import { validation } from './validation.ts';
 
 const DAY_MS = 86_400_000;
@@ -30,10 +36,6 @@ const GIB = 1024 * MIB;
 const TIB = 1024 * GIB;
 
 const HOST = /^[A-Za-z0-9.:_-]+$/;
-const PREFIX = /^(?!\/)(?!(?:.*\/)?\.{1,2}(?:\/|$))(?!.*\/\/)[^\p{Cc}\p{Cs}\\]{0,256}$/u;
-const PREFIX_RULES =
-  'up to 256 characters; no leading slash, no "//", no "." or ".." between slashes, no backslash or control characters';
-
 const intake = {
   port: port(8080, 'The port on which ingest receives events.'),
   host: text(
@@ -127,13 +129,7 @@ const senders = {
 };
 
 const objects = {
-  bucket: optionalText(
-    // What is no name of a bucket gets a message of its own in resolve-bucket.ts.
-    /^[^\p{Cc}]+$/u,
-    'the name of a bucket (3 to 63 lower-case letters, digits, dots and hyphens), or file:///absolute/directory',
-    'The bucket in which objects are stored, or a directory for plain files. Default: the directory `objects` in `data_dir`.',
-    (given) => given.trim(),
-  ),
+  bucket: bucketKey,
   region: optionalText(
     /^[a-z0-9-]{1,64}$/,
     'the name of a region, such as us-west-2',
@@ -158,16 +154,9 @@ const objects = {
   force_path_style: optionalBoolean(
     'Whether the name of the bucket is part of the path (`endpoint/bucket`) instead of the host name. Default: true with an `endpoint`, otherwise false.',
   ),
-  prefix: text(
-    PREFIX,
-    '',
-    PREFIX_RULES,
-    'The text at the start of every object key. For a folder, end it with a slash (`events/`).',
-  ),
-  quarantine_prefix: text(
-    PREFIX,
+  prefix: prefixKey,
+  quarantine_prefix: prefixText(
     'quarantine/',
-    PREFIX_RULES,
     'The text at the start of the key of every object with quarantined events, in place of `prefix`.',
   ),
   if_none_match: choice(
@@ -180,12 +169,7 @@ const objects = {
     'auto',
     'The checksum that a PUT sends, so that the store refuses damaged bytes. `crc32`: `x-amz-checksum-crc32`. `auto`: the same, until the store refuses that header. `off`: none.',
   ),
-  compression: choice(['none', 'gzip', 'zstd'], 'none', 'The compression of objects.'),
-  compression_level: optionalInteger(
-    1,
-    22,
-    '1 to 9 with gzip, 1 to 22 with zstd; a higher level makes smaller objects and is slower. No effect without compression. Default: that of the codec.',
-  ),
+  ...putKeys,
   manifests: optionalBoolean(
     'Whether the uploader adds a manifest to each folder that is complete: an object that lists the objects of the folder with their counts and checksums. Default: false.',
   ),
@@ -204,20 +188,13 @@ const credentials = {
   'aws.session_token_file': filePath('The path of a file that contains `aws.session_token`.'),
 };
 
+const routing = {
+  routes: routesField,
+};
+
 const batching = {
-  flush_size: integer(1, 10_000_000, 1000, 'The number of events at which the batcher closes an object.'),
-  flush_bytes: bytes(1, 4 * GIB, '128MiB', 'The size at which the batcher closes an object, before compression.'),
-  scheduled_interval: duration(
-    100,
-    86_400_000,
-    60,
-    'How long after its first event the batcher closes an object that is not full.',
-  ),
-  time_interval: choice(
-    ['HOURLY', 'DAILY'],
-    'HOURLY',
-    'Whether objects are stored in one folder per hour or one per day (UTC).',
-  ),
+  ...sizeKeys,
+  ...partitionKeys,
   max_open_files: integer(1, 10_000, 64, 'The number of objects that one batcher fills at the same time.'),
   lease: duration(100, 300_000, '10s', 'How long a batcher may be silent before another batcher takes over its work.'),
 };
@@ -350,6 +327,7 @@ export const sections = [
   { title: 'Objects', fields: objects },
   { title: 'AWS credentials', fields: credentials },
   { title: 'When an object is closed', fields: batching },
+  { title: 'Routes', fields: routing },
   { title: 'Durability and limits', fields: durability },
   { title: 'Redis', fields: redis },
   { title: 'Running', fields: running },
@@ -363,6 +341,7 @@ const known = {
   ...objects,
   ...credentials,
   ...batching,
+  ...routing,
   ...durability,
   ...redis,
   ...running,
@@ -401,6 +380,7 @@ export function readSettings(values: Readonly<Record<string, unknown>>): Setting
  */
 const RESOLVED = [
   'producers',
+  'routes',
   'bucket',
   'region',
   'endpoint',
@@ -415,10 +395,6 @@ const RESOLVED = [
 ] as const;
 type ResolvedPath = (typeof RESOLVED)[number] | `aws.${string}` | `redis.${string}`;
 type PlainPath = Exclude<SettingPath, ResolvedPath>;
-
-type CamelCase<Key extends string> = Key extends `${infer Head}${'_' | '.'}${infer Tail}`
-  ? `${Head}${Capitalize<CamelCase<Tail>>}`
-  : Key;
 
 /** All other keys: `hold_max`, a duration, becomes `holdMaxMs`. A key that is absent and has no default is null. */
 export type PlainConfig = {
@@ -440,8 +416,4 @@ export function plainConfig(read: Settings): PlainConfig {
 /** The name of a key in SinkConfig: `hold_max` is `holdMaxMs`. */
 export function memberName(path: SettingPath): string {
   return camelCase(path) + known[path].unit;
-}
-
-function camelCase(path: string): string {
-  return path.replace(/[_.](.)/g, (_, letter: string) => letter.toUpperCase());
 }

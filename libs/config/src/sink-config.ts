@@ -1,5 +1,6 @@
 import type { HostPort } from './addresses.ts';
 import type { ProducerSettings } from './producers.ts';
+import type { RouteSettings } from './resolve-routes.ts';
 import type { PlainConfig, SettingPath } from './settings.ts';
 
 /** Static credentials. Without them the AWS default chain is used. */
@@ -109,6 +110,8 @@ export interface SinkConfig extends PlainConfig {
   readonly opsHost: string;
   /** Who may send events; empty: whoever reaches the port. */
   readonly producers: readonly ProducerSettings[];
+  /** Where events go that a filter chooses: each takes the first route that matches. */
+  readonly routes: readonly RouteSettings[];
   /** The way to the keys of token issuers: the proxies of the environment. `proxy_url` is for S3. */
   readonly keysProxy?: Proxy;
   /** Absent with `none`, and for the default of the codec. */

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { BatcherWorld, PARTITION } from '../test/batcher-world.ts';
 
 const world = new BatcherWorld();
+const ROUTES = builtInRoutes({ bucket: 'events', prefix: '', quarantinePrefix: 'quarantine/' });
 
 /** Appends a chunk of version 2; returns its id. */
 function appendRouted(route: string, path: string, lines: readonly string[]): Promise<string> {
@@ -37,6 +38,7 @@ describe('segments by destination', () => {
     const rules: RouteRules = {
       bucket: 'audit',
       prefix: 'a/',
+      endsWithSlot: false,
       tags: { team: 'x' },
       metadata: { m: '1' },
       lockForMs: 5_000,
@@ -63,6 +65,57 @@ describe('segments by destination', () => {
       { path: '2026/11/23/09' },
       { v: 2, route: '_default', path: 'tenant=a' },
     ]);
+  });
+});
+
+describe('what a route says of its objects', () => {
+  const audit = { bucket: 'audit', prefix: 'a/', endsWithSlot: true };
+
+  test('takes the place of the top level: compression, level, sizes and interval', async () => {
+    await appendRouted('audit', 'p', ['"1"', '"2"', '"3"', '"4"', '"5"']);
+    await world.append(3);
+    const rules = {
+      ...audit,
+      compression: 'gzip',
+      compressionLevel: 9,
+      flushSize: 2,
+      scheduledIntervalMs: 50,
+    } as const;
+    const batcher = world.batcher({
+      routes: new Map([['audit', rules], ...ROUTES]),
+      ...{ compression: 'zstd', compressionLevel: 2, openMsMin: 10, scheduledIntervalMs: 600_000 },
+    });
+    await eventually(async () => expect(await world.counts()).toEqual([2, 2, 1]));
+    expect(await world.records()).toMatchObject(
+      Array.from({ length: 3 }, () => ({ route: 'audit', compression: 'gzip', compressionLevel: 9 })),
+    );
+    await batcher.stop();
+    const plain = (await world.records()).find(({ v }) => v === 1);
+    expect(plain).toMatchObject({ count: 3, compression: 'zstd', compressionLevel: 2 });
+  });
+
+  test('bytes as well; a codec of its own has its own level, and what the route does not say is live', async () => {
+    await appendRouted('audit', 'p', ['"1"', '"2"', '"3"']);
+    const rules = { ...audit, compression: 'gzip', flushBytes: 8 } as const;
+    const batcher = world.batcher({ routes: new Map([['audit', rules]]), compression: 'zstd', compressionLevel: 19 });
+    await eventually(async () => expect(await world.counts()).toEqual([2]));
+    expect((await world.records())[0]).not.toHaveProperty('compressionLevel');
+    batcher.change({ flushSize: 1 });
+    await eventually(async () => expect(await world.counts()).toEqual([2, 1]));
+    await batcher.stop();
+  });
+
+  test('a slot of a route whose paths do not end stays open until its interval', async () => {
+    await appendRouted('audit', '2026/11/23/09', ['"over"']);
+    await appendRouted('_quarantine', '2026/11/23/09', ['"over"']);
+    const rules = { ...audit, endsWithSlot: false };
+    const batcher = world.batcher({
+      routes: new Map([['audit', rules], ...ROUTES]),
+      partitionEndGraceMs: 20,
+    });
+    await eventually(async () => expect(await world.records()).toMatchObject([{ route: '_quarantine' }]));
+    expect(batcher.openFiles()).toBe(1);
+    await batcher.stop();
   });
 });
 
@@ -98,10 +151,7 @@ describe('a route that the batcher does not know', () => {
     await appendRouted('audit', PARTITION, ['"1"', '"2"']);
     const old = world.batcher({ leaseMs: 100_000, auditEveryMs: 20 });
     await eventually(() => expect(old.problems.get('routes')).toBeDefined());
-    const routes = new Map([
-      ...builtInRoutes({ bucket: 'events', prefix: '', quarantinePrefix: 'quarantine/' }),
-      ['audit', { bucket: 'events', prefix: 'audit/' }],
-    ]);
+    const routes = new Map([...ROUTES, ['audit', { bucket: 'events', prefix: 'audit/', endsWithSlot: true }]]);
     const newer = world.batcher({ routes, scheduledIntervalMs: 50, openMsMin: 10 });
     await world.redis.del(leaseKey(world.lane.keys, old.consumer));
     await eventually(async () => expect(await world.records()).toMatchObject([{ v: 2, route: 'audit', count: 2 }]));
@@ -114,7 +164,7 @@ describe('a route that the batcher does not know', () => {
     await appendRouted('audit', PARTITION, ['"1"']);
     const batcher = world.batcher({ scheduledIntervalMs: 50, openMsMin: 10, auditEveryMs: 20 });
     await eventually(() => expect(batcher.problems.get('routes')).toBeDefined());
-    batcher.change({ routes: new Map([['audit', { bucket: 'events', prefix: 'audit/' }]]) });
+    batcher.change({ routes: new Map([['audit', { bucket: 'events', prefix: 'audit/', endsWithSlot: true }]]) });
     await eventually(async () => expect(await world.counts()).toEqual([1]));
     await eventually(() => expect(batcher.problems.get('routes')).toBeNull());
     await batcher.stop();

@@ -2,7 +2,7 @@ import { type Chunk, type Destination, destinationKey, partitionSpan, type Route
 import { SegmentOrigins } from '@sink/tracing';
 import type { BatcherSettings } from '../settings.ts';
 import type { LaneBatcherPorts } from './lane-batcher.ts';
-import { OpenSegment, type SegmentLimits } from './open-segment.ts';
+import { OpenSegment, type SegmentFormat, type SegmentLimits } from './open-segment.ts';
 
 /** Objects grow again by this factor with each one that is sealed, after a full disk. */
 const FLUSH_BYTES_GROWTH = 1.25;
@@ -13,8 +13,6 @@ export class OpenSegments {
   readonly #settings: BatcherSettings;
   readonly #filesMax: () => number;
   readonly #open = new Map<string, OpenSegment>();
-  /** The limits now, also for segments that are open. */
-  readonly #limits: SegmentLimits;
   /** The bytes of an object while the disk is, or was, full. */
   #shrunkBytes = Infinity;
 
@@ -22,19 +20,6 @@ export class OpenSegments {
     this.#ports = ports;
     this.#settings = settings;
     this.#filesMax = filesMax;
-    const flushBytes = (): number => this.#flushBytes;
-    this.#limits = {
-      get flushSize() {
-        return settings.flushSize;
-      },
-      get flushBytes() {
-        return flushBytes();
-      },
-    };
-  }
-
-  get #flushBytes(): number {
-    return Math.min(this.#shrunkBytes, this.#settings.flushBytes);
   }
 
   /** The open segments, oldest first. */
@@ -65,12 +50,11 @@ export class OpenSegments {
   /** Opens a segment of the chunk's destination. It keeps its compression, whatever the settings say later. */
   async open(chunk: Chunk, rules: RouteRules): Promise<OpenSegment> {
     const { clock, spool, ids, tracing } = this.#ports;
-    const { compression, compressionLevel } = this.#settings;
+    const format = formatOf(rules, this.#settings);
     const segmentId = ids.segment(); // rule: segment.new-id
-    const file = await spool.createSegment({ segmentId, compression, compressionLevel });
+    const file = await spool.createSegment({ segmentId, ...format });
     const ageMs = clock.wallMs() - chunk.acceptedAtMs;
     const openedAtMs = clock.monotonicMs();
-    const format = { compression, compressionLevel };
     const origins = tracing ? new SegmentOrigins(tracing) : null;
     const segment = new OpenSegment(
       {
@@ -83,7 +67,7 @@ export class OpenSegments {
         ageMs,
         origins,
       },
-      this.#limits,
+      this.#limitsOf(rules),
     );
     this.#open.set(destinationKey(chunk), segment);
     this.#ports.events.opened(1);
@@ -103,26 +87,58 @@ export class OpenSegments {
 
   /** On a full disk small objects may still fit. */
   shrinkObjects(): void {
-    const halfBytes = Math.max(this.#settings.flushBytesMin, Math.floor(this.#flushBytes / 2));
-    this.#shrunkBytes = Math.min(this.#flushBytes, halfBytes);
+    const nowBytes = Math.min(this.#shrunkBytes, this.#flushBytesMax);
+    const halfBytes = Math.max(this.#settings.flushBytesMin, Math.floor(nowBytes / 2));
+    this.#shrunkBytes = Math.min(nowBytes, halfBytes);
   }
 
   growObjects(): void {
     const grownBytes = Math.ceil(this.#shrunkBytes * FLUSH_BYTES_GROWTH);
-    this.#shrunkBytes = grownBytes < this.#settings.flushBytes ? grownBytes : Infinity;
+    this.#shrunkBytes = grownBytes < this.#flushBytesMax ? grownBytes : Infinity;
+  }
+
+  /** The limits now, also for segments that are open. */
+  #limitsOf(rules: RouteRules): SegmentLimits {
+    const settings = this.#settings;
+    const shrunkBytes = (): number => this.#shrunkBytes;
+    return {
+      get flushSize() {
+        return rules.flushSize ?? settings.flushSize;
+      },
+      get flushBytes() {
+        return Math.min(shrunkBytes(), rules.flushBytes ?? settings.flushBytes);
+      },
+    };
+  }
+
+  /** Of all routes. */
+  get #flushBytesMax(): number {
+    const { flushBytes, routes } = this.#settings;
+    return Math.max(flushBytes, ...[...routes.values()].map((rules) => rules.flushBytes ?? 0));
   }
 
   /** A segment is due at its interval, or soon after its hour or day has ended; a full one at once. */
   #dueMs(segment: OpenSegment): number {
     const { clock } = this.#ports;
-    const { partitionEndGraceMs, scheduledIntervalMs, openMsMin } = this.#settings;
+    const { partitionEndGraceMs, openMsMin } = this.#settings;
+    const scheduledIntervalMs = segment.rules.scheduledIntervalMs ?? this.#settings.scheduledIntervalMs;
     if (segment.isFull) return Number.NEGATIVE_INFINITY;
     // The interval counts from the first event; a clock that differs from ingest's can only move it within these bounds.
     const waitMs = Math.min(scheduledIntervalMs, Math.max(openMsMin, scheduledIntervalMs - segment.ageMs));
-    // A path that is not a slot of time does not end.
-    const endMs = partitionSpan(segment.destination.path)?.endMs ?? Infinity;
+    const span = segment.rules.endsWithSlot ? partitionSpan(segment.destination.path) : null;
+    const endMs = span?.endMs ?? Infinity;
     const toEndMs = Math.max(0, endMs + partitionEndGraceMs - clock.wallMs());
     const endDueMs = Math.max(clock.monotonicMs() + toEndMs, segment.openedAtMs + partitionEndGraceMs);
     return Math.min(segment.openedAtMs + waitMs, endDueMs);
   }
+}
+
+/** A route that names a compression has the level of that codec, not of the other one. */
+function formatOf(rules: RouteRules, settings: SegmentFormat): SegmentFormat {
+  const { compression = settings.compression } = rules;
+  const levelBeside = rules.compression === undefined ? settings.compressionLevel : undefined;
+  return {
+    compression,
+    compressionLevel: compression === 'none' ? undefined : (rules.compressionLevel ?? levelBeside),
+  };
 }

@@ -1,0 +1,89 @@
+import { camelCase } from './camel-case.ts';
+import { type GivenSettings, Problems } from './problems.ts';
+import { type BucketSources, resolveBucket, warnOfPrefix } from './resolve-bucket.ts';
+import { GZIP_LEVEL_MAX, PREFIX_BYTES_MAX } from './resolve.ts';
+import { type FilterSpec, type GivenRoute, type OwnValues, routeKeys } from './routes.ts';
+import type { Settings } from './settings.ts';
+import type { BucketSettings, SinkConfig } from './sink-config.ts';
+
+/** One of `routes`. */
+export interface RouteSettings {
+  readonly name: string;
+  /** Null: every event matches. */
+  readonly filter: FilterSpec | null;
+  /** Events are acknowledged and not stored. */
+  readonly drop: boolean;
+  /** What the route says itself. All else is that of the top level, also when that changes in a running sink. */
+  readonly own: OwnValues & { readonly bucket?: BucketSettings };
+}
+
+/** The configuration as it is for the events of a route. */
+export function configOfRoute(config: SinkConfig, { own }: RouteSettings): SinkConfig {
+  const { compressionLevel, ...rest } = config;
+  // The level of one codec says nothing about another.
+  const level = own.compression !== undefined || compressionLevel === undefined ? {} : { compressionLevel };
+  return { ...rest, ...level, ...own };
+}
+
+/** The routes of the settings. Adds mistakes to `problems`; the result is then invalid. */
+export function resolveRoutes(
+  settings: Settings,
+  given: GivenSettings,
+  sources: BucketSources,
+  problems: Problems,
+  warnings: string[],
+): readonly RouteSettings[] {
+  return (settings.routes ?? []).map((route, index) => {
+    checkCompression(settings, route, index, problems);
+    checkPrefix(route, index, problems, warnings);
+    const bucket = bucketOf(settings, given, route, index, sources, problems);
+    return {
+      name: route.name,
+      filter: route.filter ?? null,
+      drop: route.drop ?? false,
+      own: { ...ownValues(route), ...(bucket === null ? {} : { bucket }) },
+    };
+  });
+}
+
+/** The cast states what the expression does. */
+function ownValues(route: GivenRoute): OwnValues {
+  const values = Object.entries(routeKeys).flatMap(([key, { unit }]) => {
+    const value: unknown = Reflect.get(route, key);
+    return key === 'bucket' || value === undefined ? [] : [[camelCase(key) + unit, value] as const];
+  });
+  return Object.fromEntries(values);
+}
+
+function bucketOf(
+  settings: Settings,
+  given: GivenSettings,
+  { bucket: name }: GivenRoute,
+  index: number,
+  sources: BucketSources,
+  problems: Problems,
+): BucketSettings | null {
+  if (name === undefined) return null;
+  const found = new Problems(given);
+  const bucket = resolveBucket({ ...settings, bucket: name }, sources, found, []);
+  for (const problem of found.all()) {
+    if (problem.key === 'bucket') problems.addInside('routes', `[${index}].bucket`, name, problem.allowed);
+    else if (!problems.has(problem.key)) problems.addOther(problem);
+  }
+  return bucket;
+}
+
+function checkCompression(settings: Settings, route: GivenRoute, index: number, problems: Problems): void {
+  const level = route.compression_level ?? 1;
+  if ((route.compression ?? settings.compression) !== 'gzip' || level <= GZIP_LEVEL_MAX) return;
+  const allowed = `1 to ${GZIP_LEVEL_MAX} with compression: gzip`;
+  problems.addInside('routes', `[${index}].compression_level`, level, allowed);
+}
+
+function checkPrefix({ name, prefix }: GivenRoute, index: number, problems: Problems, warnings: string[]): void {
+  if (prefix === undefined) return;
+  if (Buffer.byteLength(prefix) > PREFIX_BYTES_MAX) {
+    problems.addInside('routes', `[${index}].prefix`, prefix, `at most ${PREFIX_BYTES_MAX} bytes of UTF-8`);
+  }
+  warnOfPrefix(`the prefix of the route ${name}`, prefix, warnings);
+}

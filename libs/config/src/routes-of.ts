@@ -1,0 +1,26 @@
+import { builtInRoutes, type RouteRules, type Routes } from '@sink/domain';
+import { bucketName } from './resolve-bucket.ts';
+import { configOfRoute, type RouteSettings } from './resolve-routes.ts';
+import type { SinkConfig } from './sink-config.ts';
+
+/** The routes of a sink: those that every sink has, and those of its configuration that store events. */
+export function routesOf(config: SinkConfig): Routes {
+  const { bucket, prefix, quarantinePrefix } = config;
+  const own = config.routes.filter(({ drop }) => !drop).map((route) => [route.name, rulesOf(config, route)] as const);
+  return new Map([...builtInRoutes({ bucket: bucketName(bucket), prefix, quarantinePrefix }), ...own]);
+}
+
+function rulesOf(config: SinkConfig, route: RouteSettings): RouteRules {
+  const { bucket, prefix } = configOfRoute(config, route);
+  const { flushSize, flushBytes, scheduledIntervalMs, compression, compressionLevel } = route.own;
+  return {
+    bucket: bucketName(bucket),
+    prefix,
+    endsWithSlot: true,
+    ...(flushSize !== undefined && { flushSize }),
+    ...(flushBytes !== undefined && { flushBytes }),
+    ...(scheduledIntervalMs !== undefined && { scheduledIntervalMs }),
+    ...(compression !== undefined && { compression }),
+    ...(compressionLevel !== undefined && { compressionLevel }),
+  };
+}
