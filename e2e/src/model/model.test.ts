@@ -3,7 +3,7 @@ import { withModelRedis } from './model-redis.ts';
 import { replayOf, runModel } from './run-model.ts';
 import { runSeed } from './world.ts';
 
-/** Always the same ones, some 20 in a second on two cores; src/smoke/worlds.test.ts runs others. */
+/** Always the same ones, in a process for each processor: some 7 in a second on two cores; src/smoke/worlds.test.ts runs others. */
 const SEEDS = 3_000;
 /** Enough that some of them show it when an order is not the world's own. */
 const SCHEDULES = 30;

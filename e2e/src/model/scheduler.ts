@@ -119,16 +119,14 @@ export class Scheduler {
 
   /** Executes one parked call; false if no actor can continue. */
   async step(): Promise<boolean> {
-    for (const actor of new Set(this.#parked.map((parked) => parked.actor)))
-      if (actor.pausedSteps > 0) actor.pausedSteps -= 1;
-    const awake = this.#parked.filter((parked) => parked.actor.pausedSteps === 0);
+    const awake = this.#awake();
     if (awake.length === 0) return this.#parked.length > 0;
     if (this.calm) this.#calmSteps += 1;
     this.nowMs += this.#random.below(this.calm && this.#calmSteps <= CALM_STEPS ? CALM_STEP_MS : STEP_MS);
-    let ready = awake.filter((parked) => parked.due.ms <= this.nowMs);
+    let ready = dueBy(awake, this.nowMs);
     if (ready.length === 0) {
-      this.nowMs = Math.min(...awake.map((parked) => parked.due.ms));
-      ready = awake.filter((parked) => parked.due.ms <= this.nowMs);
+      this.nowMs = awake.reduce((first, { due }) => Math.min(first, due.ms), Infinity);
+      ready = dueBy(awake, this.nowMs);
     }
     const chosen = this.#random.pick(ready);
     if (!chosen) return false;
@@ -138,6 +136,15 @@ export class Scheduler {
       await settled();
     }
     return true;
+  }
+
+  /** The calls of actors that are not suspended. This and `dueBy` are all that a step computes, so they make little garbage. */
+  #awake(): readonly Parked[] {
+    const paused = new Set<Actor>();
+    for (const { actor } of this.#parked) if (actor.pausedSteps > 0) paused.add(actor);
+    if (paused.size === 0) return this.#parked;
+    for (const actor of paused) actor.pausedSteps -= 1;
+    return this.#parked.filter(({ actor }) => actor.pausedSteps === 0);
   }
 
   /** Calls to a disk are many and quick, so mostly an actor makes the next one in the same step. */
@@ -159,7 +166,7 @@ export class Scheduler {
   }
 
   async #perform(call: Parked): Promise<void> {
-    this.note(`${call.actor.name} ${call.name}`);
+    if (this.#trace !== null) this.note(`${call.actor.name} ${call.name}`);
     const fate = this.calm || !call.remote ? 1 : this.#random.next();
     const { lostRequest, lostReply, late, doubled } = this.#faults;
     if (fate < lostRequest) return this.#lose(call, 'request lost');
@@ -187,6 +194,12 @@ export class Scheduler {
       if (call.actor.alive) this.#parked.push({ ...call, resolve, reject });
     });
   }
+}
+
+function dueBy(calls: readonly Parked[], nowMs: number): Parked[] {
+  const due: Parked[] = [];
+  for (const call of calls) if (call.due.ms <= nowMs) due.push(call);
+  return due;
 }
 
 /** Resolves when all code that can run has run until its next port. */
