@@ -217,7 +217,7 @@ export class Batcher {
     const lanes = [...this.#waiting.values()];
     const chunks = lanes.reduce((sum, one) => sum + one.chunks, 0);
     const routes = [...new Set(lanes.flatMap((one) => one.routes))].join(', ');
-    const problem = `${chunks} chunks wait for routes that this batcher does not know: ${routes}. Upgrade it to the release that accepted them, or bring the routes back into its configuration`;
+    const problem = `${chunks} chunks wait for routes that this batcher does not know: ${routes}. Upgrade it to the release that accepted them, or bring the routes back into its configuration, or say in routes_retired where their events go`;
     readiness.set('routes', chunks === 0 ? null : problem);
   }
 

@@ -85,6 +85,7 @@ export const CHANGES = {
   scheduled_interval: 'live',
   time_interval: LAYOUT,
   routes: ROUTES,
+  routes_retired: ROUTES,
   max_open_files: 'live',
   lease: 'live',
   sink_name: IDENTITY,

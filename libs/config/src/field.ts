@@ -208,7 +208,7 @@ export function addresses(defaultPort: number, description: string) {
   return field(schema.optional(), allowed, description);
 }
 
-function mapFromText(given: unknown): unknown {
+export function mapFromText(given: unknown): unknown {
   const pairs = listFromText(given);
   if (!Array.isArray(pairs)) return given;
   const entries: unknown[] = pairs;

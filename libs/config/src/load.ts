@@ -9,7 +9,7 @@ import { readGiven } from './read-given.ts';
 import { resolveBucket } from './resolve-bucket.ts';
 import { environmentProxy } from './resolve-network.ts';
 import { resolveRedis } from './resolve-redis.ts';
-import { resolveRoutes } from './resolve-routes.ts';
+import { checkRetired, resolveRoutes } from './resolve-routes.ts';
 import { opsHost, resolveConfig } from './resolve.ts';
 import { proxyPasswords, redisSecrets, secretsIn } from './secrets-in.ts';
 import { plainConfig, type PlainConfig, readSettings, settings } from './settings.ts';
@@ -81,6 +81,7 @@ export function loadSources(sources: ConfigSources): LoadedConfig {
   const bucketSources = { dataDir, env: sources.env, readText, again };
   const bucket = resolveBucket(read, bucketSources, problems, warnings);
   const routes = resolveRoutes(read, given, bucketSources, problems, warnings);
+  checkRetired(read, problems);
   const redis = resolveRedis(read, readNamedFile, problems);
   const proxy = bucket.kind === 's3' ? bucket.proxy : undefined;
   const keysProxy = environmentProxy(sources.env);

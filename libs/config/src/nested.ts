@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { alsoText, field, type Field, listFromText } from './field.ts';
+import { alsoText, field, type Field, listFromText, mapFromText } from './field.ts';
 import { normalizeKey } from './spelling.ts';
 
 /** The keys of a mapping, each with its rules. */
@@ -140,6 +140,14 @@ export function words<const Word extends string>(known: readonly Word[], descrip
   alsoText.set(list, z.enum(known));
   const schema = z.preprocess(listOfOne, list).optional();
   return field(schema, `a list of ${known.join(', ')}`, description);
+}
+
+/** Names that the user chooses, each with one name; may be absent. In the environment: `from=to,from=to`. */
+export function nameByName(pattern: RegExp, namesMax: number, allowed: string, description: string) {
+  const schema = z
+    .record(z.string().regex(pattern), z.string())
+    .refine((given) => Object.keys(given).length <= namesMax, { error: allowed });
+  return field(z.preprocess(mapFromText, schema).optional(), allowed, description);
 }
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);

@@ -1,3 +1,4 @@
+import { DEFAULT_ROUTE } from '@sink/domain';
 import { camelCase } from './camel-case.ts';
 import { type GivenSettings, Problems } from './problems.ts';
 import { type BucketSources, resolveBucket, warnOfPrefix } from './resolve-bucket.ts';
@@ -23,6 +24,24 @@ export function configOfRoute(config: SinkConfig, { own }: RouteSettings): SinkC
   // The level of one codec says nothing about another.
   const level = own.compression !== undefined || compressionLevel === undefined ? {} : { compressionLevel };
   return { ...rest, ...level, ...own };
+}
+
+/** Adds mistakes in `routes_retired` to `problems`. */
+export function checkRetired(settings: Settings, problems: Problems): void {
+  const routes = new Map((settings.routes ?? []).map(({ name, drop }) => [name, drop ?? false]));
+  for (const [name, target] of Object.entries(settings.routes_retired ?? {})) {
+    if (routes.get(name) === false) {
+      const allowed = 'a name that is not in routes, or that of a route with drop: true, which stores nothing';
+      problems.addInside('routes_retired', `.${name}`, target, allowed);
+    } else if (target !== DEFAULT_ROUTE && routes.get(target) !== false) {
+      problems.addInside(
+        'routes_retired',
+        `.${name}`,
+        target,
+        'the name of one of routes that stores events, or _default',
+      );
+    }
+  }
 }
 
 /** The routes of the settings. Adds mistakes to `problems`; the result is then invalid. */

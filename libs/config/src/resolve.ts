@@ -38,6 +38,7 @@ export function resolveConfig(
   return {
     ...plainConfig(settings),
     producers: producersOf(settings.producers),
+    routesRetired: settings.routes_retired ?? {},
     ...parts,
     ...(level === undefined || compression === 'none' ? {} : { compressionLevel: level }),
     manifests: settings.manifests ?? false,

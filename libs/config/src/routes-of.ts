@@ -3,11 +3,16 @@ import { bucketName } from './resolve-bucket.ts';
 import { configOfRoute, type RouteSettings } from './resolve-routes.ts';
 import type { SinkConfig } from './sink-config.ts';
 
-/** The routes of a sink: those that every sink has, and those of its configuration that store events. */
+/** The routes of a sink: those that every sink has, and those of its configuration that store events; one that is retired has the rules of its target. */
 export function routesOf(config: SinkConfig): Routes {
   const { bucket, prefix, quarantinePrefix } = config;
   const own = config.routes.filter(({ drop }) => !drop).map((route) => [route.name, rulesOf(config, route)] as const);
-  return new Map([...builtInRoutes({ bucket: bucketName(bucket), prefix, quarantinePrefix }), ...own]);
+  const known = new Map([...builtInRoutes({ bucket: bucketName(bucket), prefix, quarantinePrefix }), ...own]);
+  const retired = Object.entries(config.routesRetired).flatMap(([name, target]) => {
+    const rules = known.get(target);
+    return rules === undefined ? [] : [[name, { ...rules, storedAs: target }] as const];
+  });
+  return new Map([...known, ...retired]);
 }
 
 function rulesOf(config: SinkConfig, route: RouteSettings): RouteRules {

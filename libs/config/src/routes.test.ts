@@ -112,3 +112,20 @@ test('the JSON Schema knows the keys of a route, without defaults', () => {
   });
   expect(JSON.stringify(jsonSchema()).match(/"flush_size":\{[^}]*"default"/g)).toHaveLength(1);
 });
+
+test('a retired route has the rules of its target, which stores events', () => {
+  const config = load(`${THREE}routes_retired: { old: audit, noise: rest, older: _default }\n`);
+  expect(config.routesRetired).toEqual({ old: 'audit', noise: 'rest', older: '_default' });
+  const routes = routesOf(config);
+  expect(routes.get('old')).toEqual({ ...routes.get('audit'), storedAs: 'audit' });
+  expect(routes.get('noise')).toMatchObject({ bucket: 'events', storedAs: 'rest' });
+  expect(routes.get('older')).toMatchObject({ bucket: 'events', prefix: 'all/', storedAs: '_default' });
+  expect(load('', { SINK_ROUTES_RETIRED: 'a=_default,b=_default' }).routesRetired).toEqual({
+    ...{ a: '_default', b: '_default' },
+  });
+  expect(said(`${THREE}routes_retired: { audit: rest, old: noise, other: gone }\n`)).toEqual([
+    `  routes_retired.audit: given "rest" (${AT}); allowed: a name that is not in routes, or that of a route with drop: true, which stores nothing`,
+    `  routes_retired.old: given "noise" (${AT}); allowed: the name of one of routes that stores events, or _default`,
+    `  routes_retired.other: given "gone" (${AT}); allowed: the name of one of routes that stores events, or _default`,
+  ]);
+});

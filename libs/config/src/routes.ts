@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { CamelCase } from './camel-case.ts';
 import { field, optionalBoolean } from './field.ts';
-import { mappings, requiredText, type Rule } from './nested.ts';
+import { mappings, nameByName, requiredText, type Rule } from './nested.ts';
 import { ownKeys } from './own-keys.ts';
 import { partitionKeys } from './partition-keys.ts';
 import { bucketKey, prefixKey } from './place-keys.ts';
@@ -9,6 +9,7 @@ import { putKeys } from './put-keys.ts';
 import { sizeKeys } from './size-keys.ts';
 
 const ROUTES_MAX = 100;
+const NAME = /^[a-z0-9-]{1,40}$/;
 
 /** The keys that say what another route, or the top level, may say otherwise. */
 export const routeKeys = ownKeys({
@@ -24,7 +25,7 @@ export type FilterSpec = Readonly<Record<string, unknown>>;
 
 const route = {
   name: requiredText(
-    /^[a-z0-9-]{1,40}$/,
+    NAME,
     '1 to 40 lower-case letters, digits and hyphens',
     'The name of the route in records, metrics and logs. Keep it while events of the route wait.',
   ),
@@ -67,6 +68,14 @@ export const routesField = mappings(
       }
     },
   },
+);
+
+/** The key `routes_retired`. */
+export const retiredField = nameByName(
+  NAME,
+  ROUTES_MAX,
+  `a mapping of at most ${ROUTES_MAX} names that are not in routes to names that are, or _default; or text "old=target,…"`,
+  'Where events go that wait for a route which is not in `routes` any more: old name to the name of a route, or to `_default`. They keep their path, and all else is that of the target.',
 );
 
 /** A route as it is given; what is absent comes from the top level. */

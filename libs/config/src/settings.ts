@@ -25,7 +25,7 @@ import { partitionKeys } from './partition-keys.ts';
 import { bucketKey, prefixKey, prefixText } from './place-keys.ts';
 import { producersField } from './producers.ts';
 import { putKeys } from './put-keys.ts';
-import { routesField } from './routes.ts';
+import { retiredField, routesField } from './routes.ts';
 import { sizeKeys } from './size-keys.ts';
 import { validation } from './validation.ts';
 
@@ -190,6 +190,7 @@ const credentials = {
 
 const routing = {
   routes: routesField,
+  routes_retired: retiredField,
 };
 
 const batching = {
@@ -381,6 +382,7 @@ export function readSettings(values: Readonly<Record<string, unknown>>): Setting
 const RESOLVED = [
   'producers',
   'routes',
+  'routes_retired',
   'bucket',
   'region',
   'endpoint',

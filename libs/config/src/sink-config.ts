@@ -112,6 +112,8 @@ export interface SinkConfig extends PlainConfig {
   readonly producers: readonly ProducerSettings[];
   /** Where events go that a filter chooses: each takes the first route that matches. */
   readonly routes: readonly RouteSettings[];
+  /** Routes that are gone, with where their events go: a route that stores, or the default one. */
+  readonly routesRetired: Readonly<Record<string, string>>;
   /** The way to the keys of token issuers: the proxies of the environment. `proxy_url` is for S3. */
   readonly keysProxy?: Proxy;
   /** Absent with `none`, and for the default of the codec. */

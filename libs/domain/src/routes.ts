@@ -10,6 +10,8 @@ export interface RouteRules extends Pick<PutOptions, 'tags' | 'metadata'>, Route
   readonly prefix: string;
   /** For how long after its seal the store locks an object; absent: not at all. */
   readonly lockForMs?: number;
+  /** The route as which its events are stored, because it is retired; absent: itself. */
+  readonly storedAs?: string;
   /** Whether a path is a slot of time after which nothing more is accepted for it: its object is closed then. */
   readonly endsWithSlot: boolean;
 }

@@ -160,6 +160,27 @@ describe('a route that the batcher does not know', () => {
     await old.stop();
   });
 
+  test('a retired route is stored as its target, in one object with what is there of the target, with its own path', async () => {
+    await appendRouted('old', 'p', ['"1"', '"2"']);
+    await appendRouted('audit', 'p', ['"3"']);
+    await appendRouted('older', PARTITION, ['"4"']);
+    const audit = { bucket: 'audit', prefix: 'a/', endsWithSlot: true };
+    const routes = new Map([
+      ...ROUTES,
+      ['audit', audit],
+      ['old', { ...audit, storedAs: 'audit' }],
+      ['older', { bucket: 'events', prefix: '', endsWithSlot: true, storedAs: '_default' }],
+    ]);
+    const batcher = world.batcher({ routes });
+    await eventually(() => expect(batcher.openFiles()).toBe(2));
+    await batcher.stop();
+    const [plain, routed] = (await world.records()).toSorted((a, b) => a.v - b.v);
+    expect(plain).toMatchObject({ v: 1, partition: PARTITION, count: 1 });
+    expect(routed).toMatchObject({ v: 2, route: 'audit', path: 'p', bucket: 'audit', count: 3 });
+    expect(routed?.key).toMatch(/^a\/p\/eventing-/);
+    expect(await world.pending()).toBe(0);
+  });
+
   test('a change of the configuration that brings it back is enough', async () => {
     await appendRouted('audit', PARTITION, ['"1"']);
     const batcher = world.batcher({ scheduledIntervalMs: 50, openMsMin: 10, auditEveryMs: 20 });

@@ -170,10 +170,16 @@ export class LaneBatcher {
           this.#reportForeign(entry.id, entry.problem);
           break;
         case 'chunk':
-          await this.#takeChunk(entry.chunk, taken[index] ?? null);
+          await this.#takeChunk(this.#asStored(entry.chunk), taken[index] ?? null);
           break;
       }
     }
+  }
+
+  /** A chunk of a retired route is one of its target, with its own path. */
+  #asStored(chunk: Chunk): Chunk {
+    const target = this.#settings.routes.get(chunk.route)?.storedAs;
+    return target === undefined ? chunk : { ...chunk, route: target };
   }
 
   async #takeChunk(chunk: Chunk, taken: number | null): Promise<void> {
