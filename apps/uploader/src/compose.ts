@@ -31,8 +31,8 @@ export interface UploaderPorts {
   readonly spilled: { readonly spoolId: string; readonly jobs: UploadJobs } | null;
   /** Of the configured bucket. */
   readonly store: ObjectStore;
-  /** Opens the store of another bucket that a record names; null: it cannot be reached. Absent: there is no other. */
-  readonly openStore?: (bucket: string) => StoreOfBucket | null;
+  /** Opens the store of a bucket and a route that a record names; null: it cannot be reached. Absent: there is no other. */
+  readonly openStore?: (bucket: string, route: string) => StoreOfBucket | null;
   readonly spool: SpoolFilesDirectory;
   readonly builder: Pick<ObjectBuilder, 'build' | 'tidy'>;
   readonly metrics: UploaderMetrics;
@@ -79,7 +79,7 @@ export function composeUploader(ports: UploaderPorts, settings: UploaderSettings
   const uploads = new Uploads({ ...ports, stores, spool: spoolFiles, queues, health }, settings);
   const spoolWatch = spilled && new SpoolWatch({ ...ports, spoolId: spilled.spoolId, jobs: spilled.jobs }, settings);
   const sweeper = new Sweeper({ ...ports, queues, health, uploads, spoolWatch }, settings);
-  const manifests = new Manifests(ports, settings);
+  const manifests = new Manifests({ ...ports, stores }, settings);
   return {
     upload: (lane, segmentId, signal) => uploads.upload(lane, segmentId, signal),
     uploadSpilled: (lane, segmentId, signal) => uploads.uploadSpilled(lane, segmentId, signal),

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { configOfRouteNamed, type SinkConfig } from '@sink/config';
+import { DEFAULT_ROUTE } from '@sink/domain';
 import { bucketNamed, createObjectStore, placeOf } from '@sink/objects';
 import { openRedis } from '@sink/redis';
 import { type ServiceContext, tightenDirectory } from '@sink/runtime';
@@ -42,7 +44,7 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
   shutdown.add('upload queue', () => jobs.close());
   const spool = new SpoolDirectory(join(config.dataDir, 'spool'));
   const spilled = await spilledJobs();
-  const store = createObjectStore(config.bucket, config);
+  const store = createObjectStore(config.bucket, putSettings());
   shutdown.add('object store', async () => store.close());
   const rebuilt = join(config.dataDir, 'rebuilt');
   await tightenDirectory(rebuilt);
@@ -56,9 +58,9 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
       jobs,
       spilled,
       store,
-      openStore: (bucket) => {
-        const named = bucketNamed(bucket, config.bucket);
-        return named && { store: createObjectStore(named, config), place: placeOf(named) };
+      openStore: (bucket, route) => {
+        const named = bucketNamed(bucket, configOfRouteNamed(config, route).bucket);
+        return named && { store: createObjectStore(named, putSettings(route)), place: placeOf(named) };
       },
       spool,
       builder,
@@ -94,6 +96,11 @@ export async function startUploader(context: ServiceContext, overrides: Partial<
   });
   // So that the whole sink announces itself with what is known of the bucket.
   await Promise.race([tried.promise, clock.sleep(settings.trial?.startMs ?? 0, signal)]);
+
+  /** How objects of a route are put, by the configuration that is in force at each use. */
+  function putSettings(route = DEFAULT_ROUTE): Readonly<SinkConfig> {
+    return inForce.settings((now) => ({ ...configOfRouteNamed(now, route) }));
+  }
 
   function startWorker(work: UploadWork): UploadWorker {
     const worker = new UploadWorker(connect('queue'), config.sinkName, {

@@ -193,7 +193,7 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
   },
   {
     name: 'an object goes into the configured bucket, whatever its record says',
-    edits: [{ rule: 'upload.own-bucket', to: 'if (record.v > 0) return own;' }],
+    edits: [{ rule: 'upload.own-bucket', to: 'const isOwn = true as boolean;' }],
     project: 'apps/uploader',
     file: 'src/upload/routed.test.ts',
     fails: /× goes into its own bucket/,

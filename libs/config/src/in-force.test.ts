@@ -74,6 +74,19 @@ const OTHERS: Readonly<Record<LivePath, unknown>> = {
   'schemas.allow_hosts': 'schemas.example.com',
   compression: 'gzip',
   compression_level: 9,
+  multipart_above: '10MiB',
+  sse: 'aws:kms:dsse',
+  sse_kms_key_id: 'alias/events',
+  sse_bucket_key: true,
+  storage_class: 'STANDARD_IA',
+  acl: 'private',
+  tags: '{team: x}',
+  metadata: '{team: x}',
+  object_lock_mode: 'COMPLIANCE',
+  object_lock_for: '24h',
+  expected_bucket_owner: '"012345678901"',
+  requester_pays: true,
+  cache_control: 'no-store',
   upload_concurrency: 2,
   upload_timeout: '1m',
   flush_size: 7,
@@ -86,11 +99,14 @@ const OTHERS: Readonly<Record<LivePath, unknown>> = {
 
 test('every live key reaches the configuration, and none of them takes another member along', () => {
   for (const path of livePaths) {
-    const files = new Files('compression: zstd\n');
+    const base = { compression: 'zstd', sse: 'aws:kms' };
+    const files = new Files(JSON.stringify(base));
     const inForce = files.load();
     const before = inForce.config;
-    const compression = path === 'compression' ? '' : 'compression: zstd\n';
-    files.write(`${compression}${path}: ${String(OTHERS[path])}\nsink_name: other\nredis: {url: "redis://other"}\n`);
+    const others = Object.entries(base).map(([key, value]) => (key === path ? '' : `${key}: ${value}\n`));
+    files.write(
+      `${others.join('')}${path}: ${String(OTHERS[path])}\nsink_name: other\nredis: {url: "redis://other"}\n`,
+    );
     expect(inForce.reload(), path).toMatchObject({ changed: [{ key: path }] });
     const changed = Object.keys(inForce.config).filter(
       (name) => Reflect.get(inForce.config, name) !== Reflect.get(before, name),

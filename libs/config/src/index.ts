@@ -8,7 +8,7 @@ export type { HandedConfig, Reloaded } from './in-force.ts';
 export { loadConfig, loadLeniently, readTextFile } from './load.ts';
 export { ConfigError, describeProblem } from './problems.ts';
 export { bucketName } from './resolve-bucket.ts';
-export { configOfRoute } from './resolve-routes.ts';
+export { configOfRoute, configOfRouteNamed } from './resolve-routes.ts';
 export type { RouteSettings } from './resolve-routes.ts';
 export { routesOf } from './routes-of.ts';
 export type { FilterSpec } from './routes.ts';

@@ -164,14 +164,14 @@ test('a key given twice by two spellings is a mistake', () => {
 
 test('an unknown key is a mistake that names the nearest known one, and never its value', () => {
   const problems = problemsOf(
-    'flush_sise: 5\naws: { secret_acces_key: hunter2 }\nredis: { port: 6380 }\nauth: x\nstorage_class: GLACIER',
+    'flush_sise: 5\naws: { secret_acces_key: hunter2 }\nredis: { port: 6380 }\nauth: x\nencryption: AES256',
   );
   expect(problems.map(({ key, allowed }) => [key, allowed])).toEqual([
     ['flush_sise', 'the keys of docs/configuration.md; did you mean flush_size?'],
     ['aws.secret_acces_key', 'the keys of docs/configuration.md; did you mean aws.secret_access_key?'],
     ['redis.port', 'the keys of docs/configuration.md; did you mean redis_port?'],
     ['auth', 'the keys of docs/configuration.md'],
-    ['storage_class', 'the keys of docs/configuration.md'],
+    ['encryption', 'the keys of docs/configuration.md'],
   ]);
   expect(JSON.stringify(problems)).not.toContain('hunter2');
   expect(problemsOf({ env: { SINK_REDIS_URI: 'x' } })).toMatchObject([

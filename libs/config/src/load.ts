@@ -8,6 +8,7 @@ import { ReadAgain } from './read-again.ts';
 import { readGiven } from './read-given.ts';
 import { resolveBucket } from './resolve-bucket.ts';
 import { environmentProxy } from './resolve-network.ts';
+import { checkPut } from './resolve-put.ts';
 import { resolveRedis } from './resolve-redis.ts';
 import { checkRetired, resolveRoutes } from './resolve-routes.ts';
 import { opsHost, resolveConfig } from './resolve.ts';
@@ -82,6 +83,7 @@ export function loadSources(sources: ConfigSources): LoadedConfig {
   const bucket = resolveBucket(read, bucketSources, problems, warnings);
   const routes = resolveRoutes(read, given, bucketSources, problems, warnings);
   checkRetired(read, problems);
+  checkPut(read, bucket, [...given.keys()], problems, warnings);
   const redis = resolveRedis(read, readNamedFile, problems);
   const proxy = bucket.kind === 's3' ? bucket.proxy : undefined;
   const keysProxy = environmentProxy(sources.env);

@@ -2,6 +2,7 @@ import { DEFAULT_ROUTE } from '@sink/domain';
 import { camelCase } from './camel-case.ts';
 import { type GivenSettings, Problems } from './problems.ts';
 import { type BucketSources, resolveBucket, warnOfPrefix } from './resolve-bucket.ts';
+import { checkPutOfRoute } from './resolve-put.ts';
 import { GZIP_LEVEL_MAX, PREFIX_BYTES_MAX } from './resolve.ts';
 import { type FilterSpec, type GivenRoute, type OwnValues, routeKeys } from './routes.ts';
 import type { Settings } from './settings.ts';
@@ -23,7 +24,15 @@ export function configOfRoute(config: SinkConfig, { own }: RouteSettings): SinkC
   const { compressionLevel, ...rest } = config;
   // The level of one codec says nothing about another.
   const level = own.compression !== undefined || compressionLevel === undefined ? {} : { compressionLevel };
-  return { ...rest, ...level, ...own };
+  // Nor does the key of one encryption about another.
+  const keys = own.sse === undefined ? {} : { sseKmsKeyId: null, sseBucketKey: null };
+  return { ...rest, ...level, ...keys, ...own };
+}
+
+/** The same by the name of a route; that of the top level for the built-in routes, and for a route that is gone. */
+export function configOfRouteNamed(config: SinkConfig, name: string): SinkConfig {
+  const route = config.routes.find((one) => one.name === name);
+  return route === undefined ? config : configOfRoute(config, route);
 }
 
 /** Adds mistakes in `routes_retired` to `problems`. */
@@ -55,6 +64,7 @@ export function resolveRoutes(
   return (settings.routes ?? []).map((route, index) => {
     checkCompression(settings, route, index, problems);
     checkPrefix(route, index, problems, warnings);
+    checkPutOfRoute(settings, route, index, problems);
     const bucket = bucketOf(settings, given, route, index, sources, problems);
     return {
       name: route.name,

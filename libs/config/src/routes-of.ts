@@ -7,7 +7,9 @@ import type { SinkConfig } from './sink-config.ts';
 export function routesOf(config: SinkConfig): Routes {
   const { bucket, prefix, quarantinePrefix } = config;
   const own = config.routes.filter(({ drop }) => !drop).map((route) => [route.name, rulesOf(config, route)] as const);
-  const known = new Map([...builtInRoutes({ bucket: bucketName(bucket), prefix, quarantinePrefix }), ...own]);
+  const builtIn = builtInRoutes({ bucket: bucketName(bucket), prefix, quarantinePrefix });
+  const kept = keptWith(config);
+  const known = new Map([...[...builtIn].map(([name, rules]) => [name, { ...rules, ...kept }] as const), ...own]);
   const retired = Object.entries(config.routesRetired).flatMap(([name, target]) => {
     const rules = known.get(target);
     return rules === undefined ? [] : [[name, { ...rules, storedAs: target }] as const];
@@ -15,13 +17,32 @@ export function routesOf(config: SinkConfig): Routes {
   return new Map([...known, ...retired]);
 }
 
+/** What is kept with each object: fixed when it is closed. */
+function keptWith({
+  tags,
+  metadata,
+  objectLockForMs,
+}: SinkConfig): Pick<RouteRules, 'tags' | 'metadata' | 'lockForMs'> {
+  return {
+    ...(isEmpty(tags) ? {} : { tags }),
+    ...(isEmpty(metadata) ? {} : { metadata }),
+    ...(objectLockForMs === 0 ? {} : { lockForMs: objectLockForMs }),
+  };
+}
+
+function isEmpty(texts: Readonly<Record<string, string>> | null): texts is null {
+  return texts === null || Object.keys(texts).length === 0;
+}
+
 function rulesOf(config: SinkConfig, route: RouteSettings): RouteRules {
-  const { bucket, prefix } = configOfRoute(config, route);
+  const ofRoute = configOfRoute(config, route);
+  const { bucket, prefix } = ofRoute;
   const { flushSize, flushBytes, scheduledIntervalMs, compression, compressionLevel } = route.own;
   return {
     bucket: bucketName(bucket),
     prefix,
     endsWithSlot: true,
+    ...keptWith(ofRoute),
     ...(flushSize !== undefined && { flushSize }),
     ...(flushBytes !== undefined && { flushBytes }),
     ...(scheduledIntervalMs !== undefined && { scheduledIntervalMs }),

@@ -164,11 +164,6 @@ const objects = {
     'auto',
     'Whether a PUT asks the store not to overwrite an object. Use `off` only for stores that do not support `If-None-Match`.',
   ),
-  checksum: choice(
-    ['auto', 'off', 'crc32'],
-    'auto',
-    'The checksum that a PUT sends, so that the store refuses damaged bytes. `crc32`: `x-amz-checksum-crc32`. `auto`: the same, until the store refuses that header. `off`: none.',
-  ),
   ...putKeys,
   manifests: optionalBoolean(
     'Whether the uploader adds a manifest to each folder that is complete: an object that lists the objects of the folder with their counts and checksums. Default: false.',

@@ -17,8 +17,13 @@ export interface Destination {
   readonly path: string;
 }
 
+/** Whether every sink has the route. It is put with the settings of the top level. */
+export function isBuiltInRoute(route: string): boolean {
+  return route === DEFAULT_ROUTE || route === QUARANTINE_ROUTE;
+}
+
 export function isRoute(route: string): boolean {
-  return route === DEFAULT_ROUTE || route === QUARANTINE_ROUTE || USER_ROUTE.test(route);
+  return isBuiltInRoute(route) || USER_ROUTE.test(route);
 }
 
 /** Whether a path may become part of a key: no other text leads out of its folder, or cannot be read back. */

@@ -11,7 +11,8 @@ export {
   ROUTED_CHUNK_VERSION,
 } from './chunk.ts';
 export type { Chunk } from './chunk.ts';
-export { DEFAULT_ROUTE, destinationKey, isPlain, isRoute, isSafePath, QUARANTINE_ROUTE } from './destination.ts';
+export { DEFAULT_ROUTE, destinationKey, isBuiltInRoute, isPlain, isRoute } from './destination.ts';
+export { isSafePath, QUARANTINE_ROUTE } from './destination.ts';
 export type { Destination } from './destination.ts';
 export { destinationOfList, listOf, manifestContent, manifestKey, parseManifestKey, UNLISTED_MAX } from './manifest.ts';
 export {

@@ -13,6 +13,9 @@ export class BodyUnreadable extends Error {
   override readonly name = 'BodyUnreadable';
 }
 
+/** What a body has to be. */
+export type Announced = Pick<ObjectToPut, 'objectBytes' | 'crc32'>;
+
 /** A body that is sent to a store. */
 export interface OpenBody {
   readonly content: Buffer | Readable;
@@ -29,7 +32,7 @@ export interface OpenBody {
  *
  * Throws BodyDamaged for a Buffer that is not as announced, and BodyUnreadable if `body()` throws.
  */
-export function openBody(object: ObjectToPut): OpenBody {
+export function openBody(object: Announced & Pick<ObjectToPut, 'body'>): OpenBody {
   const failure = new AbortController();
   if (Buffer.isBuffer(object.body)) {
     const problem = problemOf(object, object.body.length, crc32(object.body));
@@ -59,7 +62,8 @@ export function openBody(object: ObjectToPut): OpenBody {
   };
 }
 
-function problemOf(object: ObjectToPut, bytes: number, checksum: number): string | null {
+/** Why these are not the announced bytes; null: they are. */
+export function problemOf(object: Announced, bytes: number, checksum: number): string | null {
   if (bytes !== object.objectBytes) return `the body has ${bytes} bytes instead of ${object.objectBytes}`;
   return checksum === object.crc32 ? null : 'the checksum of the body is not the one it was made with';
 }
@@ -67,12 +71,12 @@ function problemOf(object: ObjectToPut, bytes: number, checksum: number): string
 /** Passes on all pieces except the last, and the last only if length and CRC-32 are right. */
 class Gate extends Transform {
   abandoned = false;
-  readonly #object: ObjectToPut;
+  readonly #object: Announced;
   #held: Buffer | null = null;
   #bytes = 0;
   #checksum = 0;
 
-  constructor(object: ObjectToPut) {
+  constructor(object: Announced) {
     super();
     this.#object = object;
   }

@@ -3,6 +3,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { crc32Checksum } from '@sink/domain';
 import { PROBE_NAME } from './object-store.ts';
 import type { ObjectStoreCheck } from './object-store.ts';
+import { bucketHeaders, objectHeaders, type PutSettings } from './put-settings.ts';
 import type { S3Requests } from './s3-requests.ts';
 import { statusOf } from './s3-symptoms.ts';
 
@@ -10,11 +11,18 @@ import { statusOf } from './s3-symptoms.ts';
 export class S3Check {
   readonly #requests: S3Requests;
   readonly #condition: { IfNoneMatch?: string };
+  readonly #settings: PutSettings;
   readonly #wantsChecksum: boolean;
 
-  constructor(requests: S3Requests, condition: { IfNoneMatch?: string }, wantsChecksum: boolean) {
+  constructor(
+    requests: S3Requests,
+    condition: { IfNoneMatch?: string },
+    settings: PutSettings,
+    wantsChecksum: boolean,
+  ) {
     this.#requests = requests;
     this.#condition = condition;
+    this.#settings = settings;
     this.#wantsChecksum = wantsChecksum;
   }
 
@@ -86,6 +94,8 @@ export class S3Check {
           ...(checksum ? { ChecksumCRC32: crc32Checksum(damaged ? 0 : crc32(body)).value } : {}),
           // Older than all other checksums, and known to every store.
           ...(damaged && !checksum ? { ContentMD5: Buffer.alloc(16).toString('base64') } : {}),
+          ...objectHeaders(this.#settings),
+          ...bucketHeaders(this.#settings),
           ...condition,
         });
         return (await this.#requests.client.send(command, { abortSignal: signal })).ETag;

@@ -4,27 +4,28 @@ import { openBody } from './checked-body.ts';
 import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut, StoredObject } from './object-store.ts';
 import { keyTaken, ObjectStoreError } from './object-store-error.ts';
 import type { Failure } from './object-store-error.ts';
+import { algorithmOf, type ChecksumChoice, checksumMember, objectSums } from './s3-checksums.ts';
 import { S3Check } from './s3-check.ts';
 import type { S3BucketSettings, S3ClientOptions } from './s3-client.ts';
 import { foundObject } from './s3-found-object.ts';
+import { bucketHeaders, objectHeaders, type PutSettings } from './put-settings.ts';
 import { md5Base64, taggingOf, withoutExpect } from './s3-put-headers.ts';
 import { unseen } from './s3-remedies.ts';
 import { type Extras, S3Requests } from './s3-requests.ts';
 import { statusOf } from './s3-symptoms.ts';
 
-export interface S3StoreOptions {
+/** `put` and `find` read the members of PutSettings at each use; the others are read once. */
+export interface S3StoreOptions extends PutSettings {
   /**
    * `auto`: PUT only if no object has the key. `off`: for servers that refuse the condition; the key contains the hash.
    */
   readonly ifNoneMatch: 'auto' | 'off';
-  /** `auto`, the default: with a CRC-32 until the store refuses that header; `crc32`: always; `off`: never. */
-  readonly checksum?: 'auto' | 'off' | 'crc32' | undefined;
+  /** Default `auto`. */
+  readonly checksum?: ChecksumChoice | undefined;
   /** The start of all keys; for `check` and for remedies only. */
   readonly prefix?: string | undefined;
   /** The start of the keys of quarantine objects; for remedies only. */
   readonly quarantinePrefix?: string | undefined;
-  /** How `lockUntilMs` locks; default GOVERNANCE, which users with a permission of its own can end. */
-  readonly objectLockMode?: 'GOVERNANCE' | 'COMPLIANCE' | undefined;
   /** Ends an attempt without progress for so long; default 60 s. The caller sets the deadline of the whole attempt. */
   readonly idleTimeoutMs?: number | undefined;
   /** When credentials are read again; for tests. */
@@ -36,14 +37,14 @@ export class S3ObjectStore implements ObjectStore {
   readonly #requests: S3Requests;
   readonly #bucket: string;
   readonly #condition: { IfNoneMatch?: string };
-  readonly #checksum: 'auto' | 'off' | 'crc32';
-  readonly #lockMode: 'GOVERNANCE' | 'COMPLIANCE';
+  readonly #checksum: ChecksumChoice;
+  readonly #settings: PutSettings;
 
   constructor(bucket: S3BucketSettings, options: S3StoreOptions) {
     this.#bucket = bucket.name;
     this.#condition = options.ifNoneMatch === 'off' ? {} : { IfNoneMatch: '*' };
     this.#checksum = options.checksum ?? 'auto';
-    this.#lockMode = options.objectLockMode ?? 'GOVERNANCE';
+    this.#settings = options;
     const { prefix = '', quarantinePrefix } = options;
     this.#requests = new S3Requests(bucket, { ...options, checksum: this.#checksum, prefix, quarantinePrefix });
   }
@@ -63,6 +64,7 @@ export class S3ObjectStore implements ObjectStore {
 
   async #putOnce(object: ObjectToPut, extras: Extras, signal: AbortSignal): Promise<string | undefined> {
     signal.throwIfAborted();
+    const checksum = extras.checksum ? await this.#checksumOf(object, signal) : {};
     const md5 = object.lockUntilMs === undefined || extras.checksum ? null : await md5Base64(object, signal);
     const body = openBody(object);
     try {
@@ -72,12 +74,14 @@ export class S3ObjectStore implements ObjectStore {
         Body: body.content,
         ContentLength: object.objectBytes,
         ContentType: object.contentType,
-        ...(extras.checksum ? { ChecksumCRC32: crc32Checksum(object.crc32).value } : {}),
+        ...checksum,
         Metadata: { ...object.metadata, 'content-sha256': object.contentHash, 'segment-id': object.segmentId },
         ...(object.tags === undefined ? {} : { Tagging: taggingOf(object.tags) }),
         ...this.#lockOf(object),
         // S3 wants a checksum with a lock.
         ...(md5 === null ? {} : { ContentMD5: md5 }),
+        ...objectHeaders(this.#settings),
+        ...bucketHeaders(this.#settings),
         ...this.#condition,
       });
       if (!extras.expect) withoutExpect(command);
@@ -89,6 +93,14 @@ export class S3ObjectStore implements ObjectStore {
     } finally {
       body.close();
     }
+  }
+
+  /** The batcher computed the CRC-32 while it wrote the file. For another checksum the file is read. */
+  async #checksumOf(object: ObjectToPut, signal: AbortSignal): Promise<ReturnType<typeof checksumMember>> {
+    const algorithm = algorithmOf(this.#checksum);
+    const value =
+      algorithm === 'CRC32' ? crc32Checksum(object.crc32).value : (await objectSums(object, algorithm, signal)).whole;
+    return checksumMember(algorithm, value);
   }
 
   /** The key is taken (412): by an earlier attempt of the sink, or by another program. */
@@ -124,9 +136,12 @@ export class S3ObjectStore implements ObjectStore {
    */
   async #head(key: string, withChecksum: boolean, signal: AbortSignal): Promise<HeadObjectCommandOutput> {
     const look = (mode: { ChecksumMode?: 'ENABLED' }): Promise<HeadObjectCommandOutput> =>
-      this.#requests.client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: key, ...mode }), {
-        abortSignal: signal,
-      });
+      this.#requests.client.send(
+        new HeadObjectCommand({ Bucket: this.#bucket, Key: key, ...mode, ...bucketHeaders(this.#settings) }),
+        {
+          abortSignal: signal,
+        },
+      );
     if (!withChecksum) return look({});
     return look({ ChecksumMode: 'ENABLED' }).catch((error: unknown) => {
       if (statusOf(error) === 403) return look({});
@@ -139,7 +154,10 @@ export class S3ObjectStore implements ObjectStore {
     ObjectLockRetainUntilDate?: Date;
   } {
     if (lockUntilMs === undefined) return {};
-    return { ObjectLockMode: this.#lockMode, ObjectLockRetainUntilDate: new Date(lockUntilMs) };
+    return {
+      ObjectLockMode: this.#settings.objectLockMode ?? 'GOVERNANCE',
+      ObjectLockRetainUntilDate: new Date(lockUntilMs),
+    };
   }
 
   async find(
@@ -168,7 +186,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   check(signal: AbortSignal, how: 'quick' | 'thorough' = 'quick'): Promise<ObjectStoreCheck> {
-    return new S3Check(this.#requests, this.#condition, this.#checksum !== 'off').run(signal, how);
+    return new S3Check(this.#requests, this.#condition, this.#settings, this.#checksum !== 'off').run(signal, how);
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import { BodyDamaged, BodyUnreadable } from './checked-body.ts';
 import { abortedError, ObjectStoreError } from './object-store-error.ts';
 import { S3Connection } from './s3-client.ts';
 import type { S3BucketSettings, S3ClientOptions } from './s3-client.ts';
+import type { ChecksumChoice } from './s3-checksums.ts';
 import { refusesChecksumHeader } from './s3-failure.ts';
 import { noS3Remedy, type S3Place } from './s3-remedies.ts';
 import { describeS3Failure, statusOf } from './s3-symptoms.ts';
@@ -15,7 +16,7 @@ export interface Extras {
 }
 
 export interface S3RequestsOptions extends Omit<S3ClientOptions, 'attemptsMax'> {
-  readonly checksum: 'auto' | 'off' | 'crc32';
+  readonly checksum: ChecksumChoice;
   readonly prefix: string;
   readonly quarantinePrefix: string | undefined;
 }

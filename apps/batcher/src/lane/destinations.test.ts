@@ -54,6 +54,20 @@ describe('segments by destination', () => {
     expect(record?.key).toMatch(/^a\/tenant=a\/2026-11\/eventing-/);
   });
 
+  test('what is kept with objects of the default route is in a record of version 2', async () => {
+    const plain = builtInRoutes({ bucket: 'events', prefix: '', quarantinePrefix: 'quarantine/' });
+    const kept = { tags: { team: 'x' }, lockForMs: 5_000 };
+    const routes = new Map([...plain].map(([name, rules]) => [name, { ...rules, ...kept }]));
+    await world.append(2);
+    const batcher = world.batcher({ routes });
+    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await batcher.stop();
+    const [record] = await world.records();
+    expect(record).toMatchObject({ v: 2, route: '_default', path: PARTITION, bucket: 'events', tags: kept.tags });
+    expect(record).toMatchObject({ lockUntilMs: (record?.sealedAtMs ?? 0) + 5_000 });
+    expect(record?.key).toMatch(new RegExp(`^${PARTITION}/eventing-uid1-`));
+  });
+
   test('a slot of quarantine closes when its time is over, a path that is none with its interval', async () => {
     await appendRouted('_quarantine', '2026/11/23/09', ['"over"']);
     await appendRouted('_default', 'tenant=a', ['"has no end"']);

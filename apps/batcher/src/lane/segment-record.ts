@@ -31,7 +31,9 @@ export function segmentRecord(
   const key = objectKey({ prefix: rules.prefix, path, laneUid, first, sha256, compression });
   const level = compressionLevel === undefined ? {} : { compressionLevel };
   const facts = { spool, acceptedAtMs, sealedAtMs, ...(trace !== null && { trace }) };
-  const isVersion1 = isPlain(destination); // rule: segment.version-1
+  const { bucket, tags, metadata, lockForMs } = rules;
+  const keepsMore = tags !== undefined || metadata !== undefined || lockForMs !== undefined;
+  const isVersion1 = isPlain(destination) && !keepsMore; // rule: segment.version-1
   if (isVersion1) {
     return {
       v: RECORD_VERSION,
@@ -47,7 +49,6 @@ export function segmentRecord(
       ...facts,
     };
   }
-  const { bucket, tags, metadata, lockForMs } = rules;
   return {
     ...{ v: ROUTED_RECORD_VERSION, id, bucket, key, route, path, slices, count, bytes, sha256 },
     ...{ format: 'jsonl', compression, ...level, spoolCompression: compression },

@@ -47,7 +47,12 @@ async function writing(
   try {
     await test((sweepRedis, { replicas = 0, lines = [] } = {}) => {
       const ports = {
-        ...{ sweepRedis, store, readiness: new Readiness(), clock: systemClock },
+        ...{
+          sweepRedis,
+          stores: { ofDestination: () => ({ store, place: 'events' }) },
+          readiness: new Readiness(),
+          clock: systemClock,
+        },
         timeout: (ms: number) => AbortSignal.timeout(ms),
         metrics: new UploaderMetrics(new Registry()),
         log: createLogger({

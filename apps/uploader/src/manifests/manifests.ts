@@ -12,6 +12,7 @@ import { FailureReporter } from '@sink/runtime';
 import { crc32 } from 'node:zlib';
 import type { UploaderPorts } from '../compose.ts';
 import type { ManifestOutcome } from '../metrics.ts';
+import type { Stores } from '../upload/stores.ts';
 import type { UploaderSettings } from '../settings.ts';
 import { classify, needsOperator, type UploadFailure } from '../upload/failure.ts';
 import { problemOf } from '../upload/upload-health.ts';
@@ -21,10 +22,12 @@ const ENTRIES_MAX = 5_000;
 /** Waiting objects of a lane from which on operators are warned: their manifests were due long before. */
 const CROWDED = 0.9 * UNLISTED_MAX;
 
-export type ManifestPorts = Pick<
+export interface ManifestPorts extends Pick<
   UploaderPorts,
-  'sweepRedis' | 'store' | 'metrics' | 'readiness' | 'log' | 'clock' | 'timeout'
->;
+  'sweepRedis' | 'metrics' | 'readiness' | 'log' | 'clock' | 'timeout'
+> {
+  readonly stores: Pick<Stores, 'ofDestination'>;
+}
 
 /** Of the settings, those of manifests. */
 export type ManifestSettings = Pick<
@@ -149,7 +152,7 @@ export class Manifests {
   }
 
   async #write(lane: UploaderLane, drawn: DrawnManifest, stop: AbortSignal): Promise<void> {
-    const { store, metrics, log, timeout } = this.#ports;
+    const { stores, metrics, log, timeout, clock } = this.#ports;
     const { barrier, routes, uploadTimeoutMs } = this.#settings;
     // As with seals (invariant 4): a decision that Redis could still lose is not written to the bucket.
     assertReached(await lane.reachedAfterWrite(barrier), 'writing a manifest'); // rule: manifest.barrier
@@ -161,11 +164,16 @@ export class Manifests {
     const { destination, receipts, token } = drawn;
     const body = Buffer.from(manifestContent({ ...destination, laneUid }, receipts));
     const contentHash = createHash('sha256').update(body).digest('hex');
-    const prefix = routes.get(destination.route)?.prefix ?? '';
+    const rules = routes.get(destination.route);
+    const { route } = destination;
+    const place = rules && stores.ofDestination({ bucket: rules.bucket, route });
+    if (!rules || !place) throw new Error(`writing a manifest: there is no bucket of the route ${route}`);
+    const { prefix, tags, metadata, lockForMs } = rules;
     const key = manifestKey(prefix, { ...destination, laneUid }, contentHash);
     const object = { key, body, objectBytes: body.length, crc32: crc32(body), contentType: 'application/json' };
-    const put = store.put(
-      { ...object, contentHash, segmentId: token },
+    const lock = lockForMs === undefined ? {} : { lockUntilMs: clock.wallMs() + lockForMs };
+    const put = place.store.put(
+      { ...object, contentHash, segmentId: token, tags, metadata, ...lock },
       AbortSignal.any([stop, timeout(uploadTimeoutMs)]),
     );
     const { existed } = await put; // rule: manifest.stored-first

@@ -1,4 +1,4 @@
-import { RECORD_VERSION, type SealedSegment } from '@sink/domain';
+import { isBuiltInRoute, RECORD_VERSION, type SealedSegment } from '@sink/domain';
 import type { ObjectStore } from '@sink/objects';
 
 /** The store of one bucket, and the place that its receipts name. */
@@ -10,9 +10,10 @@ export interface StoreOfBucket {
 export interface StoresOptions {
   /** The configured bucket, as records name it. */
   readonly bucket: string;
+  /** The store of the configured bucket, with the settings of the top level. */
   readonly own: StoreOfBucket;
-  /** Opens the store of another bucket; null: this configuration cannot reach it. Absent: there is no other. */
-  readonly open?: ((bucket: string) => StoreOfBucket | null) | undefined;
+  /** Opens the store of a bucket with the settings of a route; null: this configuration cannot reach it. Absent: there is no other. */
+  readonly open?: ((bucket: string, route: string) => StoreOfBucket | null) | undefined;
 }
 
 /** A record names a bucket of another kind than the configured one: a directory, or a bucket of S3. */
@@ -27,7 +28,10 @@ export class BucketOutOfReach extends Error {
   }
 }
 
-/** The buckets into which this uploader puts objects: the configured one, and those that records of version 2 name. */
+/**
+ * The stores into which this uploader puts objects. A record of version 2 names bucket and route: credentials, encryption and
+ * all else that a record does not fix are those of the route in today's configuration.
+ */
 export class Stores {
   readonly #options: StoresOptions;
   readonly #others = new Map<string, StoreOfBucket>();
@@ -38,11 +42,20 @@ export class Stores {
 
   /** @throws BucketOutOfReach */
   of(record: SealedSegment): StoreOfBucket {
-    const { bucket, own, open } = this.#options;
-    if (record.v === RECORD_VERSION || record.bucket === bucket) return own; // rule: upload.own-bucket
-    const known = this.#others.get(record.bucket) ?? open?.(record.bucket) ?? null;
-    if (known === null) throw new BucketOutOfReach(record.id, record.bucket);
-    this.#others.set(record.bucket, known);
+    if (record.v === RECORD_VERSION) return this.#options.own;
+    const found = this.ofDestination(record);
+    if (found === null) throw new BucketOutOfReach(record.id, record.bucket);
+    return found;
+  }
+
+  /** @returns null if this configuration cannot reach the bucket */
+  ofDestination({ bucket, route }: { readonly bucket: string; readonly route: string }): StoreOfBucket | null {
+    const { own, open } = this.#options;
+    const isOwn = bucket === this.#options.bucket && isBuiltInRoute(route); // rule: upload.own-bucket
+    if (isOwn) return own;
+    const name = `${route} ${bucket}`;
+    const known = this.#others.get(name) ?? open?.(bucket, route) ?? null;
+    if (known !== null) this.#others.set(name, known);
     return known;
   }
 
