@@ -16,17 +16,41 @@ export function dataschemaOf(line: string): string | null {
   return typeof value === 'string' ? value : null;
 }
 
+/** An event's data if that is JSON, parsed; undefined: it has none, or it is none. */
+export function parsedDataOf(line: string): unknown {
+  const { text, base64 } = dataMembers(line);
+  if (text !== undefined) return JSON.parse(text);
+  const kept = keptText(base64);
+  if (kept === null) return undefined;
+  try {
+    return JSON.parse(kept);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The text of an event's data if that is JSON; null: it has none, or it is none. What is in Base64 may be any bytes. */
 export function dataOf(line: string): string | null {
+  const { text, base64 } = dataMembers(line);
+  if (text !== undefined) return text;
+  const kept = keptText(base64);
+  return kept === null ? null : jsonText(kept);
+}
+
+/** Both absent: there is no data, or its type is not JSON. */
+function dataMembers(line: string): { readonly text?: string | undefined; readonly base64?: string | undefined } {
   const {
-    data,
+    data: text,
     data_base64: base64,
     datacontenttype: type,
   } = memberTexts(line, ['data', 'data_base64', 'datacontenttype']);
-  if (type !== undefined && !isJson(JSON.parse(type))) return null;
-  if (data !== undefined) return data;
+  return type !== undefined && !isJson(JSON.parse(type)) ? {} : { text, base64 };
+}
+
+/** Null: there are no such bytes, or they are no text. */
+function keptText(base64: string | undefined): string | null {
   const bytes = base64 === undefined ? null : Buffer.from(String(JSON.parse(base64)), 'base64');
-  return bytes !== null && isUtf8(bytes) ? jsonText(bytes.toString('utf8')) : null;
+  return bytes !== null && isUtf8(bytes) ? bytes.toString('utf8') : null;
 }
 
 /** Null, which is "unset", means JSON (JSON format 1.0.2, section 3.1.1). */

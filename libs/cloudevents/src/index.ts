@@ -1,4 +1,6 @@
-export { dataOf, dataschemaOf } from './data-of.ts';
+export { attributeCutter } from './cut-attributes.ts';
+export type { AttributeValue, CutAttributes } from './cut-attributes.ts';
+export { dataOf, dataschemaOf, parsedDataOf } from './data-of.ts';
 export { decodeMessage } from './decode-message.ts';
 export type { Decoding } from './decoding.ts';
 export { fingerprint } from './fingerprint.ts';
@@ -6,3 +8,4 @@ export { MessageError } from './message-error.ts';
 export type { MessageErrorCode } from './message-error.ts';
 export { splitMessage } from './split-message.ts';
 export type { MessagePart } from './split-message.ts';
+export { timestampMs } from './timestamp.ts';

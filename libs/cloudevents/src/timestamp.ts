@@ -27,6 +27,34 @@ export function isTimestamp(value: string): boolean {
   return second < 60 || endsUtcMonth(year, month, day, hour * 60 + minute - offsetMinutes);
 }
 
+/**
+ * The Unix time of a timestamp, in milliseconds; what is finer is cut off. A leap second is the last moment of its minute,
+ * so that it is in the day that it ends.
+ *
+ * @param value for which isTimestamp is true
+ */
+export function timestampMs(value: string): number {
+  const minute = Date.UTC(
+    2000,
+    twoDigits(value, 5) - 1,
+    twoDigits(value, 8),
+    twoDigits(value, 11),
+    twoDigits(value, 14),
+  );
+  const year = twoDigits(value, 0) * 100 + twoDigits(value, 2);
+  // Date.UTC reads the years 0 to 99 as 1900 to 1999.
+  const days = new Date(minute).setUTCFullYear(year, twoDigits(value, 5) - 1, twoDigits(value, 8));
+  const second = twoDigits(value, 17);
+  const ms = second === 60 ? 59_999 : second * 1000 + millisecondsOf(value);
+  return days + ms - (offsetOf(value) ?? 0) * 60_000;
+}
+
+function millisecondsOf(value: string): number {
+  if (value[19] !== '.') return 0;
+  const digits = /^\d{1,3}/.exec(value.slice(20, 23))?.[0] ?? '';
+  return Number(digits.padEnd(3, '0'));
+}
+
 function twoDigits(value: string, at: number): number {
   return (value.charCodeAt(at) - 0x30) * 10 + value.charCodeAt(at + 1) - 0x30;
 }

@@ -280,11 +280,12 @@ function encodedAt({ fallback, known }: Place, value: string | undefined): strin
   const found = known.get(value);
   if (found !== undefined) return found;
   if (!value.isWellFormed()) return fallback ?? MISSING;
-  const encoded = encodeValue(value, fallback);
-  if (value.length <= KNOWN_CHARACTERS_MAX) {
-    if (known.size >= KNOWN_MAX) known.clear();
-    known.set(value, encoded);
-  }
+  if (value.length > KNOWN_CHARACTERS_MAX) return encodeValue(value, fallback);
+  if (known.size >= KNOWN_MAX) known.clear();
+  // A copy: a part of an event's line would keep the whole line in memory.
+  const copy = Buffer.from(value).toString();
+  const encoded = encodeValue(copy, fallback);
+  known.set(copy, encoded);
   return encoded;
 }
 
