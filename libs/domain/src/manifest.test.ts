@@ -46,11 +46,12 @@ describe('the content of a manifest', () => {
 describe("a manifest's key", () => {
   test.each(['', 'raw/', 'a/b-_c/'])('is read back with the prefix "%s"', (prefix) => {
     expect(parseManifestKey(prefix, manifestKey(prefix, WHERE, SHA256))).toEqual({
-      partition: WHERE.path,
+      path: WHERE.path,
       laneUid: WHERE.laneUid,
     });
-    const daily = { ...WHERE, path: '2026/11/23' };
-    expect(parseManifestKey(prefix, manifestKey(prefix, daily, SHA256))?.partition).toBe(daily.path);
+    for (const path of ['2026/11/23', 'tenant=a', 'late/year=2026/month=11']) {
+      expect(parseManifestKey(prefix, manifestKey(prefix, { ...WHERE, path }, SHA256))?.path).toBe(path);
+    }
   });
 
   test('is in the folder of the objects and begins with an underscore', () => {
@@ -74,8 +75,9 @@ describe("a manifest's key", () => {
 
   test.each([
     ['another prefix', 'other/2026/11/23/10/_manifest-f00d-0123456789abcdef0123456789abcdef.json'],
-    ['a longer prefix', 'raw/more/2026/11/23/10/_manifest-f00d-0123456789abcdef0123456789abcdef.json'],
-    ['no partition', 'raw/2026/13/23/10/_manifest-f00d-0123456789abcdef0123456789abcdef.json'],
+    ['no path', 'raw/_manifest-f00d-0123456789abcdef0123456789abcdef.json'],
+    ['a path that leads out', 'raw/../_manifest-f00d-0123456789abcdef0123456789abcdef.json'],
+    ['a path that needs an escape', 'raw/tenant a/_manifest-f00d-0123456789abcdef0123456789abcdef.json'],
     ['no uid', 'raw/2026/11/23/10/_manifest--0123456789abcdef0123456789abcdef.json'],
     ['a short hash', 'raw/2026/11/23/10/_manifest-f00d-0123456789abcdef.json'],
     ['an object', 'raw/2026/11/23/10/eventing-f00d-1-3-12-0123456789abcdef0123456789abcdef.ndjson'],

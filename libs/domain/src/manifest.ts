@@ -86,7 +86,7 @@ export function manifestKey(
 }
 
 export interface ParsedManifestKey {
-  readonly partition: string;
+  readonly path: string;
   readonly laneUid: string;
 }
 
@@ -94,6 +94,6 @@ const NAME = /^(.+)\/_manifest-([^-/]+)-([0-9a-f]{32})\.json$/;
 
 /** The reverse of manifestKey; null for keys of other objects. */
 export function parseManifestKey(prefix: string, key: string): ParsedManifestKey | null {
-  const [, partition = '', laneUid = ''] = (key.startsWith(prefix) && NAME.exec(key.slice(prefix.length))) || [];
-  return partitionSpan(partition) === null ? null : { partition, laneUid };
+  const [, path = '', laneUid = ''] = (key.startsWith(prefix) && NAME.exec(key.slice(prefix.length))) || [];
+  return isSafePath(path) ? { path, laneUid } : null;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compressionOfKey, contentType, objectKey, parseObjectKey } from './object-key.ts';
+import { compressionOfKey, contentType, objectKey, parseObjectKey, prefixOfObjectKey } from './object-key.ts';
 
 const object = {
   prefix: 'raw/',
@@ -42,11 +42,36 @@ describe('an object key', () => {
 describe('what a key says', () => {
   test.each(['none', 'gzip', 'zstd'] as const)('is read from a key of %s', (compression) => {
     expect(parseObjectKey('raw/', objectKey({ ...object, compression }))).toEqual({
-      partition: '2026/11/23/10',
+      path: '2026/11/23/10',
       laneUid: 'f00d',
       firstEvent: 'f00d 1795430000000-3 12',
+      appendedMs: 1_795_430_000_000,
       compression,
     });
+  });
+
+  test.each([
+    'tenant=a',
+    'hive/year=2026/month=11/day=23',
+    'late/2026/11/23/10',
+    'type=order.created/dt=2026-11-23',
+    '2026/13/23/10',
+    'a%2Fb/~',
+    `${'x'.repeat(140)}~${'0'.repeat(32)}`,
+  ])('is read with the path %j', (path) => {
+    for (const prefix of ['', 'raw/', 'raw-', 'raw/late/']) {
+      const key = objectKey({ ...object, prefix, path });
+      expect(parseObjectKey(prefix, key)).toMatchObject({ path, laneUid: 'f00d' });
+      expect(prefixOfObjectKey(key, path)).toBe(prefix);
+    }
+  });
+
+  test('names the prefix of a slot of time, and of no other path that it is not given', () => {
+    expect(prefixOfObjectKey(objectKey({ ...object, prefix: 'raw/2026/' }))).toBe('raw/2026/');
+    expect(prefixOfObjectKey(objectKey({ ...object, path: 'tenant=a' }))).toBeNull();
+    expect(prefixOfObjectKey(objectKey({ ...object, path: '2026/13/23/10' }))).toBeNull();
+    expect(prefixOfObjectKey(objectKey({ ...object, path: 'tenant=a' }), 'tenant=b')).toBeNull();
+    expect(prefixOfObjectKey('raw/tenant=a/readme.txt', 'tenant=a')).toBeNull();
   });
 
   test('names the compression in whatever folder it is', () => {
@@ -56,7 +81,10 @@ describe('what a key says', () => {
 
   test.each([
     ['another prefix', 'other/2026/11/23/10/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
-    ['no partition', 'raw/2026/13/23/10/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
+    ['no path', 'raw/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
+    ['a path that leads out', 'raw/../eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
+    ['an empty segment', 'raw/2026//eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
+    ['a path that needs an escape', 'raw/tenant a/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
     ['a short hash', 'raw/2026/11/23/10/eventing-f00d-1795430000000-3-12-0123456789abcdef.ndjson'],
     ['another extension', 'raw/2026/11/23/10/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.json'],
     ['an object of the original connector', 'raw/2026/11/23/10/eventing-0000001'],

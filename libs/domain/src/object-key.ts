@@ -1,3 +1,4 @@
+import { isSafePath } from './destination.ts';
 import { partitionSpan } from './partition.ts';
 import type { Slice } from './segment.ts';
 
@@ -44,10 +45,12 @@ export function objectKey(object: ObjectIdentity): string {
 
 /** The parts of an object's key. */
 export interface ParsedKey {
-  readonly partition: string;
+  readonly path: string;
   readonly laneUid: string;
   /** Lane, first chunk and offset. If it is the same in two keys, the same event is stored in two objects. */
   readonly firstEvent: string;
+  /** When the first chunk was appended: Unix time in milliseconds by Redis' clock. */
+  readonly appendedMs: number;
   readonly compression: Compression;
 }
 
@@ -58,10 +61,11 @@ const NAME = /^(.+)\/eventing-([^-/]+)-(\d+-\d+)-(\d+)-[0-9a-f]{32}\.(ndjson(?:\
 export function parseObjectKey(prefix: string, key: string): ParsedKey | null {
   const match = key.startsWith(prefix) ? NAME.exec(key.slice(prefix.length)) : null;
   if (!match) return null;
-  const [, partition = '', laneUid = '', chunkId = '', offset = '', ending] = match;
+  const [, path = '', laneUid = '', chunkId = '', offset = '', ending] = match;
   const compression = COMPRESSIONS.find((one) => FORMATS[one].ending === ending);
-  if (compression === undefined || partitionSpan(partition) === null) return null;
-  return { partition, laneUid, firstEvent: `${laneUid} ${chunkId} ${offset}`, compression };
+  if (compression === undefined || !isSafePath(path)) return null;
+  const appendedMs = Number.parseInt(chunkId, 10);
+  return { path, laneUid, firstEvent: `${laneUid} ${chunkId} ${offset}`, appendedMs, compression };
 }
 
 /** The compression that the name at the end of a key says, whatever its folder is; null for a name that objectKey does not make. */
@@ -71,15 +75,17 @@ export function compressionOfKey(key: string): Compression | null {
 }
 
 /** An hour or a day at the end of a folder. */
-const PARTITION_AT_END = /\d{4}\/\d{2}\/\d{2}(?:\/\d{2})?$/;
+const SLOT_AT_END = /\d{4}\/\d{2}\/\d{2}(?:\/\d{2})?$/;
 
-/** The prefix with which objectKey made this key, whatever prefix is configured now; null for other keys. */
-export function prefixOfObjectKey(key: string): string | null {
-  const folder = NAME.exec(key)?.[1];
-  const partition = folder === undefined ? undefined : PARTITION_AT_END.exec(folder)?.[0];
-  if (folder === undefined || partition === undefined) return null;
-  const prefix = folder.slice(0, -partition.length);
-  return parseObjectKey(prefix, key) === null ? null : prefix;
+/**
+ * The prefix with which objectKey made this key, whatever prefix is configured now; null for keys that it did not make.
+ * @param path of the object; absent: a slot of time, as in all that is of version 1
+ */
+export function prefixOfObjectKey(key: string, path?: string): string | null {
+  const folder = NAME.exec(key)?.[1] ?? '';
+  const end = path ?? SLOT_AT_END.exec(folder)?.[0] ?? '';
+  if (path === undefined && partitionSpan(end) === null) return null;
+  return isSafePath(end) && folder.endsWith(end) ? folder.slice(0, -end.length) : null;
 }
 
 export function contentType(compression: Compression): string {

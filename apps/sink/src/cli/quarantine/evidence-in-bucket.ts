@@ -64,8 +64,8 @@ export class EvidenceInBucket {
     for (let after = bounds.after; ;) {
       const page = await this.#reader.list(this.#prefix, after, this.#signal);
       for (const { key } of page) {
-        const partition = parseObjectKey(this.#prefix, key)?.partition;
-        if (partition !== undefined && inRange(partition, range)) yield key;
+        const path = parseObjectKey(this.#prefix, key)?.path;
+        if (path !== undefined && inRange(path, range)) yield key;
       }
       const last = page.at(-1);
       if (last === undefined || (bounds.before !== '' && last.key >= bounds.before)) return;
