@@ -1,21 +1,11 @@
-import {
-  parseObjectKey,
-  partitionSpan,
-  prefixOfObjectKey,
-  QUARANTINE_ROUTE,
-  type Receipt,
-  RECEIPT_VERSION,
-  type RoutedReceipt,
-} from '@sink/domain';
+import { parseObjectKey, prefixOfObjectKey, QUARANTINE_ROUTE, type Receipt, RECEIPT_VERSION } from '@sink/domain';
 import type { LaneView } from '@sink/lane';
-import { inRange, inTimeRange, type TimeRange } from './time-range.ts';
+import { isCovered, slotOf, type TimeRange } from './time-range.ts';
 
 /** What an object must be according to its receipt. */
 export interface Expected extends Pick<Receipt, 'etag' | 'objectBytes' | 'count' | 'bytes' | 'sha256'> {
   /** Where the object was stored, as `placeOf` of libs/objects names it. Null: receipts of earlier releases do not say it. */
   readonly place: string | null;
-  /** The start of its key; null: the key has another form. */
-  readonly prefix: string | null;
   /** Its lines are evidence of what was refused, and no events. */
   readonly isQuarantine: boolean;
 }
@@ -27,12 +17,12 @@ export interface PlaceOfReceipts {
   bucket: string | null;
   /** The prefixes of the objects, which differ if one was changed. */
   readonly prefixes: Set<string>;
-  /** Those of paths that are not slots of time: a range of time does not bound their keys. */
+  /** Those of paths that do not say when their events were accepted: a range of time does not bound their keys. */
   readonly withOtherPaths: Set<string>;
 }
 
 /**
- * The receipts of all lanes for the objects in a range, by key. They are in memory, at some 400 bytes each;
+ * The receipts of all lanes for the objects in a range, by key. They are in memory, at some 600 bytes each;
  * `receipts_max` limits their number. `readOn` adds those that were committed since the last read.
  */
 export class Receipts {
@@ -40,6 +30,10 @@ export class Receipts {
   readonly #range: TimeRange;
   readonly #cursors = new Map<LaneView, string>();
   readonly #expected = new Map<string, Expected>();
+  /** The key of the object that begins with an event. */
+  readonly #firstEvents = new Map<string, string>();
+  /** Keys of objects outside of the range. */
+  readonly #outside = new Set<string>();
   readonly #places = new Map<string | null, PlaceOfReceipts>();
   #oldestStoredMs: number | null = null;
 
@@ -84,6 +78,16 @@ export class Receipts {
     return this.#expected.get(key);
   }
 
+  /** Whether an object has a receipt and is outside of the range. */
+  isOutside(key: string): boolean {
+    return this.#outside.has(key);
+  }
+
+  /** The object whose receipt was the first that begins with this event. */
+  keyOfFirst(firstEvent: string): string | undefined {
+    return this.#firstEvents.get(firstEvent);
+  }
+
   /** The object was found. */
   settle(key: string): void {
     this.#expected.delete(key);
@@ -95,40 +99,38 @@ export class Receipts {
   }
 
   #take(receipt: Receipt, place: string | null): void {
-    const { key, etag, objectBytes, count, bytes, sha256 } = receipt;
-    const where = receipt.v === RECEIPT_VERSION ? whereIs(key) : whereIsRouted(receipt);
-    if (where.slot !== null && !inRange(where.slot, this.#range)) return;
-    if (where.isOtherPath && !inTimeRange(receipt.acceptedAtMs, this.#range)) return;
+    const { key, etag, objectBytes, count, bytes, sha256, acceptedAtMs } = receipt;
+    const { bucket, prefix, path, firstEvent, isQuarantine } = whereIs(receipt);
+    if (!isCovered(path, acceptedAtMs, this.#range)) {
+      this.#outside.add(key);
+      return;
+    }
     const known = this.#places.get(place) ?? newPlace();
     this.#places.set(place, known);
     known.objects += 1;
-    known.bucket ??= where.bucket;
-    if (where.prefix !== null) known.prefixes.add(where.prefix);
-    if (where.prefix !== null && where.isOtherPath) known.withOtherPaths.add(where.prefix);
-    const isQuarantine = receipt.v !== RECEIPT_VERSION && receipt.route === QUARANTINE_ROUTE;
-    this.#expected.set(key, { etag, objectBytes, count, bytes, sha256, place, prefix: where.prefix, isQuarantine });
+    known.bucket ??= bucket;
+    if (prefix !== null) known.prefixes.add(prefix);
+    if (prefix !== null && slotOf(path, acceptedAtMs) === null) known.withOtherPaths.add(prefix);
+    if (firstEvent !== null && !this.#firstEvents.has(firstEvent)) this.#firstEvents.set(firstEvent, key);
+    this.#expected.set(key, { etag, objectBytes, count, bytes, sha256, place, isQuarantine });
   }
 }
 
 interface Where {
   readonly bucket: string | null;
-  /** Null: the key has another form. */
+  /** The three are null if the key has another form. */
   readonly prefix: string | null;
-  readonly slot: string | null;
-  readonly isOtherPath: boolean;
+  readonly path: string | null;
+  readonly firstEvent: string | null;
+  readonly isQuarantine: boolean;
 }
 
-function whereIs(key: string): Where {
-  const prefix = prefixOfObjectKey(key);
-  const parsed = prefix === null ? null : parseObjectKey(prefix, key);
-  return { bucket: null, prefix, slot: parsed?.partition ?? null, isOtherPath: false };
-}
-
-function whereIsRouted({ bucket, key, path }: RoutedReceipt): Where {
-  const folder = key.slice(0, key.lastIndexOf('/'));
-  const prefix = folder.endsWith(path) ? folder.slice(0, -path.length) : null;
-  const isSlot = partitionSpan(path) !== null;
-  return { bucket, prefix, slot: isSlot ? path : null, isOtherPath: !isSlot };
+function whereIs(receipt: Receipt): Where {
+  const { key } = receipt;
+  const routed = receipt.v === RECEIPT_VERSION ? null : receipt;
+  const prefix = prefixOfObjectKey(key, routed?.path);
+  const { path = null, firstEvent = null } = (prefix === null ? null : parseObjectKey(prefix, key)) ?? {};
+  return { bucket: routed?.bucket ?? null, prefix, path, firstEvent, isQuarantine: routed?.route === QUARANTINE_ROUTE };
 }
 
 function newPlace(): PlaceOfReceipts {

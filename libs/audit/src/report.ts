@@ -1,6 +1,6 @@
 import { formatBytes } from '@sink/config';
 import { type Problem, PROBLEMS } from './findings.ts';
-import type { Verified } from './verify.ts';
+import type { Verified } from './verified.ts';
 
 /** The report for people: the figures, then each problem with the keys of its objects. */
 export function reportText(result: Verified, place: string): string {

@@ -1,6 +1,6 @@
-import { partitionSpan } from '@sink/domain';
+import { partitionSpan, type PartitionSpan } from '@sink/domain';
 
-/** The audit covers the partitions whose time overlaps it. An absent end is open. Unix times in milliseconds. */
+/** The audit covers what was accepted in it. An absent end is open. Unix times in milliseconds. */
 export interface TimeRange {
   readonly fromMs?: number | undefined;
   /** The first time after the range. */
@@ -34,14 +34,31 @@ export function rangeOf(from: string | undefined, to: string | undefined): TimeR
   return { fromMs: fromMs ?? undefined, toMs: toMs ?? undefined };
 }
 
-export function inRange(partition: string, { fromMs, toMs }: TimeRange): boolean {
+export function inRange(partition: string, range: TimeRange): boolean {
   const span = partitionSpan(partition);
-  if (span === null) return false;
+  return span !== null && overlaps(span, range);
+}
+
+/**
+ * Whether the range covers an object of which this path and this time of acceptance are known. A slot of UTC that contains
+ * the time counts as a whole. Any other path (event time, another zone, no time at all) says nothing about acceptance.
+ */
+export function isCovered(path: string | null, acceptedMs: number, range: TimeRange): boolean {
+  const span = slotOf(path, acceptedMs);
+  return span === null ? inTimeRange(acceptedMs, range) : overlaps(span, range);
+}
+
+/** The span of the slot of UTC that a path is, if the time is in it. */
+export function slotOf(path: string | null, acceptedMs: number): PartitionSpan | null {
+  const span = path === null ? null : partitionSpan(path);
+  return span !== null && span.startMs <= acceptedMs && acceptedMs < span.endMs ? span : null;
+}
+
+function overlaps(span: PartitionSpan, { fromMs, toMs }: TimeRange): boolean {
   return (fromMs === undefined || span.endMs > fromMs) && (toMs === undefined || span.startMs < toMs);
 }
 
-/** The same for what has a time, and no partition. */
-export function inTimeRange(ms: number, { fromMs, toMs }: TimeRange): boolean {
+function inTimeRange(ms: number, { fromMs, toMs }: TimeRange): boolean {
   return (fromMs === undefined || ms >= fromMs) && (toMs === undefined || ms < toMs);
 }
 

@@ -5,6 +5,7 @@ import {
   DEFAULT_ROUTE,
   type Destination,
   objectKey,
+  partitionSpan,
   type Receipt,
   RECEIPT_VERSION,
   RECORD_VERSION,
@@ -21,7 +22,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { LookedAt } from './places.ts';
 import { reportText } from './report.ts';
 import { rangeOf } from './time-range.ts';
-import { verify, type Verified } from './verify.ts';
+import { verify, type VerifyOptions } from './verify.ts';
+import type { Verified } from './verified.ts';
 
 const PREFIX = 'raw/';
 const UID = 'f00d';
@@ -79,6 +81,7 @@ async function seal(
   partition = '2026/11/23/10',
   lines?: readonly string[],
   prefix = PREFIX,
+  acceptedAtMs = acceptedIn(partition),
 ): Promise<Stored> {
   const given = lines ?? Array.from({ length: count }, () => eventLine(events++));
   const content = Buffer.from(given.map((line) => `${line}\n`).join(''));
@@ -87,7 +90,7 @@ async function seal(
     sequence: ++writer.sequence,
     entries: [{ route: DEFAULT_ROUTE, path: partition, count: given.length, body: content, bytes: content.length }],
     furtherBytes: 0,
-    acceptedAtMs: 1_795_430_000_000,
+    acceptedAtMs,
     backlogBytesMax: 1e9,
   });
   const first = [await lane.lastAppended(), 0, given.length] as const;
@@ -103,8 +106,8 @@ async function seal(
     sha256,
     compression: 'gzip',
     spool: 'b1',
-    acceptedAtMs: 1_795_430_000_000,
-    sealedAtMs: 1_795_430_000_001,
+    acceptedAtMs,
+    sealedAtMs: acceptedAtMs + 1,
   };
   expect(await batcher.seal(record, JSON.stringify(record))).toEqual({ kind: 'sealed' });
   const body = gzipSync(content);
@@ -126,6 +129,11 @@ async function seal(
       await uploader.commit(receipt, 1_000, undefined, place);
     },
   };
+}
+
+/** Half an hour after the start of a slot. */
+function acceptedIn(partition: string): number {
+  return (partitionSpan(partition)?.startMs ?? 0) + 1_800_000;
 }
 
 /** The same as version 2: sealed, put and committed by the lane's own steps. */
@@ -180,9 +188,7 @@ async function store(count?: number, partition?: string, lines?: readonly string
   return segment;
 }
 
-async function verified(
-  options: { from?: string; to?: string; read?: boolean; prefix?: string; quarantines?: boolean } = {},
-): Promise<Verified> {
+async function verified(options: { from?: string; to?: string } & Partial<VerifyOptions> = {}): Promise<Verified> {
   const range = rangeOf(options.from, options.to);
   if (typeof range === 'string') throw new Error(range);
   const reader = createObjectReader(bucket());
@@ -192,11 +198,11 @@ async function verified(
     others.push(other);
     return { place: placeOf(bucket(name)), reader: other };
   };
-  const { prefix = PREFIX, quarantines = false, read = false } = options;
+  const { prefix = PREFIX, quarantines = false, read = false, routes = [] } = options;
   try {
     return await verify(
       { lanes: [lane], reader, openBucket, signal: never },
-      { prefix, quarantinePrefix: 'quarantine/', quarantines, place: placeOf(bucket()), range, read },
+      { prefix, quarantinePrefix: 'quarantine/', quarantines, routes, place: placeOf(bucket()), range, read },
     );
   } finally {
     for (const one of [reader, ...others]) one.close();
@@ -444,6 +450,94 @@ describe('receipts that name another bucket', () => {
     expect(Object.values(result.elsewhere)).toEqual([1]);
     expect(Object.values(result.unreadable)).toEqual([expect.stringContaining('AccessDenied')]);
     expect(reportText(result, 'here')).toMatch(/audit at .* was not looked at: listing objects/);
+  });
+});
+
+describe('any path', () => {
+  async function putIntoAudit(key: string): Promise<void> {
+    const store = createObjectStore(bucket('audit'), { ifNoneMatch: 'auto' });
+    const body = Buffer.from('x');
+    const object = { key, body, objectBytes: 1, crc32: crc32(body), contentType: 'application/x-ndjson' };
+    await store.put({ ...object, contentHash: '0', segmentId: 's' }, never);
+    store.close();
+  }
+
+  const unreceipted = (folder: string, n = 1) => `${folder}/eventing-${UID}-${n}-0-0-${'0'.repeat(32)}.ndjson`;
+
+  test('a listed object is judged, whatever its folder is, once in the bucket of many routes', async () => {
+    for (const path of ['tenant=a', 'late/2026/11/23/10', 'other/year=2026/month=11', '2026/11']) {
+      await storeRouted({ route: 'orders', path }, { prefix: PREFIX, lines: [eventLine(events++)] });
+    }
+    await storeRouted({ route: 'deep', path: 'a/b' }, { prefix: 'raw/deep/', lines: [eventLine(events++)] });
+    const routes = [PREFIX, 'raw/deep/', 'raw/deep/er/'].map((prefix) => ({ bucket: 'events', prefix }));
+    s3.plant(unreceipted('raw/deep/tenant=b'), Buffer.from('x'));
+    s3.plant(unreceipted('raw/tenant=b', 2), Buffer.from('x'));
+    s3.plant(`raw/tenant=a/_manifest-${UID}-${'0'.repeat(32)}.json`, Buffer.from('{}'));
+    s3.plant(unreceipted('raw/tenant=b').replace(UID, 'beef'), Buffer.from('of another sink'));
+    const before = s3.requests().filter(({ operation }) => operation === 'ListObjectsV2').length;
+    const result = await verified({ routes, read: true });
+    const lists = s3.requests().filter(({ operation }) => operation === 'ListObjectsV2').length - before;
+    expect(found(result).filter(([problem]) => problem === 'unreceipted')).toEqual([
+      ['unreceipted', unreceipted('raw/deep/tenant=b')],
+      ['unreceipted', unreceipted('raw/tenant=b', 2)],
+    ]);
+    expect(result).toMatchObject({ objects: 5, events: 5, manifests: 1, ofOthers: 1 });
+    expect(lists).toBe(2);
+  });
+
+  test('buckets and prefixes of routes are looked at without any receipt', async () => {
+    const key = unreceipted('a/tenant=b');
+    await putIntoAudit(key);
+    expect((await verified()).findings.total).toBe(0);
+    const routes = [{ bucket: 'audit', prefix: 'a/' }];
+    expect(found(await verified({ routes }))).toEqual([['unreceipted', key]]);
+  });
+
+  test('a range means acceptance where the path does not say it: time of events, another zone, no time', async () => {
+    const at = (text: string) => Date.parse(text);
+    // A slot of event time: accepted two days later. A slot of another zone: accepted in the hour before.
+    const stored = [
+      ['2026/11/21/10', at('2026-11-23T10:30Z')],
+      ['2026/11/23/11', at('2026-11-23T10:59Z')],
+      ['2026/11/23/10', at('2026-11-22T10:30Z')],
+    ] as const;
+    const keys: string[] = [];
+    for (const [path, acceptedAtMs] of stored) {
+      const segment = await seal(1, path, undefined, PREFIX, acceptedAtMs);
+      await segment.commit(await segment.put());
+      keys.push(segment.record.key);
+    }
+    expect(await verified({ from: '2026-11-23T10', to: '2026-11-23T11' })).toMatchObject({ objects: 2 });
+    expect(await verified({ from: '2026-11-23T11' })).toMatchObject({ objects: 0, findings: { total: 0 } });
+    expect(await verified({ to: '2026-11-23' })).toMatchObject({ objects: 1, findings: { total: 0 } });
+    for (const key of keys) s3.remove(key);
+    expect(found(await verified({ from: '2026-11-23T10', to: '2026-11-23T11' })).toSorted()).toEqual(
+      keys
+        .slice(0, 2)
+        .map((key) => ['missing', key])
+        .toSorted(),
+    );
+  });
+
+  test('two objects that begin with one event are found in any two routes and buckets', async () => {
+    const { record } = await store(1);
+    const twin = record.key
+      .replace('raw/2026/11/23/10', 'a/tenant=b')
+      .replace(/[0-9a-f]{32}\.ndjson/, `${'f'.repeat(32)}.ndjson`);
+    await putIntoAudit(twin);
+    const routes = [{ bucket: 'audit', prefix: 'a/' }];
+    expect(found(await verified({ routes })).toSorted()).toEqual([
+      ['doubled', twin],
+      ['unreceipted', twin],
+    ]);
+  });
+
+  test('what a retired route stored is known by its receipts', async () => {
+    const options = { name: 'audit', prefix: 'a/', lines: [eventLine(events++)] };
+    const { record } = await storeRouted({ route: 'gone', path: 'tenant=a' }, options);
+    expect(await verified({ routes: [] })).toMatchObject({ objects: 1, findings: { total: 0 } });
+    s3.clear();
+    expect(found(await verified({ routes: [] }))).toEqual([['missing', record.key]]);
   });
 });
 

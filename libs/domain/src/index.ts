@@ -35,7 +35,7 @@ export {
   parseObjectKey,
   prefixOfObjectKey,
 } from './object-key.ts';
-export type { Compression } from './object-key.ts';
+export type { Compression, ParsedKey } from './object-key.ts';
 export { partitionAt, partitionSpan } from './partition.ts';
 export type { PartitionSpan, TimeInterval } from './partition.ts';
 export { privateModes } from './private-modes.ts';

@@ -84,7 +84,10 @@ describe('what a key says', () => {
     ['no path', 'raw/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
     ['a path that leads out', 'raw/../eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
     ['an empty segment', 'raw/2026//eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
-    ['a path that needs an escape', 'raw/tenant a/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson'],
+    [
+      'a path that needs an escape',
+      'raw/tenant a/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.ndjson',
+    ],
     ['a short hash', 'raw/2026/11/23/10/eventing-f00d-1795430000000-3-12-0123456789abcdef.ndjson'],
     ['another extension', 'raw/2026/11/23/10/eventing-f00d-1795430000000-3-12-0123456789abcdef0123456789abcdef.json'],
     ['an object of the original connector', 'raw/2026/11/23/10/eventing-0000001'],

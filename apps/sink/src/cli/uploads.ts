@@ -110,7 +110,8 @@ async function show(waiting: WaitingUpload, lane: LaneView, json: boolean, write
   const age = formatDuration(Math.max(0, Math.round((systemClock.wallMs() - acceptedAtMs) / 1_000) * 1_000));
   write(`${waiting.segmentId}  ${key}\n`);
   write(`  ${count} events, ${formatBytes(bytes)}, accepted ${age} ago, ${waiting.attempts} attempts\n`);
-  if (record.v !== RECORD_VERSION) write(`  of route ${record.route}, for the bucket ${record.bucket}\n`);
+  if (record.v !== RECORD_VERSION)
+    write(`  of route ${record.route}, path ${record.path}, for the bucket ${record.bucket}\n`);
   if ('spoolId' in record) write(`  spilled into the spool directory with the id ${record.spoolId}\n`);
   write(`  ${waiting.reason}\n`);
   return 1;

@@ -1,5 +1,6 @@
 import { type LookedAt, reportJson, reportText, type TimeRange, verify } from '@sink/audit';
-import type { SinkConfig } from '@sink/config';
+import { bucketName, configOfRoute, routesOf, type SinkConfig } from '@sink/config';
+import { QUARANTINE_ROUTE } from '@sink/domain';
 import { IoredisPort, LaneView, rememberLanes } from '@sink/lane';
 import { bucketNamed, createObjectReader, type ObjectReader, ObjectStoreError, placeOf } from '@sink/objects';
 import { EXIT_FAILED, EXIT_OK } from '@sink/runtime';
@@ -37,7 +38,9 @@ export async function runVerify(
     const lanes = numbers.map((number) => new LaneView(port, config.sinkName, number));
     const { prefix, quarantinePrefix, onInvalid } = config;
     const quarantines = onInvalid === 'quarantine';
-    const options = { prefix, quarantinePrefix, quarantines, place: placeOf(config.bucket), range, read };
+    // What is quarantined is looked for only where it may be.
+    const routes = [...routesOf(config)].filter(([name]) => name !== QUARANTINE_ROUTE).map(([, rules]) => rules);
+    const options = { prefix, quarantinePrefix, quarantines, routes, place: placeOf(config.bucket), range, read };
     const result = await verify({ lanes, reader, openBucket, signal }, options);
     write(json ? reportJson(result, place) : reportText(result, place));
     return result.findings.total === 0 ? EXIT_OK : EXIT_FAILED;
@@ -53,7 +56,9 @@ export async function runVerify(
   }
 
   function openBucket(bucket: string): LookedAt | null {
-    const named = bucketNamed(bucket, config.bucket);
+    // A route may have credentials or a server of its own.
+    const ofRoutes = config.routes.map((route) => configOfRoute(config, route).bucket);
+    const named = ofRoutes.find((one) => bucketName(one) === bucket) ?? bucketNamed(bucket, config.bucket);
     if (named === null) return null;
     const other = createObjectReader(named);
     others.push(other);
