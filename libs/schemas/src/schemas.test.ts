@@ -230,18 +230,28 @@ describe('an evaluation that may take long', () => {
 
   it('goes to a thread, which is replaced at its deadline', async () => {
     const { schemas, world } = open({ [A]: EVIL });
-    expect(await schemas.check(A, '"aaa"')).toEqual({ kind: 'valid' });
+    /** A thread that gets no processor says nothing about the data: it is asked again, as a sender would. */
+    const judged = async (data: string): Promise<unknown> => {
+      for (;;) {
+        const verdict = await schemas.check(A, data);
+        if (verdict.kind !== 'away') return verdict;
+        expect(verdict.why).toContain('too busy');
+      }
+    };
+    expect(await judged('"aaa"')).toEqual({ kind: 'valid' });
     let turns = 0;
     const turning = setInterval(() => (turns += 1), 10);
-    expect(await schemas.check(A, JSON.stringify(`${'a'.repeat(40)}!`))).toMatchObject({
+    expect(await judged(JSON.stringify(`${'a'.repeat(40)}!`))).toMatchObject({
       kind: 'unusable',
       why: expect.stringContaining('too long') as string,
     });
     clearInterval(turning);
     // Meanwhile this process went on with its work.
     expect(turns).toBeGreaterThan(10);
-    expect(await schemas.check(A, '"b"')).toMatchObject({ kind: 'invalid', keyword: 'pattern' });
-    expect(world.threaded).toEqual(['compile done', 'evaluate done', 'evaluate overrun', 'evaluate done']);
+    expect(await judged('"b"')).toMatchObject({ kind: 'invalid', keyword: 'pattern' });
+    expect(world.threaded.filter((ended) => !ended.endsWith(' late'))).toEqual([
+      ...['compile done', 'evaluate done', 'evaluate overrun', 'evaluate done'],
+    ]);
   });
 
   it('holds up no schema that is evaluated inline', async () => {
