@@ -1,0 +1,2 @@
+export { checkFilter, compileFilter, FilterSpecError } from './filter.ts';
+export type { Filter, FilterErrorKind, FilterProblem } from './filter.ts';
