@@ -78,7 +78,7 @@ export function composeUploader(ports: UploaderPorts, settings: UploaderSettings
   const stores = new Stores({ bucket, own: { store: ports.store, place }, open: ports.openStore });
   const uploads = new Uploads({ ...ports, stores, spool: spoolFiles, queues, health }, settings);
   const spoolWatch = spilled && new SpoolWatch({ ...ports, spoolId: spilled.spoolId, jobs: spilled.jobs }, settings);
-  const sweeper = new Sweeper({ ...ports, queues, health, uploads, spoolWatch }, settings);
+  const sweeper = new Sweeper({ ...ports, queues, health, uploads, spoolWatch, stores }, settings);
   const manifests = new Manifests({ ...ports, stores }, settings);
   return {
     upload: (lane, segmentId, signal) => uploads.upload(lane, segmentId, signal),

@@ -198,4 +198,11 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
     file: 'src/upload/routed.test.ts',
     fails: /× goes into its own bucket/,
   },
+  {
+    name: 'uploads in parts of other programs are aborted too',
+    edits: [{ rule: 'abandoned.ours', to: 'isOurs: () => true,' }],
+    project: 'apps/uploader',
+    file: 'src/upload/parts.test.ts',
+    fails: /× an upload that ended in the middle/,
+  },
 ];

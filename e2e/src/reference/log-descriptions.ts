@@ -112,6 +112,10 @@ export const LOG_MEANINGS: Readonly<Record<LogCode, string>> = {
   sweep_failing: 'Lost upload jobs are not restored meanwhile, and gauges are old.',
   sweep_working: 'The end of `sweep_failing`.',
   sweep_restored: 'Jobs were lost, as after a crash or failover; nothing is lost.',
+  uploads_aborted:
+    'Parts of objects that an uploader began more than a day ago and never ended are removed from the bucket.',
+  uploads_aborting_failed:
+    'Such parts stay in the bucket for another hour, and cost storage. Without the permissions to list and abort them (docs/iam.md), let a rule of the bucket do it.',
   manifest_stored: 'A folder has its manifest.',
   manifests_failing: 'The error says why.',
   manifests_working: 'The end of `manifests_failing`.',

@@ -29,6 +29,7 @@ export type { Evidence, EvidenceHeader, RefusedEvent, RefusedRequest } from './e
 export type { Manifest } from './manifest.ts';
 export {
   compressionOfKey,
+  laneUidOfKey,
   contentType,
   isCompression,
   objectKey,

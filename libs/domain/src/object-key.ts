@@ -74,6 +74,11 @@ export function compressionOfKey(key: string): Compression | null {
   return COMPRESSIONS.find((one) => FORMATS[one].ending === ending) ?? null;
 }
 
+/** The lane of an object, whatever its folder is; null for a key that objectKey does not make. */
+export function laneUidOfKey(key: string): string | null {
+  return NAME.exec(key)?.[2] ?? null;
+}
+
 /** An hour or a day at the end of a folder. */
 const SLOT_AT_END = /\d{4}\/\d{2}\/\d{2}(?:\/\d{2})?$/;
 

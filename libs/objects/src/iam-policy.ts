@@ -28,8 +28,21 @@ export interface IamPolicyOptions {
   readonly prefix: string;
   /** What `prefix` was before: `verify` also lists and reads the objects that have it. */
   readonly earlierPrefixes?: readonly string[];
+  /** What a PUT of the configuration needs beside s3:PutObject; absent: nothing. */
+  readonly puts?: PutNeeds;
   /** Null or absent: nothing is put in quarantine. */
   readonly quarantinePrefix?: string | null;
+}
+
+/** The parts of a PUT that have permissions of their own. */
+export interface PutNeeds {
+  readonly tags: boolean;
+  readonly lock: boolean;
+  readonly acl: boolean;
+  /** Objects are put in several parts: what was abandoned is removed. */
+  readonly parts: boolean;
+  /** The KMS key by which objects are encrypted: its ARN, or another name of it; `any`: that of the account; null: none. */
+  readonly kmsKey: string | null;
 }
 
 /** The uses that need each action of S3. */
@@ -72,6 +85,7 @@ export function iamPolicy(bucket: S3BucketSettings, options: IamPolicyOptions): 
     Version: '2012-10-17',
     Statement: [
       ...statement('SinkPutsObjects', 'PutObject', { Resource: objects(own) }),
+      ...putStatements(options, bucket.region, { service, bucketArn, objects: objects(own) }),
       ...statement('SinkReadsObjects', 'GetObject', { Resource: objects(uses.includes('read') ? prefixes : own) }),
       ...statement('SinkListsBucket', 'ListBucket', {
         Resource: bucketArn,
@@ -82,6 +96,53 @@ export function iamPolicy(bucket: S3BucketSettings, options: IamPolicyOptions): 
         : []),
     ],
   };
+}
+
+/** What the options of a PUT need. The key of an alias is known to KMS only, so the policy names it by the alias. */
+function putStatements(
+  { puts, uses }: IamPolicyOptions,
+  region: string | undefined,
+  { service, bucketArn, objects }: { service: string; bucketArn: string; objects: string | readonly string[] },
+): IamStatement[] {
+  if (puts === undefined) return [];
+  const allow = { Effect: 'Allow' } as const;
+  const isPutting = uses.includes('put') || uses.includes('manifests');
+  const onObjects = (sid: string, action: string, isNeeded: boolean): IamStatement[] =>
+    isPutting && isNeeded ? [{ Sid: sid, ...allow, Action: `${service}:${action}`, Resource: objects }] : [];
+  const listing = { Sid: 'SinkListsParts', ...allow, Action: `${service}:ListBucketMultipartUploads` };
+  return [
+    ...onObjects('SinkTagsObjects', 'PutObjectTagging', puts.tags),
+    ...onObjects('SinkLocksObjects', 'PutObjectRetention', puts.lock),
+    ...onObjects('SinkSetsAcls', 'PutObjectAcl', puts.acl),
+    ...onObjects('SinkAbortsParts', 'AbortMultipartUpload', puts.parts),
+    ...(isPutting && puts.parts ? [{ ...listing, Resource: bucketArn }] : []),
+    ...(puts.kmsKey === null ? [] : keyStatements(puts.kmsKey, puts.parts, uses, region)),
+  ];
+}
+
+/** S3 decrypts what it has of an object when a further part arrives, when HEAD asks for a checksum, and for GET. */
+function keyStatements(
+  key: string,
+  parts: boolean,
+  uses: readonly IamUse[],
+  region: string | undefined,
+): IamStatement[] {
+  const alias = /^(?:arn:.*:)?(alias\/.+)$/.exec(key)?.[1];
+  const partition = arnsOf('x', region).bucketArn.split(':')[1] ?? 'aws';
+  const anyKey = `arn:${partition}:kms:${region ?? '*'}:*:key`;
+  const isArn = key.startsWith('arn:') && alias === undefined;
+  const resource = isArn ? key : alias === undefined && key !== 'any' ? `${anyKey}/${key}` : `${anyKey}/*`;
+  const condition =
+    alias === undefined ? {} : { Condition: { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': [alias] } } };
+  const statement = (sid: string, action: string): IamStatement => ({
+    ...{ Sid: sid, Effect: 'Allow', Action: `kms:${action}`, Resource: resource, ...condition },
+  });
+  const puts = uses.includes('put') || uses.includes('manifests');
+  const reads = uses.includes('compare') || uses.includes('read') || uses.includes('quarantine');
+  return [
+    ...(puts ? [statement('SinkEncrypts', 'GenerateDataKey')] : []),
+    ...(reads || (puts && parts) ? [statement('SinkDecrypts', 'Decrypt')] : []),
+  ];
 }
 
 /** The commands list below the prefix, and put nothing but the markers of retries. */

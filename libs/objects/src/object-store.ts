@@ -10,6 +10,8 @@ export interface ObjectToPut {
    * opened.
    */
   readonly body: Buffer | (() => Readable);
+  /** Opens the bytes from `from` to before `to` of a body that is no Buffer; without it the object is never put in parts. */
+  readonly range?: ((from: number, to: number) => Readable) | undefined;
   /** Exactly the length of the body; at most 5 GB (the limit of a single S3 PUT). */
   readonly objectBytes: number;
   /** CRC-32 of the body as an unsigned number (`zlib.crc32`). */
@@ -88,8 +90,21 @@ export interface ObjectStore {
    * exception). `thorough` also finds out what can only be seen by leaving a probe there.
    */
   check(signal: AbortSignal, how?: 'quick' | 'thorough'): Promise<ObjectStoreCheck>;
+  /**
+   * Removes parts that were put and never became an object. Absent: this kind of store has none.
+   * @param which the parts of these keys that were begun before `beforeMs`
+   * @returns how many uploads it aborted
+   */
+  abortAbandoned?(which: AbandonedParts, signal: AbortSignal): Promise<number>;
   /** Closes connections. Idempotent. Abort open calls first. */
   close(): void;
+}
+
+export interface AbandonedParts {
+  readonly prefix: string;
+  readonly isOurs: (key: string) => boolean;
+  /** By the store's clock, Unix time in milliseconds. */
+  readonly beforeMs: number;
 }
 
 export interface ListedObject {

@@ -1,4 +1,5 @@
 import type { Failure } from './object-store-error.ts';
+import { deniedAction, kmsFailure, optionFailure } from './put-failure.ts';
 import {
   accessDenied,
   badSignature,
@@ -44,7 +45,8 @@ export function refusesChecksumHeader(error: unknown): boolean {
 const unexpected: Failure = { code: 'unexpected', kind: 'transient' };
 
 function byName(symptoms: Symptoms, place: S3Place): Failure | null {
-  const { bucket, prefix } = place;
+  const special = kmsFailure(symptoms, place) ?? optionFailure(symptoms);
+  if (special !== null) return special;
   switch (symptoms.name) {
     case 'SlowDown':
     case 'SlowDownWrite':
@@ -68,6 +70,8 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
       return bySystemCode(symptoms, place) ?? { code: 'timeout', kind: 'transient' };
     case 'IncompleteBody':
       return { code: 'interrupted', kind: 'transient' };
+    case 'NoSuchUpload':
+      return { code: 'vanished', kind: 'transient' };
     case 'InternalError':
     case 'InternalServerError':
       return { code: 'server_error', kind: 'transient' };
@@ -84,7 +88,7 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
       if (/\bno such key\b/i.test(symptoms.message)) return unknownAccessKey();
       if (/\binvalid signature\b/i.test(symptoms.message)) return badSignature();
       if (symptoms.details.HeadersNotSigned !== '') return refusedHeader(symptoms.details.HeadersNotSigned);
-      return accessDenied(place);
+      return accessDenied(place, deniedAction(symptoms) ?? undefined);
     case 'AllAccessDisabled':
     case 'AccountProblem':
     case 'NotSignedUp':
@@ -139,10 +143,6 @@ function byName(symptoms: Symptoms, place: S3Place): Failure | null {
     default:
       break;
   }
-  if (symptoms.name.startsWith('KMS.') || symptoms.name.startsWith('KMS')) {
-    const remedy = `The key that encrypts s3://${bucket}/${prefix} cannot be used: allow kms:GenerateDataKey, and check that the key is enabled.`;
-    return operator('encryption_key', remedy);
-  }
   if (symptoms.message.startsWith('Region is missing')) return wrongRegion(symptoms, place);
   return null;
 }
@@ -188,7 +188,10 @@ function byMessage(symptoms: Symptoms): Failure | null {
   const { name, status, message, details } = symptoms;
   if (status === null || status < 400 || (status >= 500 && status !== 501)) return null;
   if (isChecksumHeaderRefused(symptoms)) {
-    return operator('not_supported', 'The store does not accept `x-amz-checksum-crc32`: set `checksum: off`.');
+    return operator(
+      'not_supported',
+      'The store does not accept the header of the checksum: set another `checksum`, or `checksum: off`.',
+    );
   }
   const said = spoken(symptoms);
   if (/if-none-match/i.test(said)) {

@@ -1,15 +1,23 @@
 import { HeadObjectCommand, type HeadObjectCommandOutput, PutObjectCommand } from '@aws-sdk/client-s3';
 import { crc32Checksum } from '@sink/domain';
 import { openBody } from './checked-body.ts';
-import type { ObjectPut, ObjectStore, ObjectStoreCheck, ObjectToPut, StoredObject } from './object-store.ts';
+import type {
+  AbandonedParts,
+  ObjectPut,
+  ObjectStore,
+  ObjectStoreCheck,
+  ObjectToPut,
+  StoredObject,
+} from './object-store.ts';
 import { keyTaken, ObjectStoreError } from './object-store-error.ts';
 import type { Failure } from './object-store-error.ts';
 import { algorithmOf, type ChecksumChoice, checksumMember, objectSums } from './s3-checksums.ts';
 import { S3Check } from './s3-check.ts';
 import type { S3BucketSettings, S3ClientOptions } from './s3-client.ts';
 import { foundObject } from './s3-found-object.ts';
-import { bucketHeaders, objectHeaders, type PutSettings } from './put-settings.ts';
-import { md5Base64, taggingOf, withoutExpect } from './s3-put-headers.ts';
+import { bucketHeaders, type PutSettings } from './put-settings.ts';
+import { abortAbandoned, type PartsPorts, PartsNotTaken, putInParts } from './s3-parts.ts';
+import { keptHeaders, md5Base64, withoutExpect } from './s3-put-headers.ts';
 import { unseen } from './s3-remedies.ts';
 import { type Extras, S3Requests } from './s3-requests.ts';
 import { statusOf } from './s3-symptoms.ts';
@@ -39,6 +47,8 @@ export class S3ObjectStore implements ObjectStore {
   readonly #condition: { IfNoneMatch?: string };
   readonly #checksum: ChecksumChoice;
   readonly #settings: PutSettings;
+  #takesParts = true;
+  #hasPutParts = false;
 
   constructor(bucket: S3BucketSettings, options: S3StoreOptions) {
     this.#bucket = bucket.name;
@@ -53,13 +63,52 @@ export class S3ObjectStore implements ObjectStore {
     const where = `putting object [bucket=${this.#bucket}, key=${object.key}]`;
     let etag: string | undefined;
     try {
-      etag = await this.#requests.withExtras((extras) => this.#putOnce(object, extras, signal));
+      etag = await this.#putAnyhow(object, where, signal);
     } catch (error) {
       if (statusOf(error) === 412) return this.#compareExisting(object, signal, where, error);
       throw this.#requests.failure(where, error, signal, { key: object.key });
     }
     if (etag === undefined) throw this.#requests.noEtag(where);
     return { etag, existed: false };
+  }
+
+  async #putAnyhow(object: ObjectToPut, where: string, signal: AbortSignal): Promise<string | undefined> {
+    const inOnePart = () => this.#requests.withExtras((extras) => this.#putOnce(object, extras, signal));
+    if (!this.#wantsParts(object)) return inOnePart();
+    try {
+      this.#hasPutParts = true;
+      return await putInParts(this.#partsPorts(), object, algorithmOf(this.#checksum), signal);
+    } catch (error) {
+      if (statusOf(error) === 412) throw error;
+      const { kind, code } = this.#requests.failure(where, error, signal, { key: object.key });
+      const isRefused = kind === 'operator' || code === 'bad_digest' || error instanceof PartsNotTaken;
+      if (!isRefused) throw error;
+      // Not every store, nor every policy, allows parts. What is wrong with every PUT is the failure of this one.
+      const etag = await inOnePart();
+      this.#takesParts = false;
+      return etag;
+    }
+  }
+
+  #wantsParts({ objectBytes, body, range }: ObjectToPut): boolean {
+    const { multipartAbove = Infinity } = this.#settings;
+    if (objectBytes <= multipartAbove || !this.#takesParts || !(Buffer.isBuffer(body) || range)) return false;
+    // Without a checksum, or with one that S3 has of parts only, nothing would compare the whole.
+    return this.#requests.extras.checksum && this.#checksum !== 'sha256';
+  }
+
+  #partsPorts(): PartsPorts {
+    return { requests: this.#requests, bucket: this.#bucket, settings: this.#settings, condition: this.#condition };
+  }
+
+  /** Looks only after this process has put parts: the permission to list them is not needed without. */
+  async abortAbandoned(which: AbandonedParts, signal: AbortSignal): Promise<number> {
+    if (!this.#hasPutParts) return 0;
+    try {
+      return await abortAbandoned(this.#partsPorts(), which, signal);
+    } catch (error) {
+      throw this.#requests.failure(`looking for abandoned uploads [bucket=${this.#bucket}]`, error, signal);
+    }
   }
 
   async #putOnce(object: ObjectToPut, extras: Extras, signal: AbortSignal): Promise<string | undefined> {
@@ -73,14 +122,10 @@ export class S3ObjectStore implements ObjectStore {
         Key: object.key,
         Body: body.content,
         ContentLength: object.objectBytes,
-        ContentType: object.contentType,
         ...checksum,
-        Metadata: { ...object.metadata, 'content-sha256': object.contentHash, 'segment-id': object.segmentId },
-        ...(object.tags === undefined ? {} : { Tagging: taggingOf(object.tags) }),
-        ...this.#lockOf(object),
+        ...keptHeaders(object, this.#settings),
         // S3 wants a checksum with a lock.
         ...(md5 === null ? {} : { ContentMD5: md5 }),
-        ...objectHeaders(this.#settings),
         ...bucketHeaders(this.#settings),
         ...this.#condition,
       });
@@ -147,17 +192,6 @@ export class S3ObjectStore implements ObjectStore {
       if (statusOf(error) === 403) return look({});
       throw error;
     });
-  }
-
-  #lockOf({ lockUntilMs }: ObjectToPut): {
-    ObjectLockMode?: 'GOVERNANCE' | 'COMPLIANCE';
-    ObjectLockRetainUntilDate?: Date;
-  } {
-    if (lockUntilMs === undefined) return {};
-    return {
-      ObjectLockMode: this.#settings.objectLockMode ?? 'GOVERNANCE',
-      ObjectLockRetainUntilDate: new Date(lockUntilMs),
-    };
   }
 
   async find(

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
-import type { PutObjectCommand } from '@aws-sdk/client-s3';
+import type { MiddlewareStack } from '@aws-sdk/types';
 import { BodyUnreadable } from './checked-body.ts';
 import type { ObjectToPut } from './object-store.ts';
+import { objectHeaders, type PutSettings } from './put-settings.ts';
 
 /** Takes back the header that the SDK sets. It is not part of the signature. */
-export function withoutExpect(command: PutObjectCommand): void {
+export function withoutExpect<Input extends object, Output extends object>(command: {
+  readonly middlewareStack: MiddlewareStack<Input, Output>;
+}): void {
   command.middlewareStack.add(
     (next) => (args) => {
       const { request } = args;
@@ -18,8 +21,25 @@ export function withoutExpect(command: PutObjectCommand): void {
   );
 }
 
+/** What is kept with an object: the record says it, or the configuration of the moment. */
+export function keptHeaders(object: ObjectToPut, settings: PutSettings) {
+  const { tags, lockUntilMs } = object;
+  return {
+    ContentType: object.contentType,
+    Metadata: { ...object.metadata, 'content-sha256': object.contentHash, 'segment-id': object.segmentId },
+    ...(tags === undefined ? {} : { Tagging: taggingOf(tags) }),
+    ...(lockUntilMs === undefined
+      ? {}
+      : {
+          ObjectLockMode: settings.objectLockMode ?? 'GOVERNANCE',
+          ObjectLockRetainUntilDate: new Date(lockUntilMs),
+        }),
+    ...objectHeaders(settings),
+  };
+}
+
 /** The value of `x-amz-tagging`. */
-export function taggingOf(tags: Readonly<Record<string, string>>): string {
+function taggingOf(tags: Readonly<Record<string, string>>): string {
   return Object.entries(tags)
     .map((pair) => pair.map(encodeURIComponent).join('='))
     .join('&');

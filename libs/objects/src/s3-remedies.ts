@@ -14,11 +14,14 @@ export function operator(code: Failure['code'], remedy: string): Failure {
   return { code, kind: 'operator', remedy };
 }
 
-/** The store knows the credentials, and they do not allow the request. */
-export function accessDenied(place: S3Place): Failure {
+/**
+ * The store knows the credentials, and they do not allow the request.
+ * @param action that the store names
+ */
+export function accessDenied(place: S3Place, action = 'PutObject'): Failure {
   return operator(
     'access_denied',
-    `${allow('PutObject', place)} for these credentials (also in bucket policies and conditions; \`iam\` prints the policy). The store may also answer so if the bucket does not exist.`,
+    `${allow(action, place)} for these credentials (also in bucket policies and conditions; \`iam\` prints the policy). The store may also answer so if the bucket does not exist.`,
   );
 }
 

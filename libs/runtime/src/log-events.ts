@@ -114,6 +114,8 @@ export const LOG_EVENTS = {
   sweep_failing: 'sweeping fails; the uploader retries it every second',
   sweep_working: 'sweeping works again',
   sweep_restored: 'the sweep restored upload jobs of sealed segments',
+  uploads_aborted: 'abandoned uploads in parts aborted',
+  uploads_aborting_failed: 'aborting abandoned uploads in parts failed; the uploader retries it later',
   manifest_stored: 'manifest stored',
   manifests_failing: 'writing manifests fails; the uploader retries it',
   manifests_working: 'writing manifests works again',

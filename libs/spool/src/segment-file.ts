@@ -21,8 +21,11 @@ export interface SegmentFile extends Omit<SegmentFooter, 'record'> {
   verify(): Promise<boolean>;
   /** The object's bytes, all in memory, unverified. */
   read(): Promise<Buffer>;
-  /** The object's bytes, unverified: pass `crc32` to the store, which refuses damaged bytes. One stream per call. */
-  stream(): Readable;
+  /**
+   * The object's bytes, or a part of them, unverified: pass `crc32` to the store, which refuses damaged bytes. One stream per
+   * call.
+   */
+  stream(from?: number, to?: number): Readable;
   /** Removes the file; it may be gone already. Only the process that commits the segment may do so. */
   remove(): Promise<void>;
 }
@@ -103,29 +106,31 @@ function accessors(
         filled += piece.copy(body, filled);
       return body;
     },
-    stream: () => Readable.from(objectPieces(files, path, objectBytes, action, 'fresh'), { objectMode: false }),
+    stream: (from = 0, to = objectBytes) =>
+      Readable.from(objectPieces(files, path, to, action, 'fresh', from), { objectMode: false }),
     remove: () => attempting(`removing segment file ${path}`, () => files.remove(path)),
   };
 }
 
-/** The object's bytes in order; with `reused` memory the next piece overwrites each. */
+/** The object's bytes from `from` to `endBytes`, in order; with `reused` memory the next piece overwrites each. */
 async function* objectPieces(
   files: FileSystem,
   path: string,
-  objectBytes: number,
+  endBytes: number,
   action: string,
   memory: 'reused' | 'fresh',
+  from = 0,
 ): AsyncGenerator<Buffer, void, void> {
   const file = await attempting(action, () => files.open(path, 'read'));
   try {
-    const shared = memory === 'reused' ? Buffer.allocUnsafe(Math.min(READ_BYTES, objectBytes)) : null;
-    let offset = 0;
-    while (offset < objectBytes) {
-      const wantedBytes = Math.min(READ_BYTES, objectBytes - offset);
+    const shared = memory === 'reused' ? Buffer.allocUnsafe(Math.min(READ_BYTES, endBytes - from)) : null;
+    let offset = from;
+    while (offset < endBytes) {
+      const wantedBytes = Math.min(READ_BYTES, endBytes - offset);
       const buffer = shared ?? Buffer.allocUnsafe(wantedBytes);
       const position = offset;
       const { bytesRead } = await attempting(action, () => file.read(buffer, 0, wantedBytes, position));
-      if (bytesRead === 0) throw damaged(action, `the object ends at byte ${offset} of ${objectBytes}`);
+      if (bytesRead === 0) throw damaged(action, `the object ends at byte ${offset} of ${endBytes}`);
       offset += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }

@@ -20,6 +20,8 @@ import { readOrMakeSpoolId } from './spool-id.ts';
 /** The bytes of an object, as a spool file holds them. */
 export interface SpooledObject {
   readonly body: Buffer | (() => Readable);
+  /** Opens a part of a body that is no Buffer. */
+  readonly range?: (from: number, to: number) => Readable;
   readonly objectBytes: number;
   readonly crc32: number;
 }
@@ -262,7 +264,7 @@ async function readVerified(file: SegmentFile, inMemoryBytesMax: number): Promis
   const { objectBytes, crc32 } = file;
   if (objectBytes > inMemoryBytesMax) {
     if (!(await file.verify())) return null; // rule: spool.verified
-    return { body: () => file.stream(), objectBytes, crc32 };
+    return { body: () => file.stream(), range: (from, to) => file.stream(from, to), objectBytes, crc32 };
   }
   const body = await file.read();
   return checksum(body) === crc32 ? { body, objectBytes, crc32 } : null;

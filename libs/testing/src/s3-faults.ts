@@ -1,7 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 /** The operation of a request. `Other`: an operation that the fake does not know. */
-export type S3Operation = 'PutObject' | 'HeadObject' | 'GetObject' | 'ListObjectsV2' | 'HeadBucket' | 'Other';
+export type S3Operation =
+  | 'PutObject'
+  | 'HeadObject'
+  | 'GetObject'
+  | 'ListObjectsV2'
+  | 'HeadBucket'
+  | 'CreateMultipartUpload'
+  | 'UploadPart'
+  | 'CompleteMultipartUpload'
+  | 'AbortMultipartUpload'
+  | 'ListMultipartUploads'
+  | 'Other';
 
 /** A request as the fault rules see it, before it has any effect. */
 export interface S3RequestFacts {

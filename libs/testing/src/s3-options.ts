@@ -37,7 +37,12 @@ export function lockOf(headers: IncomingHttpHeaders): Pick<S3Upload, 'lock'> {
 }
 
 /** The error of a lock that S3 refuses, or null (Amazon S3 API Reference, PutObject). */
-export function refuseLock(headers: IncomingHttpHeaders, hasLocks: boolean, nowMs: number): S3Answer | null {
+export function refuseLock(
+  headers: IncomingHttpHeaders,
+  hasLocks: boolean,
+  nowMs: number,
+  inParts = false,
+): S3Answer | null {
   const [mode, until] = [headers['x-amz-object-lock-mode'], headers['x-amz-object-lock-retain-until-date']];
   if (mode === undefined && until === undefined) return null;
   if (mode === undefined || typeof until !== 'string') {
@@ -51,7 +56,11 @@ export function refuseLock(headers: IncomingHttpHeaders, hasLocks: boolean, nowM
   if (!/^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/.test(until) || !(Date.parse(until) > nowMs)) {
     return errorAnswer(400, 'InvalidArgument', 'The retain until date must be in the future!');
   }
-  if (headers['content-md5'] === undefined && headers['x-amz-checksum-crc32'] === undefined) {
+  if (
+    !inParts &&
+    headers['content-md5'] === undefined &&
+    !Object.keys(headers).some((name) => name.startsWith('x-amz-checksum-'))
+  ) {
     const message =
       'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters';
     return errorAnswer(400, 'InvalidRequest', message);

@@ -26,6 +26,11 @@ const ACTIONS: Readonly<Record<S3Operation, string>> = {
   HeadObject: 's3:GetObject',
   GetObject: 's3:GetObject',
   ListObjectsV2: 's3:ListBucket',
+  CreateMultipartUpload: 's3:PutObject',
+  UploadPart: 's3:PutObject',
+  CompleteMultipartUpload: 's3:PutObject',
+  AbortMultipartUpload: 's3:AbortMultipartUpload',
+  ListMultipartUploads: 's3:ListBucketMultipartUploads',
   HeadBucket: 's3:ListBucket',
   Other: 's3:Other',
 };
@@ -37,12 +42,13 @@ export function actionsOf(facts: S3RequestFacts, query: URLSearchParams): S3Acti
   return [
     first,
     ...('x-amz-tagging' in headers ? [{ ...first, action: 's3:PutObjectTagging' }] : []),
+    ...('x-amz-acl' in headers ? [{ ...first, action: 's3:PutObjectAcl' }] : []),
     ...('x-amz-object-lock-mode' in headers ? [{ ...first, action: 's3:PutObjectRetention' }] : []),
   ];
 }
 
 function actionOf({ operation, bucket, key }: S3RequestFacts, query: URLSearchParams): S3Action {
-  const onBucket = operation === 'ListObjectsV2' || operation === 'HeadBucket';
+  const onBucket = ['ListObjectsV2', 'HeadBucket', 'ListMultipartUploads'].includes(operation);
   const prefix = query.get('prefix');
   return {
     action: ACTIONS[operation],

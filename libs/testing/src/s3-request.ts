@@ -21,6 +21,13 @@ function operationOf(method: string | undefined, key: string, query: URLSearchPa
   // The SDK names its operation in x-id. Every other parameter asks for something other than the object itself.
   const plain = [...query.keys()].every((name) => name === 'x-id');
   if (method === 'PUT' && key !== '' && plain) return 'PutObject';
+  if (key !== '' && query.has('uploadId')) {
+    if (method === 'PUT') return 'UploadPart';
+    if (method === 'POST') return 'CompleteMultipartUpload';
+    if (method === 'DELETE') return 'AbortMultipartUpload';
+  }
+  if (method === 'POST' && key !== '' && query.has('uploads')) return 'CreateMultipartUpload';
+  if (method === 'GET' && key === '' && query.has('uploads')) return 'ListMultipartUploads';
   if (method === 'HEAD') return key === '' ? 'HeadBucket' : 'HeadObject';
   if (method === 'GET' && key !== '' && plain) return 'GetObject';
   if (method === 'GET' && key === '' && query.get('list-type') === '2') return 'ListObjectsV2';

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Certificate } from './certificate.ts';
 import { handleAdmin } from './s3-admin.ts';
@@ -9,11 +9,12 @@ import type { S3Answer } from './s3-answers.ts';
 import { S3Faults } from './s3-faults.ts';
 import type { S3Fault, S3Operation, S3RequestFacts } from './s3-faults.ts';
 import { S3Objects } from './s3-objects.ts';
-import type { S3Object, S3Write } from './s3-objects.ts';
+import type { S3Object, S3Upload, S3Write } from './s3-objects.ts';
 import { lockOf, refuseLock, refuseTags, tagsOf } from './s3-options.ts';
 import { actionsOf, isAllowed, listingOf } from './s3-policy.ts';
 import type { S3Policy } from './s3-policy.ts';
 import { factsOf, readBody, refuseBody, refusePut } from './s3-request.ts';
+import { completedAnswer, S3Uploads, wholeOf } from './s3-uploads.ts';
 import { verifySignature } from './s3-signature.ts';
 import type { S3Credentials } from './s3-signature.ts';
 
@@ -72,6 +73,10 @@ export interface FakeS3 extends S3Credentials {
   object(key: string, bucket?: string): S3Object | undefined;
   /** Stores an object as another program would. It is not one of the writes. */
   plant(key: string, body: Buffer, metadata?: Readonly<Record<string, string>>): void;
+  /** Begins an upload in parts that is never ended. */
+  plantUpload(key: string, initiatedMs: number): void;
+  /** The keys of uploads in parts that were begun and not ended. */
+  uploads(): string[];
   remove(key: string): void;
   /** Every PUT that took effect, oldest first. */
   writes(): readonly S3Write[];
@@ -93,6 +98,21 @@ export interface FakeS3 extends S3Credentials {
 
 const requestsMax = 10_000;
 
+/** What is kept with an object, by the headers with which it is put. */
+function keptOf(headers: IncomingHttpHeaders): Omit<S3Upload, 'body' | 'crc32'> {
+  const metadata: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith('x-amz-meta-')) metadata[name.slice('x-amz-meta-'.length)] = String(value);
+  }
+  return {
+    metadata,
+    contentType: headers['content-type'] ?? 'binary/octet-stream',
+    contentEncoding: headers['content-encoding'] ?? null,
+    ...tagsOf(headers),
+    ...lockOf(headers),
+  };
+}
+
 /** Starts the fake in this process. */
 export async function startS3(options: S3Options): Promise<FakeS3> {
   const host = options.host ?? '127.0.0.1';
@@ -100,6 +120,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
   const objects = new S3Objects();
   const buckets = new Map([[options.bucket, objects]]);
   for (const other of options.otherBuckets ?? []) buckets.set(other, new S3Objects());
+  const uploads = new S3Uploads();
   const faults = new S3Faults();
   const requests: S3Request[] = [];
   let permissions: S3Permissions = options.permissions ?? 'all';
@@ -148,6 +169,38 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
       }
       case 'PutObject':
         return put(request, inBucket, facts.key, damage, go);
+      case 'CreateMultipartUpload': {
+        const { headers } = request;
+        const early = refuseTags(headers) ?? refuseLock(headers, options.objectLock === true, nowMs(), true);
+        return early ?? uploads.create(facts.key, headers, nowMs());
+      }
+      case 'UploadPart': {
+        const early = refusePut(request);
+        if (early !== null) return early;
+        go();
+        const body = await readBody(request);
+        if (damage && body.length > 0) body.writeUInt8(body.readUInt8(0) ^ 0xff, 0);
+        return refuseBody(request, body) ?? uploads.part(url.searchParams, request, body);
+      }
+      case 'CompleteMultipartUpload': {
+        const text = (await readBody(request)).toString();
+        const exists = (): boolean => inBucket.has(facts.key);
+        const failed = preconditionFailed(request.headers['if-none-match'], exists);
+        if (failed !== null) return failed;
+        const found = uploads.complete(url.searchParams, request.headers, text);
+        if (!('upload' in found)) return found;
+        uploads.end(url.searchParams);
+        const { etag } = inBucket.put(
+          facts.key,
+          wholeOf(found.upload, found.whole, keptOf(found.upload.headers)),
+          nowMs(),
+        );
+        return completedAnswer(etag);
+      }
+      case 'AbortMultipartUpload':
+        return uploads.end(url.searchParams);
+      case 'ListMultipartUploads':
+        return uploads.list(url.searchParams);
       case 'Other':
         return errorAnswer(501, 'NotImplemented', 'The fake does not implement this request.');
     }
@@ -174,20 +227,8 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
     const damaged = options.ignores?.includes('checksum') === true ? null : refuseBody(request, body);
     const refusal = damaged ?? preconditionFailed(headers['if-none-match'], exists);
     if (refusal !== null) return refusal;
-    const metadata: Record<string, string> = {};
-    for (const [name, value] of Object.entries(headers)) {
-      if (name.startsWith('x-amz-meta-')) metadata[name.slice('x-amz-meta-'.length)] = String(value);
-    }
     const sent = headers['x-amz-checksum-crc32'];
-    const upload = {
-      body,
-      metadata,
-      contentType: headers['content-type'] ?? 'binary/octet-stream',
-      contentEncoding: headers['content-encoding'] ?? null,
-      crc32: typeof sent === 'string' ? sent : null,
-      ...tagsOf(headers),
-      ...lockOf(headers),
-    };
+    const upload = { ...keptOf(headers), body, crc32: typeof sent === 'string' ? sent : null };
     const { etag } = inBucket.put(key, upload, nowMs());
     return answer(200, { etag, ...(typeof sent === 'string' ? { 'x-amz-checksum-crc32': sent } : {}) });
   }
@@ -288,6 +329,8 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
     plant: (key, body, metadata = {}) => {
       objects.plant(key, { body, metadata, contentType: 'text/plain', contentEncoding: null, crc32: null }, nowMs());
     },
+    plantUpload: (key, initiatedMs) => uploads.plant(key, initiatedMs),
+    uploads: () => uploads.keys(),
     remove: (key) => {
       objects.remove(key);
     },
@@ -306,6 +349,7 @@ export async function startS3(options: S3Options): Promise<FakeS3> {
     },
     clear: () => {
       for (const one of buckets.values()) one.clear();
+      uploads.clear();
       faults.clear();
       requests.length = 0;
     },

@@ -1,5 +1,5 @@
 import type { SinkConfig } from '@sink/config';
-import { iamPolicy, type IamUse } from '@sink/objects';
+import { iamPolicy, type IamUse, type PutNeeds } from '@sink/objects';
 import { StartError } from '../start-error.ts';
 
 export interface IamCommand {
@@ -19,7 +19,13 @@ export function iamText(config: SinkConfig, { uses, earlierPrefixes }: IamComman
   }
   // What was kept before `on_invalid` was changed can still be retried.
   const quarantinePrefix = onInvalid === 'quarantine' || uses.includes('quarantine') ? configured : null;
-  const options = { uses: uses.length > 0 ? uses : usesOf(config), prefix, earlierPrefixes, quarantinePrefix };
+  const options = {
+    uses: uses.length > 0 ? uses : usesOf(config),
+    prefix,
+    earlierPrefixes,
+    quarantinePrefix,
+    puts: needsOf(config),
+  };
   const policy = iamPolicy(bucket, options);
   if (typeof policy === 'string') throw new StartError('no_policy', policy);
   return `${JSON.stringify(policy, null, 2)}\n`;
@@ -28,4 +34,18 @@ export function iamText(config: SinkConfig, { uses, earlierPrefixes }: IamComman
 /** A spilled segment whose file is missing may be in the bucket: the uploader has to look. */
 function usesOf({ spillAtBytes }: SinkConfig): readonly IamUse[] {
   return spillAtBytes === 'never' ? ['put'] : ['put', 'compare'];
+}
+
+/** An object has several parts only if it may become so large; with the defaults of all sizes that is rare. */
+function needsOf(config: SinkConfig): PutNeeds {
+  const { tags, objectLockForMs, acl, sse, sseKmsKeyId, checksum, given } = config;
+  const sizes = ['multipart_above', 'flush_size', 'flush_bytes'] as const;
+  const isLarge = config.flushBytes > config.multipartAbove && sizes.some((path) => given.includes(path));
+  return {
+    tags: Object.keys(tags ?? {}).length > 0,
+    lock: objectLockForMs > 0,
+    acl: acl !== null,
+    parts: isLarge && checksum !== 'off' && checksum !== 'sha256',
+    kmsKey: sse === 'aws:kms' || sse === 'aws:kms:dsse' ? (sseKmsKeyId ?? 'any') : null,
+  };
 }

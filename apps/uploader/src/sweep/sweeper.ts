@@ -2,20 +2,23 @@ import { rememberLanes, UploaderLane } from '@sink/lane';
 import { FailureReporter } from '@sink/runtime';
 import type { UploaderPorts, UploadJobs } from '../compose.ts';
 import type { UploaderSettings } from '../settings.ts';
+import type { Stores } from '../upload/stores.ts';
 import type { UploadHealth } from '../upload/upload-health.ts';
 import type { Uploads } from '../upload/uploads.ts';
+import { abortAbandonedUploads } from './abandoned-uploads.ts';
 import type { SpoolWatch } from './spool-watch.ts';
 import { type OldestSealed, sweep } from './sweep.ts';
 
 export interface SweeperPorts extends Pick<
   UploaderPorts,
-  'sweepRedis' | 'jobs' | 'builder' | 'metrics' | 'readiness' | 'log' | 'clock'
+  'sweepRedis' | 'jobs' | 'builder' | 'metrics' | 'readiness' | 'log' | 'clock' | 'timeout'
 > {
   /** `jobs`, and the queue of spilled segments if there is one. */
   readonly queues: readonly UploadJobs[];
   readonly uploads: Uploads;
   readonly spoolWatch: SpoolWatch | null;
   readonly health: UploadHealth;
+  readonly stores: Stores;
 }
 
 /** The rounds beside the uploads: restores lost jobs, measures what waits, and drains at the end. */
@@ -48,6 +51,7 @@ export class Sweeper {
         await builder.tidy(tidyAgeMs, clock.wallMs()).catch((err: unknown) => {
           log.warn({ err }, 'tidying rebuilt segments failed; the uploader retries it later');
         });
+        await abortAbandonedUploads(this.#ports, this.#settings, this.#lanes, stop);
       }
       await clock.sleep(this.#failures.failing ? Math.min(sweepAgainMs, sweepEveryMs) : sweepEveryMs, stop);
     }

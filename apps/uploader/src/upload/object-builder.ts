@@ -75,6 +75,11 @@ export class ObjectBuilder {
     const file = await this.#directory.open(this.#instance, name);
     if (file === null) throw new Error(`rebuilding segment ${record.id}: its file ${name} was removed`);
     const { objectBytes, crc32 } = file;
-    return { body: () => file.stream(), objectBytes, crc32, release: () => file.remove().catch(() => undefined) };
+    return {
+      body: () => file.stream(),
+      range: (from, to) => file.stream(from, to),
+      ...{ objectBytes, crc32 },
+      release: () => file.remove().catch(() => undefined),
+    };
   }
 }

@@ -21,7 +21,7 @@ import type { SpoolFiles } from './spool-files.ts';
 import type { StoreOfBucket } from './stores.ts';
 
 /** An object's bytes, ready to be put: from the spool file, or rebuilt from the chunks. */
-export interface ObjectBody extends Pick<ObjectToPut, 'body' | 'objectBytes' | 'crc32'> {
+export interface ObjectBody extends Pick<ObjectToPut, 'body' | 'range' | 'objectBytes' | 'crc32'> {
   /** Frees what holds the body; called once, when the body is no longer needed. */
   release?(): Promise<void>;
 }
@@ -148,6 +148,7 @@ async function putAndCommit(
       {
         key: record.key,
         body: object.body,
+        range: object.range,
         objectBytes,
         crc32: object.crc32,
         contentType: contentType(record.compression),
