@@ -192,6 +192,13 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
     fails: /× quarantine has objects of its own/,
   },
   {
+    name: 'a segment is committed with an object in the bucket from which it was redirected',
+    edits: [{ rule: 'commit.own-bucket', to: '' }],
+    project: 'libs/lane',
+    file: 'src/redirect.test.ts',
+    fails: /× an object in the earlier bucket does not commit/,
+  },
+  {
     name: 'an object goes into the configured bucket, whatever its record says',
     edits: [{ rule: 'upload.own-bucket', to: 'const isOwn = true as boolean;' }],
     project: 'apps/uploader',

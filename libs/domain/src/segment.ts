@@ -63,6 +63,8 @@ export interface RoutedSegment extends SealedFacts, Destination, PutOptions {
   readonly v: typeof ROUTED_RECORD_VERSION;
   /** The name of a bucket, or the file:// address of a directory. */
   readonly bucket: string;
+  /** The bucket for which it was sealed, which its spool file names; absent: it is the same. */
+  readonly redirectedFrom?: string;
   readonly format: ObjectFormat;
   /** Of the segment file, whose bytes are those of the object only if both are the same. */
   readonly spoolCompression: Compression;
@@ -176,6 +178,7 @@ function isRoutedSegment(value: SealedFacts & { readonly v: number }): value is 
     isSafePath(path) &&
     field.format === 'jsonl' &&
     isCompression(field.spoolCompression) &&
+    (field.redirectedFrom === undefined || typeof field.redirectedFrom === 'string') &&
     isTexts(field.tags) &&
     isTexts(field.metadata) &&
     (lockUntilMs === undefined || Number.isSafeInteger(lockUntilMs))

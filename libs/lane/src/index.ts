@@ -4,6 +4,7 @@ export { IoredisPort } from './ioredis-port.ts';
 export { GROUP, laneKeys, leaseKey, spoolLease } from './keys.ts';
 export type { LaneKeys } from './keys.ts';
 export { LaneView } from './lane-view.ts';
+export type { StoredRecord } from './lane-view.ts';
 export { RedisFailure, RedisInDoubt, RedisRefused, UnexpectedAnswer } from './port.ts';
 export type { Argument, InSync, RedisPort, Script, WaitedFor } from './port.ts';
 export type { StreamEntry } from './reply.ts';

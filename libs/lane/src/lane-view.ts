@@ -22,6 +22,12 @@ export interface SealedEntry {
   readonly sealedAtMs: number | null;
 }
 
+/** A record of a segment that waits for its upload, and its JSON as Redis has it. */
+export interface StoredRecord {
+  readonly record: SegmentRecord | SpilledRecord;
+  readonly json: string;
+}
+
 /** A receipt and the id of its entry in the stream of receipts. */
 export interface ReceiptEntry {
   readonly entryId: string;
@@ -94,6 +100,26 @@ export class LaneView {
     // In this order: a record can become a spilled record in between, but never the reverse.
     if (await this.hasRecord(segmentId)) return true;
     return Number(await this.redis.call('HEXISTS', [this.keys.spilled, segmentId])) === 1;
+  }
+
+  /** The record of a segment, spilled or not; null: there is none that this release can read. */
+  async storedRecord(segmentId: string): Promise<StoredRecord | null> {
+    const json = asText(await this.redis.call('HGET', [this.keys.records, segmentId]));
+    if (json !== null) return storedRecord(json, parseRecord)[0] ?? null;
+    const spilled = asText(await this.redis.call('HGET', [this.keys.spilled, segmentId]));
+    return storedRecord(spilled, parseSpilledRecord)[0] ?? null;
+  }
+
+  /** The records of sealed and of spilled segments with their JSON, page by page; what this release cannot read is left out. */
+  async *stored(): AsyncGenerator<readonly StoredRecord[], void, void> {
+    for (const [key, parse] of [
+      [this.keys.records, parseRecord],
+      [this.keys.spilled, parseSpilledRecord],
+    ] as const) {
+      for await (const flat of this.#scan(key)) {
+        yield flat.flatMap((value, index) => (index % 2 === 1 ? storedRecord(asText(value), parse) : []));
+      }
+    }
   }
 
   /** The ids of sealed, uncommitted segments, page by page. An id may come twice; a page may be empty. */
@@ -227,4 +253,13 @@ function receiptEntry(entry: unknown): ReceiptEntry {
     receipt: parseReceipt(asText(fields['r']) ?? ''),
     place: asText(fields['p']),
   };
+}
+
+function storedRecord(json: string | null, parse: (json: string) => StoredRecord['record']): StoredRecord[] {
+  if (json === null) return [];
+  try {
+    return [{ record: parse(json), json }];
+  } catch {
+    return [];
+  }
 }

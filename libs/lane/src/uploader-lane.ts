@@ -1,10 +1,11 @@
 import { type Destination, destinationOfList, type Receipt } from '@sink/domain';
-import { LaneView } from './lane-view.ts';
+import { LaneView, type StoredRecord } from './lane-view.ts';
 import { asFields } from './reply.ts';
 import { type DurabilityBarrier, reachedAfterWrite } from './steps/barrier.ts';
 import { commit, type CommitAnswer } from './steps/commit.ts';
 import { renewLease, takeLease } from './steps/lease.ts';
 import { type DrawnManifest, drawManifest, drawnToken, type ListedAnswer, manifestListed } from './steps/manifest.ts';
+import { redirect, type RedirectAnswer } from './steps/redirect.ts';
 import { oldestChunk } from './steps/oldest.ts';
 
 /** The steps that an uploader may take on a lane. */
@@ -15,6 +16,11 @@ export class UploaderLane extends LaneView {
    */
   commit(receipt: Receipt, receiptsMax: number, listIn?: Destination, place = ''): Promise<CommitAnswer> {
     return commit(this.redis, this.keys, receipt, { receiptsMax, listIn, place });
+  }
+
+  /** A sealed segment is to be stored in another bucket. The record of version 1 names none, and follows the configuration. */
+  redirect(found: StoredRecord, bucket: string): Promise<RedirectAnswer> {
+    return redirect(this.redis, this.keys, found, bucket);
   }
 
   /**

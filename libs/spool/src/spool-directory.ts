@@ -255,8 +255,9 @@ function differenceOf(
   return same ? null : 'its record is not the one that was sealed';
 }
 
+/** The bucket for which it was sealed. */
 function bucketOf(record: SealedSegment): string | null {
-  return record.v === RECORD_VERSION ? null : record.bucket;
+  return record.v === RECORD_VERSION ? null : (record.redirectedFrom ?? record.bucket);
 }
 
 /** Null if the bytes do not have their checksum. */

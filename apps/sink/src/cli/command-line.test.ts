@@ -39,6 +39,10 @@ test.each([
   ],
   [['try'], { kind: 'try', asked: { post: null, uploader: null, timeoutMs: 120_000, headers: [] }, configFile: null }],
   [
+    ['uploads', 'redirect', 'old', 'new'],
+    { kind: 'uploads', asked: { action: 'redirect', from: 'old', to: 'new' }, configFile: null },
+  ],
+  [
     ['uploads', 'list', '--json'],
     { kind: 'uploads', asked: { action: 'list', segmentIds: [], json: true }, configFile: null },
   ],

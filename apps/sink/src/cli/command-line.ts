@@ -36,6 +36,7 @@ Commands:
               [--header 'NAME: VALUE']... credentials; without it, those of a producer of the configuration
   uploads list [--json]     lists the segments whose upload failed and will be retried, with the reason
   uploads retry [ID...]     retries these uploads now; without an ID, all of them
+  uploads redirect OLD NEW  stores segments of routes that were sealed for the bucket OLD in the bucket NEW
   quarantine list           lists refused events that were kept (on_invalid: quarantine). [--from TIME] [--to TIME]
               [--producer NAME] [--reason CODE] limit it, [--json]
   quarantine show ID        prints one with all that is known of it; [--body] only its bytes
@@ -108,8 +109,14 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
     if (misplaced !== undefined)
       return { kind: 'wrong', problem: `--${misplaced} is not an option of this command: ${known}` };
     if (command === 'uploads') {
+      if (second === 'redirect') {
+        const [from, to, ...others] = more;
+        if (from === undefined || to === undefined || others.length > 0)
+          return { kind: 'wrong', problem: 'uploads redirect needs two buckets: OLD NEW' };
+        return { kind: 'uploads', asked: { action: second, from, to }, configFile };
+      }
       if (second !== 'list' && second !== 'retry')
-        return { kind: 'wrong', problem: 'uploads needs an action: list, or retry [ID...]' };
+        return { kind: 'wrong', problem: 'uploads needs an action: list, or retry [ID...], or redirect OLD NEW' };
       return { kind: 'uploads', asked: { action: second, segmentIds: more, json }, configFile };
     }
     if (command === 'quarantine') {

@@ -4,14 +4,17 @@ import { IoredisPort, LaneView, rememberLanes } from '@sink/lane';
 import { connectRedis, requireRedis } from '@sink/redis';
 import { EXIT_FAILED, EXIT_OK, silentLog, systemClock } from '@sink/runtime';
 import { UploadQueue, type WaitingUpload } from '@sink/uploads';
+import { type RedirectCommand, redirectUploads } from './redirect-uploads.ts';
 import { connectTool, toolConnected } from './attached-redis.ts';
 
-export interface UploadsCommand {
-  readonly action: 'list' | 'retry';
-  /** For retry. Empty: all. */
-  readonly segmentIds: readonly string[];
-  readonly json: boolean;
-}
+export type UploadsCommand =
+  | {
+      readonly action: 'list' | 'retry';
+      /** For retry. Empty: all. */
+      readonly segmentIds: readonly string[];
+      readonly json: boolean;
+    }
+  | RedirectCommand;
 
 type Write = (text: string) => void;
 
@@ -28,6 +31,7 @@ export async function runUploads(config: SinkConfig, command: UploadsCommand, wr
       return new UploadQueue(connection, config.sinkName, { log: silentLog, ...(spoolId === null ? {} : { spoolId }) });
     });
     try {
+      if (command.action === 'redirect') return await redirect(config, port, queues, command, write);
       if (command.action === 'retry') return await retry(queues, command.segmentIds, write);
       await list(queues, laneOf, command.json, write);
       return EXIT_OK;
@@ -40,6 +44,19 @@ export async function runUploads(config: SinkConfig, command: UploadsCommand, wr
   } finally {
     client.disconnect();
   }
+}
+
+/** Redirects, and retries at once what is redirected. */
+async function redirect(
+  config: SinkConfig,
+  port: IoredisPort,
+  queues: readonly UploadQueue[],
+  command: RedirectCommand,
+  write: Write,
+): Promise<number> {
+  const { code, segmentIds } = await redirectUploads(config, port, command, write);
+  for (const segmentId of segmentIds) await Promise.all(queues.map((queue) => queue.retry(segmentId)));
+  return code;
 }
 
 /** The ids of the spool directories that hold spilled segments. Each has a queue of its own. */

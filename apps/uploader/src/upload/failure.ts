@@ -5,7 +5,7 @@ import { SpoolError } from '@sink/spool';
 import type { RetryPace } from '@sink/uploads';
 import { ChunkMissing, RebuiltContentDiffers } from './rebuild.ts';
 import { BucketOutOfReach } from './stores.ts';
-import { SpilledFileMissing } from './upload-segment.ts';
+import { SegmentRedirected, SpilledFileMissing } from './upload-segment.ts';
 
 /**
  * What a failed upload means. `operator`: no object gets into the bucket until an operator acts; `segment`: this one does
@@ -78,6 +78,9 @@ export function classify(error: unknown): UploadFailure {
     error instanceof UnexpectedAnswer
   ) {
     return { kind: 'segment', code: error.code, pace: 'slow', message, remedy: BROKEN };
+  }
+  if (error instanceof SegmentRedirected) {
+    return { kind: 'aborted', code: error.code, pace: 'ordinary', message };
   }
   if (error instanceof BucketOutOfReach) {
     return { kind: 'segment', code: error.code, pace: 'slow', message, remedy: OTHER_BUCKET };

@@ -65,6 +65,20 @@ describe('a record of version 2', () => {
     expect(entry?.[1].slice(0, 2)).toEqual(['v', '1']);
   });
 
+  test('that is redirected while its object is put is committed with the object in the new bucket, and leaves one in the old', async () => {
+    const slow = world.s3.addFault({ match: PUT, effect: { kind: 'slow', delayMs: 500 }, times: 1 });
+    await world.startUploader();
+    const { record } = await world.sealAndQueue({ routed: { bucket: OTHER_BUCKET, route: 'audit' } });
+    await eventually(() => world.s3.faultHits(slow) === 1);
+    const [[found] = []] = await Array.fromAsync(world.lane().stored());
+    if (found === undefined) throw new Error('it was committed before');
+    expect(await world.lane().redirect(found, 'events')).toBe('redirected');
+    await eventually(quiet);
+    expect(world.s3.object(record.key)).toBeDefined();
+    expect(world.s3.object(record.key, OTHER_BUCKET)).toBeDefined();
+    expect((await onlyReceipt()).receipt).toMatchObject({ v: 2, id: record.id, bucket: 'events' });
+  });
+
   test('a lock whose time has passed is not asked for', async () => {
     await world.startUploader();
     const { record } = await world.sealAndQueue({ routed: { lockUntilMs: Date.now() - 1 } });

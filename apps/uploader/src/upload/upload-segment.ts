@@ -40,6 +40,16 @@ export class SpilledFileMissing extends Error {
   }
 }
 
+/** The object was put into a bucket that the segment's record does not name any more. The next try reads the record again. */
+export class SegmentRedirected extends Error {
+  readonly code = 'redirected';
+  readonly retryable = true;
+  constructor({ id, key }: SealedSegment) {
+    super(`committing segment ${id} [key=${key}]: it was redirected to another bucket while its object was put`);
+    this.name = 'SegmentRedirected';
+  }
+}
+
 export interface SegmentUploadPorts {
   readonly lane: UploaderLane;
   /** The store of the bucket in which a segment's object is put. */
@@ -197,6 +207,7 @@ async function commit(
   await spool.unmark(record);
   const { place } = storeOf(record);
   const answer = await lane.commit(receipt, receiptsMax, manifests ? destinationOf(record) : undefined, place);
+  if (answer === 'redirected') throw new SegmentRedirected(record);
   await spool.remove(record);
   if (answer === 'gone') return { kind: 'gone' };
   return { kind: 'committed', receipt, source: put.source, existed: put.existed };

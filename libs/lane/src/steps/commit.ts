@@ -1,4 +1,4 @@
-import { type Destination, listOf, type Receipt, UNLISTED_MAX } from '@sink/domain';
+import { type Destination, listOf, type Receipt, RECEIPT_VERSION, UNLISTED_MAX } from '@sink/domain';
 import { type LaneKeys, manifestKeys } from '../keys.ts';
 import { badBacklog, readRecord, recordCost } from '../lua/lane.ts';
 import { restOfSlices, takeSlicesAway } from '../lua/slices.ts';
@@ -7,13 +7,13 @@ import { oneOf } from '../reply.ts';
 import { step } from '../step.ts';
 
 /**
- * commit: the segment is stored in S3, and its events leave Redis (docs/protocol.md, R23, R24).
+ * commit: the segment is stored in S3, and its events leave Redis (docs/protocol.md, R23, R24, R69).
  *
  * In: the segment's id, its receipt as JSON and the version of it, about how many receipts are kept, the place of the object
  * or ''. A place gets a number at its first receipt, and the receipt has the number. The optional group, with manifests: the
  * receipt is also put aside for the manifest of its destination, where no cap drops it.
  * Answers: `committed`; `gone`: there is no record, so it was committed before and nothing changes; `damaged`: the counters
- * of its chunks contradict the record, nothing changes.
+ * of its chunks contradict the record, nothing changes; `redirected`: its record names another bucket, nothing changes.
  * Checked before the first write: the record, the types of the keys, the counters of the backlog, that fewer than
  * `unlistedMax` objects wait for a manifest, and every slice.
  *
@@ -25,7 +25,7 @@ export const commitStep = step({
   name: 'commit',
   draining: true,
   keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog', 'receipts', 'places'],
-  args: { segment: 'text', receipt: 'text', version: 'text', receiptsMax: 'text', place: 'text' },
+  args: { segment: 'text', receipt: 'text', version: 'text', receiptsMax: 'text', place: 'text', bucket: 'text' },
   optional: { keys: ['unlisted', 'waitingIn'], args: { list: 'text', unlistedMax: 'number' } },
   uses: [badBacklog, readRecord, recordCost, restOfSlices, takeSlicesAway],
   lua: `
@@ -34,6 +34,7 @@ local json = redis.call('HGET', home, segment)
 if not json then return 'gone' end
 local record, newer = readRecord(segment, json)
 if newer then return newer end
+if record.bucket and record.bucket ~= bucket then return 'redirected' end -- rule: commit.own-bucket
 redis.call('XLEN', chunks)
 redis.call('HLEN', taken)
 redis.call('HLEN', spilled)
@@ -80,8 +81,8 @@ return 'committed'
 `,
 });
 
-/** `gone`: committed before. */
-export type CommitAnswer = 'committed' | 'gone';
+/** `gone`: committed before; `redirected`: the object is in a bucket that the record does not name any more. */
+export type CommitAnswer = 'committed' | 'gone' | 'redirected';
 
 export interface CommitOptions {
   /** About how many receipts are kept. */
@@ -99,9 +100,17 @@ export async function commit(
   { receiptsMax, listIn, place }: CommitOptions,
 ): Promise<CommitAnswer> {
   const manifest = listIn === undefined ? undefined : listing(keys, listIn);
-  const args = { segment: receipt.id, receipt: JSON.stringify(receipt), version: receipt.v, receiptsMax, place };
+  const bucket = receipt.v === RECEIPT_VERSION ? '' : receipt.bucket;
+  const args = {
+    segment: receipt.id,
+    receipt: JSON.stringify(receipt),
+    version: receipt.v,
+    receiptsMax,
+    place,
+    bucket,
+  };
   const reply = await commitStep.run(redis, keys, args, manifest);
-  return oneOf(['committed', 'gone'], reply, `committing segment ${receipt.id}`);
+  return oneOf(['committed', 'gone', 'redirected'], reply, `committing segment ${receipt.id}`);
 }
 
 function listing(keys: LaneKeys, destination: Destination) {
