@@ -233,7 +233,7 @@ function invocation(
 function unknownFunction({ name, parameters }: Extract<Node, { kind: 'call' }>): string {
   const arity = arityOf(name);
   if (arity === undefined) return `there is no function ${name}: ${FUNCTION_NAMES.join(', ')}`;
-  return `${name} takes ${arity} values, not ${parameters.length}`;
+  return `${name} takes ${arity} ${arity === '1' ? 'value' : 'values'}, not ${parameters.length}`;
 }
 
 function booleanOf(value: Result): boolean | Failure {
