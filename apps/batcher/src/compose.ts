@@ -3,7 +3,8 @@ import type { InstanceSpool } from '@sink/spool';
 import { Housekeeping } from './instance/housekeeping.ts';
 import { BatcherInstance, type LaneRuntime } from './instance/instance.ts';
 import { superviseInstances } from './instance/supervisor.ts';
-import { LaneBatcher } from './lane/lane-batcher.ts';
+import { LaneBatcher, type LaneBatcherOptions } from './lane/lane-batcher.ts';
+import type { OpenLimits } from './lane/open-segments.ts';
 import type { Waiting } from './lane/waiting-chunks.ts';
 import type { BatcherPorts, LaneEvents, Reporter, UploadHandover } from './ports.ts';
 import type { BatcherSettings } from './settings.ts';
@@ -79,12 +80,15 @@ export class Batcher {
     const folder = spool.instance(consumer);
     const lost = new AbortController();
     const replaced = new AbortController();
-    const openFilesMax = (): number => Math.max(1, Math.floor(this.#settings.openFilesMax / numbers.length));
+    const openLimits = (): OpenLimits => ({
+      files: Math.max(1, Math.floor(this.#settings.openFilesMax / numbers.length)),
+      bytes: this.#settings.openBytesMax / numbers.length,
+    });
     const lanes = readers.map((reader, index) => {
       const number = numbers[index] ?? index;
       const lane = new BatcherLane(redis, sinkName, number);
       const readerLane = new BatcherLane(reader.redis, sinkName, number);
-      return this.#composeLane(lane, readerLane, folder, { consumer, openFilesMax, lost: lost.signal });
+      return this.#composeLane(lane, readerLane, folder, { consumer, openLimits, lost: lost.signal });
     });
     const housekeeping = this.#composeHousekeeping(consumer, lanes, () => replaced.abort());
     const spiller = this.#composeSpiller(lanes);
@@ -122,12 +126,7 @@ export class Batcher {
     return new SpoolRoom({ spool, clock, used, disk, changed }, this.#settings);
   }
 
-  #composeLane(
-    lane: BatcherLane,
-    reader: BatcherLane,
-    spool: InstanceSpool,
-    options: { readonly consumer: string; readonly openFilesMax: () => number; readonly lost: AbortSignal },
-  ): LaneRuntime {
+  #composeLane(lane: BatcherLane, reader: BatcherLane, spool: InstanceSpool, options: LaneBatcherOptions): LaneRuntime {
     const { uploads, clock, random, ids, tracing = null } = this.#ports;
     const reporter = this.#reporter(`lane ${lane.number}`);
     const sealing = this.#reporter(`sealing in lane ${lane.number}`);
@@ -175,8 +174,10 @@ export class Batcher {
     const { metrics, log } = this.#ports;
     const label = { lane: String(lane) };
     return {
-      opened: (files) => {
+      open: ({ paths = 0, files = 0, heldBytes = 0 }) => {
+        metrics.openPaths += paths;
         metrics.openFiles += files;
+        metrics.openBytes += heldBytes;
       },
       sealed: (record) => {
         metrics.sealed.inc(label);

@@ -7,8 +7,10 @@ type ObservedLimits = Pick<BatcherSettings, 'backlogBytesMax' | 'scheduledInterv
 
 /** The batcher's figures. Labels are lanes, whose number the configuration bounds. */
 export class BatcherMetrics extends Instruments {
-  /** Segment files being filled. */
+  /** Segments being filled, those of them with a file, and the bytes of lines of the others. */
+  openPaths = 0;
   openFiles = 0;
+  openBytes = 0;
   /** Bytes of all files in the spool directory. */
   spoolBytes = 0;
   /** The disk of the spool; null: it cannot be seen. */
@@ -109,6 +111,16 @@ export class BatcherMetrics extends Instruments {
       'sink_spool_bytes',
       'Bytes of all files in the spool directory, as last measured.',
       () => this.spoolBytes,
+    );
+    this.gaugeOf(
+      'sink_open_paths',
+      'Objects that the batcher is filling, in memory and in files.',
+      () => this.openPaths,
+    );
+    this.gaugeOf(
+      'sink_open_bytes',
+      'Bytes of events in the objects that the batcher is filling in memory, uncompressed.',
+      () => this.openBytes,
     );
     this.gaugeOf('sink_open_files', 'Segment files that the batcher is filling.', () => this.openFiles);
     const disk = (name: string, help: string, field: 'freeBytes' | 'totalBytes' | 'reserveBytes'): void => {

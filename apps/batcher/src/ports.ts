@@ -3,6 +3,7 @@ import type { RedisPort } from '@sink/lane';
 import type { Clock, Logger, Readiness } from '@sink/runtime';
 import type { InstanceSpool, SpoolDirectory } from '@sink/spool';
 import type { TraceFields, Tracing } from '@sink/tracing';
+import type { OpenChange } from './lane/open-segments.ts';
 import type { Waiting } from './lane/waiting-chunks.ts';
 import type { BatcherMetrics } from './metrics.ts';
 
@@ -72,8 +73,7 @@ export interface Reporter {
 
 /** What happens in one lane. */
 export interface LaneEvents {
-  /** 1 for each file that is opened, -1 when it is closed or discarded. */
-  readonly opened: (files: number) => void;
+  readonly open: (change: OpenChange) => void;
   readonly sealed: (record: SegmentRecord) => void;
   readonly foreign: (id: string, problem: string) => void;
   /** Chunks of routes that this batcher does not know: after each change, and after each audit. */

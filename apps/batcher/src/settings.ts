@@ -18,6 +18,10 @@ export const BATCHER_LIMITS = {
    * waits for it.
    */
   readGatherMs: 50,
+  /** A path with more lines than this gets a file. */
+  pathInMemoryBytesMax: 64 * 1024,
+  /** Segments that are closed between two reads. */
+  closingsPerTurnMax: 32,
   /** The shortest life of an open file, so that a backlog older than the interval still fills files. */
   openMsMin: 1_000,
   /** How long a file of a partition that has ended waits for chunks that are on their way, or in the backlog. */
@@ -75,8 +79,12 @@ export interface BatcherSettings extends Readonly<typeof BATCHER_LIMITS>, Config
   /** Chunks of other routes wait. */
   readonly routes: Routes;
   readonly compressionLevel: number | undefined;
+  /** How long after the last event of a path its segment is closed; null: only by other limits. */
+  readonly idleIntervalMs: number | null;
   /** Files open at a time, over all lanes. */
   readonly openFilesMax: number;
+  /** Bytes of memory for paths without a file, over all lanes. */
+  readonly openBytesMax: number;
   readonly barrier: DurabilityBarrier;
   /** Bytes of a lane's backlog in Redis at which ingest refuses events. */
   readonly backlogBytesMax: number;
@@ -104,7 +112,9 @@ export function batcherSettings(
     flushSize: config.flushSize,
     flushBytes: config.flushBytes,
     scheduledIntervalMs: config.scheduledIntervalMs,
+    idleIntervalMs: config.idleIntervalMs,
     openFilesMax: config.maxOpenFiles,
+    openBytesMax: config.maxOpenBytes,
     leaseMs: config.leaseMs,
     barrier: redis.barrier,
     backlogBytesMax: Math.floor(redis.backlogBytesMax / config.lanes),

@@ -244,13 +244,15 @@ const pipeline: Row = {
     },
     {
       title: 'What waits',
-      description: 'Segments sealed and not stored, in Redis and in spool files; files that batchers are filling.',
+      description:
+        'Segments sealed and not stored, in Redis and in spool files; objects that batchers are filling, and how many of them have files.',
       kind: 'timeseries',
       unit: 'short',
       lines: {
         'sealed, lane {{lane}}': max(of('sink_segments_sealed_waiting'), 'lane'),
         'spilled, lane {{lane}}': max(of('sink_segments_spilled_waiting'), 'lane'),
         'without an uploader': max(of('sink_segments_spilled_unattended')),
+        'open paths': sum(of('sink_open_paths')),
         'open files': sum(of('sink_open_files')),
       },
     },

@@ -57,7 +57,9 @@ it('the metrics that an operator needs follow ten events from ingest to S3', asy
       expect(total(waiting, 'sink_backlog_events')).toBe(10);
       expect(total(waiting, 'sink_backlog_bytes')).toBeGreaterThan(500);
       expect(total(waiting, 'sink_oldest_unsealed_age_seconds')).toBeGreaterThan(0);
-      expect(total(waiting, 'sink_open_files')).toBe(1);
+      expect(total(waiting, 'sink_open_paths')).toBe(1);
+      expect(total(waiting, 'sink_open_bytes')).toBeGreaterThan(500);
+      expect(total(waiting, 'sink_open_files')).toBe(0);
       expect(total(waiting, 'sink_backlog_max_bytes')).toBeGreaterThan(1_000_000);
       expect(total(waiting, 'sink_scheduled_interval_seconds')).toBe(12);
       expect(total(waiting, 'sink_disk_free_bytes')).toBeGreaterThan(total(waiting, 'sink_disk_reserve_bytes'));
@@ -77,7 +79,8 @@ it('the metrics that an operator needs follow ten events from ingest to S3', asy
       expect(total(sealed, 'sink_backlog_events')).toBe(0);
       expect(total(sealed, 'sink_backlog_bytes')).toBe(0);
       expect(total(sealed, 'sink_oldest_unsealed_age_seconds')).toBe(0);
-      expect(total(sealed, 'sink_open_files')).toBe(0);
+      expect(total(sealed, 'sink_open_paths')).toBe(0);
+      expect(total(sealed, 'sink_open_bytes')).toBe(0);
     },
     { timeoutMs: 15_000 },
   );

@@ -70,7 +70,9 @@ const VALUES: Readonly<Record<LivePath, (random: Random) => string | number>> = 
   flush_size: (random) => between(random, 20, 500),
   flush_bytes: (random) => between(random, 10_000, MIB),
   scheduled_interval: (random) => `${between(random, 200, 3_000)}ms`,
+  idle_interval: (random) => `${between(random, 200, 3_000)}ms`,
   max_open_files: (random) => between(random, 1, 8),
+  max_open_bytes: (random) => between(random, MIB, 4 * MIB),
   lease: (random) => `${between(random, 2_000, 20_000)}ms`,
   log_level: (random) => one(random, ['debug', 'info', 'warn', 'error']),
 };

@@ -45,7 +45,7 @@ it('a sink that is stopped soon after everything was killed writes out what was 
   expect(answer.status).toBe(202);
   await eventually(async () => {
     const metrics = await (await fetch(`http://127.0.0.1:${batcherPort}/metrics`)).text();
-    expect(metrics).toMatch(/^sink_open_files 1$/m);
+    expect(metrics).toMatch(/^sink_open_paths 1$/m);
   });
   for (const pid of treeOf(first.pid)) process.kill(pid, 'SIGKILL');
   await first.exited;

@@ -120,12 +120,23 @@ export function optionalBytes(min: number, max: number, description: string) {
   return field(quantitySchema(BYTES_PATTERN, parseBytes, min, max, allowed).optional(), allowed, description);
 }
 
+function durationAllowed(minMs: number, maxMs: number): string {
+  const range = `from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
+  return `seconds as a number, or with a unit (ms, s, m, h), ${range}`;
+}
+
 /** A duration -> milliseconds. A number without a unit is seconds, as in the original connector. */
 export function duration(minMs: number, maxMs: number, initial: number | string, description: string) {
-  const range = `from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
-  const allowed = `seconds as a number, or with a unit (ms, s, m, h), ${range}`;
+  const allowed = durationAllowed(minMs, maxMs);
   const schema = quantitySchema(DURATION_PATTERN, parseDurationMs, minMs, maxMs, allowed);
   return { ...field(schema.prefault(initial), allowed, description), unit: 'Ms' } as const;
+}
+
+/** A duration that may be absent. */
+export function optionalDuration(minMs: number, maxMs: number, description: string) {
+  const allowed = durationAllowed(minMs, maxMs);
+  const schema = quantitySchema(DURATION_PATTERN, parseDurationMs, minMs, maxMs, allowed);
+  return { ...field(schema.optional(), allowed, description), unit: 'Ms' } as const;
 }
 
 function wordSchema<const Word extends string>(words: readonly Word[]) {

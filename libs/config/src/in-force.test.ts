@@ -92,7 +92,9 @@ const OTHERS: Readonly<Record<LivePath, unknown>> = {
   flush_size: 7,
   flush_bytes: '1MiB',
   scheduled_interval: 7,
+  idle_interval: 5,
   max_open_files: 3,
+  max_open_bytes: '2MiB',
   lease: '7s',
   log_level: 'warn',
 };

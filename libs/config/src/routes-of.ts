@@ -37,7 +37,7 @@ function isEmpty(texts: Readonly<Record<string, string>> | null): texts is null 
 function rulesOf(config: SinkConfig, route: RouteSettings): RouteRules {
   const ofRoute = configOfRoute(config, route);
   const { bucket, prefix } = ofRoute;
-  const { flushSize, flushBytes, scheduledIntervalMs, compression, compressionLevel } = route.own;
+  const { flushSize, flushBytes, scheduledIntervalMs, idleIntervalMs, compression, compressionLevel } = route.own;
   return {
     bucket: bucketName(bucket),
     prefix,
@@ -46,6 +46,7 @@ function rulesOf(config: SinkConfig, route: RouteSettings): RouteRules {
     ...(flushSize !== undefined && { flushSize }),
     ...(flushBytes !== undefined && { flushBytes }),
     ...(scheduledIntervalMs !== undefined && { scheduledIntervalMs }),
+    ...(idleIntervalMs !== undefined && { idleIntervalMs }),
     ...(compression !== undefined && { compression }),
     ...(compressionLevel !== undefined && { compressionLevel }),
   };

@@ -191,7 +191,18 @@ const routing = {
 const batching = {
   ...sizeKeys,
   ...partitionKeys,
-  max_open_files: integer(1, 10_000, 64, 'The number of objects that one batcher fills at the same time.'),
+  max_open_files: integer(
+    1,
+    10_000,
+    64,
+    'The number of files that one batcher fills at the same time. An object has a file from 64 KiB on; smaller ones are in memory. For another file, the batcher closes the one that it opened first.',
+  ),
+  max_open_bytes: bytes(
+    MIB,
+    4 * GIB,
+    '64MiB',
+    'The memory of one batcher for objects of less than 64 KiB, uncompressed, with 1.5 KiB for each object and 192 bytes for each piece of it. Beyond it, the batcher closes the object that it opened first.',
+  ),
   lease: duration(100, 300_000, '10s', 'How long a batcher may be silent before another batcher takes over its work.'),
 };
 

@@ -1,4 +1,4 @@
-import { bytes, duration, integer } from './field.ts';
+import { bytes, duration, integer, optionalDuration } from './field.ts';
 
 const GIB = 1024 ** 3;
 
@@ -11,5 +11,10 @@ export const sizeKeys = {
     86_400_000,
     60,
     'How long after its first event the batcher closes an object that is not full.',
+  ),
+  idle_interval: optionalDuration(
+    100,
+    86_400_000,
+    'How long after its last event the batcher closes an object that is not full. Default: only the other limits close it.',
   ),
 };

@@ -10,7 +10,7 @@ export {
   lineRun,
   ROUTED_CHUNK_VERSION,
 } from './chunk.ts';
-export type { Chunk } from './chunk.ts';
+export type { Chunk, LineRun } from './chunk.ts';
 export { DEFAULT_ROUTE, destinationKey, isBuiltInRoute, isPlain, isRoute } from './destination.ts';
 export { isSafePath, QUARANTINE_ROUTE } from './destination.ts';
 export type { Destination } from './destination.ts';

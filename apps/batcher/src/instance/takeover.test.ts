@@ -14,7 +14,7 @@ async function everythingSealedOnce(): Promise<void> {
 
 async function holds(batcher: RunningBatcher, chunks: number): Promise<void> {
   await eventually(async () => {
-    expect(batcher.openFiles()).toBe(1);
+    expect(batcher.openPaths()).toBe(1);
     expect(await world.pending()).toBe(chunks);
   });
 }
@@ -31,7 +31,7 @@ describe('a batcher that died', () => {
     // A read of the dead one may still be waiting in Redis, and get a chunk.
     await eventually(async () => {
       await world.append(1);
-      expect(heir.openFiles()).toBe(1);
+      expect(heir.openPaths()).toBe(1);
     });
     await eventually(async () => {
       expect((await world.lane.consumers()).toSorted()).toEqual([dead.consumer, heir.consumer].toSorted());
@@ -53,7 +53,7 @@ describe('a batcher that died', () => {
     dead.kill();
     await world.redis.del(leaseKey(world.lane.keys, dead.consumer));
     const heir = world.batcher();
-    await eventually(() => expect(heir.openFiles()).toBe(1));
+    await eventually(() => expect(heir.openPaths()).toBe(1));
     await heir.stop();
     expect((await world.records()).map(({ slices }) => slices.map(([, from, to]) => [from, to]))).toEqual([
       [[0, 5]],
@@ -215,7 +215,7 @@ describe('stopping', () => {
   test('seals what was appended by then, although ingests never pause', async () => {
     for (let n = 0; n < 50; n++) await world.append(1);
     const batcher = world.batcher({ readBlockMs: 1, flushSize: 100_000 });
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     const pouring = new AbortController();
     const pour = (async () => {
       while (!pouring.signal.aborted) await Promise.all(Array.from({ length: 50 }, () => world.append(1)));

@@ -18,7 +18,7 @@ describe('segments by destination', () => {
     const refused = await appendRouted('_quarantine', PARTITION, ['"refused 1"', '"refused 2"', '"refused 3"']);
     await world.append(1);
     const batcher = world.batcher({ compression: 'gzip', compressionLevel: 3 });
-    await eventually(() => expect(batcher.openFiles()).toBe(2));
+    await eventually(() => expect(batcher.openPaths()).toBe(2));
     await batcher.stop();
     const records = (await world.redis.hvals(world.lane.keys.records)).map(parseRecord);
     const [plain, routed] = records.toSorted((a, b) => a.v - b.v);
@@ -60,7 +60,7 @@ describe('segments by destination', () => {
     const routes = new Map([...plain].map(([name, rules]) => [name, { ...rules, ...kept }]));
     await world.append(2);
     const batcher = world.batcher({ routes });
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     await batcher.stop();
     const [record] = await world.records();
     expect(record).toMatchObject({ v: 2, route: '_default', path: PARTITION, bucket: 'events', tags: kept.tags });
@@ -73,7 +73,7 @@ describe('segments by destination', () => {
     await appendRouted('_default', 'tenant=a', ['"has no end"']);
     const batcher = world.batcher({ partitionEndGraceMs: 20 });
     await eventually(async () => expect(await world.records()).toMatchObject([{ path: '2026/11/23/09' }]));
-    expect(batcher.openFiles()).toBe(1);
+    expect(batcher.openPaths()).toBe(1);
     await batcher.stop();
     expect(await world.records()).toMatchObject([
       { path: '2026/11/23/09' },
@@ -128,7 +128,7 @@ describe('what a route says of its objects', () => {
       partitionEndGraceMs: 20,
     });
     await eventually(async () => expect(await world.records()).toMatchObject([{ route: '_quarantine' }]));
-    expect(batcher.openFiles()).toBe(1);
+    expect(batcher.openPaths()).toBe(1);
     await batcher.stop();
   });
 });
@@ -186,7 +186,7 @@ describe('a route that the batcher does not know', () => {
       ['older', { bucket: 'events', prefix: '', endsWithSlot: true, storedAs: '_default' }],
     ]);
     const batcher = world.batcher({ routes });
-    await eventually(() => expect(batcher.openFiles()).toBe(2));
+    await eventually(() => expect(batcher.openPaths()).toBe(2));
     await batcher.stop();
     const [plain, routed] = (await world.records()).toSorted((a, b) => a.v - b.v);
     expect(plain).toMatchObject({ v: 1, partition: PARTITION, count: 1 });

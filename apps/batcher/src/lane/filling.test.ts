@@ -38,7 +38,7 @@ describe('what closes an object', () => {
   test('chunks that trickle in gather before they are read, and stopping does not wait for that', async () => {
     const batcher = world.batcher({ readGatherMs: 600_000, scheduledIntervalMs: 600_000 });
     await world.append(1);
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     await world.append(2);
     await world.append(3);
     expect(await world.pending()).toBe(1);
@@ -51,7 +51,7 @@ describe('what closes an object', () => {
     const lines = ['a'.repeat(30), 'b'.repeat(30), 'c'.repeat(30), 'd'.repeat(150), 'e'.repeat(30)];
     await world.append(5, { lines });
     const batcher = world.batcher({ flushBytes: 70 });
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     await batcher.stop();
     const records = await world.records();
     expect(records.map(({ count, bytes }) => [count, bytes])).toEqual([
@@ -66,7 +66,7 @@ describe('what closes an object', () => {
   test('the interval counts from the first event, not from when it was read', async () => {
     await world.append(1, { acceptedAtMs: NOW_MS - 50_000 });
     const batcher = world.batcher({ scheduledIntervalMs: 60_000 });
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     world.clock.pass(8_000);
     await world.append(1);
     await eventually(async () => expect(await world.pending()).toBe(2));
@@ -79,14 +79,14 @@ describe('what closes an object', () => {
   test('the end of its hour: that file is closed while the one of the next hour stays open', async () => {
     await world.append(3);
     const batcher = world.batcher({ scheduledIntervalMs: 4 * HOUR_MS });
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     world.clock.pass(HOUR_MS / 2 - 5_000);
     await world.append(2, { partition: '2026/11/23/11' });
-    await eventually(() => expect(batcher.openFiles()).toBe(2));
+    await eventually(() => expect(batcher.openPaths()).toBe(2));
     expect(await world.counts()).toEqual([]);
     world.clock.pass(6_000);
     await eventually(async () => expect(await world.counts()).toEqual([3]));
-    expect(batcher.openFiles()).toBe(1);
+    expect(batcher.openPaths()).toBe(1);
     expect((await world.records())[0]?.key).toMatch(/^2026\/11\/23\/10\/eventing-uid1-\d+-\d+-0-[0-9a-f]{32}\.ndjson$/);
     await batcher.stop();
     expect(await world.counts()).toEqual([3, 2]);
@@ -98,13 +98,13 @@ describe('what closes an object', () => {
     const batcher = world.batcher({ readChunksMax: 2 });
     await allSealed();
     expect(Math.max(...(await world.counts()))).toBeGreaterThan(30);
-    expect(batcher.openFiles()).toBe(0);
+    expect(batcher.openPaths()).toBe(0);
     await batcher.stop();
   });
 
-  test('one partition more than files may be open: the one that was opened first', async () => {
+  test('one file more than may be open: the one that was opened first', async () => {
     for (const hour of ['10', '11', '12']) await world.append(1, { partition: `2026/11/23/${hour}` });
-    const batcher = world.batcher({ openFilesMax: 2 });
+    const batcher = world.batcher({ openFilesMax: 2, pathInMemoryBytesMax: 0 });
     await eventually(async () =>
       expect((await world.records()).map((record) => destinationOf(record).path)).toEqual([PARTITION]),
     );
@@ -136,13 +136,13 @@ describe('a wall clock that is set', () => {
   test('an hour back: the interval ends when it would have', async () => {
     await world.append(1);
     const batcher = world.batcher({ scheduledIntervalMs: 60_000 });
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     world.clock.setWall(-HOUR_MS);
     world.clock.pass(61_000);
     await eventually(async () => expect(await world.counts()).toEqual([1]));
     // Events that come "from the future" wait for one interval, no more.
     await world.append(1, { acceptedAtMs: NOW_MS });
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     world.clock.pass(61_000);
     await eventually(async () => expect(await world.counts()).toEqual([1, 1]));
     await batcher.stop();

@@ -1,11 +1,11 @@
-import { backoffMs, byteOfLine, type Chunk, isOlderChunk, isRetryable, type RouteRules } from '@sink/domain';
+import { backoffMs, byteOfLine, type Chunk, isOlderChunk, isRetryable } from '@sink/domain';
 import { type BatcherLane, RedisFailure, RedisRefused, type StreamEntry } from '@sink/lane';
 import { SpoolError } from '@sink/spool';
 import type { BatcherPorts, LaneEvents, LaneSpool, Reporter, UploadHandover } from '../ports.ts';
 import type { BatcherSettings } from '../settings.ts';
 import type { SpoolRoom } from '../spool/spool-room.ts';
 import type { ChunkCursor, OpenSegment } from './open-segment.ts';
-import { OpenSegments } from './open-segments.ts';
+import { type OpenLimits, OpenSegments } from './open-segments.ts';
 import { ReadPace } from './read-pace.ts';
 import { Sealer } from './sealer.ts';
 import { Takeover } from './takeover.ts';
@@ -16,7 +16,7 @@ export interface LaneBatcherPorts extends Pick<BatcherPorts, 'clock' | 'random' 
   /** The same lane on a connection of its own, for reads that wait. */
   readonly reader: BatcherLane;
   readonly spool: LaneSpool;
-  readonly room: Pick<SpoolRoom, 'hasRoom' | 'took'>;
+  readonly room: Pick<SpoolRoom, 'hasRoom' | 'took' | 'holds'>;
   readonly uploads: UploadHandover;
   readonly events: LaneEvents;
   /** Learns of seals without an answer, which are sent again until there is one. */
@@ -25,8 +25,7 @@ export interface LaneBatcherPorts extends Pick<BatcherPorts, 'clock' | 'random' 
 
 export interface LaneBatcherOptions {
   readonly consumer: string;
-  /** This lane's share of the files that may be open now. */
-  readonly openFilesMax: () => number;
+  readonly openLimits: () => OpenLimits;
   /** Aborts when the lease is lost. */
   readonly lost: AbortSignal;
 }
@@ -63,7 +62,6 @@ export class LaneBatcher {
   #sealer: Sealer;
   #laneUid = '';
   #failuresInARow = 0;
-  #closeEarly = false;
   #auditDue = true;
   #lastAuditMs = Number.NEGATIVE_INFINITY;
 
@@ -71,7 +69,7 @@ export class LaneBatcher {
     this.#ports = ports;
     this.#settings = settings;
     this.#options = options;
-    this.#open = new OpenSegments(ports, settings, options.openFilesMax);
+    this.#open = new OpenSegments(ports, settings, options.openLimits);
     this.#takeover = new Takeover(ports, settings, options.consumer);
     this.#waiting = new WaitingChunks(settings.foreignMax, ports.events.waiting);
     this.#pace = new ReadPace(settings.readChunksMax, settings.readBytes);
@@ -80,7 +78,7 @@ export class LaneBatcher {
 
   /** Seals what is open soon, full or not, so that it can leave Redis. */
   closeEarly(): void {
-    this.#closeEarly = true;
+    this.#open.closeAll();
   }
 
   /** Whether a segment's file is between sealed on disk and sealed in the lane. */
@@ -97,9 +95,13 @@ export class LaneBatcher {
   /** Runs until `halt` aborts, then seals what is open, or throws it away when the lease is lost. */
   async run(halt: AbortSignal): Promise<void> {
     const { lost } = this.#options;
-    while (!halt.aborted) await this.#guarded(halt, () => this.#turn(halt));
-    for (let drained = false; !drained && !lost.aborted;) drained = await this.#guarded(lost, () => this.#drain());
-    if (lost.aborted) await this.#discard();
+    try {
+      while (!halt.aborted) await this.#guarded(halt, () => this.#turn(halt));
+      for (let drained = false; !drained && !lost.aborted;) drained = await this.#guarded(lost, () => this.#drain());
+      if (lost.aborted) await this.#discard();
+    } finally {
+      this.#open.removeAll();
+    }
   }
 
   async #turn(halt: AbortSignal): Promise<void> {
@@ -109,7 +111,7 @@ export class LaneBatcher {
     if (this.#auditDue) await this.#audit();
     if (this.#pace.trickling) await clock.sleep(Math.min(readGatherMs, this.#open.untilDueMs), halt);
     await this.#read(Math.min(readBlockMs, this.#open.untilDueMs));
-    await this.#closeDue();
+    await this.#closeDue(this.#settings.closingsPerTurnMax);
     if (await this.#takeover.takeWhenDue()) this.#auditDue = true;
     if (clock.monotonicMs() - this.#lastAuditMs >= auditEveryMs) this.#auditDue = true; // rule: audit.periodic
     this.#sealer.failed.throwIfAborted();
@@ -117,7 +119,7 @@ export class LaneBatcher {
 
   /** Seals what is open, so that uploads make room, and reads nothing more until there is some. */
   async #waitForRoom(halt: AbortSignal): Promise<void> {
-    this.#closeEarly = true;
+    this.#open.closeAll();
     await this.#closeDue();
     await this.#ports.clock.sleep(this.#settings.readBlockMs, halt);
     this.#sealer.failed.throwIfAborted();
@@ -190,17 +192,19 @@ export class LaneBatcher {
     const byte = byteOfLine(chunk.body, taken); // rule: batcher.from-taken
     if (byte === -1) return this.#reportForeign(chunk.id, `its body has fewer lines than the ${taken} taken`);
     this.#held.add(chunk.id);
-    this.#ports.room.took(chunk.body.length - byte);
     const cursor: ChunkCursor = { chunk, line: taken, byte };
     const open = this.#open.of(chunk);
     // The events of one request may be in both chunks, the earlier ones in this.
     if (open?.isAfter(chunk.id) === true) await this.#close(open); // rule: segment.in-order
     while (cursor.line < chunk.count) {
-      const segment = this.#open.of(chunk) ?? (await this.#openSegment(chunk, rules));
-      const full = await segment.fill(cursor);
+      const segment = this.#open.of(chunk) ?? this.#open.open(chunk, rules);
+      const run = segment.next(cursor);
+      if (this.#open.needsFile(segment, cursor, run)) await this.#openFile(segment);
+      await this.#open.take(segment, cursor, run);
       if (segment.count === 0) return this.#abandonChunk(chunk.id, segment);
-      if (full) await this.#close(segment);
+      if (cursor.line < chunk.count || segment.isFull) await this.#close(segment);
     }
+    for (let { surplusInMemory: one } = this.#open; one; { surplusInMemory: one } = this.#open) await this.#close(one);
   }
 
   /** The body ends before its count is reached. What was taken of it stays sealed; the rest does not exist. */
@@ -208,7 +212,7 @@ export class LaneBatcher {
     this.#open.remove(empty);
     this.#held.delete(id);
     this.#reportForeign(id, 'its body has fewer lines than its count says');
-    await empty.file.discard();
+    await empty.discard();
   }
 
   /** A chunk without counters was committed between the read and now, or no ingest appended it. */
@@ -218,19 +222,24 @@ export class LaneBatcher {
     this.#reportForeign(id, 'it has no counter');
   }
 
-  async #openSegment(chunk: Chunk, rules: RouteRules): Promise<OpenSegment> {
-    for (let { surplus } = this.#open; surplus; { surplus } = this.#open) await this.#close(surplus);
-    return this.#open.open(chunk, rules);
+  async #openFile(segment: OpenSegment): Promise<void> {
+    for (let { surplusFile: one } = this.#open; one; { surplusFile: one } = this.#open) await this.#close(one);
+    await this.#open.openFile(segment);
   }
 
-  async #closeDue(): Promise<void> {
-    const segments = this.#closeEarly ? this.#open.all : this.#open.due;
-    this.#closeEarly = false;
-    for (const segment of segments) await this.#close(segment);
+  /** @param max further ones wait for the next turn, so that reading goes on while many files are closed */
+  async #closeDue(max = Infinity): Promise<void> {
+    for (let closed = 0; closed < max; closed++) {
+      const { due } = this.#open;
+      if (due === undefined) return;
+      await this.#close(due);
+      this.#sealer.failed.throwIfAborted();
+    }
   }
 
   async #close(segment: OpenSegment): Promise<void> {
     this.#open.remove(segment);
+    this.#ports.room.took(segment.heldBytes);
     await this.#sealer.close(segment, () => {
       for (const id of segment.finishedChunks) this.#held.delete(id);
       this.#open.growObjects();
@@ -281,7 +290,8 @@ export class LaneBatcher {
       this.#sealer.failed.throwIfAborted();
       more = newest !== undefined && isOlderChunk(newest.id, last);
     }
-    for (const segment of this.#open.all) await this.#close(segment);
+    this.#open.closeAll();
+    await this.#closeDue();
     await this.#sealer.settle();
     this.#sealer.failed.throwIfAborted();
   }

@@ -5,15 +5,15 @@ import { BatcherWorld, PARTITION } from '../test/batcher-world.ts';
 const world = new BatcherWorld();
 
 /** Appends one event and waits until it is in an open file. */
-async function openFile(batcher: { readonly openFiles: () => number }): Promise<void> {
+async function openFile(batcher: { readonly openPaths: () => number }): Promise<void> {
   await world.append(1);
-  await eventually(() => expect(batcher.openFiles()).toBe(1));
+  await eventually(() => expect(batcher.openPaths()).toBe(1));
 }
 
 /** What was appended before is in its file when a chunk after it has one. */
-async function filled(batcher: { readonly openFiles: () => number }): Promise<void> {
+async function filled(batcher: { readonly openPaths: () => number }): Promise<void> {
   await world.append(1, { partition: '2026/11/23/12' });
-  await eventually(() => expect(batcher.openFiles()).toBe(2));
+  await eventually(() => expect(batcher.openPaths()).toBe(2));
 }
 
 test('a lower flush_size closes a file that has more events already, and limits the next ones', async () => {
@@ -59,7 +59,7 @@ test('the interval in force counts for files that are open, too', async () => {
 });
 
 test('a lower max_open_files closes as many files as there are too many', async () => {
-  const batcher = world.batcher({ openFilesMax: 8 });
+  const batcher = world.batcher({ openFilesMax: 8, pathInMemoryBytesMax: 0 });
   for (let hour = 10; hour < 15; hour++) await world.append(1, { partition: `2026/11/23/${hour}` });
   await eventually(() => expect(batcher.openFiles()).toBe(5));
   batcher.change({ openFilesMax: 2 });

@@ -3,13 +3,20 @@ import {
   type Compression,
   type Destination,
   isOlderChunk,
+  type LineRun,
   lineRun,
   type RouteRules,
   SEGMENT_SLICES_MAX,
   type Slice,
 } from '@sink/domain';
-import type { SegmentWriter } from '@sink/spool';
+import type { SegmentContent, SegmentWriter } from '@sink/spool';
 import type { SegmentOrigins } from '@sink/tracing';
+import type { Due } from './due-queue.ts';
+import { HeldContent } from './held-content.ts';
+
+/** What a path takes in memory beside its lines, and what each slice adds: measured (docs/adr/0036). */
+const PATH_BYTES = 1_536;
+const SLICE_BYTES = 192;
 
 /** When a segment is full. Read at each use: the limits may change while it is open. */
 export interface SegmentLimits {
@@ -32,13 +39,12 @@ export interface ChunkCursor {
   byte: number;
 }
 
-/** A segment that is being filled: its slices so far, and the file of their lines. */
-export class OpenSegment {
+/** What is known of a segment when it is opened. */
+export interface SegmentOpening {
   readonly segmentId: string;
   readonly destination: Destination;
   /** Those of its route when it was opened. */
   readonly rules: RouteRules;
-  readonly file: SegmentFileWriter;
   readonly format: SegmentFormat;
   /** Monotonic time. */
   readonly openedAtMs: number;
@@ -46,35 +52,47 @@ export class OpenSegment {
   readonly ageMs: number;
   /** Null: nothing is traced. */
   readonly origins: SegmentOrigins | null;
+  readonly createFile: () => Promise<SegmentFileWriter>;
+}
+
+/**
+ * A segment that is being filled: its slices so far, and their lines. The lines are in memory until there is a file, which is
+ * made when they become many, or to close the segment. Lines in memory are lost with the process, as an open file is; their
+ * chunks stay in the lane until the segment is sealed.
+ */
+export class OpenSegment implements SegmentOpening, Due {
+  readonly segmentId: string;
+  readonly destination: Destination;
+  readonly rules: RouteRules;
+  readonly format: SegmentFormat;
+  readonly openedAtMs: number;
+  readonly ageMs: number;
+  readonly origins: SegmentOrigins | null;
+  readonly createFile: () => Promise<SegmentFileWriter>;
   readonly slices: Slice[] = [];
   /** Chunks whose last event is in this segment: its seal takes them out of the pending list. */
   readonly finishedChunks: string[] = [];
   acceptedAtMs = Number.MAX_SAFE_INTEGER;
   count = 0;
   bytes = 0;
+  /** When it last took events: monotonic time. */
+  takenAtMs: number;
+  dueMs = Infinity;
+  place = -1;
   readonly #limits: SegmentLimits;
+  readonly #held = new HeldContent();
+  #file: SegmentFileWriter | null = null;
 
-  constructor(
-    segment: {
-      readonly segmentId: string;
-      readonly destination: Destination;
-      readonly rules: RouteRules;
-      readonly file: SegmentFileWriter;
-      readonly format: SegmentFormat;
-      readonly openedAtMs: number;
-      readonly ageMs: number;
-      readonly origins: SegmentOrigins | null;
-    },
-    limits: SegmentLimits,
-  ) {
-    this.segmentId = segment.segmentId;
-    this.destination = segment.destination;
-    this.rules = segment.rules;
-    this.file = segment.file;
-    this.format = segment.format;
-    this.openedAtMs = segment.openedAtMs;
-    this.ageMs = segment.ageMs;
-    this.origins = segment.origins;
+  constructor(opening: SegmentOpening, limits: SegmentLimits) {
+    this.segmentId = opening.segmentId;
+    this.destination = opening.destination;
+    this.rules = opening.rules;
+    this.format = opening.format;
+    this.openedAtMs = opening.openedAtMs;
+    this.takenAtMs = opening.openedAtMs;
+    this.ageMs = opening.ageMs;
+    this.origins = opening.origins;
+    this.createFile = opening.createFile;
     this.#limits = limits;
   }
 
@@ -93,29 +111,69 @@ export class OpenSegment {
     );
   }
 
-  /** Takes as much of the chunk as fits, and moves the cursor behind it; true if the segment is full then. */
-  async fill(cursor: ChunkCursor): Promise<boolean> {
-    const { chunk } = cursor;
-    const eventsMax = Math.min(chunk.count - cursor.line, this.#limits.flushSize - this.count);
+  get hasFile(): boolean {
+    return this.#file !== null;
+  }
+
+  /** Bytes of lines that are in memory only. */
+  get heldBytes(): number {
+    return this.#held.length;
+  }
+
+  /** What a segment without a file takes in memory, with its slices. */
+  get memoryBytes(): number {
+    return PATH_BYTES + this.slices.length * SLICE_BYTES + this.#held.capacity;
+  }
+
+  /** As much of the chunk as fits, from the cursor on. */
+  next({ chunk, line, byte }: ChunkCursor): LineRun {
+    const eventsMax = Math.min(chunk.count - line, this.#limits.flushSize - this.count);
     const bytesMax = this.#limits.flushBytes - this.bytes;
-    const restBytes = chunk.body.length - cursor.byte;
-    const whole = eventsMax === chunk.count - cursor.line && restBytes <= bytesMax;
-    const run = whole
-      ? { events: eventsMax, endByte: chunk.body.length }
-      : lineRun(chunk.body, cursor.byte, { eventsMax, bytesMax, oversized: this.count === 0 });
-    if (run.events > 0) {
-      const from = cursor.line;
-      const content = chunk.body.subarray(cursor.byte, run.endByte);
-      cursor.line += run.events;
-      cursor.byte = run.endByte;
-      this.slices.push([chunk.id, from, cursor.line]);
-      if (chunk.origins !== null) this.origins?.add(chunk.origins, chunk.count, from, cursor.line);
-      if (cursor.line === chunk.count) this.finishedChunks.push(chunk.id);
-      this.count += run.events;
-      this.bytes += content.length;
-      this.acceptedAtMs = Math.min(this.acceptedAtMs, chunk.acceptedAtMs);
-      await this.file.write(content);
-    }
-    return cursor.line < chunk.count || this.isFull;
+    const isWhole = eventsMax === chunk.count - line && chunk.body.length - byte <= bytesMax;
+    if (isWhole) return { events: eventsMax, endByte: chunk.body.length };
+    return lineRun(chunk.body, byte, { eventsMax, bytesMax, oversized: this.count === 0 });
+  }
+
+  /** Takes what next() found, and moves the cursor behind it. */
+  async take(cursor: ChunkCursor, { events, endByte }: LineRun): Promise<void> {
+    if (events === 0) return;
+    const { chunk, line: from, byte } = cursor;
+    const content = chunk.body.subarray(byte, endByte);
+    cursor.line += events;
+    cursor.byte = endByte;
+    this.slices.push([chunk.id, from, cursor.line]);
+    if (chunk.origins !== null) this.origins?.add(chunk.origins, chunk.count, from, cursor.line);
+    if (cursor.line === chunk.count) this.finishedChunks.push(chunk.id);
+    this.count += events;
+    this.bytes += content.length;
+    this.acceptedAtMs = Math.min(this.acceptedAtMs, chunk.acceptedAtMs);
+    if (this.#file === null) this.#held.append(content);
+    else await this.#file.write(content);
+  }
+
+  /** Makes the file, with the lines so far. */
+  async openFile(): Promise<SegmentFileWriter> {
+    if (this.#file !== null) return this.#file;
+    const file = await this.createFile();
+    this.#file = file;
+    if (this.#held.length > 0) await file.write(this.#held.release());
+    return file;
+  }
+
+  /** Ends the content, in its file. */
+  async finish(): Promise<SegmentContent> {
+    const file = await this.openFile();
+    return file.finish();
+  }
+
+  /** After finish(). */
+  async seal(recordJson: string): Promise<void> {
+    const file = await this.openFile();
+    return file.seal(recordJson);
+  }
+
+  async discard(): Promise<void> {
+    this.#held.release();
+    await this.#file?.discard();
   }
 }

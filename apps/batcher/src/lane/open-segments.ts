@@ -1,88 +1,170 @@
-import { type Chunk, type Destination, destinationKey, partitionSpan, type RouteRules } from '@sink/domain';
+import { type Chunk, type Destination, destinationKey, type LineRun, type RouteRules } from '@sink/domain';
 import { SegmentOrigins } from '@sink/tracing';
 import type { BatcherSettings } from '../settings.ts';
+import { ClosingTimes } from './closing-times.ts';
 import type { LaneBatcherPorts } from './lane-batcher.ts';
-import { OpenSegment, type SegmentFormat, type SegmentLimits } from './open-segment.ts';
+import { type ChunkCursor, OpenSegment, type SegmentFormat, type SegmentLimits } from './open-segment.ts';
 
 /** Objects grow again by this factor with each one that is sealed, after a full disk. */
 const FLUSH_BYTES_GROWTH = 1.25;
+/** One path has at most this part of the memory for lines, so that little memory is shared too. */
+const PATHS_IN_MEMORY_MIN = 16;
 
-/** The segments of a lane that are being filled, one a destination, and when each is closed. */
+/** A lane's share of the limits of its batcher now. */
+export interface OpenLimits {
+  /** Files that are being filled. */
+  readonly files: number;
+  /** Bytes of memory for paths without a file. */
+  readonly bytes: number;
+}
+
+/** How what is open changed. */
+export interface OpenChange {
+  readonly paths?: number;
+  readonly files?: number;
+  /** Bytes of lines that are in memory only. */
+  readonly heldBytes?: number;
+}
+
+/**
+ * The segments of a lane that are being filled, one a destination. A path with few lines is in memory, and one with many in a
+ * file. Both are limited, and the one that was opened first is closed for another.
+ */
 export class OpenSegments {
   readonly #ports: LaneBatcherPorts;
   readonly #settings: BatcherSettings;
-  readonly #filesMax: () => number;
+  readonly #limitsNow: () => OpenLimits;
   readonly #open = new Map<string, OpenSegment>();
+  /** Those without a file and those with one, as they came to be that. */
+  readonly #inMemory = new Set<OpenSegment>();
+  readonly #inFiles = new Set<OpenSegment>();
+  /** What those in memory take. */
+  #memoryBytes = 0;
+  readonly #times: ClosingTimes;
   /** The bytes of an object while the disk is, or was, full. */
   #shrunkBytes = Infinity;
 
-  constructor(ports: LaneBatcherPorts, settings: BatcherSettings, filesMax: () => number) {
+  constructor(ports: LaneBatcherPorts, settings: BatcherSettings, limitsNow: () => OpenLimits) {
     this.#ports = ports;
     this.#settings = settings;
-    this.#filesMax = filesMax;
-  }
-
-  /** The open segments, oldest first. */
-  get all(): readonly OpenSegment[] {
-    return [...this.#open.values()];
+    this.#limitsNow = limitsNow;
+    this.#times = new ClosingTimes(ports.clock, settings, () => this.#open.values());
   }
 
   of(destination: Destination): OpenSegment | undefined {
     return this.#open.get(destinationKey(destination));
   }
 
-  /** The segment to close before another is opened; undefined if there may be one more. */
-  get surplus(): OpenSegment | undefined {
-    return this.#open.size >= this.#filesMax() ? this.all[0] : undefined;
+  /** The segment to close before another one gets a file; undefined if there may be one more. */
+  get surplusFile(): OpenSegment | undefined {
+    return this.#inFiles.size >= this.#limitsNow().files ? first(this.#inFiles) : undefined;
   }
 
-  /** The segments that are to be closed now, full or not. */
-  get due(): readonly OpenSegment[] {
-    return this.all.filter((segment) => this.#dueMs(segment) <= this.#ports.clock.monotonicMs());
+  /** The segment to close because those in memory take too much; undefined if they do not. */
+  get surplusInMemory(): OpenSegment | undefined {
+    return this.#memoryBytes > this.#limitsNow().bytes ? first(this.#inMemory) : undefined;
+  }
+
+  /** A segment that is to be closed now, full or not. */
+  get due(): OpenSegment | undefined {
+    return this.#times.due;
   }
 
   /** How long no segment becomes due, in whole milliseconds. */
   get untilDueMs(): number {
-    const nextMs = Math.min(...this.all.map((segment) => this.#dueMs(segment)));
-    return Math.max(0, Math.ceil(nextMs - this.#ports.clock.monotonicMs()));
+    return this.#times.untilDueMs;
+  }
+
+  /** Makes everything due that is open now. */
+  closeAll(): void {
+    this.#times.closeAll();
   }
 
   /** Opens a segment of the chunk's destination. It keeps its compression, whatever the settings say later. */
-  async open(chunk: Chunk, rules: RouteRules): Promise<OpenSegment> {
+  open(chunk: Chunk, rules: RouteRules): OpenSegment {
     const { clock, spool, ids, tracing } = this.#ports;
     const format = formatOf(rules, this.#settings);
     const segmentId = ids.segment(); // rule: segment.new-id
-    const file = await spool.createSegment({ segmentId, ...format });
-    const ageMs = clock.wallMs() - chunk.acceptedAtMs;
-    const openedAtMs = clock.monotonicMs();
-    const origins = tracing ? new SegmentOrigins(tracing) : null;
     const segment = new OpenSegment(
       {
         segmentId,
         destination: { route: chunk.route, path: chunk.path },
         rules,
-        file,
         format,
-        openedAtMs,
-        ageMs,
-        origins,
+        openedAtMs: clock.monotonicMs(),
+        ageMs: clock.wallMs() - chunk.acceptedAtMs,
+        origins: tracing ? new SegmentOrigins(tracing) : null,
+        createFile: () => spool.createSegment({ segmentId, ...format }),
       },
       this.#limitsOf(rules),
     );
     this.#open.set(destinationKey(chunk), segment);
-    this.#ports.events.opened(1);
+    this.#inMemory.add(segment);
+    this.#memoryBytes += segment.memoryBytes;
+    this.#times.opened(segment);
+    this.#ports.events.open({ paths: 1 });
     return segment;
+  }
+
+  /** Whether these lines are too many for memory. */
+  needsFile(segment: OpenSegment, cursor: ChunkCursor, { endByte }: LineRun): boolean {
+    if (segment.hasFile) return false;
+    const pathBytesMax = Math.min(this.#settings.pathInMemoryBytesMax, this.#limitsNow().bytes / PATHS_IN_MEMORY_MIN);
+    return segment.heldBytes + endByte - cursor.byte > pathBytesMax;
+  }
+
+  /** Moves the lines of a segment to a file. */
+  async openFile(segment: OpenSegment): Promise<void> {
+    const { events, room } = this.#ports;
+    const { heldBytes, memoryBytes } = segment;
+    this.#inMemory.delete(segment);
+    this.#inFiles.add(segment);
+    this.#memoryBytes -= memoryBytes;
+    room.holds(-heldBytes);
+    room.took(heldBytes);
+    try {
+      await segment.openFile();
+    } finally {
+      events.open({ files: 1, heldBytes: -heldBytes }); // also if it failed: remove() counts it down
+    }
+  }
+
+  /** Takes what next() found. */
+  async take(segment: OpenSegment, cursor: ChunkCursor, run: LineRun): Promise<void> {
+    const { events, room, clock } = this.#ports;
+    const { bytes, heldBytes, memoryBytes } = segment;
+    await segment.take(cursor, run);
+    segment.takenAtMs = clock.monotonicMs();
+    if (segment.hasFile) return room.took(segment.bytes - bytes);
+    this.#memoryBytes += segment.memoryBytes - memoryBytes;
+    room.holds(segment.heldBytes - heldBytes);
+    events.open({ heldBytes: segment.heldBytes - heldBytes });
   }
 
   /** The segment is not filled any more: the caller closes or discards it. */
   remove(segment: OpenSegment): void {
-    if (this.#open.delete(destinationKey(segment.destination))) this.#ports.events.opened(-1);
+    const key = destinationKey(segment.destination);
+    if (this.#open.get(key) !== segment) return;
+    this.#open.delete(key);
+    this.#times.removed(segment);
+    const { events, room } = this.#ports;
+    if (this.#inFiles.delete(segment)) return events.open({ paths: -1, files: -1 });
+    const { heldBytes, memoryBytes } = segment;
+    this.#inMemory.delete(segment);
+    this.#memoryBytes -= memoryBytes;
+    room.holds(-heldBytes);
+    events.open({ paths: -1, heldBytes: -heldBytes });
+  }
+
+  /** Nothing is open any more. What was has still to be discarded. */
+  removeAll(): readonly OpenSegment[] {
+    const all = [...this.#open.values()];
+    for (const segment of all) this.remove(segment);
+    return all;
   }
 
   async discard(): Promise<void> {
-    const open = this.all;
-    for (const segment of open) this.remove(segment);
-    for (const segment of open) await segment.file.discard();
+    for (const segment of this.removeAll()) await segment.discard();
   }
 
   /** On a full disk small objects may still fit. */
@@ -90,6 +172,7 @@ export class OpenSegments {
     const nowBytes = Math.min(this.#shrunkBytes, this.#flushBytesMax);
     const halfBytes = Math.max(this.#settings.flushBytesMin, Math.floor(nowBytes / 2));
     this.#shrunkBytes = Math.min(nowBytes, halfBytes);
+    this.#times.changed();
   }
 
   growObjects(): void {
@@ -116,21 +199,6 @@ export class OpenSegments {
     const { flushBytes, routes } = this.#settings;
     return Math.max(flushBytes, ...[...routes.values()].map((rules) => rules.flushBytes ?? 0));
   }
-
-  /** A segment is due at its interval, or soon after its hour or day has ended; a full one at once. */
-  #dueMs(segment: OpenSegment): number {
-    const { clock } = this.#ports;
-    const { partitionEndGraceMs, openMsMin } = this.#settings;
-    const scheduledIntervalMs = segment.rules.scheduledIntervalMs ?? this.#settings.scheduledIntervalMs;
-    if (segment.isFull) return Number.NEGATIVE_INFINITY;
-    // The interval counts from the first event; a clock that differs from ingest's can only move it within these bounds.
-    const waitMs = Math.min(scheduledIntervalMs, Math.max(openMsMin, scheduledIntervalMs - segment.ageMs));
-    const span = segment.rules.endsWithSlot ? partitionSpan(segment.destination.path) : null;
-    const endMs = span?.endMs ?? Infinity;
-    const toEndMs = Math.max(0, endMs + partitionEndGraceMs - clock.wallMs());
-    const endDueMs = Math.max(clock.monotonicMs() + toEndMs, segment.openedAtMs + partitionEndGraceMs);
-    return Math.min(segment.openedAtMs + waitMs, endDueMs);
-  }
 }
 
 /** A route that names a compression has the level of that codec, not of the other one. */
@@ -141,4 +209,8 @@ function formatOf(rules: RouteRules, settings: SegmentFormat): SegmentFormat {
     compression,
     compressionLevel: compression === 'none' ? undefined : (rules.compressionLevel ?? levelBeside),
   };
+}
+
+function first<Item>(items: ReadonlySet<Item>): Item | undefined {
+  return items.values().next().value;
 }

@@ -24,13 +24,13 @@ describe('the order of events in an object is that of the lane', () => {
   test('after a takeover: the file is closed before older chunks come', async () => {
     await world.append(3);
     const dead = world.batcher({ leaseMs: 100_000 });
-    await eventually(() => expect(dead.openFiles()).toBe(1));
+    await eventually(() => expect(dead.openPaths()).toBe(1));
     dead.kill();
     const heir = world.batcher();
     // A read of the dead one may still be waiting in Redis, and get a chunk.
     await eventually(async () => {
       await world.append(2);
-      expect(heir.openFiles()).toBe(1);
+      expect(heir.openPaths()).toBe(1);
     });
     await world.append(1, { partition: '2026/11/23/09' });
     await world.redis.del(leaseKey(world.lane.keys, dead.consumer));
@@ -45,7 +45,7 @@ describe('the order of events in an object is that of the lane', () => {
   test('after a read that was delivered and lost', async () => {
     await world.append(3);
     const batcher = world.batcher({ consumer: 'b-fixed', auditEveryMs: 600_000 });
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     let release = (): void => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     let isHeld = false;
@@ -70,7 +70,7 @@ describe('the order of events in an object is that of the lane', () => {
   test('without such chunks no file is closed early', async () => {
     for (let n = 0; n < 20; n++) await world.append(3);
     const batcher = world.batcher({ readChunksMax: 2 });
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     await batcher.stop();
     expect(await world.counts()).toEqual([60]);
   });

@@ -59,7 +59,7 @@ export class Sealer {
       } catch (error) {
         span?.failed(error);
         this.#failure.abort(error);
-        await segment.file.discard().catch(() => undefined);
+        await segment.discard().catch(() => undefined);
       } finally {
         this.#inUse.delete(segment.segmentId);
       }
@@ -81,7 +81,7 @@ export class Sealer {
   }
 
   async #prepare(segment: OpenSegment, span: SealSpan | null): Promise<{ record: SegmentRecord; json: string }> {
-    const content = await segment.file.finish();
+    const content = await segment.finish();
     const { format } = segment; // rule: segment.own-format
     const record = segmentRecord(segment, content, {
       format,
@@ -91,7 +91,7 @@ export class Sealer {
       trace: span?.trace ?? null,
     });
     const json = JSON.stringify(record);
-    await segment.file.seal(json);
+    await segment.seal(json);
     return { record, json };
   }
 

@@ -162,7 +162,7 @@ describe('a backlog above spill_at', () => {
     await spiller.round(never);
     expect(closedEarly()).toBe(1);
     const batcher = world.batcher();
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     batcher.closeEarly();
     await eventually(async () => expect(await world.counts()).toEqual([3]));
   });
@@ -281,15 +281,15 @@ describe('without room on the disk', () => {
   test('nothing more is read, what is open is sealed, and the batcher continues when there is room', async () => {
     await world.append(3);
     const batcher = world.batcher();
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     world.room.full = true;
     await eventually(async () => expect(await world.counts()).toEqual([3]));
     const id = await world.append(4);
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(await world.lane.taken([id])).toEqual([0]);
-    expect(batcher.openFiles()).toBe(0);
+    expect(batcher.openPaths()).toBe(0);
     world.room.full = false;
-    await eventually(() => expect(batcher.openFiles()).toBe(1));
+    await eventually(() => expect(batcher.openPaths()).toBe(1));
     await batcher.stop();
     expect(await world.sealedEvents()).toEqual(world.everyEvent);
   });

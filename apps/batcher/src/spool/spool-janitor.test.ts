@@ -30,7 +30,7 @@ async function leaveFile(instance: string, name: string): Promise<void> {
 describe('tidying the spool', () => {
   test('a dead neighbour: open files and sealed ones without a record are removed, those with a record stay', async () => {
     await world.append(7);
-    const dead = world.batcher({ flushSize: 5, leaseMs: 200 });
+    const dead = world.batcher({ flushSize: 5, leaseMs: 200, pathInMemoryBytesMax: 0 });
     await eventually(async () => expect(await world.counts()).toEqual([5]));
     await eventually(async () => {
       const states = (await files(dead.consumer)).map(({ state }) => state);
@@ -50,7 +50,7 @@ describe('tidying the spool', () => {
 
   test('a living neighbour: nothing is touched, however often, not even an empty folder', async () => {
     await world.append(7);
-    const neighbour = world.batcher({ flushSize: 5, leaseMs: 60_000 });
+    const neighbour = world.batcher({ flushSize: 5, leaseMs: 60_000, pathInMemoryBytesMax: 0 });
     await eventually(async () => expect(await world.counts()).toEqual([5]));
     await eventually(() => expect(neighbour.openFiles()).toBe(1));
     await leaveFile(neighbour.consumer, 's-on-its-way.segment');

@@ -34,6 +34,7 @@ export class SpoolRoom {
   #freeBytes = Number.MAX_SAFE_INTEGER;
   #reserveBytes = 0;
   #tookBytes = 0;
+  #heldBytes = 0;
   #nextWalkMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: SpoolRoomPorts, options: SpoolRoomOptions) {
@@ -48,6 +49,12 @@ export class SpoolRoom {
   /** Counts what was written since the last look. */
   took(bytes: number): void {
     this.#tookBytes += bytes;
+    this.#judge();
+  }
+
+  /** Counts what is in memory and will be written: more, or less because it is written or dropped now. */
+  holds(bytes: number): void {
+    this.#heldBytes += bytes;
     this.#judge();
   }
 
@@ -87,12 +94,12 @@ export class SpoolRoom {
 
   #findProblem(): string | null {
     const { spoolBytesMax, roomAheadBytes } = this.#options;
-    if (this.#freeBytes < this.#reserveBytes) {
+    if (this.#freeBytes - this.#heldBytes < this.#reserveBytes) {
       return `the disk of ${this.#ports.spool.path} has less than disk_reserve_bytes left; events stay in Redis, and are refused once it is full`;
     }
     if (spoolBytesMax === null) return null;
     const aheadBytes = Math.min(roomAheadBytes, spoolBytesMax / 4);
-    if (this.#spoolBytes + this.#tookBytes + aheadBytes <= spoolBytesMax) return null;
+    if (this.#spoolBytes + this.#tookBytes + this.#heldBytes + aheadBytes <= spoolBytesMax) return null;
     return `the spool has reached max_spool_bytes; events stay in Redis, and are refused once it is full`;
   }
 }

@@ -14,7 +14,7 @@ async function everythingSealedOnce(): Promise<void> {
 describe('a spool folder that is removed underneath', () => {
   test('before a seal: the instance ends with spool_gone, the next one seals everything', async () => {
     await world.append(5);
-    const batcher = world.batcher();
+    const batcher = world.batcher({ pathInMemoryBytesMax: 0 });
     await eventually(() => expect(batcher.openFiles()).toBe(1));
     await rm(join(world.spoolDir, batcher.consumer), { recursive: true });
     await world.append(2, { partition: '2026/11/23/11' });
@@ -22,7 +22,7 @@ describe('a spool folder that is removed underneath', () => {
     expect(await world.counts()).toEqual([]);
     await world.redis.del(await world.redis.keys('*lease*'));
     const next = world.batcher();
-    await eventually(() => expect(next.openFiles()).toBe(2));
+    await eventually(() => expect(next.openPaths()).toBe(2));
     await next.stop();
     await everythingSealedOnce();
   });

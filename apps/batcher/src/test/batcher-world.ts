@@ -45,7 +45,9 @@ const SETTINGS: BatcherSettings = {
   flushSize: 1_000,
   flushBytes: 10_000_000,
   scheduledIntervalMs: 60_000,
+  idleIntervalMs: null,
   openFilesMax: 64,
+  openBytesMax: 64 * 1024 * 1024,
   leaseMs: 2_000,
   barrier: { waitaof: false, replicas: 0, timeoutMs: 0 },
   backlogBytesMax: 1_000_000_000,
@@ -80,7 +82,9 @@ export interface RunningBatcher {
   readonly problems: ReadonlyMap<string, string | null>;
   /** Its commands, but for the reads that wait. */
   readonly redis: HookedPort;
+  readonly openPaths: () => number;
   readonly openFiles: () => number;
+  readonly openBytes: () => number;
   readonly isClosing: (segmentId: string) => boolean;
   readonly closeEarly: () => void;
   /** Changes settings while it runs, as a reload of the configuration does. */
@@ -336,7 +340,9 @@ function startInstance(world: BatcherWorld, options: BatcherOptions): RunningBat
     problems,
     redis,
     ended,
+    openPaths: () => metrics.openPaths,
     openFiles: () => metrics.openFiles,
+    openBytes: () => metrics.openBytes,
     isClosing: (id) => instance?.isClosing(id) ?? false,
     closeEarly: () => instance?.closeEarly(),
     change: (changed) => void Object.assign(settings, changed),
