@@ -1,4 +1,5 @@
 import { drain } from './drain/drain.ts';
+import { filters } from './filters/filters.ts';
 import { growth } from './growth/growth.ts';
 import { latency } from './latency/latency.ts';
 import { TRAFFIC_NAMES } from './load/traffic.ts';
@@ -23,4 +24,5 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map([
   ['validation', validation],
   ['producers', producers],
   ['tls', tls],
+  ['filters', filters],
 ]);
