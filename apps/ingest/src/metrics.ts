@@ -1,6 +1,7 @@
 import type { MessageErrorCode } from '@sink/cloudevents';
 import { Counter, Gauge, Histogram } from '@sink/runtime';
 import type { Registry } from '@sink/runtime';
+import { ASIDE, type Aside } from '@sink/routing';
 import type { AppendOutcome } from './commit/appender.ts';
 import type { StoringCounts } from './commit/storing-watch.ts';
 import type { LimitName } from './limits/producer-limits.ts';
@@ -126,6 +127,7 @@ export class IngestMetrics {
   #duplicateEvents = 0;
   #droppedConnections = 0;
   #opaqueEvents = 0;
+  readonly #aside = new Map<Aside, number>(ASIDE.map((reason) => [reason, 0]));
   readonly #requests = new Map<number, number>();
   readonly #refused: Record<RefusalReason, number> = { ...NO_REFUSALS };
   readonly #quarantined: Record<QuarantineReason, number> = { ...NOTHING_QUARANTINED };
@@ -160,6 +162,16 @@ export class IngestMetrics {
       collect: () => {
         opaque.reset();
         opaque.inc(this.#opaqueEvents);
+      },
+    });
+    const aside: Counter = new Counter({
+      name: 'sink_ingest_events_aside_total',
+      help: 'Accepted events that are not where `path` says: their time is further behind than late_after, or ahead than early_after (both are in late/), or max_partitions was reached (other/).',
+      labelNames: ['reason'],
+      registers,
+      collect: () => {
+        aside.reset();
+        for (const [reason, count] of this.#aside) aside.inc({ reason }, count);
       },
     });
     const requests: Counter = new Counter({
@@ -263,6 +275,11 @@ export class IngestMetrics {
   /** Events among the accepted ones whose data is kept as bytes because it is not sound JSON. */
   opaque(events: number): void {
     this.#opaqueEvents += events;
+  }
+
+  /** An event among the accepted ones that is in late/ or other/. */
+  aside(reason: Aside): void {
+    this.#aside.set(reason, (this.#aside.get(reason) ?? 0) + 1);
   }
 
   /** A refused event that is kept. */

@@ -1,4 +1,4 @@
-import type { SinkConfig } from '@sink/config';
+import { plainInterval, type SinkConfig } from '@sink/config';
 import type { TimeInterval } from '@sink/domain';
 import type { ServiceRedis } from '@sink/redis';
 import type { AdmissionSettings } from './http/admission.ts';
@@ -78,7 +78,7 @@ export function ingestSettings(
     ...FIXED_SETTINGS,
     sinkName: config.sinkName,
     lanes: config.lanes,
-    timeInterval: config.timeInterval,
+    timeInterval: plainInterval(config),
     holdMaxMs: config.holdMaxMs,
     durability: config.durability,
     barrier: redis.barrier,

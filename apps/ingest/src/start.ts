@@ -5,6 +5,7 @@ import { readEnvironment } from '@sink/config';
 import { assertReached, IngestLane, RedisRefused } from '@sink/lane';
 import { limitCommands, openRedis, registerFailoverMetrics, type ServiceRedis } from '@sink/redis';
 import { FailureReporter, type Readiness, type ServiceContext } from '@sink/runtime';
+import { openRouter } from '@sink/routing';
 import { openTracing } from '@sink/tracing';
 import { announceLanes } from './commit/announce-lanes.ts';
 import { DiskRoom } from './commit/disk-room.ts';
@@ -27,7 +28,7 @@ const ROOM_AGAIN = 0.95;
 
 /** Starts ingest: events come in by HTTP, chunks go to Redis. */
 export async function startIngest(context: ServiceContext): Promise<void> {
-  const { args, inForce, log, clock, registry, readiness, shutdown, signal } = context;
+  const { args, config, inForce, log, clock, registry, readiness, shutdown, signal } = context;
   const tls = openTls(context);
   const tracing = await openTracing(context);
   const redis = await openRedis(context);
@@ -89,6 +90,10 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       limiter: openLimits(context, redis.port(redis.commands), settings, () => producers.list),
       bodyRooms: new BodyRooms(settings, () => producers.list.length),
       validation: await openValidation(context),
+      router: openRouter(
+        config,
+        inForce.settings(({ scheduledIntervalMs }) => ({ scheduledIntervalMs })),
+      ),
       sharedPort: args.workerOf !== null,
       tracing,
       tls,

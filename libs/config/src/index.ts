@@ -10,6 +10,7 @@ export { ConfigError, describeProblem } from './problems.ts';
 export { bucketName } from './resolve-bucket.ts';
 export { configOfRoute, configOfRouteNamed } from './resolve-routes.ts';
 export type { RouteSettings } from './resolve-routes.ts';
+export { endsWithSlot, isPlainLayout, layoutOf, plainInterval } from './resolve-paths.ts';
 export { routesOf } from './routes-of.ts';
 export type { FilterSpec } from './routes.ts';
 export type { ConfigProblem } from './problems.ts';

@@ -1,6 +1,8 @@
 import { DEFAULT_ROUTE } from '@sink/domain';
 import { camelCase } from './camel-case.ts';
 import { type GivenSettings, Problems } from './problems.ts';
+import { isPathPreset } from '@sink/layout';
+import { mistakeInPath } from './resolve-paths.ts';
 import { type BucketSources, resolveBucket, warnOfPrefix } from './resolve-bucket.ts';
 import { checkPutOfRoute } from './resolve-put.ts';
 import { GZIP_LEVEL_MAX, PREFIX_BYTES_MAX } from './resolve.ts';
@@ -64,6 +66,7 @@ export function resolveRoutes(
   return (settings.routes ?? []).map((route, index) => {
     checkCompression(settings, route, index, problems);
     checkPrefix(route, index, problems, warnings);
+    checkPath(settings, route, index, problems);
     checkPutOfRoute(settings, route, index, problems);
     const bucket = bucketOf(settings, given, route, index, sources, problems);
     return {
@@ -107,6 +110,34 @@ function checkCompression(settings: Settings, route: GivenRoute, index: number, 
   if ((route.compression ?? settings.compression) !== 'gzip' || level <= GZIP_LEVEL_MAX) return;
   const allowed = `1 to ${GZIP_LEVEL_MAX} with compression: gzip`;
   problems.addInside('routes', `[${index}].compression_level`, level, allowed);
+}
+
+function checkPath(settings: Settings, route: GivenRoute, index: number, problems: Problems): void {
+  const { path, time_interval: timeInterval, time_zone: timeZone, prefix } = { ...settings, ...defined(route) };
+  const { time_interval: own } = route;
+  if (own !== undefined && !isPathPreset(path)) {
+    const allowed = 'nothing beside a template, in which {time:…} says it';
+    problems.addInside('routes', `[${index}].time_interval`, own, allowed);
+  }
+  const mistake = mistakeInPath({ path, timeInterval, timeZone }, prefix);
+  // A mistake of the top level is told there.
+  if (mistake === null || Object.keys(defined(route)).length === 0) return;
+  problems.addInside('routes', `[${index}].${mistake.key}`, mistake.key === 'path' ? path : timeZone, mistake.allowed);
+}
+
+/** The keys of a path that a route says itself. */
+function defined({
+  path,
+  time_interval: timeInterval,
+  time_zone: timeZone,
+  prefix,
+}: GivenRoute): Partial<Pick<Settings, 'path' | 'time_interval' | 'time_zone' | 'prefix'>> {
+  return {
+    ...(path !== undefined && { path }),
+    ...(timeInterval !== undefined && { time_interval: timeInterval }),
+    ...(timeZone !== undefined && { time_zone: timeZone }),
+    ...(prefix !== undefined && { prefix }),
+  };
 }
 
 function checkPrefix({ name, prefix }: GivenRoute, index: number, problems: Problems, warnings: string[]): void {

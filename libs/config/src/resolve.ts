@@ -1,5 +1,7 @@
 import type { Problems } from './problems.ts';
+import { isPathPreset } from '@sink/layout';
 import { producersOf } from './producers.ts';
+import { mistakeInPath } from './resolve-paths.ts';
 import { plainConfig, type SettingPath, type Settings } from './settings.ts';
 import type { RedisSettings, SinkConfig } from './sink-config.ts';
 
@@ -34,6 +36,7 @@ export function resolveConfig(
   checkSpill(settings, problems);
   checkInFlight(settings, problems);
   checkPrefixes(settings, parts.given, problems);
+  checkPath(settings, parts, problems);
   const { compression, compression_level: level } = settings;
   return {
     ...plainConfig(settings),
@@ -51,6 +54,18 @@ export function resolveConfig(
 /** Where the ports for health and metrics are. */
 export function opsHost({ ops_host: given, host }: Settings): string {
   return given ?? host;
+}
+
+function checkPath(
+  { path, time_interval: timeInterval, time_zone: timeZone, prefix }: Settings,
+  { given }: { readonly given: readonly SettingPath[] },
+  problems: Problems,
+): void {
+  if (!isPathPreset(path) && given.includes('time_interval')) {
+    problems.add('time_interval', 'nothing beside a template, in which {time:…} says it', ['path']);
+  }
+  const mistake = mistakeInPath({ path, timeInterval, timeZone }, prefix);
+  if (mistake !== null) problems.add(mistake.key, mistake.allowed, mistake.key === 'path' ? ['prefix'] : []);
 }
 
 /** The default of `quarantine_prefix` is no mistake: without quarantine, `prefix` may be any. */

@@ -1,6 +1,7 @@
-import { builtInRoutes, type RouteRules, type Routes } from '@sink/domain';
+import { builtInRoutes, DEFAULT_ROUTE, type RouteRules, type Routes } from '@sink/domain';
 import { bucketName } from './resolve-bucket.ts';
 import { configOfRoute, type RouteSettings } from './resolve-routes.ts';
+import { endsWithSlot, isPlainLayout, layoutOf } from './resolve-paths.ts';
 import type { SinkConfig } from './sink-config.ts';
 
 /** The routes of a sink: those that every sink has, and those of its configuration that store events; one that is retired has the rules of its target. */
@@ -10,6 +11,8 @@ export function routesOf(config: SinkConfig): Routes {
   const builtIn = builtInRoutes({ bucket: bucketName(bucket), prefix, quarantinePrefix });
   const kept = keptWith(config);
   const known = new Map([...[...builtIn].map(([name, rules]) => [name, { ...rules, ...kept }] as const), ...own]);
+  const rulesOfDefault = known.get(DEFAULT_ROUTE);
+  if (rulesOfDefault !== undefined) known.set(DEFAULT_ROUTE, { ...rulesOfDefault, ...slotsOf(config) });
   const retired = Object.entries(config.routesRetired).flatMap(([name, target]) => {
     const rules = known.get(target);
     return rules === undefined ? [] : [[name, { ...rules, storedAs: target }] as const];
@@ -30,6 +33,14 @@ function keptWith({
   };
 }
 
+/** Whether its paths end, and when. Releases before templates have the hours and days of `partitionSpan`. */
+function slotsOf(config: SinkConfig): Pick<RouteRules, 'endsWithSlot' | 'slotSpan'> {
+  if (!endsWithSlot(config)) return { endsWithSlot: false };
+  if (isPlainLayout(config)) return { endsWithSlot: true };
+  const layout = layoutOf(config);
+  return { endsWithSlot: true, slotSpan: (path) => layout.parse(path)?.span ?? null };
+}
+
 function isEmpty(texts: Readonly<Record<string, string>> | null): texts is null {
   return texts === null || Object.keys(texts).length === 0;
 }
@@ -41,7 +52,7 @@ function rulesOf(config: SinkConfig, route: RouteSettings): RouteRules {
   return {
     bucket: bucketName(bucket),
     prefix,
-    endsWithSlot: true,
+    ...slotsOf(ofRoute),
     ...keptWith(ofRoute),
     ...(flushSize !== undefined && { flushSize }),
     ...(flushBytes !== undefined && { flushBytes }),

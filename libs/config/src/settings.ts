@@ -191,6 +191,12 @@ const routing = {
 const batching = {
   ...sizeKeys,
   ...partitionKeys,
+  max_partitions: integer(
+    1,
+    1_000_000,
+    1000,
+    'How many paths, of all routes, one process of ingest appends to within `scheduled_interval`. Events that would need another one go to `other/` below the prefix, and there to the time when they were accepted.',
+  ),
   max_open_files: integer(
     1,
     10_000,

@@ -8,7 +8,7 @@ export const QUARANTINE_ROUTE = '_quarantine';
 const USER_ROUTE = /^[a-z0-9-]{1,40}$/;
 const SAFE_PATH = /^[A-Za-z0-9._~%=+-]+(?:\/[A-Za-z0-9._~%=+-]+)*$/;
 /** Bytes of a path: what is left of the 1,024 of an S3 key is for the prefix and the object's name. */
-const PATH_BYTES_MAX = 900;
+export const PATH_BYTES_MAX = 900;
 
 /** Where events go: a chunk, an open segment and a record are known by it (docs/adr/0026). */
 export interface Destination {

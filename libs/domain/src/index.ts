@@ -12,7 +12,7 @@ export {
 } from './chunk.ts';
 export type { Chunk, LineRun } from './chunk.ts';
 export { DEFAULT_ROUTE, destinationKey, isBuiltInRoute, isPlain, isRoute } from './destination.ts';
-export { isSafePath, QUARANTINE_ROUTE } from './destination.ts';
+export { isSafePath, PATH_BYTES_MAX, QUARANTINE_ROUTE } from './destination.ts';
 export type { Destination } from './destination.ts';
 export { destinationOfList, listOf, manifestContent, manifestKey, parseManifestKey, UNLISTED_MAX } from './manifest.ts';
 export {
@@ -32,6 +32,7 @@ export {
   laneUidOfKey,
   contentType,
   isCompression,
+  keyBytesMax,
   objectKey,
   parseObjectKey,
   prefixOfObjectKey,

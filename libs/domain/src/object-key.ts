@@ -43,6 +43,14 @@ export function objectKey(object: ObjectIdentity): string {
   return `${object.prefix}${object.path}/${name}.${FORMATS[object.compression].ending}`;
 }
 
+/** The longest name of an object: chunk ids are two numbers of 64 bits. */
+const NAME_BYTES_MAX = 'eventing-0123456789abcdef--12345-.ndjson.zst'.length + 41 + KEY_HASH_DIGITS;
+
+/** The length of the longest key with this prefix, of a path with so many bytes. */
+export function keyBytesMax(prefix: string, pathBytes: number): number {
+  return Buffer.byteLength(prefix) + pathBytes + '/'.length + NAME_BYTES_MAX;
+}
+
 /** The parts of an object's key. */
 export interface ParsedKey {
   readonly path: string;

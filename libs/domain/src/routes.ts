@@ -1,5 +1,6 @@
 import { DEFAULT_ROUTE, QUARANTINE_ROUTE } from './destination.ts';
 import type { Compression } from './object-key.ts';
+import type { PartitionSpan } from './partition.ts';
 import type { PutOptions } from './segment.ts';
 
 /** Where and how the objects of a route are made and put. A record of version 2 fixes it. */
@@ -14,6 +15,8 @@ export interface RouteRules extends Pick<PutOptions, 'tags' | 'metadata'>, Route
   readonly storedAs?: string;
   /** Whether a path is a slot of time after which nothing more is accepted for it: its object is closed then. */
   readonly endsWithSlot: boolean;
+  /** The slot that a path is; absent: the hour or day in UTC of `partitionSpan`. */
+  readonly slotSpan?: (path: string) => PartitionSpan | null;
 }
 
 /** What a route says in place of the top level. Absent: what the top level says at that moment. */

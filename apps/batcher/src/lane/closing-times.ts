@@ -101,7 +101,8 @@ export class ClosingTimes {
   /** Soon after its slot of time has ended, if its path is one. */
   #endMs({ destination, openedAtMs, rules }: OpenSegment): number {
     const { partitionEndGraceMs } = this.#settings;
-    const span = rules.endsWithSlot ? partitionSpan(destination.path) : null;
+    const { endsWithSlot, slotSpan = partitionSpan } = rules;
+    const span = endsWithSlot ? slotSpan(destination.path) : null;
     const endMs = span?.endMs ?? Infinity;
     const toEndMs = Math.max(0, endMs + partitionEndGraceMs - this.#clock.wallMs());
     return Math.max(this.#clock.monotonicMs() + toEndMs, openedAtMs + partitionEndGraceMs);

@@ -38,6 +38,13 @@ export function plainPart(lines: readonly string[]): Part {
   return { route: DEFAULT_ROUTE, path: null, lines, dedupe: true };
 }
 
+const NO_PARTS: readonly Part[] = [];
+
+/** None for no events. */
+export function plainParts(lines: readonly string[]): readonly Part[] {
+  return lines.length === 0 ? NO_PARTS : [plainPart(lines)];
+}
+
 /** Stores the events of requests. The HTTP side submits to one appender: a lane's GroupCommit, or one of the two below. */
 export interface EventAppender {
   /**

@@ -3,11 +3,12 @@ import type { Decoding } from '@sink/cloudevents';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Clock, Logger } from '@sink/runtime';
 import type { Judged } from '@sink/schemas';
+import type { Routing } from '@sink/routing';
 import type { Tracing } from '@sink/tracing';
 import type { Admission } from './admission.ts';
 import { NO_BODY, NO_BODY_AND_CLOSE, OVERLOADED, PRODUCER_NO_ROOM, refusalOfOutcome, sendEmpty } from './answers.ts';
 import type { Refusal } from './answers.ts';
-import { type AppendOutcome, type EventAppender } from '../commit/appender.ts';
+import { type AppendOutcome, type EventAppender, plainParts } from '../commit/appender.ts';
 import { type EventRequest, type ProducerLimiter, RequestEnds } from './event-request.ts';
 import { type BodyRoom, type BodyRooms, UNVERIFIED } from '../limits/body-rooms.ts';
 import type { Lateness } from './lateness.ts';
@@ -16,7 +17,7 @@ import type { IngestMetrics } from '../metrics.ts';
 import type { Producer, Producers, Signed } from '../producers/producers.ts';
 import { notAllowed } from '../producers/refusals.ts';
 import { type Decoded, withoutInvalid } from '../quarantine/decode-apart.ts';
-import { type KeptEvidence, partsOf, Quarantine, type QuarantineSettings } from '../quarantine/quarantine.ts';
+import { type KeptEvidence, Quarantine, type QuarantineSettings, withEvidence } from '../quarantine/quarantine.ts';
 import { refusedRequest } from '../quarantine/refused-request.ts';
 import { invalidData, schemasAway } from '../validation/refusals.ts';
 import type { Validation } from '../validation/validation.ts';
@@ -45,6 +46,8 @@ export interface EventRouteOptions {
   bodyRooms?: Pick<BodyRooms, 'of'> | null;
   /** Null or absent: events are not validated. */
   validation?: Validation | null;
+  /** Null or absent: each event goes to the slot of its acceptance. */
+  router?: Routing | null;
   lateness: Lateness;
   /** How long a request had waited when it was read. 0 unless ingest is behind: then it counts as held for so long. */
   waitedMs: (req: IncomingMessage, nowMs: number) => number;
@@ -262,7 +265,7 @@ export class EventRoute {
     evidence: KeptEvidence | null,
     { body, heldMs, release }: ReceivedBody,
   ): void {
-    const { appender, metrics, lateness, clock, closing } = this.#options;
+    const { appender, router = null, metrics, lateness, clock, closing } = this.#options;
     const { req, res, startMs, lateMs, producer, opaqueEvents } = request;
     if (request.span === undefined) request.span = this.#spans?.start(req, startMs, lines) ?? null;
     const { span } = request;
@@ -270,13 +273,16 @@ export class EventRoute {
       metrics.accepted(lines.length, nowMs - startMs);
       if (producer !== null) metrics.producers.accepted(producer.name, lines.length);
       metrics.opaque(opaqueEvents);
+      for (const reason of routed?.aside ?? []) metrics.aside(reason);
       if (evidence !== null) this.#quarantine.stored(evidence);
       metrics.answered(202);
       span?.end(202, undefined, producer?.name);
       this.#ends.leave(request);
       sendEmpty(res, 202, closing() ? NO_BODY_AND_CLOSE : NO_BODY);
     };
-    if (lines.length === 0 && evidence === null) {
+    const routed = router?.route(lines, clock.wallMs()) ?? null;
+    const parts = withEvidence(routed?.parts ?? plainParts(lines), evidence);
+    if (parts.length === 0) {
       // An empty batch: nothing to store.
       release();
       accept(clock.monotonicMs());
@@ -299,6 +305,6 @@ export class EventRoute {
     // A client that ended its side may still read the answer. While ingest is late, it rather is one that gave up.
     const { socket } = req;
     const isGone = (): boolean => socket.destroyed || (socket.readableEnded && lateness.isLate);
-    appender.submit(partsOf(lines, evidence), settled, heldMs + lateMs, isGone, span?.identity); // next: ../commit/appender.ts, which calls `settled` once
+    appender.submit(parts, settled, heldMs + lateMs, isGone, span?.identity); // next: ../commit/appender.ts, which calls `settled` once
   }
 }

@@ -16,6 +16,7 @@ import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { nodeListener } from './node-adapter.ts';
 import type { Producers } from '../producers/producers.ts';
+import type { Routing } from '@sink/routing';
 import type { Validation } from '../validation/validation.ts';
 import { createRoutes, type IngestMiddleware, type RouteSettings } from './routes.ts';
 import { createTlsServer, type PortTls, rawSocketOf } from './tls/tls-server.ts';
@@ -57,6 +58,8 @@ export interface IngestServerParts {
   readonly producers?: Producers | null;
   /** Null or absent: events are not validated. */
   readonly validation?: Validation | null;
+  /** Null or absent: each event goes to the slot of its acceptance. */
+  readonly router?: Routing | null;
   /** Null or absent: producers have no limits. */
   readonly limiter?: ProducerLimiter | null;
   /** Null or absent: nothing bounds what one producer holds of `max_in_flight_bytes`. */

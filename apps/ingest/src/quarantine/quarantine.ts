@@ -8,7 +8,7 @@ import {
   type RefusedRequest,
 } from '@sink/domain';
 import { type Clock, FailureReporter, type Logger } from '@sink/runtime';
-import { type Part, plainPart } from '../commit/appender.ts';
+import { type Part } from '../commit/appender.ts';
 import type { IngestMetrics, QuarantineLimit, QuarantineReason } from '../metrics.ts';
 import { QuarantinePace } from './quarantine-pace.ts';
 
@@ -119,8 +119,8 @@ export class Quarantine {
 }
 
 /** What a request has for each destination. Evidence is never dropped as a duplicate. */
-export function partsOf(lines: readonly string[], evidence: KeptEvidence | null): readonly Part[] {
-  if (evidence === null) return [plainPart(lines)];
+export function withEvidence(parts: readonly Part[], evidence: KeptEvidence | null): readonly Part[] {
+  if (evidence === null) return parts;
   const kept: Part = { route: QUARANTINE_ROUTE, path: null, lines: evidence.lines, dedupe: false };
-  return lines.length === 0 ? [kept] : [plainPart(lines), kept];
+  return [...parts, kept];
 }

@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   describeConfigFile,
+  endsWithSlot,
   type Environment,
   formatBytes,
   formatDuration,
+  layoutOf,
   loadConfig,
   portAddress,
   type RedisSettings,
@@ -74,9 +76,22 @@ function checkProducers({ producers }: SinkConfig): Finding | null {
   return { ok: false, problem: problems.join('; '), remedy: 'ingest does not start without these files' };
 }
 
+function slotInWords({ timeInterval }: SinkConfig): string {
+  switch (timeInterval) {
+    case 'HOURLY':
+      return 'hour';
+    case 'DAILY':
+      return 'day';
+    case 'MONTHLY':
+      return 'month';
+    default:
+      return `${timeInterval.slice('MINUTES_'.length)} minutes`;
+  }
+}
+
 /** The configuration in plain words. */
 export function meanings(config: SinkConfig): readonly (readonly [name: string, meaning: string])[] {
-  const slot = config.timeInterval === 'HOURLY' ? 'hour' : 'day';
+  const slot = slotInWords(config);
   const level = config.compressionLevel === undefined ? '' : `, level ${config.compressionLevel}`;
   const backlog = config.maxBacklogBytes === null ? '60 % of its maxmemory' : formatBytes(config.maxBacklogBytes);
   return [
@@ -85,8 +100,14 @@ export function meanings(config: SinkConfig): readonly (readonly [name: string, 
     ['a 2xx means', `${durabilityInWords(config)}; until then a request is held ${formatDuration(config.holdMaxMs)}`],
     ['backlog', `at most ${backlog} in Redis; above that, producers get 503`],
     ['Redis', redisInWords(config)],
-    ['objects', `${objectsPath(config, systemClock.wallMs())} at this ${slot}${bucketInWords(config)}`],
-    ['written', `${closedWhen(config)}, and at the end of the ${slot} (UTC)`],
+    [
+      'objects',
+      `${objectsPath(config, systemClock.wallMs())}${layoutOf(config).isSlot ? ` at this ${slot}` : ''}${bucketInWords(config)}`,
+    ],
+    [
+      'written',
+      `${closedWhen(config)}${endsWithSlot(config) ? `, and at the end of the ${slot} (${config.timeZone})` : ''}`,
+    ],
     ['compression', config.compression === 'none' ? 'none' : `${config.compression}${level}`],
     ['data', `${config.dataDir} (spool${config.redis === null ? ', Redis' : ''})`],
     [

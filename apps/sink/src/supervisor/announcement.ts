@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { formatBytes, formatDuration, portAddress } from '@sink/config';
+import { formatBytes, formatDuration, layoutOf, portAddress } from '@sink/config';
 import type { SinkConfig } from '@sink/config';
 
 /** What a user needs to know of a sink that has just become ready. */
@@ -22,11 +22,11 @@ export function announcement(config: SinkConfig, nowMs: number): Announcement {
   };
 }
 
-/** Where an event that is accepted now will be stored: the folder of this hour (or day). */
+/** Where an event that is accepted now will be stored: the folder of this hour (or other time), or the template of its path. */
 export function objectsPath(config: SinkConfig, nowMs: number): string {
-  const [year = '', month = '', day = '', hour = ''] = new Date(nowMs).toISOString().split(/[-T:]/);
-  const slot = config.timeInterval === 'HOURLY' ? [year, month, day, hour] : [year, month, day];
-  const key = `${config.prefix}${slot.join('/')}/`;
+  const layout = layoutOf(config);
+  const folder = layout.isSlot ? layout.render(nowMs, []) : config.path;
+  const key = `${config.prefix}${folder}/`;
   return config.bucket.kind === 's3' ? `s3://${config.bucket.name}/${key}` : join(config.bucket.directory, key);
 }
 

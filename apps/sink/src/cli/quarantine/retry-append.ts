@@ -1,15 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fingerprint } from '@sink/cloudevents';
-import type { SinkConfig } from '@sink/config';
-import { DEFAULT_ROUTE } from '@sink/domain';
+import { plainInterval, type SinkConfig } from '@sink/config';
+import { APPEND_ENTRIES_MAX, DEFAULT_ROUTE, type Destination, partitionAt } from '@sink/domain';
 import {
+  type AppendEntry,
   assertReached,
   type DurabilityBarrier,
   IngestLane,
+  type Marks,
   RedisFailure,
   type RedisPort,
   rememberLanes,
 } from '@sink/lane';
+import { openRouter } from '@sink/routing';
 import type { BegunMarker, RetryPart } from './retry-markers.ts';
 
 /** How long Redis may be away or full. */
@@ -61,20 +64,37 @@ export async function registerParts(
   return parts;
 }
 
+/** The paths of events that are accepted now, and the events of each. */
+export function partitionsOf(lines: readonly string[], acceptedAtMs: number, config: SinkConfig): readonly Partition[] {
+  const maxPartitions = Math.min(config.maxPartitions, APPEND_ENTRIES_MAX - 1);
+  const routed = openRouter({ ...config, maxPartitions }, config)?.route(lines, acceptedAtMs);
+  const path = partitionAt(acceptedAtMs, plainInterval(config));
+  return routed?.parts ?? [{ route: DEFAULT_ROUTE, path, lines }];
+}
+
+type Partition = Destination & { readonly lines: readonly string[] };
+
+function entryOf({ route, path, lines }: Partition): AppendEntry & { readonly marks: Marks } {
+  const body = `${lines.join('\n')}\n`;
+  const lineBytes = lines.map((line) => Buffer.byteLength(line) + 1);
+  const marks = { fingerprints: Buffer.concat(lines.map(fingerprint)), lineBytes };
+  return { route, path, count: lines.length, body, bytes: Buffer.byteLength(body), marks };
+}
+
+function unmarked({ route, path, count, body, bytes }: AppendEntry): AppendEntry {
+  return { route, path, count, body, bytes };
+}
+
 /** Appends a part under the writer that its marker names. */
 export async function appendPart(
   { lane: number, writer }: RetryPart,
   lines: readonly string[],
-  { partition, acceptedAtMs }: BegunMarker,
+  { acceptedAtMs }: BegunMarker,
   { redis, config, barrier, backlogBytesMax, nowMs }: RetryAppendPorts,
 ): Promise<RetryAppended> {
   const lane = new IngestLane(redis, config.sinkName, number);
-  const body = `${lines.join('\n')}\n`;
-  const bytes = Buffer.byteLength(body);
   const window = { windowMs: config.dedupeWindowMs, fingerprintsMax: config.maxFingerprints };
-  const entry = { route: DEFAULT_ROUTE, path: partition, count: lines.length, body, bytes };
-  const lineBytes = lines.map((line) => Buffer.byteLength(line) + 1);
-  const marks = { fingerprints: Buffer.concat(lines.map(fingerprint)), lineBytes };
+  const entries = partitionsOf(lines, acceptedAtMs, config).map(entryOf);
   const untilMs = nowMs() + TRY_MS;
   let kind: 'full' | 'away';
   for (let sequence = 1; ;) {
@@ -82,8 +102,8 @@ export async function appendPart(
       const request = { writer, sequence, furtherBytes: 0, acceptedAtMs, backlogBytesMax };
       const { answer, duplicates } =
         window.windowMs === 0
-          ? { answer: await lane.append({ ...request, entries: [entry] }), duplicates: 0 }
-          : await lane.appendOnce({ ...request, entries: [{ ...entry, marks }] }, window);
+          ? { answer: await lane.append({ ...request, entries: entries.map(unmarked) }), duplicates: 0 }
+          : await lane.appendOnce({ ...request, entries }, window);
       if (answer === 'stored') {
         assertReached(await lane.reached(barrier), 'appending a retry');
         return { kind: 'stored', duplicates };

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX, type Evidence, partitionAt } from '@sink/domain';
+import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX, type Evidence } from '@sink/domain';
 import { linesOf } from './corrected.ts';
 import {
   appendPart,
+  partitionsOf,
   byFingerprintOver,
   lanesOf,
   registerParts,
@@ -82,7 +83,7 @@ export async function retryEvidence(evidence: Evidence, asked: RetryAsked, ports
       attempt: last + 1,
       begunAt: new Date(acceptedAtMs).toISOString(),
       sha256,
-      partition: partitionAt(acceptedAtMs, config.timeInterval),
+      partition: partitionsOf(lines, acceptedAtMs, config)[0]?.path ?? '',
       acceptedAtMs,
       byFingerprintOver: byFingerprintOver(config),
       parts: await registerParts(lanesOf(lines, byFingerprintOver(config)), ports),
@@ -108,9 +109,11 @@ async function finish(begun: BegunMarker, lines: readonly string[], ports: Retry
   const storedAt = new Date(ports.nowMs()).toISOString();
   // False: another process has finished the same retry.
   await ports.markers.put('stored', { v: 1, id, attempt, storedAt, events, duplicates });
+  const others = partitionsOf(lines, begun.acceptedAtMs, ports.config).length - 1;
+  const where = others === 0 ? partition : `${partition}, and of ${others} other folders`;
   const counted = events === 1 ? 'its event is' : `its ${events} events are`;
   const before = duplicates === 0 ? '' : `; ${duplicates} had been stored within dedupe_window`;
-  return { ok: true, text: `${id}: ${counted} stored, and will be in an object of ${partition}${before}` };
+  return { ok: true, text: `${id}: ${counted} stored, and will be in an object of ${where}${before}` };
 }
 
 function whyNot({ kind }: Exclude<RetryAppended, { kind: 'stored' }>, { begunAt, partition }: BegunMarker): string {
