@@ -127,6 +127,8 @@ export class IngestMetrics {
   #duplicateEvents = 0;
   #droppedConnections = 0;
   #opaqueEvents = 0;
+  readonly #dropped = new Map<string, number>();
+  readonly #filterErrors = new Map<string, number>();
   readonly #aside = new Map<Aside, number>(ASIDE.map((reason) => [reason, 0]));
   readonly #requests = new Map<number, number>();
   readonly #refused: Record<RefusalReason, number> = { ...NO_REFUSALS };
@@ -162,6 +164,26 @@ export class IngestMetrics {
       collect: () => {
         opaque.reset();
         opaque.inc(this.#opaqueEvents);
+      },
+    });
+    const droppedEvents: Counter = new Counter({
+      name: 'sink_ingest_events_dropped_total',
+      help: 'Accepted events that a route with `drop: true` does not store, by route.',
+      labelNames: ['route'],
+      registers,
+      collect: () => {
+        droppedEvents.reset();
+        for (const [route, count] of this.#dropped) droppedEvents.inc({ route }, count);
+      },
+    });
+    const filterErrors: Counter = new Counter({
+      name: 'sink_ingest_filter_errors_total',
+      help: 'Errors of expressions in the filter of a route, by route. An event whose expression has an error does not match.',
+      labelNames: ['route'],
+      registers,
+      collect: () => {
+        filterErrors.reset();
+        for (const [route, count] of this.#filterErrors) filterErrors.inc({ route }, count);
       },
     });
     const aside: Counter = new Counter({
@@ -275,6 +297,24 @@ export class IngestMetrics {
   /** Events among the accepted ones whose data is kept as bytes because it is not sound JSON. */
   opaque(events: number): void {
     this.#opaqueEvents += events;
+  }
+
+  /** The routes of the configuration, so that their counters begin at 0. */
+  knowRoutes(routes: readonly { readonly name: string; readonly drop: boolean }[]): void {
+    for (const { name, drop } of routes) {
+      if (drop) this.#dropped.set(name, 0);
+      this.#filterErrors.set(name, 0);
+    }
+  }
+
+  /** An event among the accepted ones that this route drops. */
+  dropped(route: string): void {
+    this.#dropped.set(route, (this.#dropped.get(route) ?? 0) + 1);
+  }
+
+  /** An expression in the filter of this route had an error. */
+  filterFailed(route: string): void {
+    this.#filterErrors.set(route, (this.#filterErrors.get(route) ?? 0) + 1);
   }
 
   /** An event among the accepted ones that is in late/ or other/. */

@@ -78,6 +78,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
   const watching = watchLanes(context, redis, settings, storing);
   shutdown.add('redis watch', () => watching);
 
+  ingest.metrics.knowRoutes(config.routes);
   const producers = openProducers(context, ingest.metrics.producers, (req) => verifiedClient(req));
   const server = await startIngestServer(
     {
@@ -93,6 +94,7 @@ export async function startIngest(context: ServiceContext): Promise<void> {
       router: openRouter(
         config,
         inForce.settings(({ scheduledIntervalMs }) => ({ scheduledIntervalMs })),
+        (route) => ingest.metrics.filterFailed(route),
       ),
       sharedPort: args.workerOf !== null,
       tracing,

@@ -1,3 +1,4 @@
+import { checkFilter } from '@sink/cesql';
 import { DEFAULT_ROUTE } from '@sink/domain';
 import { camelCase } from './camel-case.ts';
 import { type GivenSettings, Problems } from './problems.ts';
@@ -65,6 +66,7 @@ export function resolveRoutes(
 ): readonly RouteSettings[] {
   return (settings.routes ?? []).map((route, index) => {
     checkCompression(settings, route, index, problems);
+    checkFilterOf(route, index, problems);
     checkPrefix(route, index, problems, warnings);
     checkPath(settings, route, index, problems);
     checkPutOfRoute(settings, route, index, problems);
@@ -138,6 +140,15 @@ function defined({
     ...(timeZone !== undefined && { time_zone: timeZone }),
     ...(prefix !== undefined && { prefix }),
   };
+}
+
+function checkFilterOf({ filter }: GivenRoute, index: number, problems: Problems): void {
+  if (filter === undefined) return;
+  for (const { path, message } of checkFilter(filter)) {
+    const inside = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('');
+    const value = path.reduce<unknown>((at, step) => (at as Readonly<Record<string | number, unknown>>)[step], filter);
+    problems.addInside('routes', `[${index}].filter${inside}`, value, message);
+  }
 }
 
 function checkPrefix({ name, prefix }: GivenRoute, index: number, problems: Problems, warnings: string[]): void {

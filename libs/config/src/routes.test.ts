@@ -33,7 +33,7 @@ const THREE = `
 routes:
   - { name: noise, filter: { prefix: { type: debug. } }, drop: true }
   - name: audit
-    filter: { exact: { Some: Value } }
+    filter: { exact: { some: Some_Value } }
     bucket: audit-log
     prefix: ''
     compression: gzip
@@ -47,7 +47,7 @@ test('a route says what it says, in any spelling of its keys, and has the rest f
   const [noise, audit, rest] = config.routes;
   if (!noise || !audit || !rest) throw new Error('there are three routes');
   expect(noise).toMatchObject({ name: 'noise', filter: { prefix: { type: 'debug.' } }, drop: true, own: {} });
-  expect(audit.filter).toEqual({ exact: { Some: 'Value' } });
+  expect(audit.filter).toEqual({ exact: { some: 'Some_Value' } });
   expect(rest).toEqual({ name: 'rest', filter: null, drop: false, own: {} });
   const ofAudit = configOfRoute(config, audit);
   expect(ofAudit).toMatchObject({

@@ -274,6 +274,7 @@ export class EventRoute {
       if (producer !== null) metrics.producers.accepted(producer.name, lines.length);
       metrics.opaque(opaqueEvents);
       for (const reason of routed?.aside ?? []) metrics.aside(reason);
+      for (const route of routed?.dropped ?? []) metrics.dropped(route);
       if (evidence !== null) this.#quarantine.stored(evidence);
       metrics.answered(202);
       span?.end(202, undefined, producer?.name);
