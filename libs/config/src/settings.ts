@@ -207,7 +207,7 @@ const batching = {
     MIB,
     4 * GIB,
     '64MiB',
-    'The memory of one batcher for objects of less than 64 KiB, uncompressed, with 1.5 KiB for each object and 192 bytes for each piece of it. Beyond it, the batcher closes the object that it opened first.',
+    'The memory of one batcher for objects of less than 64 KiB, uncompressed, with 2.5 KiB for each object and 192 bytes for each piece of it. Beyond it, the batcher closes the object that it opened first.',
   ),
   lease: duration(100, 300_000, '10s', 'How long a batcher may be silent before another batcher takes over its work.'),
 };

@@ -15,7 +15,7 @@ import type { Due } from './due-queue.ts';
 import { HeldContent } from './held-content.ts';
 
 /** What a path takes in memory beside its lines, and what each slice adds: measured (docs/adr/0036). */
-const PATH_BYTES = 1_536;
+const PATH_BYTES = 2_560;
 const SLICE_BYTES = 192;
 
 /** When a segment is full. Read at each use: the limits may change while it is open. */
