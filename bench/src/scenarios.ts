@@ -5,6 +5,7 @@ import { latency } from './latency/latency.ts';
 import { TRAFFIC_NAMES } from './load/traffic.ts';
 import { memory } from './memory/memory.ts';
 import type { Scenario } from './scenario.ts';
+import { paths } from './paths/paths.ts';
 import { producers } from './producers/producers.ts';
 import { start } from './start/start.ts';
 import { tls } from './tls/tls.ts';
@@ -25,4 +26,5 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map([
   ['producers', producers],
   ['tls', tls],
   ['filters', filters],
+  ['paths', paths],
 ]);

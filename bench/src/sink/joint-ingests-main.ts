@@ -9,6 +9,7 @@ import { startIngest } from '@sink/ingest/start';
 /** How one of the ingests differs. */
 export interface Variant {
   readonly port: number;
+  readonly path?: string;
   /** Added to the environment, in which the ingests before it have started. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly producers?: readonly ProducerSettings[];
@@ -24,12 +25,12 @@ await runService('ingest', async (context) => {
   }
 });
 
-function as({ port, producers = [], tls, validation }: Variant, context: ServiceContext): ServiceContext {
+function as({ port, producers = [], tls, validation, path }: Variant, context: ServiceContext): ServiceContext {
   const { inForce, config } = context;
   return {
     ...context,
     registry: new Registry(),
-    config: { ...config, ...tls, ...validation, port, producers },
+    config: { ...config, ...tls, ...validation, ...(path !== undefined && { path }), port, producers },
     inForce: {
       ...inForce,
       settings: (read) => inForce.settings((current) => read({ ...current, ...tls, port, producers })),
