@@ -1,2 +1,2 @@
-export { checkFilter, compileFilter, FilterSpecError } from './filter.ts';
-export type { Filter, FilterErrorKind, FilterProblem } from './filter.ts';
+export { checkFilter, compileFilter } from './filter.ts';
+export type { Filter } from './filter.ts';
