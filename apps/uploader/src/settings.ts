@@ -31,7 +31,10 @@ const LIMITS = {
 export interface UploaderSettings
   extends
     Readonly<typeof LIMITS>,
-    Pick<SinkConfig, 'sinkName' | 'lanes' | 'receiptsMax' | 'manifests' | 'uploadTimeoutMs' | 'scheduledIntervalMs'> {
+    Pick<
+      SinkConfig,
+      'sinkName' | 'lanes' | 'receiptsMax' | 'manifests' | 'manifestAfterMs' | 'uploadTimeoutMs' | 'scheduledIntervalMs'
+    > {
   /** How durable a seal, or the decision on a manifest, is before it becomes visible in the bucket. */
   readonly barrier: DurabilityBarrier;
   /** The configured bucket, as records name it. */
@@ -62,6 +65,7 @@ export function uploaderSettings(config: SinkConfig, barrier: DurabilityBarrier)
     barrier,
     receiptsMax: config.receiptsMax,
     manifests: config.manifests,
+    manifestAfterMs: config.manifestAfterMs,
     concurrency: config.uploadConcurrency,
     uploadTimeoutMs: config.uploadTimeoutMs,
     scheduledIntervalMs: config.scheduledIntervalMs,

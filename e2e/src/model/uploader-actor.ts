@@ -43,6 +43,7 @@ export function startUploader(parts: WorldParts, actor: Actor): Promise<void> {
       drainLookMs: 20,
       drainSweepMs: 100,
       manifestGraceMs: 0,
+      manifestAfterMs: 0,
     });
     await Promise.all([uploader.runUntil(never), work(uploader, parts, actor, never)]);
   });

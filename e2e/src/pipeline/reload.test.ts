@@ -65,6 +65,7 @@ const VALUES: Readonly<Record<LivePath, (random: Random) => string | number>> = 
   expected_bucket_owner: (random) => one(random, ['"012345678901"', '"123456789012"']),
   requester_pays: (random) => one(random, ['true', 'false']),
   cache_control: (random) => one(random, ['no-store', 'max-age=60']),
+  manifest_after: (random) => `${between(random, 1, 100)}m`,
   upload_concurrency: (random) => between(random, 1, 16),
   upload_timeout: (random) => `${between(random, 10, 300)}s`,
   flush_size: (random) => between(random, 20, 500),

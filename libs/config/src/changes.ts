@@ -85,6 +85,7 @@ export const CHANGES = {
   requester_pays: 'live',
   cache_control: 'live',
   manifests: PLAN,
+  manifest_after: 'live',
   upload_concurrency: 'live',
   upload_timeout: 'live',
   'aws.access_key_id': KEY_FILES,

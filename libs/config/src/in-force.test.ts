@@ -87,6 +87,7 @@ const OTHERS: Readonly<Record<LivePath, unknown>> = {
   expected_bucket_owner: '"012345678901"',
   requester_pays: true,
   cache_control: 'no-store',
+  manifest_after: '2h',
   upload_concurrency: 2,
   upload_timeout: '1m',
   flush_size: 7,

@@ -168,6 +168,12 @@ const objects = {
   manifests: optionalBoolean(
     'Whether the uploader adds a manifest to each folder that is complete: an object that lists the objects of the folder with their counts and checksums. Default: false.',
   ),
+  manifest_after: duration(
+    1000,
+    604_800_000,
+    '1h',
+    'With `manifests`: how long after its last object a folder is listed that no time ends (time of events, or a template). What comes later is listed by a further manifest.',
+  ),
   upload_concurrency: integer(1, 256, 8, 'The number of objects that one uploader sends at the same time.'),
   upload_timeout: duration(1000, 3_600_000, '5m', 'The time limit of one attempt to send an object.'),
 };

@@ -1,12 +1,13 @@
 import { type Destination, destinationOfList, type Receipt } from '@sink/domain';
+import { manifestKeys } from './keys.ts';
 import { LaneView, type StoredRecord } from './lane-view.ts';
-import { asFields } from './reply.ts';
+import { asFields, asList, asText } from './reply.ts';
 import { type DurabilityBarrier, reachedAfterWrite } from './steps/barrier.ts';
 import { commit, type CommitAnswer } from './steps/commit.ts';
 import { renewLease, takeLease } from './steps/lease.ts';
 import { type DrawnManifest, drawManifest, drawnToken, type ListedAnswer, manifestListed } from './steps/manifest.ts';
+import { type OldestChunk, oldestChunk } from './steps/oldest.ts';
 import { redirect, type RedirectAnswer } from './steps/redirect.ts';
-import { oldestChunk } from './steps/oldest.ts';
 
 /** The steps that an uploader may take on a lane. */
 export class UploaderLane extends LaneView {
@@ -50,9 +51,18 @@ export class UploaderLane extends LaneView {
     });
   }
 
-  /** When the oldest chunk that is not wholly in the bucket was appended (`null`: there is none), and now, by Redis' clock. */
-  oldestChunk(): Promise<{ appendedMs: number | null; nowMs: number }> {
-    return oldestChunk(this.redis, this.keys);
+  /** The oldest chunk, of the routes that are asked for, that is not wholly in the bucket: `oldestChunk` of the steps. */
+  oldestChunk(isAskedFor?: (route: string) => boolean, after?: string): Promise<OldestChunk> {
+    return oldestChunk(this.redis, this.keys, isAskedFor, after);
+  }
+
+  /** When the youngest object of a destination that waits for a manifest was stored: Unix time in milliseconds; 0 if unknown. */
+  async lastStoredMs(destination: Destination): Promise<number> {
+    const { waitingIn, listing } = manifestKeys(this.keys, destination);
+    const receipts = [];
+    for (const key of [waitingIn, listing]) receipts.push(...asList(await this.redis.call('HVALS', [key])));
+    // Found in the text: a manifest that cannot be read is for the one that writes it.
+    return Math.max(0, ...receipts.map((json) => Number(/"storedAtMs":(\d+)/.exec(asText(json) ?? '')?.[1] ?? 0)));
   }
 
   /**

@@ -61,7 +61,7 @@ async function writing(
         }),
       };
       const barrier = { waitaof: false, replicas, timeoutMs: 50 };
-      const times = { uploadTimeoutMs: 5_000, sweepEveryMs: 10, manifestGraceMs: 0 };
+      const times = { uploadTimeoutMs: 5_000, sweepEveryMs: 10, manifestGraceMs: 0, manifestAfterMs: 0 };
       const manifests = new Manifests(ports, { sinkName: SINK, lanes: 1, routes: ROUTES, barrier, ...times });
       writers.push(manifests.writeUntil(stop.signal));
     });
@@ -194,6 +194,73 @@ describe('manifests', () => {
     await world.startUploader();
     await eventually(() => expect(listedKeys()).toHaveLength(1));
     await eventually(nothingWaits);
+  });
+});
+
+describe('a path that no time ends', () => {
+  const EVENT_TIME = { config: { manifests: true, manifest_after: '1s' } };
+  const ofTenant = { compression: 'none', routed: { path: 'tenant=a' } } as const;
+  const keysOfTenant = (): string[] =>
+    world.s3
+      .objects()
+      .filter(({ key }) => /\/_manifest-/.test(key))
+      .flatMap(({ body }) => (JSON.parse(body.toString()) as Listed).objects.map(({ key }) => key));
+
+  test('is listed when nothing came for a while; what comes later is listed once, by a further manifest', async () => {
+    const first = await world.sealAndQueue(ofTenant);
+    const uploader = await world.startUploader(EVENT_TIME);
+    const startMs = Date.now();
+    await eventually(() => expect(keysOfTenant()).toEqual([first.record.key]));
+    expect(Date.now() - startMs).toBeGreaterThan(500);
+    const later = await world.sealAndQueue({ ...ofTenant, chunks: [['{"id":"later"}']] });
+    await eventually(() => expect(keysOfTenant()).toHaveLength(2));
+    await eventually(nothingWaits);
+    expect(keysOfTenant().toSorted()).toEqual([first.record.key, later.record.key].toSorted());
+    await uploader.stop();
+  });
+
+  test('waits while a segment of it is sealed, or an older chunk is in the stream, and not for one of an unknown route', async () => {
+    const lane = world.batcherLane();
+    await lane.open('abcd');
+    await putAside('_quarantine:tenant=a', { s1: receiptJson('s1').replace('"storedAtMs":1', '"storedAtMs":5') });
+    await putAside('2026/11/23/10', { s2: receiptJson('s2') });
+    for (const [id, route] of [
+      ['1-1', 'gone'],
+      ['1-2', 'gone'],
+      ['2-1', '_quarantine'],
+    ] as const) {
+      await world.admin.xadd(lane.keys.chunks, id, 'v', '2', 'r', route);
+    }
+    await lane.read('batcher', 3, 0);
+    const uploader = await world.startUploader({ ...EVENT_TIME, config: { ...EVENT_TIME.config, lanes: 1 } });
+    await eventually(() => uploader.metric('sink_objects_unlisted').then((objects) => objects === 2));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(world.s3.objects()).toEqual([]);
+    await world.admin.xdel(lane.keys.chunks, '2-1');
+    await eventually(() => expect(keysOfTenant().toSorted()).toEqual(['object-s1', 'object-s2']));
+    await eventually(async () => expect(await world.admin.keys('*unlisted*')).toEqual([]));
+    expect(await world.admin.xlen(lane.keys.chunks)).toBe(2);
+  });
+
+  test('waits for a sealed segment of its own', async () => {
+    world.s3.addFault({
+      match: { operation: 'PutObject', keyPattern: 'eventing' },
+      effect: { kind: 'error', status: 500, code: 'InternalError' },
+      times: 3,
+    });
+    const sealed = await world.sealAndQueue(ofTenant);
+    await world.admin.xtrim(world.lane().keys.chunks, 'MAXLEN', 0);
+    await putAside('_quarantine:tenant=a', { s1: receiptJson('s1') });
+    const uploader = await world.startUploader({
+      ...EVENT_TIME,
+      times: { retry: { baseMs: 300, capMs: 300, slowMs: 300 } },
+    });
+    await eventually(async () =>
+      expect(await uploader.metric('sink_upload_retries_total', { kind: 'store' })).toBeGreaterThan(0),
+    );
+    expect(keysOfTenant()).toEqual([]);
+    world.s3.clearFaults();
+    expect(sealed.record.key).toContain('tenant=a');
   });
 });
 

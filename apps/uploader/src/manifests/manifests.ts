@@ -1,12 +1,5 @@
 import { createHash } from 'node:crypto';
-import {
-  type Destination,
-  destinationOf,
-  manifestContent,
-  manifestKey,
-  partitionSpan,
-  UNLISTED_MAX,
-} from '@sink/domain';
+import { manifestContent, manifestKey, UNLISTED_MAX } from '@sink/domain';
 import { assertReached, type DrawnManifest, UploaderLane, rememberLanes, UnexpectedAnswer } from '@sink/lane';
 import { FailureReporter } from '@sink/runtime';
 import { crc32 } from 'node:zlib';
@@ -16,6 +9,7 @@ import type { Stores } from '../upload/stores.ts';
 import type { UploaderSettings } from '../settings.ts';
 import { classify, needsOperator, type UploadFailure } from '../upload/failure.ts';
 import { problemOf } from '../upload/upload-health.ts';
+import { Completeness } from './completeness.ts';
 
 /** About how many objects one manifest lists: with more, it is written before its partition ends, and others list the rest. */
 const ENTRIES_MAX = 5_000;
@@ -32,7 +26,14 @@ export interface ManifestPorts extends Pick<
 /** Of the settings, those of manifests. */
 export type ManifestSettings = Pick<
   UploaderSettings,
-  'sinkName' | 'lanes' | 'routes' | 'barrier' | 'uploadTimeoutMs' | 'sweepEveryMs' | 'manifestGraceMs'
+  | 'sinkName'
+  | 'lanes'
+  | 'routes'
+  | 'barrier'
+  | 'uploadTimeoutMs'
+  | 'sweepEveryMs'
+  | 'manifestGraceMs'
+  | 'manifestAfterMs'
 >;
 
 /**
@@ -44,12 +45,14 @@ export class Manifests {
   readonly #ports: ManifestPorts;
   readonly #settings: ManifestSettings;
   readonly #failures: FailureReporter;
+  readonly #completeness: Completeness;
   /** By lane: objects that waited for their manifest in the last round. */
   readonly #waiting = new Map<number, number>();
 
   constructor(ports: ManifestPorts, settings: ManifestSettings) {
     this.#ports = ports;
     this.#settings = settings;
+    this.#completeness = new Completeness(settings);
     this.#failures = new FailureReporter(
       { log: ports.log, clock: ports.clock },
       {
@@ -116,12 +119,12 @@ export class Manifests {
     let objects = waiting.reduce((sum, { objects: count }) => sum + count, 0);
     this.#setWaiting(lane, objects);
     if (waiting.length === 0) return;
-    const completeMs = await this.#completeUntilMs(lane);
-    for (const { destination, objects: count } of waiting.toSorted((a, b) => b.objects - a.objects)) {
+    const complete = await this.#completeness.of(lane, waiting);
+    for (const one of waiting.toSorted((a, b) => b.objects - a.objects)) {
+      const { destination, objects: count } = one;
       // A newer release, or the configuration that knew this route, writes its manifests.
       if (!this.#settings.routes.has(destination.route)) continue;
-      const complete = endMsOf(destination) <= completeMs;
-      if (!complete && count < ENTRIES_MAX && objects < UNLISTED_MAX / 2) continue;
+      if (!complete.has(one) && count < ENTRIES_MAX && objects < UNLISTED_MAX / 2) continue;
       await this.#attempt(errors, stop, async () => {
         const drawn = await lane.drawManifest(destination);
         if (drawn === null) return;
@@ -135,20 +138,6 @@ export class Manifests {
   #setWaiting(lane: UploaderLane, objects: number): void {
     this.#waiting.set(lane.number, objects);
     this.#ports.metrics.unlisted.set({ lane: String(lane.number) }, objects);
-  }
-
-  /**
-   * Partitions that end before this are complete: none of their chunks is in the stream or spilled. Chunks leave the stream
-   * in no order, but every chunk that was appended before the oldest remaining one has left it.
-   */
-  async #completeUntilMs(lane: UploaderLane): Promise<number> {
-    // In this order: a chunk leaves the stream before it counts as spilled.
-    const { appendedMs, nowMs } = await lane.oldestChunk();
-    let completeMs = Math.min(appendedMs ?? nowMs, nowMs) - this.#settings.manifestGraceMs;
-    for await (const spilled of lane.spilled()) {
-      for (const record of spilled) completeMs = Math.min(completeMs, endMsOf(destinationOf(record)) - 1);
-    }
-    return completeMs;
   }
 
   async #write(lane: UploaderLane, drawn: DrawnManifest, stop: AbortSignal): Promise<void> {
@@ -182,9 +171,4 @@ export class Manifests {
     metrics.manifests.inc({ result: (existed ? 'existed' : 'stored') satisfies ManifestOutcome });
     log.info({ key, objects: receipts.length, existed }, 'manifest stored');
   }
-}
-
-/** When nothing more is accepted for a destination; Infinity for a path that is not a slot of time. */
-function endMsOf({ path }: Destination): number {
-  return partitionSpan(path)?.endMs ?? Infinity;
 }

@@ -181,7 +181,7 @@ export class UploaderWorld {
     const prefix = routed === undefined ? '' : 'quarantine/';
     const facts = {
       id: randomUUID(),
-      key: objectKey({ prefix, path: PARTITION, laneUid, first, sha256, compression }),
+      key: objectKey({ prefix, path: routed?.path ?? PARTITION, laneUid, first, sha256, compression }),
       ...{ slices, count: slices.reduce((sum, [, , to]) => sum + to, 0) },
       ...{ bytes: content.length, sha256, compression, spool: consumer, acceptedAtMs, sealedAtMs: Date.now() },
     };

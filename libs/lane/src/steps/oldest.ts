@@ -1,7 +1,8 @@
+import { DEFAULT_ROUTE } from '@sink/domain';
 import { GROUP, type LaneKeys } from '../keys.ts';
 import { clockMs, groupOf } from '../lua/lane.ts';
 import type { RedisPort } from '../port.ts';
-import { appendedMs, asList, integer, text } from '../reply.ts';
+import { appendedMs, asList, asText, integer, text } from '../reply.ts';
 import { step } from '../step.ts';
 
 /**
@@ -27,20 +28,28 @@ return rest[1] and rest[1][1]
 });
 
 /**
- * oldestChunk: the oldest chunk of the stream. Reads only.
+ * oldestChunk: the oldest chunks of the stream. Reads only.
  *
- * Answers: Redis' clock in milliseconds, and the chunk's id, '' if there is none.
+ * In: from where on (`-`, or `(` and an id), and how many. Answers: Redis' clock in milliseconds; of each chunk its id and its
+ * route, '' where it names none.
  */
 export const oldestChunkStep = step({
   name: 'oldestChunk',
   draining: true,
   keys: ['chunks'],
-  args: {},
+  args: { from: 'text', count: 'number' },
   uses: [clockMs],
   lua: `
-local nowMs = clockMs()
-local oldest = redis.call('XRANGE', chunks, '-', '+', 'COUNT', 1)
-return {nowMs, oldest[1] and oldest[1][1] or ''}
+local answer = {clockMs()}
+for _, entry in ipairs(redis.call('XRANGE', chunks, from, '+', 'COUNT', count)) do
+  local route = ''
+  for field = 1, #entry[2], 2 do
+    if entry[2][field] == 'r' then route = entry[2][field + 1] end
+  end
+  answer[#answer + 1] = entry[1]
+  answer[#answer + 1] = route
+end
+return answer
 `,
 });
 
@@ -50,12 +59,44 @@ export async function oldestUnsealedMs(redis: RedisPort, keys: LaneKeys): Promis
   return id === null ? null : appendedMs(id, 'looking for the oldest unsealed chunk');
 }
 
-/** When the oldest chunk that is not wholly in the bucket was appended (`null`: there is none), and now, by Redis' clock. */
+/** Chunks that one call looks at beyond the first: their bodies are read, and Redis does nothing else meanwhile. */
+const PAGE = 20;
+/** Calls of one look: the next one continues. */
+const PAGES_MAX = 50;
+
+export interface OldestChunk {
+  /** When it was appended: Unix time in milliseconds by Redis' clock. Null: there is none. */
+  readonly appendedMs: number | null;
+  readonly nowMs: number;
+  /** The last chunk that was passed over: the next look may begin behind it. '': none. */
+  readonly passed: string;
+}
+
+/**
+ * The oldest chunk that is not wholly in the bucket, of all whose route is asked for.
+ * @param after where an earlier look ended; ids only rise, so nothing is added before it
+ */
 export async function oldestChunk(
   redis: RedisPort,
   keys: LaneKeys,
-): Promise<{ appendedMs: number | null; nowMs: number }> {
+  isAskedFor: (route: string) => boolean = () => true,
+  after = '',
+): Promise<OldestChunk> {
   const action = 'looking for the oldest chunk';
-  const [now, id] = asList(await oldestChunkStep.run(redis, keys, {}));
-  return { appendedMs: text(id, action) === '' ? null : appendedMs(id, action), nowMs: integer(now, action) };
+  let passed = after;
+  for (let pages = 0; ; pages++) {
+    const from = passed === '' ? '-' : `(${passed}`;
+    const count = pages === 0 ? 1 : PAGE;
+    const [now, ...found] = asList(await oldestChunkStep.run(redis, keys, { from, count }));
+    const nowMs = integer(now, action);
+    for (let n = 0; n < found.length; n += 2) {
+      const id = text(found[n], action);
+      if (id === '') return { appendedMs: null, nowMs, passed };
+      const route = asText(found[n + 1]) ?? '';
+      const isEnough = isAskedFor(route === '' ? DEFAULT_ROUTE : route) || pages === PAGES_MAX;
+      if (isEnough) return { appendedMs: appendedMs(id, action), nowMs, passed };
+      passed = id;
+    }
+    if (found.length < 2 * count) return { appendedMs: null, nowMs, passed };
+  }
 }
