@@ -12,7 +12,6 @@ export { configOfRoute, configOfRouteNamed } from './resolve-routes.ts';
 export type { RouteSettings } from './resolve-routes.ts';
 export { endsWithSlot, isPlainLayout, layoutOf, plainInterval } from './resolve-paths.ts';
 export { routesOf } from './routes-of.ts';
-export type { FilterSpec } from './routes.ts';
 export type { ConfigProblem } from './problems.ts';
 export { secretFiles } from './producers.ts';
 export type { CredentialSettings, JwtSettings, ProducerSettings, SecretSource } from './producers.ts';

@@ -47,7 +47,7 @@ export type { ObjectChecksum, PlainReceipt, Receipt, RoutedReceipt } from './rec
 export { backoffMs, isRetryable } from './retry.ts';
 export type { Backoff } from './retry.ts';
 export { builtInRoutes } from './routes.ts';
-export type { RouteOverrides, RouteRules, Routes } from './routes.ts';
+export type { RouteRules, Routes } from './routes.ts';
 export {
   evidenceTimeMs,
   isEvidenceId,

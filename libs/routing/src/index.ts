@@ -1,4 +1,4 @@
 export { openRouter } from './open-router.ts';
-export type { Routed, RoutedPart, Routing } from './router.ts';
+export type { Routing } from './router.ts';
 export { ASIDE } from './way.ts';
 export type { Aside } from './way.ts';
