@@ -62,11 +62,11 @@ describe('the bucket is tried at start', () => {
       times: { ...times, retry: { baseMs: 60_000, capMs: 60_000, slowMs: 60_000 } },
     });
     await world.sealAndQueue();
-    await eventually(() => expect(uploader.problems()['bucket']).toContain('kms:GenerateDataKey'));
+    await eventually(() => expect(uploader.problems()['bucket']).toContain('Enable the KMS key'));
     await eventually(() =>
       expect(world.s3.requests().some(({ key, status }) => key === PROBE && status === 400)).toBe(true),
     );
-    expect(uploader.problems()['bucket']).toContain('kms:GenerateDataKey');
+    expect(uploader.problems()['bucket']).toContain('Enable the KMS key');
   });
 
   test('the start waits for the first answer, so that it is known when the sink announces itself', async () => {

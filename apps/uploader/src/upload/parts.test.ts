@@ -26,8 +26,11 @@ test('an upload that ended in the middle is aborted after a day, unless another 
   const { record } = await world.sealAndQueue({ chunks });
   await eventually(quiet);
   const other = record.key.replace(/eventing-[^-]+/, 'eventing-another');
-  world.s3.plantUpload(`${record.key}.gz`, Date.now() - 2 * DAY_MS);
+  const [old, young] = [`${record.key}.gz`, `${record.key}.zst`];
+  // The list has it before ours: when ours is gone, all were judged.
   world.s3.plantUpload(other, Date.now() - 2 * DAY_MS);
-  world.s3.plantUpload(`${record.key}.zst`, Date.now() - DAY_MS / 2);
-  await eventually(() => expect(world.s3.uploads()).toEqual([other, `${record.key}.zst`]));
+  world.s3.plantUpload(young, Date.now() - DAY_MS / 2);
+  world.s3.plantUpload(old, Date.now() - 2 * DAY_MS);
+  await eventually(() => expect(world.s3.uploads()).not.toContain(old));
+  expect(world.s3.uploads()).toEqual([other, young]);
 });
