@@ -15,6 +15,7 @@ test.each([
   [400, 'KMS.KMSInvalidStateException', `${KEY} is pending deletion.`, 'cancel its deletion'],
   [400, 'KMS.NotFoundException', 'Invalid arn us-east-1', 'no such KMS key in eu-west-1'],
   [400, 'KMS.NotFoundException', "Key 'alias/x' does not exist", 'correct `sse_kms_key_id`'],
+  [404, 'kms:KeyNotFound', 'key with given key ID does not exist', 'no such KMS key'],
   [400, 'KMS.InvalidKeyUsageException', 'x', 'see the message'],
   [403, 'AccessDenied', `${USER}: kms:GenerateDataKey on resource: ${KEY}`, 'Allow kms:GenerateDataKey on the KMS key'],
   [403, 'AccessDenied', `${USER}: kms:Decrypt on this resource`, 'Allow kms:GenerateDataKey and kms:Decrypt on'],

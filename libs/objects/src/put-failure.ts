@@ -6,7 +6,7 @@ const ANOTHER_KEY = 'set `sse_kms_key_id` to another one (or, if that is not set
 
 /**
  * What it means that S3 cannot use a KMS key; null: it is not about one. S3 sends the codes of KMS after `KMS.`, and
- * AccessDenied with the action in its message.
+ * AccessDenied with the action in its message; MinIO sends `kms:KeyNotFound`.
  */
 export function kmsFailure({ name, message }: Symptoms, { region }: S3Place): Failure | null {
   const denied = /\bkms:[A-Za-z]+/.exec(message)?.[0];
@@ -16,7 +16,7 @@ export function kmsFailure({ name, message }: Symptoms, { region }: S3Place): Fa
       `Allow ${actions} on the KMS key for these credentials, in their policy and in that of the key; \`iam\` prints it.`,
     );
   }
-  if (!/^(XMinio)?KMS/.test(name)) return null;
+  if (!/^(XMinio)?KMS/i.test(name)) return null;
   if (/throttl|limit/i.test(name)) {
     const remedy =
       'KMS asks for fewer requests: `sse_bucket_key: true` or larger objects need fewer; the quota can be raised.';

@@ -87,6 +87,7 @@ describe('S3', () => {
       'x-amz-meta-tenant': 'x',
       'x-amz-object-lock-mode': 'GOVERNANCE',
       'x-amz-object-lock-retain-until-date': new Date(lockUntilMs).toISOString(),
+      'x-amz-sdk-checksum-algorithm': 'CRC32',
     });
     expect(headers['content-md5']).toBeUndefined();
     expect(locked.object(object.key)).toMatchObject({

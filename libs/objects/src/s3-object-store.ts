@@ -124,7 +124,8 @@ export class S3ObjectStore implements ObjectStore {
         ContentLength: object.objectBytes,
         ...checksum,
         ...keptHeaders(object, this.#settings),
-        // S3 wants a checksum with a lock.
+        // S3 wants a checksum with a lock, and some stores its name too.
+        ...(object.lockUntilMs !== undefined && extras.checksum && { ChecksumAlgorithm: algorithmOf(this.#checksum) }),
         ...(md5 === null ? {} : { ContentMD5: md5 }),
         ...bucketHeaders(this.#settings),
         ...this.#condition,
