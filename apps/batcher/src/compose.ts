@@ -1,5 +1,6 @@
 import { BatcherLane, rememberLanes, spoolLease } from '@sink/lane';
 import type { InstanceSpool } from '@sink/spool';
+import { FlushWatch } from './instance/flush-watch.ts';
 import { Housekeeping } from './instance/housekeeping.ts';
 import { BatcherInstance, type LaneRuntime } from './instance/instance.ts';
 import { superviseInstances } from './instance/supervisor.ts';
@@ -92,12 +93,13 @@ export class Batcher {
     });
     const housekeeping = this.#composeHousekeeping(consumer, lanes, () => replaced.abort());
     const spiller = this.#composeSpiller(lanes);
+    const flushes = new FlushWatch({ redis, clock, lanes }, this.#settings);
     log.info({ consumer, lanes: numbers }, 'batcher instance runs');
     return new BatcherInstance(
       {
         consumer,
         lanes,
-        chores: spiller === null ? [housekeeping] : [housekeeping, spiller],
+        chores: [housekeeping, flushes, ...(spiller === null ? [] : [spiller])],
         spool: folder,
         clock,
         lost,
@@ -183,6 +185,7 @@ export class Batcher {
         metrics.sealed.inc(label);
         metrics.sealedEvents.inc(label, record.count);
       },
+      closed: (reason) => metrics.closed.inc({ ...label, reason }),
       foreign: (id, problem) => {
         metrics.foreign.inc(label);
         log.error({ lane, id, problem }, 'an entry of the stream is not a chunk of this release; it is left untouched');

@@ -5,6 +5,13 @@ import type { BatcherSettings } from './settings.ts';
 /** What the gauges of a lane are compared with. */
 type ObservedLimits = Pick<BatcherSettings, 'backlogBytesMax' | 'scheduledIntervalMs'>;
 
+/** What closes a segment. */
+const CLOSED_BY = [
+  ...(['target', 'flush_size', 'flush_bytes', 'slices'] as const),
+  ...(['interval', 'idle', 'slot_end', 'surplus', 'order', 'early', 'flush', 'stop'] as const),
+] as const;
+export type ClosedBy = (typeof CLOSED_BY)[number];
+
 /** The batcher's figures. Labels are lanes, whose number the configuration bounds. */
 export class BatcherMetrics extends Instruments {
   /** Segments being filled, those of them with a file, and the bytes of lines of the others. */
@@ -17,6 +24,12 @@ export class BatcherMetrics extends Instruments {
   disk: { readonly freeBytes: number; readonly totalBytes: number; readonly reserveBytes: number } | null = null;
 
   readonly sealed = this.counter('sink_segments_sealed_total', 'Segments that were sealed.', 'lane');
+  readonly closed = this.counter(
+    'sink_segments_closed_total',
+    'Segments that were sealed, by what closed them: a limit (target, flush_size, flush_bytes, slices: 4,000 slices of chunks), interval, idle, slot_end, surplus (max_open_files, or memory), order (older chunks came), early (room on the disk, or spilling), flush, or stop.',
+    'lane',
+    'reason',
+  );
   readonly sealedEvents = this.counter(
     'sink_segment_events_sealed_total',
     'Events in segments that were sealed.',
@@ -139,6 +152,7 @@ export class BatcherMetrics extends Instruments {
     for (const counter of [sealed, sealedEvents, recoveries, claimed, restored, foreign, released]) {
       counter.inc(label, 0);
     }
+    for (const reason of CLOSED_BY) this.closed.inc({ ...label, reason }, 0);
     const [{ events, bytes }, spilled, oldestMs, { fingerprints, early }] = await Promise.all([
       lane.backlog(),
       lane.spilledBacklog(),

@@ -5,7 +5,7 @@ import type { InstanceSpool, SpoolDirectory } from '@sink/spool';
 import type { TraceFields, Tracing } from '@sink/tracing';
 import type { OpenChange } from './lane/open-segments.ts';
 import type { Waiting } from './lane/waiting-chunks.ts';
-import type { BatcherMetrics } from './metrics.ts';
+import type { BatcherMetrics, ClosedBy } from './metrics.ts';
 
 /** Everything outside of the batcher. */
 export interface BatcherPorts {
@@ -75,6 +75,8 @@ export interface Reporter {
 export interface LaneEvents {
   readonly open: (change: OpenChange) => void;
   readonly sealed: (record: SegmentRecord) => void;
+  /** Called for each sealed segment. */
+  readonly closed: (by: ClosedBy) => void;
   readonly foreign: (id: string, problem: string) => void;
   /** Chunks of routes that this batcher does not know: after each change, and after each audit. */
   readonly waiting: (waiting: Waiting) => void;

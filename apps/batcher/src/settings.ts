@@ -56,6 +56,8 @@ export const BATCHER_LIMITS = {
   /** Files that one round of tidying looks at. */
   tidyFilesMax: 1_000,
   spillLookEveryMs: 1_000,
+  /** How often a batcher looks whether a flush is asked for; Infinity: never. */
+  flushLookEveryMs: 500,
   /** Segments that are released between two looks at the backlog. */
   releasesPerLook: 16,
   /** Files found damaged that are remembered, so that they are not read again and again. */
@@ -81,6 +83,8 @@ export interface BatcherSettings extends Readonly<typeof BATCHER_LIMITS>, Config
   readonly compressionLevel: number | undefined;
   /** How long after the last event of a path its segment is closed; null: only by other limits. */
   readonly idleIntervalMs: number | null;
+  /** The size in the bucket at which an object is closed, unless its route says otherwise; null: no such limit. */
+  readonly targetObjectBytes: number | null;
   /** Files open at a time, over all lanes. */
   readonly openFilesMax: number;
   /** Bytes of memory for paths without a file, over all lanes. */
@@ -111,6 +115,7 @@ export function batcherSettings(
     compressionLevel: config.compressionLevel,
     flushSize: config.flushSize,
     flushBytes: config.flushBytes,
+    targetObjectBytes: config.targetObjectSize,
     scheduledIntervalMs: config.scheduledIntervalMs,
     idleIntervalMs: config.idleIntervalMs,
     openFilesMax: config.maxOpenFiles,

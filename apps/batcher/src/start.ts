@@ -6,6 +6,7 @@ import { SpoolDirectory, SpoolError } from '@sink/spool';
 import { openTracing } from '@sink/tracing';
 import { UploadQueue } from '@sink/uploads';
 import { composeBatcher } from './compose.ts';
+import { flushAction } from './flush-action.ts';
 import { BatcherMetrics } from './metrics.ts';
 import type { UploadHandover } from './ports.ts';
 import { batcherSettings } from './settings.ts';
@@ -53,6 +54,8 @@ export async function startBatcher(context: ServiceContext): Promise<void> {
     },
     inForce.settings((now) => batcherSettings(now, { barrier, backlogBytesMax })),
   );
+  const { sinkName, lanes } = config;
+  context.opsActions.set('/flush', flushAction({ redis: port(commands), sinkName, lanes, clock, signal }));
   const running = batcher.run(signal);
   running.catch((error: unknown) => context.fail(error));
   shutdown.add('batcher', () => running.catch(() => undefined)); // reported above

@@ -29,6 +29,7 @@ export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal)
       compressionLevel: undefined,
       flushSize,
       flushBytes: 10_000,
+      targetObjectBytes: null,
       scheduledIntervalMs: 150,
       idleIntervalMs: null,
       openFilesMax: 2,
@@ -52,6 +53,8 @@ export function startBatcher(parts: WorldParts, actor: Actor, stop: AbortSignal)
       housekeepingEveryMs: 2_000,
       writerIdleMsMax: parts.writerIdleMsMax,
       spillLookEveryMs: 40,
+      // A model's world asks for none.
+      flushLookEveryMs: Infinity,
       roomLookEveryMs: 2_000,
       roomWalkEveryMs: 10_000,
     });

@@ -212,4 +212,18 @@ export const SUITE_MUTATIONS: readonly SuiteMutation[] = [
     file: 'src/upload/parts.test.ts',
     fails: /× an upload that ended in the middle/,
   },
+  {
+    name: 'a flush takes the place of another one',
+    edits: [{ rule: 'flush.one', to: '' }],
+    project: 'libs/lane',
+    file: 'src/flush/flush.test.ts',
+    fails: /× there is one at a time/,
+  },
+  {
+    name: 'a batcher does not follow a flush',
+    edits: [{ rule: 'flush.closes', to: '' }],
+    project: 'apps/batcher',
+    file: 'src/lane/flush.test.ts',
+    fails: /× of one path only that path is closed/,
+  },
 ];

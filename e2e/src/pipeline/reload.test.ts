@@ -70,6 +70,7 @@ const VALUES: Readonly<Record<LivePath, (random: Random) => string | number>> = 
   upload_timeout: (random) => `${between(random, 10, 300)}s`,
   flush_size: (random) => between(random, 20, 500),
   flush_bytes: (random) => between(random, 10_000, MIB),
+  target_object_size: (random) => between(random, 64 * 1024, MIB),
   scheduled_interval: (random) => `${between(random, 200, 3_000)}ms`,
   idle_interval: (random) => `${between(random, 200, 3_000)}ms`,
   max_open_files: (random) => between(random, 1, 8),

@@ -96,6 +96,7 @@ export const CHANGES = {
   'aws.session_token_file': KEY_FILES,
   flush_size: 'live',
   flush_bytes: 'live',
+  target_object_size: 'live',
   scheduled_interval: 'live',
   path: LAYOUT,
   time_interval: LAYOUT,

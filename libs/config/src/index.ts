@@ -16,4 +16,4 @@ export type { ConfigProblem } from './problems.ts';
 export { secretFiles } from './producers.ts';
 export type { CredentialSettings, JwtSettings, ProducerSettings, SecretSource } from './producers.ts';
 export type { Durability, RedisSettings, RedisTarget, RedisTls, SinkConfig } from './sink-config.ts';
-export { formatBytes, formatDuration } from './units.ts';
+export { formatBytes, formatDuration, parseDurationMs } from './units.ts';

@@ -91,6 +91,18 @@ test('without anything given, objects are files below the data directory', () =>
   expect(config.flushBytes).toBe(128 * 1024 * 1024);
 });
 
+test('with target_object_size, the limits of events and of bytes are as high as they may be, unless they are given', () => {
+  const target = 'target_object_size: 256KiB';
+  expect(loadText(target)).toMatchObject({
+    targetObjectSize: 262_144,
+    flushSize: 10_000_000,
+    flushBytes: 4 * 1024 ** 3,
+  });
+  expect(loadText(`${target}\nflush_size: 1000`)).toMatchObject({ flushSize: 1000, flushBytes: 4 * 1024 ** 3 });
+  expect(load({}).targetObjectSize).toBeNull();
+  expect(problemsOf('target_object_size: 63KiB')).toMatchObject([{ key: 'target_object_size' }]);
+});
+
 test('the named file comes before CONNECTOR_CONFIG, that before the places of the original connector', () => {
   const files = {
     '/a.yml': 'port: 1',

@@ -9,6 +9,7 @@ import { checkPutOfRoute } from './resolve-put.ts';
 import { GZIP_LEVEL_MAX, PREFIX_BYTES_MAX } from './resolve.ts';
 import { type FilterSpec, type GivenRoute, type OwnValues, routeKeys } from './routes.ts';
 import type { Settings } from './settings.ts';
+import { unboundedSizes } from './size-keys.ts';
 import type { BucketSettings, SinkConfig } from './sink-config.ts';
 
 /** One of `routes`. */
@@ -75,9 +76,14 @@ export function resolveRoutes(
       name: route.name,
       filter: route.filter ?? null,
       drop: route.drop ?? false,
-      own: { ...ownValues(route), ...(bucket === null ? {} : { bucket }) },
+      own: { ...sizesOf(route, given), ...ownValues(route), ...(bucket === null ? {} : { bucket }) },
     };
   });
+}
+
+/** With a target of its own, a route is bounded by events and bytes only if that is said here or at the top level. */
+function sizesOf({ target_object_size: target }: GivenRoute, given: GivenSettings): OwnValues {
+  return target === undefined ? {} : unboundedSizes([...given.keys()]);
 }
 
 /** The cast states what the expression does. */

@@ -3,6 +3,7 @@ import { isPathPreset } from '@sink/layout';
 import { producersOf } from './producers.ts';
 import { mistakeInPath } from './resolve-paths.ts';
 import { plainConfig, type SettingPath, type Settings } from './settings.ts';
+import { unboundedSizes } from './size-keys.ts';
 import type { RedisSettings, SinkConfig } from './sink-config.ts';
 
 export const GZIP_LEVEL_MAX = 9;
@@ -40,6 +41,7 @@ export function resolveConfig(
   const { compression, compression_level: level } = settings;
   return {
     ...plainConfig(settings),
+    ...(settings.target_object_size === undefined ? {} : unboundedSizes(parts.given)),
     producers: producersOf(settings.producers),
     routesRetired: settings.routes_retired ?? {},
     ...parts,

@@ -48,7 +48,15 @@ function isEmpty(texts: Readonly<Record<string, string>> | null): texts is null 
 function rulesOf(config: SinkConfig, route: RouteSettings): RouteRules {
   const ofRoute = configOfRoute(config, route);
   const { bucket, prefix } = ofRoute;
-  const { flushSize, flushBytes, scheduledIntervalMs, idleIntervalMs, compression, compressionLevel } = route.own;
+  const {
+    flushSize,
+    flushBytes,
+    targetObjectSize,
+    scheduledIntervalMs,
+    idleIntervalMs,
+    compression,
+    compressionLevel,
+  } = route.own;
   return {
     bucket: bucketName(bucket),
     prefix,
@@ -56,6 +64,7 @@ function rulesOf(config: SinkConfig, route: RouteSettings): RouteRules {
     ...keptWith(ofRoute),
     ...(flushSize !== undefined && { flushSize }),
     ...(flushBytes !== undefined && { flushBytes }),
+    ...(targetObjectSize !== undefined && { targetObjectBytes: targetObjectSize }),
     ...(scheduledIntervalMs !== undefined && { scheduledIntervalMs }),
     ...(idleIntervalMs !== undefined && { idleIntervalMs }),
     ...(compression !== undefined && { compression }),

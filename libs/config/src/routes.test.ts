@@ -29,6 +29,17 @@ function said(text: string): string[] {
   }
 }
 
+test('a target of a route lifts the limits that nothing gives', () => {
+  const [own, bounded] = load(
+    'routes: [{ name: a, target_object_size: 1MiB }, { name: b, target_object_size: 1MiB, flush_size: 7 }]',
+  ).routes;
+  // TOP gives flush_bytes.
+  expect(own?.own).toEqual({ targetObjectSize: 1024 ** 2, flushSize: 10_000_000 });
+  expect(bounded?.own).toEqual({ targetObjectSize: 1024 ** 2, flushSize: 7 });
+  const config = load('routes: [{ name: a, target_object_size: 1MiB }]');
+  expect(routesOf(config).get('a')).toMatchObject({ targetObjectBytes: 1024 ** 2, flushSize: 10_000_000 });
+});
+
 const THREE = `
 routes:
   - { name: noise, filter: { prefix: { type: debug. } }, drop: true }

@@ -16,11 +16,15 @@ export {
 } from './cost.ts';
 export { script } from './step.ts';
 export { FINGERPRINT_BYTES } from './lua/dedupe.ts';
+export { flush, missingText } from './flush/flush.ts';
+export type { FlushAnswer, FlushCall } from './flush/flush.ts';
 export { assertReached } from './steps/barrier.ts';
 export type { DurabilityBarrier } from './steps/barrier.ts';
 export type { AppendEntry, AppendOnceAnswer, DedupeWindow, Marks } from './steps/append.ts';
 export type { Demand } from './steps/demand.ts';
 export { reportDemand, withdrawDemand } from './steps/demand.ts';
+export type { FlushRequest } from './steps/flush.ts';
+export { readFlush } from './steps/flush.ts';
 export { rememberLanes } from './steps/lanes.ts';
 export type { DrawnManifest } from './steps/manifest.ts';
 export type { SealAnswer } from './steps/seal.ts';

@@ -93,3 +93,8 @@ export function lanesKey(sinkName: string): string {
 export function demandKey(sinkName: string): string {
   return `{${sinkName}}:demand`;
 }
+
+/** String with expiry: the request for a flush, `id {json}`, which all batchers follow. */
+export function flushKey(sinkName: string): string {
+  return `{${sinkName}}:flush`;
+}

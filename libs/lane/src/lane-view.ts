@@ -9,6 +9,7 @@ import {
 import { type LaneKeys, laneKeys, leaseKey, seenSlotKeys } from './keys.ts';
 import type { RedisPort } from './port.ts';
 import { asFields, asList, asText, parseEntry, type StreamEntry } from './reply.ts';
+import { chunkPaths } from './steps/flush.ts';
 import { oldestUnsealedMs } from './steps/oldest.ts';
 import { LANE_VERSION, newerFormat } from './steps/open.ts';
 
@@ -141,6 +142,42 @@ export class LaneView {
     for await (const flat of this.#scan(this.keys.spilled)) {
       yield flat.flatMap((value, index) => (index % 2 === 1 ? readableSpilled(asText(value)) : []));
     }
+  }
+
+  /** The same segments, also those whose record this release cannot read: their record is null. */
+  async *spilledEntries(): AsyncGenerator<readonly { id: string; record: SpilledRecord | null }[], void, void> {
+    for await (const flat of this.#scan(this.keys.spilled)) {
+      yield flat.flatMap((value, index) =>
+        index % 2 === 0
+          ? [{ id: asText(value) ?? '', record: readableSpilled(asText(flat[index + 1]))[0] ?? null }]
+          : [],
+      );
+    }
+  }
+
+  /** The ids of all chunks with events that are not in S3 yet, but for spilled ones; as `records`. */
+  async *leftIds(): AsyncGenerator<readonly string[], void, void> {
+    for await (const flat of this.#scan(this.keys.left)) {
+      yield flat.flatMap((value, index) => (index % 2 === 0 ? [asText(value) ?? ''] : []));
+    }
+  }
+
+  /** Of each chunk, how many of its events are not in S3 yet, and how many are in no sealed segment. */
+  async leftOf(ids: readonly string[]): Promise<{ left: number; unsealed: number }[]> {
+    if (ids.length === 0) return [];
+    const [left, taken] = await Promise.all([
+      this.redis.call('HMGET', [this.keys.left, ...ids]).then(asList),
+      this.redis.call('HMGET', [this.keys.taken, ...ids]).then(asList),
+    ]);
+    return ids.map((_, index) => {
+      const [, sealed = 0, count = 0] = (/^(\d+)\/(\d+)$/.exec(asText(taken[index]) ?? '') ?? []).map(Number);
+      return { left: Number(/^\d+/.exec(asText(left[index]) ?? '')?.[0] ?? 0), unsealed: count - sealed };
+    });
+  }
+
+  /** Of each chunk, its path; '' for one that is gone. */
+  pathsOf(ids: readonly string[]): Promise<string[]> {
+    return chunkPaths(this.redis, this.keys, ids);
   }
 
   /** All fields and values of a hash, in flat lists. */

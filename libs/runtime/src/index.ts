@@ -16,6 +16,7 @@ export type { Logger } from './logger.ts';
 export { LOG_EVENTS } from './log-events.ts';
 export type { LogCode } from './log-events.ts';
 export { startOpsServer } from './ops-server.ts';
+export type { OpsActions } from './ops-server.ts';
 export { askReadiness } from './ask-readiness.ts';
 export type { ReadinessAnswer } from './ask-readiness.ts';
 export { Readiness, registerReadiness } from './health.ts';

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import { createLogger } from './logger.ts';
 import { startOpsServer } from './ops-server.ts';
-import type { OpsPages, OpsServer } from './ops-server.ts';
+import type { OpsActions, OpsPages, OpsServer } from './ops-server.ts';
 import { Readiness, registerReadiness } from './health.ts';
 
 const log = createLogger({ service: 'test', level: 'silent' });
@@ -11,8 +11,13 @@ afterEach(async () => {
   for (const server of opened.splice(0)) await server.close();
 });
 
-async function start(readiness = new Readiness(), registry = new Registry(), pages: OpsPages = new Map()) {
-  const server = await startOpsServer({ host: '127.0.0.1', port: 0, readiness, registry, pages, log });
+async function start(
+  readiness = new Readiness(),
+  registry = new Registry(),
+  pages: OpsPages = new Map(),
+  actions: OpsActions = new Map(),
+) {
+  const server = await startOpsServer({ host: '127.0.0.1', port: 0, readiness, registry, pages, actions, log });
   opened.push(server);
   return (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.port}${path}`, init);
 }
@@ -72,6 +77,20 @@ test('a service has pages of its own, which may come after the start', async () 
   expect(await answer.json()).toEqual({ receipts: [] });
   pages.set('/receipts', () => Promise.reject(new Error('redis is away')));
   expect((await get('/receipts')).status).toBe(500);
+});
+
+test('a service does what it is asked to with POST, but for no page in a browser', async () => {
+  const actions: OpsActions = new Map([
+    ['/flush', async (query) => ({ status: 504, body: { partition: query.get('partition') } })],
+  ]);
+  const ask = await start(new Readiness(), new Registry(), new Map(), actions);
+  const late = await ask('/flush?partition=2026%2F11', { method: 'POST' });
+  expect([late.status, await late.json()]).toEqual([504, { partition: '2026/11' }]);
+  expect((await ask('/flush')).status).toBe(404);
+  expect((await ask('/other', { method: 'POST' })).status).toBe(404);
+  for (const headers of [{ Origin: 'http://evil.example' }, { 'Sec-Fetch-Site': 'cross-site' }]) {
+    expect((await ask('/flush', { method: 'POST', headers })).status).toBe(403);
+  }
 });
 
 test('anything else is 404, and closing ends kept connections', async () => {

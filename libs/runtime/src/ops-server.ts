@@ -11,6 +11,14 @@ import type { WorkerReports } from './worker-reports.ts';
 /** Answers of a service on its operations port beside those that all have: path -> what is answered as JSON. */
 export type OpsPages = Map<string, () => Promise<unknown>>;
 
+/** What a service does when it is asked to with POST: path -> the answer. `signal` aborts when the asker is gone. */
+export type OpsActions = Map<string, (query: URLSearchParams, signal: AbortSignal) => Promise<OpsAnswer>>;
+
+export interface OpsAnswer {
+  readonly status: 200 | 202 | 400 | 409 | 503 | 504;
+  readonly body: unknown;
+}
+
 export interface OpsServerOptions {
   host: string;
   /** 0: any free port. */
@@ -20,6 +28,7 @@ export interface OpsServerOptions {
   /** Worker processes of this service, whose health and metrics are included. */
   workers?: WorkerReports;
   pages?: OpsPages;
+  actions?: OpsActions;
   log: Logger;
 }
 
@@ -39,7 +48,7 @@ const GAUGE_NAMED_TOTAL = /^(# TYPE nodejs_active_\w+_total) gauge$/gm;
  * @throws ListenError
  */
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
-  const { host, port, readiness, registry, workers, pages, log } = options;
+  const { host, port, readiness, registry, workers, pages, actions, log } = options;
   const app = new Hono();
   app.get('/healthz', (c) => c.text('ok\n'));
   app.get('/readyz', async (c) => {
@@ -56,6 +65,13 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
   app.get('*', async (c) => {
     const page = pages?.get(c.req.path);
     return page === undefined ? c.notFound() : c.json(await page());
+  });
+  app.post('*', async (c) => {
+    const action = actions?.get(c.req.path);
+    if (action === undefined) return c.notFound();
+    if (comesFromPage(c.req.raw.headers)) return c.text('a page in a browser may not do this\n', 403);
+    const { status, body } = await action(new URL(c.req.url).searchParams, c.req.raw.signal);
+    return c.json(body, status);
   });
   app.onError((error, c) => {
     log.error({ err: error, path: c.req.path }, 'answering a request on the operations port failed');
@@ -79,4 +95,10 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
         server.closeAllConnections();
       }),
   };
+}
+
+/** Whether a page of another origin may have sent it: the port asks for no credentials. curl and other programs say neither. */
+function comesFromPage(headers: Headers): boolean {
+  const site = headers.get('sec-fetch-site');
+  return headers.has('origin') || (site !== null && site !== 'none' && site !== 'same-origin');
 }

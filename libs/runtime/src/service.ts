@@ -11,7 +11,7 @@ import { configAtStart, handConfig, takeConfig } from './handed-config.ts';
 import { makeStringsFast, trimHeap } from './process.ts';
 import { createLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
-import { type OpsPages, startOpsServer } from './ops-server.ts';
+import { type OpsActions, type OpsPages, startOpsServer } from './ops-server.ts';
 import { Readiness, registerReadiness } from './health.ts';
 import { Shutdown } from './shutdown.ts';
 import { hasControllingTerminal } from './terminal.ts';
@@ -50,6 +50,8 @@ export interface ServiceContext {
   workers: WorkerReports;
   /** The service adds what it answers on its operations port beside health and metrics. */
   opsPages: OpsPages;
+  /** What a POST to the operations port does; a service adds its own. */
+  opsActions: OpsActions;
   shutdown: Shutdown;
   /** Aborts when stopping begins, before the first releaser runs. */
   signal: AbortSignal;
@@ -120,6 +122,7 @@ export async function runService(
 
   const workers = new WorkerReports();
   const pages: OpsPages = new Map();
+  const actions: OpsActions = new Map();
   followConfig();
   const context = (opsPort: number | null): ServiceContext => ({
     service,
@@ -133,6 +136,7 @@ export async function runService(
     opsPort,
     workers,
     opsPages: pages,
+    opsActions: actions,
     shutdown,
     signal: stopping.signal,
     fail,
@@ -158,6 +162,7 @@ export async function runService(
       registry,
       workers,
       pages,
+      actions,
       log,
     });
     shutdown.add('operations port', () => ops.close());

@@ -1,7 +1,9 @@
 import type { Compression } from '@sink/domain';
 import type { Transform } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { constants, createGzip, createZstdCompress } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, createGzip, createZstdCompress, gzip, zstdCompress } from 'node:zlib';
+import type { ZstdOptions } from 'node:zlib';
 import { Backpressure } from './backpressure.ts';
 import { toSpoolError } from './spool-error.ts';
 
@@ -12,6 +14,10 @@ import { toSpoolError } from './spool-error.ts';
 const BLOCK_BYTES = 128 * 1024;
 const OUTPUT_BYTES = 64 * 1024;
 const HELD_BYTES_MAX = 1024 * 1024;
+/** Less output than this is the header of the format, whose content is still in the codec. */
+const HEADER_BYTES_MAX = 64;
+/** Content is weighed at no higher level: it takes too long, and the little that it saves does not matter. */
+const WEIGHING_LEVEL_MAX = 3;
 
 /**
  * Used where no level is given. On events the higher levels cost two to four times the time for a few percent of
@@ -46,13 +52,22 @@ export class Compressor {
   #partial: Buffer = Buffer.alloc(0);
   #partialBytes = 0;
   #compressing = false;
+  readonly #compression: Exclude<Compression, 'none'>;
+  readonly #level: number;
+  #givenBytes = 0;
+  /** What the codec got, and what it had got when it gave out something for the last time. */
+  #codedBytes = 0;
+  #madeOfBytes = 0;
   #compressed: Promise<void> = Promise.resolve();
 
   /** @throws RangeError for a level the codec does not have: 1..9 with gzip, 1..22 with zstd. */
   constructor(compression: Exclude<Compression, 'none'>, level: number | undefined, output: CompressedOutput) {
-    this.#codec = createCodec(compression, level ?? LEVEL_DEFAULT);
+    this.#compression = compression;
+    this.#level = level ?? LEVEL_DEFAULT;
+    this.#codec = createCodec(compression, this.#level);
     this.#output = output;
     this.#codec.on('data', (bytes: Buffer) => {
+      if (bytes.length > HEADER_BYTES_MAX) this.#madeOfBytes = this.#codedBytes;
       try {
         output.append(bytes);
       } catch (error) {
@@ -65,6 +80,7 @@ export class Compressor {
   /** Buffers that hold whole blocks are not copied: they must not be changed afterwards. */
   append(bytes: Buffer): void {
     this.#backpressure.accepted(bytes.length);
+    this.#givenBytes += bytes.length;
     let offset = 0;
     while (offset < bytes.length) {
       if (this.#partialBytes === 0 && bytes.length - offset >= BLOCK_BYTES) {
@@ -85,15 +101,40 @@ export class Compressor {
     return this.#backpressure.room();
   }
 
-  /** Resolves when the output has the last compressed byte. Rejects when the codec or the output failed. */
-  async end(): Promise<void> {
-    if (this.#partialBytes > 0) this.#closePartial();
+  /** Bytes of content of which the output has nothing yet: they wait, or are in the codec. */
+  get pendingBytes(): number {
+    return this.#givenBytes - this.#madeOfBytes;
+  }
+
+  /** The last block, which the codec gets only when it is full. */
+  get partial(): Buffer {
+    return this.#partial.subarray(0, this.#partialBytes);
+  }
+
+  /** Resolves when the codec has every full block. */
+  async caughtUp(): Promise<void> {
     while (this.#blocks.length > 0 || this.#compressing) {
       this.#run();
       await this.#compressed;
     }
     // Throws the failure of the codec or of the output, if one failed.
     this.#backpressure.accepted(0);
+  }
+
+  /** How large these bytes are when they are compressed by themselves. It changes nothing in the codec. */
+  async weigh(bytes: Buffer): Promise<number> {
+    const level = Math.min(this.#level, WEIGHING_LEVEL_MAX);
+    const weighed =
+      this.#compression === 'gzip'
+        ? await promisify<Buffer, { level: number }, Buffer>(gzip)(bytes, { level })
+        : await promisify<Buffer, ZstdOptions, Buffer>(zstdCompress)(bytes, zstdOptions(level));
+    return weighed.length;
+  }
+
+  /** Resolves when the output has the last compressed byte. Rejects when the codec or the output failed. */
+  async end(): Promise<void> {
+    if (this.#partialBytes > 0) this.#closePartial();
+    await this.caughtUp();
     // Only now: a codec that is ended while it has input compresses that input differently.
     this.#codec.end();
     await finished(this.#codec).catch((error: unknown) => this.#fail(error));
@@ -130,6 +171,7 @@ export class Compressor {
         const block = this.#blocks.shift();
         if (!block) return;
         await this.#output.room();
+        this.#codedBytes += block.bytes.length;
         await this.#writeBlock(block.bytes);
         if (block.spare !== null) this.#spare.push(block.spare);
         this.#backpressure.passedOn(block.bytes.length);
@@ -156,9 +198,10 @@ function createCodec(compression: Exclude<Compression, 'none'>, level: number): 
     throw new RangeError(`compressing with ${compression}: level ${level} is not 1 to ${LEVEL_MAX[compression]}`);
   }
   if (compression === 'gzip') return createGzip({ level, chunkSize: OUTPUT_BYTES });
-  return createZstdCompress({
-    chunkSize: OUTPUT_BYTES,
-    // With the frame's own checksum, readers of the object see damage too.
-    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
-  });
+  return createZstdCompress({ chunkSize: OUTPUT_BYTES, ...zstdOptions(level) });
+}
+
+function zstdOptions(level: number): ZstdOptions {
+  // With the frame's own checksum, readers of the object see damage too.
+  return { params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 } };
 }

@@ -22,6 +22,18 @@ export interface SegmentWriterPorts {
   readonly onSettled: () => void;
 }
 
+const NOTHING = Buffer.alloc(0);
+
+export interface WriterProgress {
+  /** Bytes of the object that were made. */
+  readonly objectBytes: number;
+  readonly contentBytes: number;
+  /** Of the content, how much is not in `objectBytes` yet. */
+  readonly pendingBytes: number;
+  /** Of that, what the codec gets only when there is more. Valid until the next write. */
+  readonly partial: Buffer;
+}
+
 /**
  * Writes one segment: write()…, finish(), seal(); or discard() at any moment. Memory stays at a few MiB whatever the size
  * of the segment. After an error the caller must discard the segment: a file whose fsync failed once is never trusted.
@@ -71,6 +83,26 @@ export class SegmentWriter {
     }
     this.#appendObjectBytes(ndjson);
     return this.#sink.room();
+  }
+
+  /** How large the object is by now, and how much content is not in it yet: it waits for the codec, or is in it. */
+  get progress(): WriterProgress {
+    return {
+      objectBytes: this.#objectBytes,
+      contentBytes: this.#contentBytes,
+      pendingBytes: this.#compressor?.pendingBytes ?? 0,
+      partial: this.#compressor?.partial ?? NOTHING,
+    };
+  }
+
+  /** Resolves when only `progress.partial` waits for the codec. Rejects with SpoolError. */
+  async caughtUp(): Promise<void> {
+    await this.#compressor?.caughtUp();
+  }
+
+  /** How large these bytes are when they are compressed by themselves, about. The object does not change. */
+  async weigh(bytes: Buffer): Promise<number> {
+    return this.#compressor?.weigh(bytes) ?? bytes.length;
   }
 
   /** Ends the content: resolves when all of it is compressed and written, but not yet synced. Rejects with SpoolError. */

@@ -4,6 +4,9 @@ import type { BatcherSettings } from '../settings.ts';
 import { DueQueue } from './due-queue.ts';
 import type { OpenSegment } from './open-segment.ts';
 
+/** What closes a segment that is not full. */
+export type DueBy = 'interval' | 'idle' | 'slot_end' | 'early';
+
 /** A wall clock that was set by less than this moves the end of a slot by as much. */
 const CLOCK_SET_MS = 100;
 
@@ -59,6 +62,15 @@ export class ClosingTimes {
     return next !== undefined && next.dueMs <= this.#clock.monotonicMs() ? next : undefined;
   }
 
+  /** Why a segment that is not full is due. */
+  dueBy(segment: OpenSegment): DueBy {
+    if (segment.openedAtMs <= this.#closeUpToMs) return 'early';
+    const { intervalMs, idleMs, endMs } = this.#times(segment);
+    const firstMs = Math.min(intervalMs, idleMs, endMs);
+    if (firstMs === intervalMs) return 'interval';
+    return firstMs === idleMs ? 'idle' : 'slot_end';
+  }
+
   get untilDueMs(): number {
     const nextMs = this.#next()?.dueMs ?? Infinity;
     return Math.max(0, Math.ceil(nextMs - this.#clock.monotonicMs()));
@@ -88,6 +100,11 @@ export class ClosingTimes {
 
   #dueMs(segment: OpenSegment): number {
     if (segment.isFull || segment.openedAtMs <= this.#closeUpToMs) return Number.NEGATIVE_INFINITY;
+    const { intervalMs, idleMs, endMs } = this.#times(segment);
+    return Math.min(intervalMs, idleMs, endMs);
+  }
+
+  #times(segment: OpenSegment): { readonly intervalMs: number; readonly idleMs: number; readonly endMs: number } {
     const { rules } = segment;
     const scheduledIntervalMs = rules.scheduledIntervalMs ?? this.#settings.scheduledIntervalMs;
     const idleIntervalMs = rules.idleIntervalMs ?? this.#settings.idleIntervalMs ?? Infinity;
@@ -95,7 +112,7 @@ export class ClosingTimes {
     // The interval counts from the first event; a clock that differs from ingest's can only move it within these bounds.
     const waitMs = Math.min(scheduledIntervalMs, Math.max(openMsMin, scheduledIntervalMs - segment.ageMs));
     const idleMs = segment.takenAtMs + idleIntervalMs;
-    return Math.min(segment.openedAtMs + waitMs, idleMs, this.#endMs(segment));
+    return { intervalMs: segment.openedAtMs + waitMs, idleMs, endMs: this.#endMs(segment) };
   }
 
   /** Soon after its slot of time has ended, if its path is one. */

@@ -1,6 +1,8 @@
 import { backoffMs, byteOfLine, type Chunk, isOlderChunk, isRetryable } from '@sink/domain';
 import { type BatcherLane, RedisFailure, RedisRefused, type StreamEntry } from '@sink/lane';
 import { SpoolError } from '@sink/spool';
+import type { LaneFlush } from '../instance/flush-watch.ts';
+import type { ClosedBy } from '../metrics.ts';
 import type { BatcherPorts, LaneEvents, LaneSpool, Reporter, UploadHandover } from '../ports.ts';
 import type { BatcherSettings } from '../settings.ts';
 import type { SpoolRoom } from '../spool/spool-room.ts';
@@ -62,6 +64,8 @@ export class LaneBatcher {
   #sealer: Sealer;
   #laneUid = '';
   #failuresInARow = 0;
+  /** `isRead`: this batcher gets no more of its chunks by reading. */
+  #flush: { readonly asked: LaneFlush; isRead: boolean } | null = null;
   #auditDue = true;
   #lastAuditMs = Number.NEGATIVE_INFINITY;
 
@@ -74,6 +78,11 @@ export class LaneBatcher {
     this.#waiting = new WaitingChunks(settings.foreignMax, ports.events.waiting);
     this.#pace = new ReadPace(settings.readChunksMax, settings.readBytes);
     this.#sealer = this.#newSealer();
+  }
+
+  /** Seals soon what holds events of these chunks, also of those that are read later; null: no more. */
+  flush(asked: LaneFlush | null): void {
+    if (this.#flush?.asked.id !== asked?.id) this.#flush = asked === null ? null : { asked, isRead: false };
   }
 
   /** Seals what is open soon, full or not, so that it can leave Redis. */
@@ -112,6 +121,7 @@ export class LaneBatcher {
     if (this.#pace.trickling) await clock.sleep(Math.min(readGatherMs, this.#open.untilDueMs), halt);
     await this.#read(Math.min(readBlockMs, this.#open.untilDueMs));
     await this.#closeDue(this.#settings.closingsPerTurnMax);
+    await this.#closeFlushed();
     if (await this.#takeover.takeWhenDue()) this.#auditDue = true;
     if (clock.monotonicMs() - this.#lastAuditMs >= auditEveryMs) this.#auditDue = true; // rule: audit.periodic
     this.#sealer.failed.throwIfAborted();
@@ -152,7 +162,12 @@ export class LaneBatcher {
   }
 
   async #read(waitMs: number): Promise<readonly StreamEntry[]> {
-    const entries = await this.#ports.reader.read(this.#options.consumer, this.#pace.chunks, waitMs);
+    const flush = this.#flush;
+    const chunksMax = this.#pace.chunks;
+    const entries = await this.#ports.reader.read(this.#options.consumer, chunksMax, waitMs);
+    const newest = entries.at(-1);
+    const isShort = entries.length < chunksMax || newest === undefined;
+    if (flush !== null && (isShort || !isOlderChunk(newest.id, flush.asked.upTo))) flush.isRead = true;
     this.#pace.took(entries.map((entry) => (entry.kind === 'chunk' ? entry.chunk.body.length : 0)));
     await this.#takeEntries(entries);
     return entries;
@@ -195,16 +210,18 @@ export class LaneBatcher {
     const cursor: ChunkCursor = { chunk, line: taken, byte };
     const open = this.#open.of(chunk);
     // The events of one request may be in both chunks, the earlier ones in this.
-    if (open?.isAfter(chunk.id) === true) await this.#close(open); // rule: segment.in-order
+    if (open?.isAfter(chunk.id) === true) await this.#close(open, 'order'); // rule: segment.in-order
     while (cursor.line < chunk.count) {
       const segment = this.#open.of(chunk) ?? this.#open.open(chunk, rules);
       const run = segment.next(cursor);
       if (this.#open.needsFile(segment, cursor, run)) await this.#openFile(segment);
       await this.#open.take(segment, cursor, run);
       if (segment.count === 0) return this.#abandonChunk(chunk.id, segment);
-      if (cursor.line < chunk.count || segment.isFull) await this.#close(segment);
+      // Not full, and yet it takes no more: the next event is too large for what is left.
+      if (cursor.line < chunk.count || segment.isFull) await this.#close(segment, segment.fullBy ?? 'flush_bytes');
     }
-    for (let { surplusInMemory: one } = this.#open; one; { surplusInMemory: one } = this.#open) await this.#close(one);
+    for (let { surplusInMemory: one } = this.#open; one; { surplusInMemory: one } = this.#open)
+      await this.#close(one, 'surplus');
   }
 
   /** The body ends before its count is reached. What was taken of it stays sealed; the rest does not exist. */
@@ -223,26 +240,35 @@ export class LaneBatcher {
   }
 
   async #openFile(segment: OpenSegment): Promise<void> {
-    for (let { surplusFile: one } = this.#open; one; { surplusFile: one } = this.#open) await this.#close(one);
+    for (let { surplusFile: one } = this.#open; one; { surplusFile: one } = this.#open)
+      await this.#close(one, 'surplus');
     await this.#open.openFile(segment);
   }
 
   /** @param max further ones wait for the next turn, so that reading goes on while many files are closed */
-  async #closeDue(max = Infinity): Promise<void> {
+  async #closeDue(max = Infinity, by?: ClosedBy): Promise<void> {
     for (let closed = 0; closed < max; closed++) {
       const { due } = this.#open;
       if (due === undefined) return;
-      await this.#close(due);
+      await this.#close(due, by ?? this.#open.dueBy(due));
       this.#sealer.failed.throwIfAborted();
     }
   }
 
-  async #close(segment: OpenSegment): Promise<void> {
+  /** Not before all is read that belongs to it, so that a backlog does not become many small objects. */
+  async #closeFlushed(): Promise<void> {
+    if (this.#flush?.isRead !== true) return;
+    const { upTo, path } = this.#flush.asked;
+    for (const segment of this.#open.holding(upTo, path)) await this.#close(segment, 'flush'); // rule: flush.closes
+  }
+
+  async #close(segment: OpenSegment, by: ClosedBy): Promise<void> {
     this.#open.remove(segment);
     this.#ports.room.took(segment.heldBytes);
     await this.#sealer.close(segment, () => {
       for (const id of segment.finishedChunks) this.#held.delete(id);
       this.#open.growObjects();
+      this.#ports.events.closed(by);
     });
   }
 
@@ -291,7 +317,7 @@ export class LaneBatcher {
       more = newest !== undefined && isOlderChunk(newest.id, last);
     }
     this.#open.closeAll();
-    await this.#closeDue();
+    await this.#closeDue(Infinity, 'stop');
     await this.#sealer.settle();
     this.#sealer.failed.throwIfAborted();
   }

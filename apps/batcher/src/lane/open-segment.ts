@@ -13,6 +13,8 @@ import type { SegmentContent, SegmentWriter } from '@sink/spool';
 import type { SegmentOrigins } from '@sink/tracing';
 import type { Due } from './due-queue.ts';
 import { HeldContent } from './held-content.ts';
+import { ObjectSize } from './object-size.ts';
+import { writeToTarget } from './write-to-target.ts';
 
 /** What a path takes in memory beside its lines, and what each slice adds: measured (docs/adr/0036). */
 const PATH_BYTES = 2_560;
@@ -22,7 +24,12 @@ const SLICE_BYTES = 192;
 export interface SegmentLimits {
   readonly flushSize: number;
   readonly flushBytes: number;
+  /** Bytes of the object; null: no such limit. */
+  readonly targetBytes: number | null;
 }
+
+/** Why a segment takes no further event. */
+export type FullBy = 'target' | 'flush_size' | 'flush_bytes' | 'slices';
 
 /** How the file is written, and what its record says. */
 export interface SegmentFormat {
@@ -30,7 +37,10 @@ export interface SegmentFormat {
   readonly compressionLevel: number | undefined;
 }
 
-export type SegmentFileWriter = Pick<SegmentWriter, 'write' | 'finish' | 'seal' | 'discard'>;
+export type SegmentFileWriter = Pick<
+  SegmentWriter,
+  'write' | 'finish' | 'seal' | 'discard' | 'progress' | 'caughtUp' | 'weigh'
+>;
 
 /** How far a chunk was read: everything before `line` (at `byte` of its body) is in a segment already. */
 export interface ChunkCursor {
@@ -82,6 +92,8 @@ export class OpenSegment implements SegmentOpening, Due {
   readonly #limits: SegmentLimits;
   readonly #held = new HeldContent();
   #file: SegmentFileWriter | null = null;
+  #size: ObjectSize | null = null;
+  #hasTarget = false;
 
   constructor(opening: SegmentOpening, limits: SegmentLimits) {
     this.segmentId = opening.segmentId;
@@ -104,11 +116,15 @@ export class OpenSegment implements SegmentOpening, Due {
 
   /** Whether it takes no further event. */
   get isFull(): boolean {
-    return (
-      this.count >= this.#limits.flushSize ||
-      this.bytes >= this.#limits.flushBytes ||
-      this.slices.length >= SEGMENT_SLICES_MAX
-    );
+    return this.fullBy !== null;
+  }
+
+  /** Which limit it has reached; null: none. */
+  get fullBy(): FullBy | null {
+    if (this.#hasTarget) return 'target';
+    if (this.count >= this.#limits.flushSize) return 'flush_size';
+    if (this.bytes >= this.#limits.flushBytes) return 'flush_bytes';
+    return this.slices.length >= SEGMENT_SLICES_MAX ? 'slices' : null;
   }
 
   get hasFile(): boolean {
@@ -134,21 +150,35 @@ export class OpenSegment implements SegmentOpening, Due {
     return lineRun(chunk.body, byte, { eventsMax, bytesMax, oversized: this.count === 0 });
   }
 
-  /** Takes what next() found, and moves the cursor behind it. */
-  async take(cursor: ChunkCursor, { events, endByte }: LineRun): Promise<void> {
-    if (events === 0) return;
+  /** Takes what next() found, or as much of it as the target allows, and moves the cursor behind it. */
+  async take(cursor: ChunkCursor, found: LineRun): Promise<void> {
     const { chunk, line: from, byte } = cursor;
-    const content = chunk.body.subarray(byte, endByte);
+    const { events, endByte } = await this.#write(chunk.body, byte, found);
+    if (events === 0) return;
     cursor.line += events;
     cursor.byte = endByte;
     this.slices.push([chunk.id, from, cursor.line]);
     if (chunk.origins !== null) this.origins?.add(chunk.origins, chunk.count, from, cursor.line);
     if (cursor.line === chunk.count) this.finishedChunks.push(chunk.id);
     this.count += events;
-    this.bytes += content.length;
+    this.bytes += endByte - byte;
     this.acceptedAtMs = Math.min(this.acceptedAtMs, chunk.acceptedAtMs);
-    if (this.#file === null) this.#held.append(content);
-    else await this.#file.write(content);
+  }
+
+  /** Writes these lines, or as many of them as the target allows; what is in memory is smaller than any target. */
+  async #write(body: Buffer, startByte: number, run: LineRun): Promise<LineRun> {
+    const { targetBytes } = this.#limits;
+    if (run.events === 0) return run;
+    const [file, size] = [this.#file, this.#size];
+    if (file !== null && size !== null && targetBytes !== null) {
+      const written = await writeToTarget({ file, size, targetBytes }, body, startByte, run);
+      this.#hasTarget = written.isReached;
+      return written;
+    }
+    const content = body.subarray(startByte, run.endByte);
+    if (file === null) this.#held.append(content);
+    else await file.write(content);
+    return run;
   }
 
   /** Makes the file, with the lines so far. */
@@ -156,6 +186,7 @@ export class OpenSegment implements SegmentOpening, Due {
     if (this.#file !== null) return this.#file;
     const file = await this.createFile();
     this.#file = file;
+    this.#size = new ObjectSize(file);
     if (this.#held.length > 0) await file.write(this.#held.release());
     return file;
   }

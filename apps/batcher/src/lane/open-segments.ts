@@ -1,12 +1,21 @@
-import { type Chunk, type Destination, destinationKey, type LineRun, type RouteRules } from '@sink/domain';
+import {
+  type Chunk,
+  type Destination,
+  destinationKey,
+  isOlderChunk,
+  type LineRun,
+  type RouteRules,
+} from '@sink/domain';
 import { SegmentOrigins } from '@sink/tracing';
 import type { BatcherSettings } from '../settings.ts';
-import { ClosingTimes } from './closing-times.ts';
+import { ClosingTimes, type DueBy } from './closing-times.ts';
 import type { LaneBatcherPorts } from './lane-batcher.ts';
-import { type ChunkCursor, OpenSegment, type SegmentFormat, type SegmentLimits } from './open-segment.ts';
+import { type ChunkCursor, type FullBy, OpenSegment, type SegmentFormat, type SegmentLimits } from './open-segment.ts';
 
 /** Objects grow again by this factor with each one that is sealed, after a full disk. */
 const FLUSH_BYTES_GROWTH = 1.25;
+/** With a target, an object is hardly made of more content than this many times its size. */
+const CONTENT_OF_TARGET = 8;
 /** One path has at most this part of the memory for lines, so that little memory is shared too. */
 const PATHS_IN_MEMORY_MIN = 16;
 
@@ -68,6 +77,19 @@ export class OpenSegments {
   /** A segment that is to be closed now, full or not. */
   get due(): OpenSegment | undefined {
     return this.#times.due;
+  }
+
+  /** Why a segment is due. */
+  dueBy(segment: OpenSegment): FullBy | DueBy {
+    return segment.fullBy ?? this.#times.dueBy(segment);
+  }
+
+  /** The segments of this path (null: of any) with events of chunks up to this one. */
+  holding(upTo: string, path: string | null): readonly OpenSegment[] {
+    return [...this.#open.values()].filter(
+      ({ slices: [oldest], destination }) =>
+        oldest !== undefined && !isOlderChunk(upTo, oldest[0]) && (path === null || path === destination.path),
+    );
   }
 
   /** How long no segment becomes due, in whole milliseconds. */
@@ -169,7 +191,8 @@ export class OpenSegments {
 
   /** On a full disk small objects may still fit. */
   shrinkObjects(): void {
-    const nowBytes = Math.min(this.#shrunkBytes, this.#flushBytesMax);
+    const targetBytes = (this.#settings.targetObjectBytes ?? Infinity) * CONTENT_OF_TARGET;
+    const nowBytes = Math.min(this.#shrunkBytes, this.#flushBytesMax, targetBytes);
     const halfBytes = Math.max(this.#settings.flushBytesMin, Math.floor(nowBytes / 2));
     this.#shrunkBytes = Math.min(nowBytes, halfBytes);
     this.#times.changed();
@@ -187,6 +210,9 @@ export class OpenSegments {
     return {
       get flushSize() {
         return rules.flushSize ?? settings.flushSize;
+      },
+      get targetBytes() {
+        return rules.targetObjectBytes ?? settings.targetObjectBytes;
       },
       get flushBytes() {
         return Math.min(shrunkBytes(), rules.flushBytes ?? settings.flushBytes);

@@ -44,6 +44,7 @@ const SETTINGS: BatcherSettings = {
   compressionLevel: undefined,
   flushSize: 1_000,
   flushBytes: 10_000_000,
+  targetObjectBytes: null,
   scheduledIntervalMs: 60_000,
   idleIntervalMs: null,
   openFilesMax: 64,
@@ -59,6 +60,7 @@ const SETTINGS: BatcherSettings = {
   claimEveryMs: 50,
   auditEveryMs: 200,
   scrubEveryMs: 100,
+  flushLookEveryMs: 20,
   roomLookEveryMs: 20,
   // Tests tidy when it is time to.
   housekeepingEveryMs: 3_600_000,

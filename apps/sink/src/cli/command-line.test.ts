@@ -10,6 +10,11 @@ test.each([
   [['--help', 'nonsense'], { kind: 'help' }],
   [['-h'], { kind: 'help' }],
   [['--version'], { kind: 'version' }],
+  [['flush'], { kind: 'flush', asked: { path: null, waits: false, timeoutMs: 120_000 }, configFile: null }],
+  [
+    ['flush', '--partition', '2026/11/23/10', '--wait', '--timeout=9'],
+    { kind: 'flush', asked: { path: '2026/11/23/10', waits: true, timeoutMs: 9_000 }, configFile: null },
+  ],
   [['verify'], { kind: 'verify', asked: { range: {}, read: false, json: false }, configFile: null }],
   [
     ['verify', '--from', '2026-11-23', '--to=2026-11-23T10', '--read', '--json', '--config', 'a.yml'],
@@ -70,7 +75,7 @@ test.each([
   if (parsed.kind !== 'wrong') return;
   expect(parsed.problem).toContain(problem);
   expect(parsed.problem).toContain(
-    'known are check, reload, verify, try, uploads, quarantine, iam, ingest, batcher, uploader, --config FILE',
+    'known are check, reload, verify, try, uploads, flush, quarantine, iam, ingest, batcher, uploader, --config FILE',
   );
   expect(parsed.problem).not.toContain('\n');
 });

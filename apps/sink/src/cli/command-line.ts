@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { rangeOf } from '@sink/audit/time-range';
 import { ConfigError, ConfigInForce, loadConfig, readEnvironment } from '@sink/config';
+import type { FlushCall } from '@sink/lane';
 import type { IamUse } from '@sink/objects';
 import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from '@sink/runtime';
 import { StartError } from '../start-error.ts';
@@ -37,6 +38,8 @@ Commands:
   uploads list [--json]     lists the segments whose upload failed and will be retried, with the reason
   uploads retry [ID...]     retries these uploads now; without an ID, all of them
   uploads redirect OLD NEW  stores segments of routes that were sealed for the bucket OLD in the bucket NEW
+  flush       has all batchers close what is open, so that what was accepted before is stored soon. [--partition PATH]
+              only this path, [--wait] waits until it is in the bucket, [--timeout SECONDS] (120) at most
   quarantine list           lists refused events that were kept (on_invalid: quarantine). [--from TIME] [--to TIME]
               [--producer NAME] [--reason CODE] limit it, [--json]
   quarantine show ID        prints one with all that is known of it; [--body] only its bytes
@@ -52,9 +55,9 @@ Options:
 The environment can set every key too (port: SINK_PORT); see docs/configuration.md.
 `;
 
-const COMMANDS = ['check', 'reload', 'verify', 'try', 'uploads', 'quarantine', 'iam', ...SERVICES] as const;
+const COMMANDS = ['check', 'reload', 'verify', 'try', 'uploads', 'flush', 'quarantine', 'iam', ...SERVICES] as const;
 type Command = (typeof COMMANDS)[number];
-type Tool = 'verify' | 'try' | 'uploads' | 'quarantine' | 'iam';
+type Tool = 'verify' | 'try' | 'uploads' | 'flush' | 'quarantine' | 'iam';
 
 /** Those of libs/objects. A test compares them: its clients would cost the supervisor 60 MB. */
 const IAM_USES = ['put', 'compare', 'manifests', 'verify', 'read', 'quarantine'] as const satisfies readonly IamUse[];
@@ -67,6 +70,7 @@ type Arguments =
   | { readonly kind: 'verify'; readonly asked: VerifyCommand; readonly configFile: string | null }
   | { readonly kind: 'try'; readonly asked: TryCommand; readonly configFile: string | null }
   | { readonly kind: 'uploads'; readonly asked: UploadsCommand; readonly configFile: string | null }
+  | { readonly kind: 'flush'; readonly asked: FlushCall; readonly configFile: string | null }
   | { readonly kind: 'quarantine'; readonly asked: QuarantineCommand; readonly configFile: string | null }
   | { readonly kind: 'iam'; readonly asked: IamCommand; readonly configFile: string | null };
 
@@ -95,6 +99,8 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
         body: { type: 'boolean' },
         file: { type: 'string' },
         again: { type: 'boolean' },
+        partition: { type: 'string' },
+        wait: { type: 'boolean' },
       },
       allowPositionals: true,
     });
@@ -136,6 +142,13 @@ export function parseCommandLine(argv: readonly string[]): Arguments {
         ? { kind: 'try', asked, configFile }
         : { kind: 'wrong', problem: `--timeout ${timeout} is not a number of seconds` };
     }
+    if (command === 'flush') {
+      const { partition: path = null, wait: waits = false, timeout = '120' } = values;
+      const timeoutMs = Number(timeout) * 1_000;
+      return timeoutMs > 0
+        ? { kind: 'flush', asked: { path, waits, timeoutMs }, configFile }
+        : { kind: 'wrong', problem: `--timeout ${timeout} is not a number of seconds` };
+    }
     if (command === 'iam') {
       const given = (values.for ?? []).flatMap((uses) => uses.split(','));
       const uses = given.flatMap((use) => IAM_USES.filter((known) => known === use));
@@ -158,6 +171,7 @@ const OPTIONS_OF: Readonly<Record<Tool, readonly string[]>> = {
   verify: ['from', 'to', 'read', 'json'],
   try: ['post', 'uploader', 'timeout', 'header'],
   uploads: ['json'],
+  flush: ['partition', 'wait', 'timeout'],
   quarantine: ['from', 'to', 'producer', 'reason', 'json', 'body', 'file', 'again'],
   iam: ['for', 'earlier-prefix'],
 };
@@ -236,6 +250,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
       });
     case 'verify':
     case 'uploads':
+    case 'flush':
     case 'quarantine':
       return withErrorsPrinted(async () => {
         const { runTool } = await import('./run-tool.ts');

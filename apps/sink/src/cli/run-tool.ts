@@ -1,6 +1,8 @@
 import { type Environment, loadConfig, type SinkConfig } from '@sink/config';
 import { createLogger, systemClock } from '@sink/runtime';
+import type { FlushCall } from '@sink/lane';
 import { attachRedis } from './attached-redis.ts';
+import { runFlush } from './flush.ts';
 import { StopSignals } from '../supervisor/stop-signals.ts';
 import { type QuarantineCommand, runQuarantine } from './quarantine/quarantine.ts';
 import { runUploads, type UploadsCommand } from './uploads.ts';
@@ -9,6 +11,7 @@ import { runVerify, type VerifyCommand } from './verify.ts';
 export type ToolCommand = { readonly configFile: string | null } & (
   | { readonly kind: 'verify'; readonly asked: VerifyCommand }
   | { readonly kind: 'uploads'; readonly asked: UploadsCommand }
+  | { readonly kind: 'flush'; readonly asked: FlushCall }
   | { readonly kind: 'quarantine'; readonly asked: QuarantineCommand }
 );
 
@@ -33,6 +36,8 @@ export async function runTool(command: ToolCommand, env: Environment): Promise<n
         return await runVerify(config, command.asked, write, stop);
       case 'uploads':
         return await runUploads(config, command.asked, write);
+      case 'flush':
+        return await runFlush(config, command.asked, write, stop);
       case 'quarantine':
         return await runQuarantine(config, command.asked, write, stop);
     }

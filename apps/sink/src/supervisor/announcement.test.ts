@@ -16,6 +16,12 @@ describe('the announcement of a sink that is ready', () => {
     expect(announcementText(news)).toContain(`    curl -i http://localhost:9000/ -H 'Content-Type: application/cloude`);
   });
 
+  test('names the size in the bucket at which an object is closed', () => {
+    expect(announcement(config({ target_object_size: '16MiB' }), NOW_MS).when).toBe(
+      'after 10000000 events, 16 MiB in the bucket, 4 GiB before compression or 1 m, whichever comes first',
+    );
+  });
+
   test('with a certificate the address is an https:// one', () => {
     const news = announcement(config({ port: 9000, tls: { cert_file: '/a.crt', key_file: '/a.key' } }), NOW_MS);
     expect(news.post).toBe('https://localhost:9000/');

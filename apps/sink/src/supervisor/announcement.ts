@@ -31,8 +31,12 @@ export function objectsPath(config: SinkConfig, nowMs: number): string {
 }
 
 /** "after 1000 events, 128 MiB or 60 s". */
-export function closedWhen({ flushSize, flushBytes, scheduledIntervalMs }: SinkConfig): string {
-  return `after ${flushSize} events, ${formatBytes(flushBytes)} or ${formatDuration(scheduledIntervalMs)}, whichever comes first`;
+export function closedWhen({ flushSize, flushBytes, targetObjectSize, scheduledIntervalMs }: SinkConfig): string {
+  const bytes =
+    targetObjectSize === null
+      ? formatBytes(flushBytes)
+      : `${formatBytes(targetObjectSize)} in the bucket, ${formatBytes(flushBytes)} before compression`;
+  return `after ${flushSize} events, ${bytes} or ${formatDuration(scheduledIntervalMs)}, whichever comes first`;
 }
 
 /** Events are taken, but they do not get to the bucket. */

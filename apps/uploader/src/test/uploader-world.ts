@@ -294,6 +294,7 @@ export class UploaderWorld {
         opsPort: null,
         workers: new WorkerReports(),
         opsPages: new Map(),
+        opsActions: new Map(),
         registry,
         readiness,
         shutdown,

@@ -1,0 +1,55 @@
+import { type Compression, lineRun } from '@sink/domain';
+import { SpoolDirectory } from '@sink/spool';
+import { temporaryDirectory } from '@sink/testing';
+import { expect, test } from 'vitest';
+import { skewedEvents } from '../test/skewed-events.ts';
+import { ObjectSize } from './object-size.ts';
+
+const KIB = 1024;
+
+/** Chunks of lines, some with one event and some with many. */
+function* chunks(seed: number, largeBytesMax: number): Generator<Buffer, never, void> {
+  const lines = skewedEvents(seed, largeBytesMax);
+  for (let n = 0; ; n++) {
+    const bytesMax = [1, 2_000, 100_000, 1_000_000][n % 4] ?? 1;
+    let chunk = '';
+    while (chunk.length < bytesMax) chunk += lines.next().value;
+    yield Buffer.from(chunk);
+  }
+}
+
+async function sizes(compression: Compression, targetBytes: number, objects: number, seed: number): Promise<number[]> {
+  const spool = new SpoolDirectory(temporaryDirectory('sizes')).instance('b-1');
+  const made: number[] = [];
+  const source = chunks(seed, targetBytes / 5);
+  let chunk: Buffer = Buffer.alloc(0);
+  let byte = 0;
+  for (let n = 0; n < objects; n++) {
+    const file = await spool.createSegment({ segmentId: `s-${n}`, compression, compressionLevel: undefined });
+    const size = new ObjectSize(file);
+    for (;;) {
+      if (byte === chunk.length) [chunk, byte] = [source.next().value, 0];
+      const line = chunk.subarray(byte, chunk.indexOf('\n', byte) + 1);
+      const bytesMax = await size.room(targetBytes, line);
+      if (bytesMax === 0) break;
+      const { endByte } = lineRun(chunk, byte, { eventsMax: Infinity, bytesMax, oversized: true });
+      await file.write(chunk.subarray(byte, endByte));
+      byte = endByte;
+    }
+    made.push((await file.finish()).objectBytes);
+    await file.discard();
+  }
+  await spool.close();
+  return made;
+}
+
+test.each(['none', 'gzip', 'zstd'] as const)(
+  '%s: objects of mixed content are as large as their target',
+  async (compression) => {
+    for (const targetBytes of [64 * KIB, 256 * KIB]) {
+      const made = await sizes(compression, targetBytes, 20, 7);
+      const near = made.filter((bytes) => Math.abs(bytes / targetBytes - 1) <= 0.2);
+      expect(near.length, made.join(' ')).toBeGreaterThanOrEqual(0.9 * made.length);
+    }
+  },
+);
