@@ -17,9 +17,9 @@ export interface AwsProfile {
   readonly endpointUrl: string | undefined;
 }
 
-/** The profile that AWS_PROFILE names, or the default one. Has no values where its files cannot be read. */
-export function readAwsProfile(env: Environment, readText: ReadText): AwsProfile {
-  const name = env['AWS_PROFILE'] || 'default';
+/** The profile of that name; without one, that of AWS_PROFILE or the default one. Has no values where its files cannot be read. */
+export function readAwsProfile(env: Environment, readText: ReadText, given?: string): AwsProfile {
+  const name = given ?? (env['AWS_PROFILE'] || 'default');
   const home = env['HOME'] || homedir();
   const files = [
     env['AWS_CONFIG_FILE'] || join(home, '.aws', 'config'),

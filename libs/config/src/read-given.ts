@@ -54,7 +54,8 @@ function checkValues(given: Map<SettingPath, Given>, problems: Problems): void {
   for (const path of wrong) given.delete(path);
 }
 
-function describeUnreadable(content: ReturnType<ReadText>): string {
+/** What is wrong with a file that a key names. */
+export function describeUnreadable(content: ReturnType<ReadText>): string {
   if (content === 'missing') return 'the path of a file that exists';
   return 'failure' in content ? `a file that can be read (${content.failure})` : 'a file that is not empty';
 }

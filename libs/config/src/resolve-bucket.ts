@@ -4,9 +4,11 @@ import { readAwsProfile } from './aws-profile.ts';
 import { bucketHint } from './bucket-hint.ts';
 import type { Problems } from './problems.ts';
 import type { ReadAgain } from './read-again.ts';
+import { checkAddress, addressOf } from './resolve-address.ts';
+import { checkAws, profileNameOf, resolveCredentials, type RouteAws } from './resolve-credentials.ts';
 import { resolveCa, resolveEndpoint, resolveProxy, type Surroundings } from './resolve-network.ts';
 import type { Settings } from './settings.ts';
-import type { AwsCredentials, BucketSettings, Endpoint } from './sink-config.ts';
+import type { BucketSettings, Endpoint } from './sink-config.ts';
 
 const SERVER_REGION = 'us-east-1';
 
@@ -16,32 +18,40 @@ export interface BucketSources extends Omit<Surroundings, 'profile'> {
   readonly again: ReadAgain;
 }
 
-/** The bucket of the configuration. Adds mistakes to `problems`; the result is then invalid. */
+/**
+ * The bucket of the configuration. Adds mistakes to `problems`; the result is then invalid.
+ * @param aws that of a route
+ */
 export function resolveBucket(
   settings: Settings,
   sources: BucketSources,
   problems: Problems,
   warnings: string[],
+  aws?: RouteAws,
 ): BucketSettings {
   const { bucket: name } = settings;
   warnOfPrefix('prefix', settings.prefix, warnings);
-  const credentials = resolveCredentials(settings, problems);
+  checkAws(settings, problems);
   if (name === undefined) {
     const isOfRoute = settings.routes?.some((route) => route.bucket !== undefined) ?? false;
     const orphan = isOfRoute
       ? undefined
-      : (['region', 'endpoint', 'aws.access_key_id'] as const).find((path) => settings[path] !== undefined);
+      : (['region', 'endpoint', 'aws.access_key_id', 'aws.profile', 'aws.role_arn'] as const).find(
+          (path) => settings[path] !== undefined,
+        );
     if (orphan) problems.add('bucket', `the name of the bucket that ${orphan} is for`, [orphan]);
     return { kind: 'file', directory: join(sources.dataDir, 'objects') };
   }
   const directory = directoryOf(name);
   if (directory !== undefined) return { kind: 'file', directory };
 
-  const surroundings = { ...sources, profile: readAwsProfile(sources.env, sources.readText) };
+  const profile = readAwsProfile(sources.env, sources.readText, profileNameOf(settings, aws));
+  const surroundings = { ...sources, profile };
   const endpoint = resolveEndpoint(settings, surroundings, problems);
   const forcePathStyle = settings.force_path_style ?? endpoint !== undefined;
   const wrong = bucketHint(name) ?? bucketNameMistake(name, forcePathStyle);
   if (wrong !== undefined) problems.add('bucket', wrong, ['force_path_style']);
+  checkAddress(settings, name, endpoint, forcePathStyle, problems);
   const region = resolveRegion(settings, surroundings, endpoint);
   if (region === undefined) {
     problems.add('region', 'the region of the bucket, such as us-west-2 (or AWS_REGION, or one in the AWS profile)', [
@@ -57,10 +67,10 @@ export function resolveBucket(
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint: endpoint.url, endpointFrom: endpoint.from }),
     forcePathStyle,
+    ...addressOf(settings),
     ...(proxy === undefined ? {} : { proxy }),
     ...(readCa === undefined ? {} : { readCa }),
-    ...(credentials === undefined ? {} : { credentials, ...rereading(settings, credentials, sources.again) }),
-    credentialsFrom: credentialsFrom(settings, surroundings),
+    ...resolveCredentials(settings, aws, profile, sources, problems),
   };
 }
 
@@ -87,16 +97,6 @@ function resolveRegion(
   );
 }
 
-function credentialsFrom(settings: Settings, { env, profile }: Surroundings): string {
-  if (settings['aws.access_key_id'] !== undefined) {
-    const parts = ['aws.access_key_id', 'aws.secret_access_key'] as const;
-    return parts.map((part) => (settings[`${part}_file`] === undefined ? part : `${part}_file`)).join(' and ');
-  }
-  if (!env['AWS_PROFILE'] && env['AWS_ACCESS_KEY_ID'])
-    return 'the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY';
-  return `the AWS environment, the profile ${profile.name} (${profile.files.join(', ')}) or a role`;
-}
-
 /** Placeholders of other programs are literal parts of keys here. */
 export function warnOfPrefix(key: string, prefix: string, warnings: string[]): void {
   const placeholder = /%[A-Za-z]|\{\{?[^{}/]+\}\}?|!\{[^{}/]+\}|\$\{?[A-Za-z_]/.exec(prefix)?.[0];
@@ -104,34 +104,6 @@ export function warnOfPrefix(key: string, prefix: string, warnings: string[]): v
   warnings.push(
     `${key} contains ${placeholder}, which the sink does not replace: keys begin with exactly this text, and the folders of date and hour follow it`,
   );
-}
-
-const CREDENTIAL_FILES = ['aws.access_key_id_file', 'aws.secret_access_key_file', 'aws.session_token_file'] as const;
-
-/** How credentials of which a part is in files are read again. */
-function rereading(
-  settings: Settings,
-  first: AwsCredentials,
-  again: ReadAgain,
-): { readCredentials?: () => AwsCredentials } {
-  if (CREDENTIAL_FILES.every((path) => settings[path] === undefined)) return {};
-  const resolveNow = (now: Settings, _: unknown, problems: Problems) => resolveCredentials(now, problems);
-  return { readCredentials: () => again.section('aws', resolveNow, () => []) ?? first };
-}
-
-function resolveCredentials(settings: Settings, problems: Problems): AwsCredentials | undefined {
-  const accessKeyId = settings['aws.access_key_id'];
-  const secretAccessKey = settings['aws.secret_access_key'];
-  const sessionToken = settings['aws.session_token'];
-  if (accessKeyId !== undefined && secretAccessKey !== undefined) {
-    return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
-  }
-  const pair = ['aws.access_key_id', 'aws.secret_access_key'] as const;
-  const remedy = 'both aws.access_key_id and aws.secret_access_key, or neither (the AWS default chain is used then)';
-  if (accessKeyId !== undefined) problems.add('aws.secret_access_key', remedy, pair);
-  else if (secretAccessKey !== undefined) problems.add('aws.access_key_id', remedy, pair);
-  else if (sessionToken !== undefined) problems.add('aws.session_token', 'only together with the other two', pair);
-  return undefined;
 }
 
 /** The directory of a file:/// address; undefined for everything else, and for one that is broken. */

@@ -98,19 +98,27 @@ function ownValues(route: GivenRoute): OwnValues {
 function bucketOf(
   settings: Settings,
   given: GivenSettings,
-  { bucket: name }: GivenRoute,
+  { bucket, aws }: GivenRoute,
   index: number,
   sources: BucketSources,
   problems: Problems,
 ): BucketSettings | null {
-  if (name === undefined) return null;
+  const name = bucket ?? (aws === undefined ? undefined : settings.bucket);
+  if (name === undefined && aws === undefined) return null;
   const found = new Problems(given);
-  const bucket = resolveBucket({ ...settings, bucket: name }, sources, found, []);
+  const own = aws === undefined ? undefined : { at: `routes[${index}].aws`, values: aws };
+  const resolved = resolveBucket({ ...settings, bucket: name }, sources, found, [], own);
   for (const problem of found.all()) {
-    if (problem.key === 'bucket') problems.addInside('routes', `[${index}].bucket`, name, problem.allowed);
-    else if (!problems.has(problem.key)) problems.addOther(problem);
+    if (problem.key === 'bucket' && bucket !== undefined) {
+      problems.addInside('routes', `[${index}].bucket`, bucket, problem.allowed);
+    } else if (!problems.has(problem.key)) problems.addOther(problem);
   }
-  return bucket;
+  if (aws !== undefined && resolved.kind === 'file') {
+    const keys = Object.keys(aws).join(', ');
+    const allowed = 'only for a bucket of S3 (`bucket`)';
+    problems.addOther({ key: `routes[${index}].aws`, given: `a mapping with ${keys}`, allowed });
+  }
+  return resolved;
 }
 
 function checkCompression(settings: Settings, route: GivenRoute, index: number, problems: Problems): void {

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { CamelCase } from './camel-case.ts';
+import { awsKeys, awsMistakes, type AwsValues } from './aws-keys.ts';
 import { field, optionalBoolean } from './field.ts';
-import { mappings, nameByName, requiredText, type Rule } from './nested.ts';
+import { mapping, mappings, nameByName, requiredText, type Rule } from './nested.ts';
 import { ownKeys } from './own-keys.ts';
 import { partitionKeys } from './partition-keys.ts';
 import { bucketKey, prefixKey } from './place-keys.ts';
@@ -36,12 +37,26 @@ const route = {
   ),
   drop: optionalBoolean('Whether events of this route are acknowledged and not stored. Default: false.'),
   ...routeKeys,
+  aws: mapping(
+    awsKeys,
+    'The credentials of this route. With a key or a profile, nothing of `aws` of the top level counts; with only a role, it is assumed with those. Default: `aws` of the top level.',
+    checkAws,
+  ),
 };
+
+function checkAws(aws: AwsValues, context: z.RefinementCtx): void {
+  const mistakes = awsMistakes(aws);
+  for (const [key, message] of mistakes) context.addIssue({ code: 'custom', message, path: [key] });
+  for (const key of ['access_key_id', 'secret_access_key', 'session_token'] as const) {
+    if (aws[key] === undefined || aws[`${key}_file`] === undefined) continue;
+    context.addIssue({ code: 'custom', message: `one of ${key} and ${key}_file`, path: [key] });
+  }
+}
 
 /** A route that drops stores nothing, so it says nothing else. */
 const each: Rule<{ readonly drop?: boolean | undefined }> = (given, context) => {
   if (given.drop !== true) return;
-  for (const key of Object.keys(routeKeys)) {
+  for (const key of [...Object.keys(routeKeys), 'aws']) {
     if (Reflect.get(given, key) === undefined) continue;
     context.addIssue({
       code: 'custom',

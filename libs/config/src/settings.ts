@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { awsSettings } from './aws-keys.ts';
 import { camelCase, type CamelCase } from './camel-case.ts';
 import {
   addresses,
@@ -154,6 +155,15 @@ const objects = {
   force_path_style: optionalBoolean(
     'Whether the name of the bucket is part of the path (`endpoint/bucket`) instead of the host name. Default: true with an `endpoint`, otherwise false.',
   ),
+  use_fips: optionalBoolean(
+    'Whether S3 and STS are reached at their FIPS endpoints, which AWS has in the United States and Canada. Not with an `endpoint`. Default: as `AWS_USE_FIPS_ENDPOINT` or the AWS profile says, otherwise false.',
+  ),
+  use_dualstack: optionalBoolean(
+    'Whether S3 and STS are reached at their endpoints with IPv6 and IPv4. Not with an `endpoint`. Default: as `AWS_USE_DUALSTACK_ENDPOINT` or the AWS profile says, otherwise false.',
+  ),
+  accelerate: optionalBoolean(
+    'Whether S3 is reached through S3 Transfer Acceleration, which the bucket must have enabled. Not with an `endpoint`. Default: false.',
+  ),
   prefix: prefixKey,
   quarantine_prefix: prefixText(
     'quarantine/',
@@ -176,17 +186,6 @@ const objects = {
   ),
   upload_concurrency: integer(1, 256, 8, 'The number of objects that one uploader sends at the same time.'),
   upload_timeout: duration(1000, 3_600_000, '5m', 'The time limit of one attempt to send an object.'),
-};
-
-const credentials = {
-  'aws.access_key_id': secretText(
-    'The id of the AWS access key. Without a key, the AWS default chain applies (environment, profiles, IRSA, instance roles).',
-  ),
-  'aws.access_key_id_file': filePath('The path of a file that contains `aws.access_key_id`.'),
-  'aws.secret_access_key': secretText('The secret of the AWS access key.'),
-  'aws.secret_access_key_file': filePath('The path of a file that contains `aws.secret_access_key`.'),
-  'aws.session_token': secretText('The session token of temporary credentials.'),
-  'aws.session_token_file': filePath('The path of a file that contains `aws.session_token`.'),
 };
 
 const routing = {
@@ -344,7 +343,7 @@ export const sections = [
   { title: 'Who may send', fields: senders },
   { title: 'Validation', fields: validation },
   { title: 'Objects', fields: objects },
-  { title: 'AWS credentials', fields: credentials },
+  { title: 'AWS credentials', fields: awsSettings },
   { title: 'When an object is closed', fields: batching },
   { title: 'Routes', fields: routing },
   { title: 'Durability and limits', fields: durability },
@@ -358,7 +357,7 @@ const known = {
   ...senders,
   ...validation,
   ...objects,
-  ...credentials,
+  ...awsSettings,
   ...batching,
   ...routing,
   ...durability,
@@ -407,6 +406,9 @@ const RESOLVED = [
   'endpoint_ca_file',
   'proxy_url',
   'force_path_style',
+  'use_fips',
+  'use_dualstack',
+  'accelerate',
   'compression_level',
   'manifests',
   'spill_at',

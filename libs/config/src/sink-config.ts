@@ -10,6 +10,28 @@ export interface AwsCredentials {
   readonly sessionToken?: string;
 }
 
+/** A role that is assumed with the credentials at hand. */
+export interface AwsRole {
+  readonly arn: string;
+  readonly sessionName: string;
+  readonly externalId?: string;
+}
+
+/** The credentials for a bucket. */
+export interface S3Credentials {
+  readonly credentials?: AwsCredentials;
+  /**
+   * If files hold a part of `credentials`: reads these again, as they may have been replaced.
+   * @throws ConfigError while a file is missing or wrong
+   */
+  readonly readCredentials?: () => AwsCredentials;
+  /** The profile of the shared files of AWS that credentials come from, and nowhere else. */
+  readonly profile?: string;
+  readonly role?: AwsRole;
+  /** Where credentials come from, for messages: keys, or the places of the AWS default chain. */
+  readonly credentialsFrom: string;
+}
+
 /** The address of an S3-compatible server. */
 export interface Endpoint {
   readonly url: string;
@@ -28,7 +50,7 @@ export interface Proxy {
 }
 
 /** Objects are stored in a bucket of S3 or of a server with its protocol. */
-interface S3Bucket {
+interface S3Bucket extends S3Credentials {
   readonly kind: 's3';
   readonly name: string;
   readonly region?: string;
@@ -37,17 +59,13 @@ interface S3Bucket {
   /** The key or variable that gives `endpoint`, for messages. */
   readonly endpointFrom?: string;
   readonly forcePathStyle: boolean;
+  /** Absent: as the environment of AWS says. */
+  readonly useFips?: boolean;
+  readonly useDualstack?: boolean;
+  readonly accelerate?: boolean;
   readonly proxy?: Proxy;
   /** Reads the certificates (PEM) of authorities that are trusted beside the usual ones. */
   readonly readCa?: () => string;
-  readonly credentials?: AwsCredentials;
-  /**
-   * If files hold a part of `credentials`: reads these again, as they may have been replaced.
-   * @throws ConfigError while a file is missing or wrong
-   */
-  readonly readCredentials?: () => AwsCredentials;
-  /** Where credentials come from, for messages: keys, or the places of the AWS default chain. */
-  readonly credentialsFrom: string;
 }
 
 /** Objects are stored as plain files in an absolute directory. */

@@ -64,6 +64,11 @@ export function classifyUnavailable({ cause }: CredentialsUnavailable, from: str
   }
 }
 
+/** Credentials expired while they were in use: the next attempt, which is soon, reads others. */
+export function expiredInUse(failure: Failure): Failure {
+  return { ...failure, kind: 'transient' };
+}
+
 /** The same failure with a remedy that names where the refused credentials come from. */
 export function namingSource(failure: Failure, from: string): Failure {
   switch (failure.code) {

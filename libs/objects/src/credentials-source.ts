@@ -28,7 +28,8 @@ const defaultTimes: CredentialsTimes = { rereadMs: 180_000, earlyMs: 300_000, re
 interface Held {
   readonly identity: AwsCredentialIdentity;
   readonly readAtMs: number;
-  refused: boolean;
+  /** Whether the store refused them; then whether those that are read next may be others. */
+  refused: false | 'once' | 'again';
 }
 
 /**
@@ -41,6 +42,8 @@ export class CredentialsSource<Properties> {
   #held: Held | null = null;
   #reading: Promise<AwsCredentialIdentity> | null = null;
   #triedAtMs = Number.NEGATIVE_INFINITY;
+  /** The credentials that the store refused last. */
+  #refused: AwsCredentialIdentity | null = null;
 
   constructor(read: ReadCredentials<Properties>, times: Partial<CredentialsTimes> = {}) {
     this.#readNew = read;
@@ -57,14 +60,24 @@ export class CredentialsSource<Properties> {
     return { ...identity, expiration: new Date(0) };
   };
 
-  /** The store refuses the credentials: the next request reads them again. */
-  refused(): void {
-    if (this.#held !== null) this.#held.refused = true;
+  /**
+   * The store refuses the credentials: the next request reads them again.
+   * @returns whether others may be read; false if the same ones were read after the store had refused them
+   */
+  refused(): boolean {
+    const held = this.#held;
+    if (held === null) return false;
+    if (held.refused === false) {
+      const isKnown = this.#refused !== null && isSame(this.#refused, held.identity);
+      held.refused = isKnown ? 'again' : 'once';
+      this.#refused = held.identity;
+    }
+    return held.refused === 'once';
   }
 
   async #current(properties: Properties | undefined): Promise<AwsCredentialIdentity> {
     const held = this.#held;
-    if (held === null || held.refused) return this.#read(properties);
+    if (held === null || held.refused !== false) return this.#read(properties);
     const leftMs = (held.identity.expiration?.getTime() ?? Number.POSITIVE_INFINITY) - Date.now();
     const { rereadMs, earlyMs, retryMs } = this.#times;
     const nowMs = performance.now();
@@ -98,4 +111,8 @@ export class CredentialsSource<Properties> {
       clearTimeout(timer);
     }
   }
+}
+
+function isSame(one: AwsCredentialIdentity, other: AwsCredentialIdentity): boolean {
+  return one.accessKeyId === other.accessKeyId && one.sessionToken === other.sessionToken;
 }

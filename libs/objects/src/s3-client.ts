@@ -1,6 +1,6 @@
 import { S3Client } from '@aws-sdk/client-s3';
-import { defaultProvider } from '@aws-sdk/credential-provider-node';
-import { classifyUnavailable, namingSource, refusesCredentials } from './credentials-failure.ts';
+import { classifyUnavailable, expiredInUse, namingSource, refusesCredentials } from './credentials-failure.ts';
+import { type ClientProperties, type CredentialSettings, identityOf, readerOf } from './credentials-providers.ts';
 import { CredentialsSource, CredentialsUnavailable } from './credentials-source.ts';
 import type { CredentialsTimes } from './credentials-source.ts';
 import type { Failure } from './object-store-error.ts';
@@ -10,14 +10,8 @@ import type { S3Place } from './s3-remedies.ts';
 import { S3RequestHandler } from './s3-request-handler.ts';
 import type { S3Network, S3Proxy } from './s3-request-handler.ts';
 
-interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string | undefined;
-}
-
 /** A bucket of S3, or of a server with its protocol. */
-export interface S3BucketSettings extends S3Network {
+export interface S3BucketSettings extends S3Network, CredentialSettings {
   readonly kind: 's3';
   readonly name: string;
   /** Absent: the region of the AWS profile; with an endpoint us-east-1, which most other servers accept. */
@@ -27,10 +21,8 @@ export interface S3BucketSettings extends S3Network {
   /** The key or variable that gives `endpoint`, for remedies; absent: the key. */
   readonly endpointFrom?: string | undefined;
   readonly forcePathStyle: boolean;
-  /** Absent: the AWS default chain (environment, profile, web identity, instance role). */
-  readonly credentials?: Credentials | undefined;
-  /** Reads `credentials` again, if files hold a part of them. */
-  readonly readCredentials?: (() => Credentials) | undefined;
+  /** Whether S3 is reached through S3 Transfer Acceleration. */
+  readonly accelerate?: boolean | undefined;
   /** Where credentials come from, for remedies; absent: not said. */
   readonly credentialsFrom?: string | undefined;
 }
@@ -43,14 +35,11 @@ export interface S3ClientOptions {
   readonly credentialsTimes?: Partial<CredentialsTimes> | undefined;
 }
 
-type Provider = ReturnType<typeof defaultProvider>;
-type Properties = Parameters<Provider>[0];
-
 /** A client for one bucket, with the meaning of its failures. Opens no connection until the first request. */
 export class S3Connection {
   readonly client: S3Client;
   readonly place: S3Place;
-  readonly #credentials: CredentialsSource<Properties> | null;
+  readonly #credentials: CredentialsSource<ClientProperties> | null;
   readonly #credentialsFrom: string | undefined;
   readonly #endpointFrom: string | undefined;
   readonly #proxy: S3Proxy | undefined;
@@ -59,7 +48,8 @@ export class S3Connection {
   constructor(bucket: S3BucketSettings, prefix: string, options: S3ClientOptions) {
     const region = regionOf(bucket);
     const requestHandler = new S3RequestHandler(bucket, options.idleTimeoutMs);
-    this.#credentials = sourceOf(bucket, requestHandler, options.credentialsTimes);
+    const read = readerOf(bucket, requestHandler);
+    this.#credentials = read === null ? null : new CredentialsSource(read, options.credentialsTimes);
     this.#credentialsFrom = bucket.credentialsFrom;
     this.#endpointFrom = bucket.endpointFrom;
     this.#proxy = bucket.proxy;
@@ -67,8 +57,9 @@ export class S3Connection {
     this.client = new S3Client({
       ...(region === undefined ? {} : { region }),
       ...(bucket.endpoint === undefined ? {} : { endpoint: bucket.endpoint }),
-      credentials: this.#credentials?.provide ?? staticCredentials(bucket.credentials),
+      credentials: this.#credentials?.provide ?? identityOf(bucket.credentials),
       forcePathStyle: bucket.forcePathStyle,
+      ...addressOf(bucket),
       maxAttempts: options.attemptsMax,
       // The configuration has decided on the endpoint, AWS_ENDPOINT_URL included.
       ignoreConfiguredEndpointUrls: true,
@@ -105,8 +96,10 @@ export class S3Connection {
       return this.#behindProxy(classifyUnavailable(error, from, place), error.cause);
     }
     const failure = classifyS3Failure(error, place, head);
-    if (refusesCredentials(failure)) this.#credentials?.refused();
-    return this.#behindProxy(this.#credentialsFrom === undefined ? failure : namingSource(failure, from), error);
+    const mayBeRenewed = refusesCredentials(failure) && this.#credentials?.refused() === true;
+    const named = this.#credentialsFrom === undefined ? failure : namingSource(failure, from);
+    const isSoonOver = mayBeRenewed && failure.code === 'expired_token';
+    return this.#behindProxy(isSoonOver ? expiredInUse(named) : named, error);
   }
 
   #behindProxy(failure: Failure, error: unknown): Failure {
@@ -118,35 +111,21 @@ export class S3Connection {
   }
 }
 
-/** The credentials that can change; null if they are given in the configuration itself. */
-function sourceOf(
-  { credentials, readCredentials }: S3BucketSettings,
-  requestHandler: S3RequestHandler,
-  times: Partial<CredentialsTimes> | undefined,
-): CredentialsSource<Properties> | null {
-  if (readCredentials !== undefined) {
-    return new CredentialsSource(async () => staticCredentials(readCredentials()), times);
-  }
-  if (credentials !== undefined) return null;
-  // Each reading makes a new chain, because a chain keeps what it found. STS and SSO are reached as S3 is.
-  return new CredentialsSource<Properties>(
-    (properties) =>
-      defaultProvider({ ignoreCache: true, clientConfig: { requestHandler }, logger: silent })(properties),
-    times,
-  );
-}
-
 function regionOf({ region, endpoint }: S3BucketSettings): string | undefined {
   return region ?? (endpoint === undefined ? undefined : 'us-east-1');
+}
+
+/** What is absent is as the environment of AWS says. */
+function addressOf({ useFips, useDualstack, accelerate }: S3BucketSettings) {
+  return {
+    ...(useFips === undefined ? {} : { useFipsEndpoint: useFips }),
+    ...(useDualstack === undefined ? {} : { useDualstackEndpoint: useDualstack }),
+    ...(accelerate === undefined ? {} : { useAccelerateEndpoint: accelerate }),
+  };
 }
 
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 function ignore(): void {
   // Nothing.
-}
-
-function staticCredentials(credentials: Credentials | undefined) {
-  const { sessionToken, ...keys } = credentials ?? { accessKeyId: '', secretAccessKey: '' };
-  return sessionToken === undefined ? keys : { ...keys, sessionToken };
 }

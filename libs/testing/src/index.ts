@@ -18,6 +18,8 @@ export { startTokenIssuer } from './token-issuer.ts';
 export type { TokenIssuer } from './token-issuer.ts';
 export { temporaryDirectory } from './temporary-directory.ts';
 export { mountTinyDisk } from './tiny-disk.ts';
+export { startSts } from './sts.ts';
+export type { FakeSts } from './sts.ts';
 export { startS3 } from './s3.ts';
 export type { FakeS3, S3Options } from './s3.ts';
 export type { S3Effect } from './s3-faults.ts';

@@ -104,6 +104,7 @@ export function meanings(config: SinkConfig): readonly (readonly [name: string, 
       'objects',
       `${objectsPath(config, systemClock.wallMs())}${layoutOf(config).isSlot ? ` at this ${slot}` : ''}${bucketInWords(config)}`,
     ],
+    ...routesInWords(config),
     [
       'written',
       `${closedWhen(config)}${endsWithSlot(config) ? `, and at the end of the ${slot} (${config.timeZone})` : ''}`,
@@ -148,10 +149,20 @@ function placeOf({ target }: RedisSettings): string {
   }
 }
 
-function bucketInWords({ bucket }: SinkConfig): string {
+/** The routes with a bucket or credentials of their own. */
+function routesInWords({ routes }: SinkConfig): readonly (readonly [name: string, meaning: string])[] {
+  return routes.flatMap(({ name, own: { bucket } }) => {
+    if (bucket === undefined) return [];
+    const place = bucket.kind === 's3' ? `the bucket ${bucket.name}` : bucket.directory;
+    return [['route', `${name}: to ${place}${bucketInWords({ bucket })}`] as const];
+  });
+}
+
+function bucketInWords({ bucket }: Pick<SinkConfig, 'bucket'>): string {
   if (bucket.kind === 'file') return ', as plain files';
   const { endpoint, endpointFrom = 'endpoint', region, proxy } = bucket;
-  const credentials = bucket.credentials === undefined ? bucket.credentialsFrom : 'the configured key';
+  const isKey = bucket.credentials !== undefined && bucket.role === undefined;
+  const credentials = isKey ? 'the configured key' : bucket.credentialsFrom;
   const from = endpointFrom === 'endpoint' ? '' : ` (${endpointFrom})`;
   const place = endpoint === undefined ? `AWS ${region ?? ''}`.trim() : `${endpoint}${from}`;
   const through = proxy === undefined ? '' : `, through the proxy ${proxy.shown}`;
