@@ -92,7 +92,7 @@ routes:
   - { name: Audit }
   - { name: a, flush_size: 0 }
   - { name: c, bukket: x }
-  - { name: b, drop: true, bucket: some-bucket }
+  - { name: b, drop: true, bucket: some-bucket, filter: { exact: { type: b } } }
 `;
   expect(said(wrong)).toEqual([
     `  routes[0].name: given "Audit" (${AT}); allowed: 1 to 40 lower-case letters, digits and hyphens`,
@@ -100,6 +100,9 @@ routes:
     expect.stringContaining('  routes[2].bukket: given a key that does not exist'),
     `  routes[3].bucket: given "some-bucket" (${AT}); allowed: nothing in a route with drop: true, which stores nothing`,
   ]);
+  const [dropsAll] = said('routes: [{ name: a, drop: true, filter: }]');
+  expect(dropsAll).toContain('routes[0].filter');
+  expect(dropsAll).toContain('drop: true without a filter would drop every event');
   expect(said('routes: [{ name: a }, { name: a }]')).toEqual([
     `  routes[1].name: given "a" (${AT}); allowed: a name that no other route has`,
   ]);

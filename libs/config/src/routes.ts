@@ -54,8 +54,13 @@ function checkAws(aws: AwsValues, context: z.RefinementCtx): void {
 }
 
 /** A route that drops stores nothing, so it says nothing else. */
-const each: Rule<{ readonly drop?: boolean | undefined }> = (given, context) => {
+const each: Rule<{ readonly drop?: boolean | undefined; readonly filter?: unknown }> = (given, context) => {
   if (given.drop !== true) return;
+  // A filter whose lines are commented out is empty, and counts as not given.
+  if (given.filter === undefined) {
+    const message = "a mapping: drop: true without a filter would drop every event (if that is meant: sql: 'TRUE')";
+    context.addIssue({ code: 'custom', message, path: ['filter'] });
+  }
   for (const key of [...Object.keys(routeKeys), 'aws']) {
     if (Reflect.get(given, key) === undefined) continue;
     context.addIssue({
