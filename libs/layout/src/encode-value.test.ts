@@ -66,3 +66,15 @@ function hostileText(): fc.Arbitrary<string> {
     fc.array(unit, { minLength: 60, maxLength: 100 }).map((units) => units.join('')),
   );
 }
+
+test('a value of megabytes costs no more than its head and its hash', () => {
+  const head = 'a/'.repeat(90);
+  const [one, other] = [`${head}${'/'.repeat(60_000_000)}`, `${head}${'/'.repeat(59_999_999)}.`];
+  const startMs = performance.now();
+  const encoded = encodeValue(one, null);
+  // Byte by byte it took more than six seconds, and forty times its size in memory.
+  expect(performance.now() - startMs).toBeLessThan(3_000);
+  expect(encoded).not.toBe(encodeValue(other, null));
+  expect(encoded.slice(0, 141)).toBe(`${'a%2F'.repeat(35)}~`);
+  expect(encodeValue(`${'a'.repeat(180)}\u{1F600}${'b'.repeat(9)}`, null)).toMatch(/^a{140}~[0-9a-f]{32}$/);
+});

@@ -22,7 +22,9 @@ const ESCAPED = Array.from({ length: 256 }, (_, byte) => {
  * @param value not empty, without unpaired surrogates
  */
 export function encodeValue(value: string, fallback: string | null): string {
-  const encoded = value === fallback ? escapeFirst(value) : PLAIN.test(value) ? value : escape(value);
+  // Each unit gives at least one byte, so the rest of a longer text is in its hash only.
+  const head = value.slice(0, ENCODED_BYTES_MAX + 1);
+  const encoded = value === fallback ? escapeFirst(value) : PLAIN.test(head) ? head : escape(head);
   if (encoded.length <= ENCODED_BYTES_MAX) return encoded;
   return `${encoded.slice(0, KEPT_BYTES)}~${hash('sha256', value, 'hex').slice(0, HASH_DIGITS)}`;
 }
