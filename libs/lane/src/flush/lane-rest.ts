@@ -3,6 +3,8 @@ import type { LaneView } from '../lane-view.ts';
 
 /** Chunks that are asked for in one call. */
 const PAGE = 200;
+/** Chunks whose paths are asked for in one call. */
+const PATHS_PAGE = 10;
 /** So many chunks are looked at to say what is missing. */
 const NAMED_MAX = 10_000;
 
@@ -72,10 +74,20 @@ export class LaneRest {
     const found = new Set<string>();
     for await (const page of this.lane.leftIds()) {
       const meant = page.filter((id) => !isOlderChunk(upTo, id));
-      const paths = this.#path === null || meant.length === 0 ? [] : await this.lane.pathsOf(meant);
-      for (const [index, id] of meant.entries()) if (this.#path === null || paths[index] === this.#path) found.add(id);
+      for (const id of this.#path === null ? meant : await this.#ofPath(meant, this.#path)) found.add(id);
     }
     return [...found].sort((a, b) => (isOlderChunk(a, b) ? -1 : 1));
+  }
+
+  /** A few at a time: the script reads each chunk with its body. */
+  async #ofPath(ids: readonly string[], path: string): Promise<string[]> {
+    const found: string[] = [];
+    for (let at = 0; at < ids.length; at += PATHS_PAGE) {
+      const some = ids.slice(at, at + PATHS_PAGE);
+      const paths = await this.lane.pathsOf(some);
+      found.push(...some.filter((_, index) => paths[index] === path));
+    }
+    return found;
   }
 
   async #dropCommitted(chunks: string[]): Promise<void> {
