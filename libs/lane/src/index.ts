@@ -27,5 +27,6 @@ export type { FlushRequest } from './steps/flush.ts';
 export { readFlush } from './steps/flush.ts';
 export { rememberLanes } from './steps/lanes.ts';
 export type { DrawnManifest } from './steps/manifest.ts';
+export type { ReleaseAnswer } from './steps/release.ts';
 export type { SealAnswer } from './steps/seal.ts';
 export { UploaderLane } from './uploader-lane.ts';

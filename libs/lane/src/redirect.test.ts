@@ -72,3 +72,13 @@ test('a spilled segment is redirected, too', async () => {
   expect(await world.lane.spilledRecord('s1')).toMatchObject({ bucket: 'new', spoolId: 'spool-1' });
   expect(await world.uploader.commit(receiptFor('s1', 'new'), 100)).toBe('committed');
 });
+
+test('a release that read the record before a redirect changes nothing: it would undo the redirect', async () => {
+  await sealed();
+  const { record } = await onlyStored();
+  if (!('slices' in record)) throw new Error('it is spilled already');
+  await world.uploader.redirect(await onlyStored(), 'new');
+  const before = await world.everything();
+  expect(await world.batcher.release(record, 'spool-1')).toBe('changed');
+  expect(await world.everything()).toEqual(before);
+});

@@ -119,6 +119,25 @@ describe('a backlog above spill_at', () => {
     expect(queued).toEqual([]);
   });
 
+  test('a segment that is redirected while its file is marked is released for its new bucket', async () => {
+    await world.append(5, { lines: Array.from({ length: 5 }, (_, n) => `"refused ${n}"`), route: QUARANTINE_ROUTE });
+    const batcher = world.batcher({ flushSize: 5 });
+    await eventually(async () => expect(await world.counts()).toHaveLength(1));
+    await batcher.stop();
+    const [record] = await world.records();
+    if (!record) throw new Error('nothing was sealed');
+    const port = new HookedPort(new IoredisPort(world.redis));
+    let reads = 0;
+    port.after = async (name) => {
+      if (name !== 'HGET' || ++reads !== 1) return;
+      await world.redis.hset(world.lane.keys.records, record.id, JSON.stringify({ ...record, bucket: 'new' }));
+    };
+    const { spiller, queued } = spilling(1, { lane: new BatcherLane(port, SINK, 0) });
+    await spiller.round(never);
+    expect(queued).toEqual([record.id]);
+    expect(await world.lane.spilledRecord(record.id)).toMatchObject({ bucket: 'new' });
+  });
+
   test('a segment of version 2 is released as it is, and one of a newer release keeps no other in Redis', async () => {
     const { records, taken } = world.lane.keys;
     const lines = Array.from({ length: 5 }, (_, n) => `"refused ${n}"`);

@@ -1,5 +1,5 @@
-import { RecordUnreadable } from '@sink/domain';
-import { assertReached, type BatcherLane } from '@sink/lane';
+import { RecordUnreadable, type SegmentRecord } from '@sink/domain';
+import { assertReached, type BatcherLane, type ReleaseAnswer } from '@sink/lane';
 import type { BatcherPorts, BatcherSpool, Reporter, UploadHandover } from '../ports.ts';
 import type { BatcherSettings } from '../settings.ts';
 
@@ -116,7 +116,7 @@ export class Spiller {
       // The record may be from before a failover that lost the seal, and the barrier from after it.
       if (!(await lane.hasRecord(segmentId))) return false; // rule: spill.still-sealed
       if (!(await spool.mark(instance, segmentId))) return false; // rule: spill.marked
-      const answer = await lane.release(record, this.#options.spoolId);
+      const answer = await this.#releaseRecord(lane, record);
       // An uploader that did not see the mark committed the segment meanwhile.
       if (answer === 'gone') await spool.remove(instance, { segmentId, state: 'spilled' });
       if (answer !== 'released') return false;
@@ -125,6 +125,14 @@ export class Spiller {
       return true;
     }
     return false;
+  }
+
+  /** The file is marked already, so it is not looked for again: what was redirected meanwhile is released as it is now. */
+  async #releaseRecord(lane: BatcherLane, read: SegmentRecord): Promise<ReleaseAnswer> {
+    const answer = await lane.release(read, this.#options.spoolId);
+    if (answer !== 'changed') return answer;
+    const now = await lane.record(read.id);
+    return now === null ? 'gone' : this.#releaseRecord(lane, now);
   }
 
   /** Its file is not looked at again. */

@@ -10,16 +10,17 @@ import { step } from '../step.ts';
  * release: the segment is in a spool file that is durable and marked, so that no process deletes it for want of a record.
  * Its chunks leave Redis as with a commit, and a spilled record replaces its record (docs/protocol.md, R23, R26).
  *
- * In: the segment's id, its spilled record as JSON.
+ * In: the segment's id, its spilled record as JSON, its bucket ('': it names none).
  * Answers: `released`, also if it was before; `elsewhere`: another spilled record has this id; `gone`: there is no record,
- * so it was committed before; `damaged`: the counters of its chunks contradict the record. Only the first changes anything.
+ * so it was committed before; `changed`: the record names another bucket since it was read; `damaged`: the counters of its
+ * chunks contradict the record. Only the first changes anything.
  * Checked before the first write: the records, the types of the keys, the counters of the backlog, every slice.
  */
 export const releaseStep = step({
   name: 'release',
   draining: true,
   keys: ['chunks', 'taken', 'left', 'records', 'spilled', 'backlog'],
-  args: { segment: 'text', place: 'text' },
+  args: { segment: 'text', place: 'text', bucket: 'text' },
   uses: [badBacklog, readRecord, recordCost, restOfSlices, takeSlicesAway],
   lua: `
 local there = redis.call('HGET', spilled, segment)
@@ -28,6 +29,7 @@ local json = redis.call('HGET', records, segment)
 if not json then return 'gone' end
 local record, newer = readRecord(segment, json)
 if newer then return newer end
+if (record.bucket or '') ~= bucket then return 'changed' end -- rule: release.own-bucket
 redis.call('XLEN', chunks)
 redis.call('HLEN', taken)
 local bad = badBacklog(backlog, {'events', 'bytes', 'spilledEvents', 'spilledBytes'})
@@ -47,8 +49,8 @@ return 'released'
 `,
 });
 
-/** `gone`: committed before; `elsewhere`: another spool directory holds it. */
-export type ReleaseAnswer = 'released' | 'gone' | 'elsewhere';
+/** `gone`: committed before; `elsewhere`: another spool directory holds it; `changed`: it was redirected meanwhile. */
+export type ReleaseAnswer = 'released' | 'gone' | 'elsewhere' | 'changed';
 
 export async function release(
   redis: RedisPort,
@@ -57,6 +59,7 @@ export async function release(
   spoolId: string,
 ): Promise<ReleaseAnswer> {
   const place = JSON.stringify(spilledRecord(record, spoolId));
-  const reply = await releaseStep.run(redis, keys, { segment: record.id, place });
-  return oneOf(['released', 'gone', 'elsewhere'], reply, `releasing segment ${record.id}`);
+  const bucket = 'bucket' in record ? record.bucket : '';
+  const reply = await releaseStep.run(redis, keys, { segment: record.id, place, bucket });
+  return oneOf(['released', 'gone', 'elsewhere', 'changed'], reply, `releasing segment ${record.id}`);
 }
