@@ -115,6 +115,12 @@ describe('max_partitions', () => {
     expect([at('y', 120_001), at('w', 120_002), at('v', 120_003)]).toEqual([true, true, false]);
   });
 
+  test('the slot of acceptance is never refused, whatever else is known', () => {
+    const one = router({ path: 'hive', partitionsMax: 1, knownMs: () => 24 * HOUR_MS });
+    const hours = [0, 1, 2].map((hour) => pathOf(one, {}, ACCEPTED + hour * HOUR_MS)?.slice(-7));
+    expect(hours).toEqual(['hour=07', 'hour=08', 'hour=09']);
+  });
+
   test('events that are late count under their own folders', () => {
     const one = router({ path: 'a/{type}', byEventTime: true, partitionsMax: 1 });
     const old = { time: '1999-01-01T00:00:00Z' };

@@ -63,7 +63,9 @@ export class Way {
     const values = this.#valuesOf(line, attributes);
     const { atMs, reason } = this.#timeOf(attributes, acceptedAtMs);
     const path = reason === null ? this.#layout.render(atMs, values) : this.#layout.renderLate(acceptedAtMs, values);
-    if (this.#limit.admits(this.#paths, path, acceptedAtMs)) {
+    // The slot of acceptance is one path at a time, whatever producers send.
+    const isOneAtATime = this.#layout.isSlot && this.#eventTime === null;
+    if (isOneAtATime || this.#limit.admits(this.#paths, path, acceptedAtMs)) {
       if (reason !== null) setAside(reason);
       return path;
     }
