@@ -225,6 +225,16 @@ describe('retry', () => {
     expect(await stored()).toEqual([expect.stringContaining('"subject":"hé","data":{"a":1}') as string]);
   });
 
+  test('of an event that a route drops is refused: nothing would be stored', async () => {
+    const routes = JSON.stringify([{ name: 'noise', drop: true, filter: { sql: 'TRUE' } }]);
+    const world = new World([{ body: EVENT, index: 1, headers: BATCHED, reason: 'batch' }], { routes });
+    expect(await world.retry()).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('routes with drop: true would drop it: noise') as string,
+    });
+    expect(() => world.markers()).toThrow('ENOENT');
+  });
+
   test('asks for the schema of the event, as ingest does', async () => {
     const schema = '{"$id":"https://schemas.example.com/a","type":"object","required":["to"]}';
     const schemas = temporaryDirectory('schemas');

@@ -72,6 +72,11 @@ export function partitionsOf(lines: readonly string[], acceptedAtMs: number, con
   return routed?.parts ?? [{ route: DEFAULT_ROUTE, path, lines }];
 }
 
+/** The routes that drop some of these events now. */
+export function droppedBy(lines: readonly string[], acceptedAtMs: number, config: SinkConfig): readonly string[] {
+  return [...new Set(openRouter(config, config)?.route(lines, acceptedAtMs).dropped)];
+}
+
 type Partition = Destination & { readonly lines: readonly string[] };
 
 function entryOf({ route, path, lines }: Partition): AppendEntry & { readonly marks: Marks } {

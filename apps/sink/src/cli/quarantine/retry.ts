@@ -4,6 +4,7 @@ import { CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX, type Evidence } from '@sink/domain';
 import { linesOf } from './corrected.ts';
 import {
   appendPart,
+  droppedBy,
   partitionsOf,
   byFingerprintOver,
   lanesOf,
@@ -57,6 +58,8 @@ export async function retryEvidence(evidence: Evidence, asked: RetryAsked, ports
   if (lines.length > CHUNK_EVENTS_MAX || (bytes > CHUNK_BYTES_MAX && lines.length > 1)) {
     return refused(id, `${lines.length} events with ${bytes} bytes are too much for one retry: give them in parts`);
   }
+  const dropping = droppedBy(lines, ports.nowMs(), config);
+  if (dropping.length > 0) return refused(id, `routes with drop: true would drop it: ${dropping.join(', ')}`);
   const sha256 = createHash('sha256')
     .update(`${lines.join('\n')}\n`)
     .digest('hex');
