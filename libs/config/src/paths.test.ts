@@ -1,29 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from './load.ts';
-import { ConfigError } from './problems.ts';
 import { layoutOf } from './resolve-paths.ts';
 import { configOfRoute } from './resolve-routes.ts';
 import { routesOf } from './routes-of.ts';
+import { loadText, mistakesIn } from './test/load-text.ts';
 
-const AT = '/c.yml';
-
-function load(text: string) {
-  return loadConfig({
-    file: AT,
-    env: {},
-    readText: (path) => (path === AT ? { text: `bucket: events\nregion: us-west-2\n${text}` } : 'missing'),
-  });
-}
-
-function said(text: string): string {
-  try {
-    load(text);
-    return '';
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.message.split('\n').slice(1).join('\n');
-  }
-}
+const TOP = 'bucket: events\nregion: us-west-2\n';
+const load = (text: string) => loadText(TOP + text);
+const said = (text: string): string => mistakesIn(TOP + text).join('\n');
 
 test('the defaults are those of the original connector', () => {
   expect(load('')).toMatchObject({

@@ -1,25 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from './load.ts';
-import { ConfigError } from './problems.ts';
 import { configOfRouteNamed } from './resolve-routes.ts';
 import { routesOf } from './routes-of.ts';
+import { loadText, mistakesIn } from './test/load-text.ts';
 
-const AT = '/c.yml';
-
-function load(text: string, env: Readonly<Record<string, string>> = {}) {
-  const top = 'bucket: events\nregion: us-west-2\n';
-  return loadConfig({ file: AT, env, readText: (path) => (path === AT ? { text: top + text } : 'missing') });
-}
-
-function said(text: string): string {
-  try {
-    load(text);
-    return '';
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.message;
-  }
-}
+const TOP = 'bucket: events\nregion: us-west-2\n';
+const load = (text: string, env?: Readonly<Record<string, string>>) => loadText(TOP + text, env);
+const said = (text: string): string => mistakesIn(TOP + text).join('\n');
 
 test('without any of the keys nothing is kept with an object, and nothing is asked for', () => {
   const config = load('');
@@ -110,6 +96,6 @@ describe('what S3 would refuse is refused at the start', () => {
 });
 
 test('what has no effect on plain files is said', () => {
-  const config = loadConfig({ env: { SINK_BUCKET: 'file:///tmp/x', SINK_SSE: 'AES256', SINK_TAGS: 'a=b' } });
+  const config = loadText('', { SINK_BUCKET: 'file:///tmp/x', SINK_SSE: 'AES256', SINK_TAGS: 'a=b' });
   expect(config.warnings).toContain('sse, tags: no effect on plain files');
 });
