@@ -4,19 +4,13 @@ import type { Figure, ScenarioReport } from '../report/figure.ts';
 import { median } from '../report/statistics.ts';
 import type { BenchContext } from '../scenario.ts';
 import { JointIngests } from '../sink/joint-ingests.ts';
+import { type PairOfRuns, pairsOfRuns } from '../sink/pairs-of-runs.ts';
 
 const TRAFFIC = ['binary', 'batch'] as const satisfies readonly TrafficName[];
 /** The share of requests that is sampled. */
 const SAMPLED = 0.01;
 /** Events per CPU second with 1 % sampled, relative to tracing off. */
 const GOAL = { atLeast: 0.97 };
-/** Runs are short and change by turns, so that other work on the machine affects both alike. */
-const TURN_SECONDS = 2;
-
-type Which = 'off' | 'sampled';
-
-/** Events per CPU second of a run without tracing and of one with it, one directly after the other. */
-type PairOfRuns = Readonly<Record<Which, number>>;
 
 interface TracingReport extends ScenarioReport {
   readonly runs: Readonly<Record<string, readonly PairOfRuns[]>>;
@@ -43,7 +37,8 @@ export async function tracing(context: BenchContext): Promise<TracingReport> {
   try {
     for (const name of TRAFFIC) {
       const before = collector.spans.length;
-      const pairs = await pairsOfRuns(name, ingests, context);
+      const sent = { title: `tracing, ${traffic(name).title}`, sent: traffic(name) };
+      const pairs = await pairsOfRuns(ingests, { base: 'off', other: 'sampled' }, sent, context);
       runs[name] = pairs;
       figures.push(...figuresOf(traffic(name).title, pairs, collector.spans.length - before));
     }
@@ -57,38 +52,12 @@ export async function tracing(context: BenchContext): Promise<TracingReport> {
   return { name: 'tracing', title: 'tracing', tables: [{ title: 'tracing', figures }], runs };
 }
 
-async function pairsOfRuns(
-  name: TrafficName,
-  ingests: JointIngests<Which>,
-  { load, settings, say }: BenchContext,
-): Promise<PairOfRuns[]> {
-  const sent = traffic(name);
-  const { connections } = settings;
-  const measure = (which: Which, seconds: number): Promise<number> =>
-    ingests.measure(which, load, sent, { connections, seconds });
-  say(`tracing, ${sent.title}: warm-up`);
-  await measure('off', settings.warmUpSeconds);
-  await measure('sampled', settings.warmUpSeconds);
-  const pairs: PairOfRuns[] = [];
-  const turns = Math.ceil((settings.runs * settings.seconds) / TURN_SECONDS);
-  while (pairs.length < turns) {
-    const first: Which = pairs.length % 2 === 0 ? 'off' : 'sampled';
-    const firstFigure = await measure(first, TURN_SECONDS);
-    const secondFigure = await measure(first === 'off' ? 'sampled' : 'off', TURN_SECONDS);
-    const pair =
-      first === 'off' ? { off: firstFigure, sampled: secondFigure } : { off: secondFigure, sampled: firstFigure };
-    pairs.push(pair);
-    say(`  turn ${pairs.length} of ${turns}: ${(pair.sampled / pair.off).toFixed(3)} of the events per CPU second`);
-  }
-  return pairs;
-}
-
 function figuresOf(column: string, pairs: readonly PairOfRuns[], spans: number): Figure[] {
   return [
-    { row: 'tracing off: ingest, events per CPU second', value: median(pairs.map(({ off }) => off)) },
+    { row: 'tracing off: ingest, events per CPU second', value: median(pairs.map(({ base }) => base)) },
     {
       row: '1 % sampled: ingest, events per CPU second, relative to off',
-      value: median(pairs.map(({ off, sampled }) => sampled / off)),
+      value: median(pairs.map(({ base, other }) => other / base)),
       goal: GOAL,
     },
     { row: 'spans that the collector got', value: spans },

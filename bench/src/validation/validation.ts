@@ -6,10 +6,9 @@ import type { Figure, ScenarioReport } from '../report/figure.ts';
 import { median } from '../report/statistics.ts';
 import type { BenchContext } from '../scenario.ts';
 import { JointIngests } from '../sink/joint-ingests.ts';
+import { type PairOfRuns, pairsOfRuns } from '../sink/pairs-of-runs.ts';
 
 const TRAFFIC = ['binary', 'batch'] as const satisfies readonly TrafficName[];
-/** Runs are short and change by turns, so that other work on the machine affects both alike. */
-const TURN_SECONDS = 2;
 const DATASCHEMA = 'https://schemas.example.com/order.json';
 /** Of the data that all traffic has. */
 const SCHEMA = {
@@ -28,9 +27,6 @@ const SCHEMA = {
   additionalProperties: false,
 };
 
-type Which = 'off' | 'known';
-type PairOfRuns = Readonly<Record<Which, number>>;
-
 interface ValidationReport extends ScenarioReport {
   readonly runs: Readonly<Record<string, readonly PairOfRuns[]>>;
 }
@@ -48,7 +44,8 @@ export async function validation(context: BenchContext): Promise<ValidationRepor
   const figures: Figure[] = [];
   try {
     for (const name of TRAFFIC) {
-      const pairs = await pairsOfRuns(name, ingests, context);
+      const sent = { title: `validation, ${traffic(name).title}`, sent: withDataschema(traffic(name)) };
+      const pairs = await pairsOfRuns(ingests, { base: 'off', other: 'known' }, sent, context);
       runs[name] = pairs;
       figures.push(...figuresOf(traffic(name).title, pairs));
     }
@@ -76,35 +73,10 @@ function withDataschema({ eventsPerMessage, messages }: Sent): Sent {
   };
 }
 
-async function pairsOfRuns(
-  name: TrafficName,
-  ingests: JointIngests<Which>,
-  { load, settings, say }: BenchContext,
-): Promise<PairOfRuns[]> {
-  const sent = withDataschema(traffic(name));
-  const { connections } = settings;
-  const measure = (which: Which, seconds: number): Promise<number> =>
-    ingests.measure(which, load, sent, { connections, seconds });
-  say(`validation, ${traffic(name).title}: warm-up`);
-  await measure('off', settings.warmUpSeconds);
-  await measure('known', settings.warmUpSeconds);
-  const pairs: PairOfRuns[] = [];
-  const turns = Math.ceil((settings.runs * settings.seconds) / TURN_SECONDS);
-  while (pairs.length < turns) {
-    const order: readonly Which[] = pairs.length % 2 === 0 ? ['off', 'known'] : ['known', 'off'];
-    const figures: Partial<Record<Which, number>> = {};
-    for (const which of order) figures[which] = await measure(which, TURN_SECONDS);
-    const { off = Number.NaN, known = Number.NaN } = figures;
-    pairs.push({ off, known });
-    say(`  turn ${pairs.length} of ${turns}: ${(known / off).toFixed(3)} of the events per CPU second`);
-  }
-  return pairs;
-}
-
 function figuresOf(column: string, pairs: readonly PairOfRuns[]): Figure[] {
   return [
-    { row: 'validate: off: ingest, events per CPU second', value: median(pairs.map(({ off }) => off)) },
-    { row: 'validate: known: ingest, events per CPU second', value: median(pairs.map(({ known }) => known)) },
-    { row: 'known, relative to off', value: median(pairs.map(({ off, known }) => known / off)) },
+    { row: 'validate: off: ingest, events per CPU second', value: median(pairs.map(({ base }) => base)) },
+    { row: 'validate: known: ingest, events per CPU second', value: median(pairs.map(({ other }) => other)) },
+    { row: 'known, relative to off', value: median(pairs.map(({ base, other }) => other / base)) },
   ].map((figure) => ({ ...figure, column }));
 }
