@@ -1,9 +1,10 @@
-import { type Compression, lineRun } from '@sink/domain';
+import type { Compression } from '@sink/domain';
 import { SpoolDirectory } from '@sink/spool';
 import { temporaryDirectory } from '@sink/testing';
 import { expect, test } from 'vitest';
 import { skewedEvents } from '../test/skewed-events.ts';
 import { ObjectSize } from './object-size.ts';
+import { writeToTarget } from './write-to-target.ts';
 
 const KIB = 1024;
 
@@ -29,12 +30,10 @@ async function sizes(compression: Compression, targetBytes: number, objects: num
     const size = new ObjectSize(file);
     for (;;) {
       if (byte === chunk.length) [chunk, byte] = [source.next().value, 0];
-      const line = chunk.subarray(byte, chunk.indexOf('\n', byte) + 1);
-      const bytesMax = await size.room(targetBytes, line);
-      if (bytesMax === 0) break;
-      const { endByte } = lineRun(chunk, byte, { eventsMax: Infinity, bytesMax, oversized: true });
-      await file.write(chunk.subarray(byte, endByte));
-      byte = endByte;
+      const events = chunk.toString('latin1', byte).split('\n').length - 1;
+      const written = await writeToTarget({ file, size, targetBytes }, chunk, byte, { events, endByte: chunk.length });
+      byte = written.endByte;
+      if (written.isReached) break;
     }
     made.push((await file.finish()).objectBytes);
     await file.discard();
@@ -53,3 +52,15 @@ test.each(['none', 'gzip', 'zstd'] as const)(
     }
   },
 );
+
+test('of a body without an LF at its end nothing more is taken', async () => {
+  const spool = new SpoolDirectory(temporaryDirectory('sizes')).instance('b-1');
+  const file = await spool.createSegment({ segmentId: 's-1', compression: 'none', compressionLevel: undefined });
+  const body = Buffer.alloc(200 * KIB, 'x');
+  const ports = { file, size: new ObjectSize(file), targetBytes: 64 * KIB };
+  expect(await writeToTarget(ports, body, 0, { events: 1, endByte: body.length })).toEqual({
+    ...{ events: 0, endByte: 0, isReached: false },
+  });
+  await file.discard();
+  await spool.close();
+});

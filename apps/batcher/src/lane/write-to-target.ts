@@ -25,6 +25,8 @@ export async function writeToTarget(
       run.endByte - endByte <= bytesMax
         ? { events: run.events - events, endByte: run.endByte }
         : lineRun(body, endByte, { eventsMax: run.events - events, bytesMax, oversized: true });
+    // The body ends without an LF: its caller sees that nothing more is taken.
+    if (piece.events === 0) break;
     await file.write(body.subarray(endByte, piece.endByte));
     events += piece.events;
     endByte = piece.endByte;
