@@ -18,19 +18,22 @@ export async function abortAbandonedUploads(
   lanes: readonly UploaderLane[],
   stop: AbortSignal,
 ): Promise<void> {
-  try {
-    const uids = new Set(await Promise.all(lanes.map((lane) => lane.uid())));
-    for (const [route, { bucket, prefix }] of routes) {
+  let uids: ReadonlySet<string | null> | undefined;
+  for (const [route, { bucket, prefix, storedAs }] of routes) {
+    // What was of a retired route is in the bucket of its target.
+    if (storedAs !== undefined) continue;
+    try {
+      const known = (uids ??= new Set(await Promise.all(lanes.map((lane) => lane.uid()))));
       const { store } = stores.ofDestination({ bucket, route }) ?? {};
       const which = {
         prefix,
-        isOurs: (key: string) => uids.has(laneUidOfKey(key) ?? ''), // rule: abandoned.ours
+        isOurs: (key: string) => known.has(laneUidOfKey(key) ?? ''), // rule: abandoned.ours
         beforeMs: clock.wallMs() - AGE_MS,
       };
       const uploads = await store?.abortAbandoned?.(which, AbortSignal.any([stop, timeout(TIMEOUT_MS)]));
       if (uploads !== undefined && uploads > 0) log.info({ objects: uploads }, 'abandoned uploads in parts aborted');
+    } catch (err) {
+      if (!stop.aborted) log.warn({ err }, 'aborting abandoned uploads in parts failed; the uploader retries it later');
     }
-  } catch (err) {
-    if (!stop.aborted) log.warn({ err }, 'aborting abandoned uploads in parts failed; the uploader retries it later');
   }
 }

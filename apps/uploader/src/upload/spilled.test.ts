@@ -5,7 +5,7 @@ import { spilledRecord } from '@sink/domain';
 import { spoolLease } from '@sink/lane';
 import { eventually, temporaryDirectory } from '@sink/testing';
 import { describe, expect, test } from 'vitest';
-import { NOTHING, type SealedSegment, worldOfFile } from '../test/uploader-world.ts';
+import { NOTHING, OTHER_BUCKET, type SealedSegment, worldOfFile } from '../test/uploader-world.ts';
 
 const world = await worldOfFile();
 
@@ -56,6 +56,22 @@ describe('a spilled segment', () => {
     expect(world.s3.object(key)?.metadata['content-sha256']).toBe(sha256);
     // The uploader counts it after its last step in Redis.
     await eventually(async () => expect(await uploader.metric('sink_uploads_total', { result: 'existed' })).toBe(1));
+  });
+
+  test('that is redirected while its object is put keeps its mark until it is in the new bucket', async () => {
+    const match = { operation: 'PutObject' } as const;
+    const slow = world.s3.addFault({ match, effect: { kind: 'slow', delayMs: 500 }, times: 1 });
+    const { record, object } = await world.spill({ routed: { bucket: OTHER_BUCKET, route: 'audit' } });
+    await world.startUploader();
+    await eventually(() => world.s3.faultHits(slow) === 1);
+    const away = world.s3.addFault({ match, effect: { kind: 'error', status: 503, code: 'SlowDown' } });
+    const [found] = (await Array.fromAsync(world.lane().stored())).flat();
+    if (found === undefined) throw new Error('it was committed before');
+    expect(await world.lane().redirect(found, 'events')).toBe('redirected');
+    await eventually(() => world.s3.faultHits(away) > 0);
+    expect(await world.spoolFiles(record)).toEqual([`${record.id}.spilled`]);
+    world.s3.removeFault(away);
+    await stored({ record, object, content: object });
   });
 
   test('whose file is lost is kept and reported, and is uploaded once the file is back', async () => {

@@ -7,7 +7,7 @@ const IN_MEMORY_BYTES_MAX = 8 * 1024 * 1024;
 /** Segments with a file of a newer release that are remembered. Of one that is forgotten, the commit removes the file. */
 const NEWER_MAX = 10_000;
 
-export type SpoolFilesDirectory = Pick<SpoolDirectory, 'examine' | 'unmark' | 'remove'>;
+export type SpoolFilesDirectory = Pick<SpoolDirectory, 'examine' | 'mark' | 'unmark' | 'remove'>;
 
 /**
  * The spool's files as the uploader uses them; a file on another machine counts as missing. If a file is missing or not
@@ -37,6 +37,12 @@ export class SpoolFiles {
       this.#onUnsound(record, error.message);
     }
     return null;
+  }
+
+  /** Marks the file as one that may be the only copy. */
+  async mark(record: SealedSegment): Promise<void> {
+    if (this.#newer.has(record.id)) return;
+    await this.#directory.mark(record.spool, record.id);
   }
 
   /** Removes the mark that says that the file may be the only copy. The object must be in the bucket. */

@@ -54,7 +54,7 @@ export interface SegmentUploadPorts {
   readonly lane: UploaderLane;
   /** The store of the bucket in which a segment's object is put. */
   readonly storeOf: (record: SealedSegment) => StoreOfBucket;
-  readonly spool: Pick<SpoolFiles, 'open' | 'unmark' | 'remove'>;
+  readonly spool: Pick<SpoolFiles, 'open' | 'mark' | 'unmark' | 'remove'>;
   readonly builder: Pick<ObjectBuilder, 'build'>;
   readonly wallMs: () => number;
   readonly receiptsMax: number;
@@ -207,7 +207,11 @@ async function commit(
   await spool.unmark(record);
   const { place } = storeOf(record);
   const answer = await lane.commit(receipt, receiptsMax, manifests ? destinationOf(record) : undefined, place);
-  if (answer === 'redirected') throw new SegmentRedirected(record);
+  if (answer === 'redirected') {
+    // Its object is not where its record says: the file of a spilled segment is the only copy again.
+    if ((await lane.spilledRecord(record.id)) !== null) await spool.mark(record);
+    throw new SegmentRedirected(record);
+  }
   await spool.remove(record);
   if (answer === 'gone') return { kind: 'gone' };
   return { kind: 'committed', receipt, source: put.source, existed: put.existed };
