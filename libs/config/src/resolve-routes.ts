@@ -33,9 +33,10 @@ export function configOfRoute(config: SinkConfig, { own }: RouteSettings): SinkC
   return { ...rest, ...level, ...keys, ...own };
 }
 
-/** The same by the name of a route; that of the top level for the built-in routes, and for a route that is gone. */
+/** The same by the name of a route, or of one that is retired; that of the top level for the built-in routes, and for one that is gone. */
 export function configOfRouteNamed(config: SinkConfig, name: string): SinkConfig {
-  const route = config.routes.find((one) => one.name === name);
+  const stored = config.routesRetired[name] ?? name;
+  const route = config.routes.find((one) => one.name === stored);
   return route === undefined ? config : configOfRoute(config, route);
 }
 

@@ -1,11 +1,9 @@
 import { expect, test } from 'vitest';
-import { loadConfig } from './load.ts';
-import { ConfigError } from './problems.ts';
 import { jsonSchema } from './reference.ts';
-import { configOfRoute } from './resolve-routes.ts';
+import { configOfRoute, configOfRouteNamed } from './resolve-routes.ts';
 import { routesOf } from './routes-of.ts';
+import { AT, loadText, mistakesIn } from './test/load-text.ts';
 
-const AT = '/c.yml';
 const TOP = `
 bucket: events
 region: us-west-2
@@ -15,19 +13,8 @@ compression_level: 19
 flush_bytes: 1MiB
 `;
 
-function load(text: string, env: Readonly<Record<string, string>> = {}) {
-  return loadConfig({ file: AT, env, readText: (path) => (path === AT ? { text: TOP + text } : 'missing') });
-}
-
-function said(text: string): string[] {
-  try {
-    load(text);
-    return [];
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.message.split('\n').slice(1);
-  }
-}
+const load = (text: string, env?: Readonly<Record<string, string>>) => loadText(TOP + text, env);
+const said = (text: string): string[] => mistakesIn(TOP + text);
 
 test('a target of a route lifts the limits that nothing gives', () => {
   const [own, bounded] = load(
@@ -133,6 +120,9 @@ test('a retired route has the rules of its target, which stores events', () => {
   const routes = routesOf(config);
   expect(routes.get('old')).toEqual({ ...routes.get('audit'), storedAs: 'audit' });
   expect(routes.get('noise')).toMatchObject({ bucket: 'events', storedAs: 'rest' });
+  // What is sealed of it is put as the objects of its target are.
+  expect(configOfRouteNamed(config, 'old')).toEqual(configOfRouteNamed(config, 'audit'));
+  expect(configOfRouteNamed(config, 'older')).toEqual(config);
   expect(routes.get('older')).toMatchObject({ bucket: 'events', prefix: 'all/', storedAs: '_default' });
   expect(load('', { SINK_ROUTES_RETIRED: 'a=_default,b=_default' }).routesRetired).toEqual({
     ...{ a: '_default', b: '_default' },
