@@ -96,6 +96,6 @@ test('there is one at a time, and one that nobody waits for is over when it is d
 test('a request of an asker that was killed expires', async () => {
   await world.append(1);
   await ask({ waits: false, timeoutMs: 50 });
-  await delay(100);
+  await eventually(async () => expect(await readFlush(world.port, 'sink')).toBeNull());
   expect(await ask({ timeoutMs: 1 })).toMatchObject({ kind: 'late' });
 });

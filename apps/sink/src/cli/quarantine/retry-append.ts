@@ -66,15 +66,19 @@ export async function registerParts(
 
 /** The paths of events that are accepted now, and the events of each. */
 export function partitionsOf(lines: readonly string[], acceptedAtMs: number, config: SinkConfig): readonly Partition[] {
-  const maxPartitions = Math.min(config.maxPartitions, APPEND_ENTRIES_MAX - 1);
-  const routed = openRouter({ ...config, maxPartitions }, config)?.route(lines, acceptedAtMs);
   const path = partitionAt(acceptedAtMs, plainInterval(config));
-  return routed?.parts ?? [{ route: DEFAULT_ROUTE, path, lines }];
+  return routed(lines, acceptedAtMs, config)?.parts ?? [{ route: DEFAULT_ROUTE, path, lines }];
 }
 
 /** The routes that drop some of these events now. */
 export function droppedBy(lines: readonly string[], acceptedAtMs: number, config: SinkConfig): readonly string[] {
-  return [...new Set(openRouter(config, config)?.route(lines, acceptedAtMs).dropped)];
+  return [...new Set(routed(lines, acceptedAtMs, config)?.dropped)];
+}
+
+/** Null: there are no routes, and the folders are the default ones. */
+function routed(lines: readonly string[], acceptedAtMs: number, config: SinkConfig) {
+  const maxPartitions = Math.min(config.maxPartitions, APPEND_ENTRIES_MAX - 1);
+  return openRouter({ ...config, maxPartitions }, config)?.route(lines, acceptedAtMs) ?? null;
 }
 
 type Partition = Destination & { readonly lines: readonly string[] };
