@@ -1,3 +1,5 @@
 import { suite } from '../../vitest.suite.ts';
 
-export default suite(import.meta.dirname);
+export default suite(import.meta.dirname, {
+  tiers: { files: { proof: ['src/workers/workers.test.ts'] }, rest: 'test' },
+});
