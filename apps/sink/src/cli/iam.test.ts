@@ -47,7 +47,10 @@ test('options of a PUT need permissions of their own, and only then the policy h
   expect(of({ multipart_above: '8MiB' })).toEqual(parts);
   expect(of({ flush_size: 1_000_000 })).toEqual(parts);
   expect(of({ flush_size: 1_000_000, checksum: 'sha256' })).toEqual(['s3:PutObject']);
+  expect(of({ target_object_size: '256MiB' })).toEqual(parts);
   expect(of({ flush_bytes: '16MiB' })).toEqual(['s3:PutObject']);
+  expect(of({ flush_size: 50 })).toEqual(['s3:PutObject']);
+  expect(of({ target_object_size: '16MiB' })).toEqual(['s3:PutObject']);
   expect(of({ sse: 'aws:kms' })).toEqual(['s3:PutObject', 'kms:GenerateDataKey']);
   expect(of({ sse: 'aws:kms', multipart_above: '8MiB' })).toEqual([...parts, 'kms:GenerateDataKey', 'kms:Decrypt']);
 });

@@ -36,11 +36,15 @@ function usesOf({ spillAtBytes }: SinkConfig): readonly IamUse[] {
   return spillAtBytes === 'never' ? ['put'] : ['put', 'compare'];
 }
 
+/** The default of `flush_size`: the objects of so many events are hardly ever put in parts, and then need not be. */
+const FEW_EVENTS = 1_000;
+
 /** An object has several parts only if it may become so large; with the defaults of all sizes that is rare. */
 function needsOf(config: SinkConfig): PutNeeds {
   const { tags, objectLockForMs, acl, sse, sseKmsKeyId, checksum, given } = config;
-  const sizes = ['multipart_above', 'flush_size', 'flush_bytes'] as const;
-  const isLarge = config.flushBytes > config.multipartAbove && sizes.some((path) => given.includes(path));
+  const sizes = ['multipart_above', 'flush_bytes', 'target_object_size'] as const;
+  const isChosen = config.flushSize > FEW_EVENTS || sizes.some((path) => given.includes(path));
+  const isLarge = isChosen && (config.targetObjectSize ?? config.flushBytes) > config.multipartAbove;
   return {
     tags: Object.keys(tags ?? {}).length > 0,
     lock: objectLockForMs > 0,
