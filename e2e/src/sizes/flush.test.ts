@@ -1,4 +1,6 @@
+import { IoredisPort, readFlush } from '@sink/lane';
 import { eventually } from '@sink/testing';
+import { Redis } from 'ioredis';
 import { afterEach, expect, it } from 'vitest';
 import { runCommand } from '../harness/command-line.ts';
 import { Pipeline } from '../harness/pipeline.ts';
@@ -36,6 +38,16 @@ async function flush(sink: Pipeline, query = '', batcher = 0): Promise<{ status:
   return { status: answer.status, body: await answer.json() };
 }
 
+/** Whether the batchers are asked for a flush. */
+async function isAsked(sink: Pipeline): Promise<boolean> {
+  const client = new Redis(sink.redis.url);
+  try {
+    return (await readFlush(new IoredisPort(client), sink.sinkName)) !== null;
+  } finally {
+    client.disconnect();
+  }
+}
+
 async function stored(sink: Pipeline): Promise<string[]> {
   const lines = [...(await sink.objects()).values()].flat();
   return lines.map((line) => (JSON.parse(line) as { id: string }).id).toSorted();
@@ -67,7 +79,8 @@ it('while S3 is away, it answers 504 with what is missing; a second one gets 409
   await sink.s3.control.setPermissions('none');
   const ids = await post(sink, 20);
   const late = flush(sink, '?timeout=6s');
-  await eventually(async () => expect((await flush(sink, '?timeout=1ms', 1)).status).toBe(409));
+  await eventually(async () => expect(await isAsked(sink)).toBe(true));
+  expect(await flush(sink, '?timeout=1ms', 1)).toMatchObject({ status: 409 });
   const { status, body } = await late;
   expect(status).toBe(504);
   expect(body).toMatchObject({ flushed: false, error: expect.stringMatching(/20|wait for their upload/) as string });
