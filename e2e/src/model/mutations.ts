@@ -38,11 +38,6 @@ export const MUTATIONS: readonly ProtocolMutation[] = [
     shows: /LOST/,
   },
   {
-    name: 'a writer gets the id of one whose registration a failover lost',
-    edits: [{ rule: 'writer.unique-id', to: '' }],
-    shows: /LOST/,
-  },
-  {
     name: 'a chunk is acknowledged before its append is durable',
     edits: [{ rule: 'writer.barrier', to: '' }],
     shows: /LOST/,

@@ -24,8 +24,9 @@ export class IngestLane extends LaneView {
     return registerWriter(this.redis, this.keys, nonce);
   }
 
-  async forgetWriter(writer: string): Promise<void> {
-    await this.redis.call('HDEL', [this.keys.writers, writer]);
+  /** Returns whether Redis knew the writer. */
+  async forgetWriter(writer: string): Promise<boolean> {
+    return (await this.redis.call('HDEL', [this.keys.writers, writer])) === 1;
   }
 
   async append(request: AppendRequest): Promise<AppendAnswer> {

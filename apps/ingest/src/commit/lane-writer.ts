@@ -90,6 +90,8 @@ export class LaneWriter {
   #writer: string | null = null;
   /** The last id, if Redis did not know it. */
   #unknown: string | null = null;
+  /** Whether a master that took over knew that id, so that it may have stored a late copy of the append. */
+  #wasKnownLater = false;
   #sequence = 0;
   /** Of the append that is being stored: it may have been executed, or may be executed yet. */
   #inDoubt = false;
@@ -157,6 +159,8 @@ export class LaneWriter {
       try {
         if (this.#writer === null) {
           this.#writer = await this.#register();
+          if (this.#inDoubt && this.#wasKnownLater) return 'in_doubt'; // rule: writer.forgotten
+          this.#inDoubt = false;
           numbered = false;
           continue; // The deadline may have come meanwhile.
         }
@@ -190,6 +194,9 @@ export class LaneWriter {
             this.#unknown = this.#writer;
             this.#writer = null;
             if (this.#outcomeNow() === 'in_doubt') return 'in_doubt'; // rule: writer.no-other-id
+            // Only as long as a master that takes over may know it and store a late copy.
+            this.#inDoubt = true;
+            this.#wasKnownLater = false;
             continue;
           default:
             assertNever(answer);
@@ -252,16 +259,25 @@ export class LaneWriter {
 
   /**
    * A late copy of an append that found its writer unknown must be refused also by a replica that takes over. The replica may
-   * still know that writer: so it is forgotten again first, and no append goes before forgetting and registration are durable.
+   * still know that writer, so it is forgotten before the barrier. If a master knew it, here or behind the barrier, that master
+   * took over meanwhile.
    */
   async #register(): Promise<string> {
     await this.#lane.open(this.#ports.newUid()); // a Redis that started empty has no lane
     this.#sequence = 0;
-    if (this.#unknown !== null) await this.#lane.forgetWriter(this.#unknown); // rule: writer.forgotten
+    await this.#forgetUnknown();
     const writer = await this.#lane.registerWriter(this.#ports.newUid());
     assertReached(await this.#lane.reached(this.#settings.barrier), 'registering a writer'); // rule: writer.registered
+    await this.#forgetUnknown();
     this.#unknown = null;
     return writer;
+  }
+
+  async #forgetUnknown(): Promise<void> {
+    if (this.#unknown === null) return;
+    const knownBefore = this.#wasKnownLater;
+    this.#wasKnownLater = true; // without an answer
+    this.#wasKnownLater = (await this.#lane.forgetWriter(this.#unknown)) || knownBefore;
   }
 
   /** One try. The append is in doubt while it has no answer, and after it failed without one. */
